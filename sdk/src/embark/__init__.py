@@ -1,0 +1,1 @@
+"""EmbArk, the embedding cache: its resource, its client and its protocols; every service is built on this package."""

@@ -1,0 +1,33 @@
+"""Every name that is derived from a cache or a space, in one place."""
+
+from embark.spec import EmbeddingCache
+
+
+def cache_name(cache: EmbeddingCache) -> str:
+    """Return `<namespace>/<name>`, as logs, metrics and messages name a cache."""
+    return f"{cache.metadata.namespace}/{cache.metadata.name}"
+
+
+def fills_topic(cache: EmbeddingCache) -> str:
+    """Return the topic of the cache's fill requests."""
+    return cache.spec.topic.kafka.name or f"{cache.metadata.namespace}.{cache.metadata.name}.fills"
+
+
+def dead_letters_topic(cache: EmbeddingCache) -> str:
+    """Return the topic of the records that could not be filled."""
+    return f"{fills_topic(cache).removesuffix('.fills')}.dead-letters"
+
+
+def consumer_group(cache: EmbeddingCache, space_id: str) -> str:
+    """Return the group of the KFC that fills `space_id`; one a space, so that a fill reaches every space."""
+    return f"{cache.metadata.namespace}.{cache.metadata.name}.{space_id}"
+
+
+def embeddings_table(space_id: str) -> str:
+    """Return the table of a space."""
+    return f"embeddings_{space_id}"
+
+
+def retina_target(cache: EmbeddingCache, space_id: str) -> str:
+    """Return the gRPC target of the Retina of a space, as its headless Service resolves in the cluster."""
+    return f"dns:///{cache.metadata.name}-retina-{space_id}.{cache.metadata.namespace}:50051"

@@ -1,0 +1,59 @@
+"""Channels to EmbArk and Retina: spread over all ready servers, health-checked, with room for large replies."""
+
+import json
+from typing import Final
+
+import grpc
+import grpc.aio
+
+# A reply of 1,024 keys of 4,096 float32 elements is 16 MiB; texts and images of a request stay well below.
+MAX_MESSAGE_BYTES: Final = 256 * 1024 * 1024
+
+_OPTIONS: Final = (
+    ("grpc.max_receive_message_length", MAX_MESSAGE_BYTES),
+    ("grpc.max_send_message_length", MAX_MESSAGE_BYTES),
+    ("grpc.enable_http_proxy", 0),
+    ("grpc.initial_reconnect_backoff_ms", 100),
+    ("grpc.min_reconnect_backoff_ms", 100),
+    ("grpc.max_reconnect_backoff_ms", 2_000),
+)
+
+
+def channel_options(service: str) -> list[tuple[str, str | int]]:
+    """Return the options of a channel to `service` (its full name, for the health check)."""
+    config = {
+        "loadBalancingConfig": [{"round_robin": {}}],
+        "healthCheckConfig": {"serviceName": service},
+        "methodConfig": [
+            {
+                "name": [{"service": service}],
+                "retryPolicy": {
+                    "maxAttempts": 3,
+                    "initialBackoff": "0.02s",
+                    "maxBackoff": "0.5s",
+                    "backoffMultiplier": 2,
+                    "retryableStatusCodes": ["UNAVAILABLE"],
+                },
+            }
+        ],
+    }
+    return [*_OPTIONS, ("grpc.service_config", json.dumps(config))]
+
+
+def open_channel(target: str, service: str) -> grpc.Channel:
+    """Open a channel for threads; it connects when first used."""
+    return grpc.insecure_channel(target, options=channel_options(service))
+
+
+def open_aio_channel(target: str, service: str) -> grpc.aio.Channel:
+    """Open a channel for asyncio; it connects when first used."""
+    return grpc.aio.insecure_channel(target, options=channel_options(service))
+
+
+def server_options() -> list[tuple[str, str | int]]:
+    """Return the options of every server."""
+    return [
+        ("grpc.max_receive_message_length", MAX_MESSAGE_BYTES),
+        ("grpc.max_send_message_length", MAX_MESSAGE_BYTES),
+        ("grpc.so_reuseport", 0),
+    ]

@@ -1,0 +1,132 @@
+"""The settings of each service, made from the cache by one pure function.
+
+The operator mounts them as JSON, the service parses the same class, the local mode passes the objects in memory.
+"""
+
+from typing import NamedTuple
+
+from pydantic import Field
+
+from embark.names import cache_name, consumer_group, dead_letters_topic, fills_topic, retina_target
+from embark.space import Space, space_of
+from embark.spec import Batch, Cassandra, EmbArk, EmbeddingCache, Fetch, Kafka, Miss, Provider, Retry
+from embark.spec.encoder import ModelFile
+from embark.spec.model import Model
+from embark.spec.quantities import Duration, Size
+
+
+class Listen(Model):
+    """Where a service listens; port 0 takes a free one."""
+
+    host: str = "0.0.0.0"
+    grpc_port: int = Field(default=50051, ge=0, le=65535)
+    probes_port: int = Field(default=8080, ge=0, le=65535)
+    drain: Duration = Field(default="10s", validate_default=True)
+    """How long calls in flight may take to end once the service stops."""
+
+
+class StoreSettings(Model):
+    """The store of a cache, as both EmbArk and KFC open it."""
+
+    cassandra: Cassandra
+    ttl: Duration
+
+
+class TopicSettings(Model):
+    """The topic of a cache, as both EmbArk and KFC open it."""
+
+    kafka: Kafka
+    fills: str
+    dead_letters: str
+    retry: Retry
+
+
+class EmbArkSettings(Model):
+    """What the look-up server needs."""
+
+    cache: str
+    active: Space
+    previous: Space | None = None
+    """Still served to look-ups that pin it."""
+    store: StoreSettings
+    topic: TopicSettings
+    miss: Miss
+    serving: EmbArk
+    repeat_window: Duration = Field(default="30s", validate_default=True)
+    """Misses of one key within it are sent once."""
+    listen: Listen = Listen()
+
+
+class KfcSettings(Model):
+    """What the consumer of one space needs."""
+
+    cache: str
+    space: Space
+    store: StoreSettings
+    topic: TopicSettings
+    miss: Miss
+    consumer_group: str
+    retina: str
+    """The gRPC target of the space's Retina."""
+    max_inflight: int
+    encode_items: int
+    """Keys of one Encode call, at most."""
+    encode_timeout: Duration = Field(default="60s", validate_default=True)
+    listen: Listen = Listen()
+
+
+class RetinaSettings(Model):
+    """What the encoder's server needs."""
+
+    cache: str
+    space: Space
+    model: ModelFile
+    provider: Provider
+    batch: Batch
+    fetch: Fetch
+    max_request_bytes: Size = Field(default="64Mi", validate_default=True)
+    listen: Listen = Listen()
+
+
+class CacheSettings(NamedTuple):
+    """The settings of all three services for one space."""
+
+    embark: EmbArkSettings
+    kfc: KfcSettings
+    retina: RetinaSettings
+
+
+def settings_for(cache: EmbeddingCache, space: Space | None = None) -> CacheSettings:
+    """Return the services' settings for `space`, by default the one that the cache's encoder writes."""
+    spec = cache.spec
+    space = space or space_of(spec.encoder)
+    store = StoreSettings(cassandra=spec.store.cassandra, ttl=spec.store.ttl)
+    topic = TopicSettings(
+        kafka=spec.topic.kafka,
+        fills=fills_topic(cache),
+        dead_letters=dead_letters_topic(cache),
+        retry=spec.topic.retry,
+    )
+    name = cache_name(cache)
+    return CacheSettings(
+        embark=EmbArkSettings(cache=name, active=space, store=store, topic=topic, miss=spec.miss, serving=spec.embark),
+        kfc=KfcSettings(
+            cache=name,
+            space=space,
+            store=store,
+            topic=topic,
+            miss=spec.miss,
+            consumer_group=consumer_group(cache, space.id),
+            retina=retina_target(cache, space.id),
+            max_inflight=spec.kfc.max_inflight,
+            encode_items=spec.encoder.batch.max_size,
+        ),
+        retina=RetinaSettings(
+            cache=name,
+            space=space,
+            model=spec.encoder.model,
+            provider=spec.encoder.provider,
+            batch=spec.encoder.batch,
+            fetch=spec.encoder.fetch,
+        ),
+    )

@@ -1,0 +1,56 @@
+"""EmbeddingCache: the resource as one frozen value, parsed once where a manifest enters."""
+
+from typing import Annotated, Final, Literal
+
+from pydantic import ConfigDict, Field, StringConstraints
+
+from embark.spec.backends import Store, Topic
+from embark.spec.encoder import Encoder
+from embark.spec.model import Model
+from embark.spec.rollout import Rollout
+from embark.spec.serving import EmbArk, Kfc, Mesh, Miss, Retina
+from embark.spec.status import EmbeddingCacheStatus
+
+API_VERSION: Final = "embark.dev/v1alpha1"
+KIND: Final = "EmbeddingCache"
+NAME_PATTERN: Final = r"^[a-z0-9]([a-z0-9\-]*[a-z0-9])?$"
+
+
+class Metadata(Model):
+    """The part of ObjectMeta that EmbArk reads; whatever else a cluster writes there is ignored."""
+
+    model_config = ConfigDict(extra="ignore")
+
+    # 40 leaves room for the suffixes of children within the 63 characters of a DNS label.
+    name: Annotated[str, StringConstraints(pattern=NAME_PATTERN, max_length=40)] = Field(description="The cache.")
+    namespace: Annotated[str, StringConstraints(pattern=NAME_PATTERN, max_length=63)] = Field(
+        default="default", description="Its namespace."
+    )
+    generation: int = Field(default=0, ge=0, description="Counts changes of the spec.")
+
+
+class EmbeddingCacheSpec(Model):
+    """`spec`: what a user declares."""
+
+    paused: bool = Field(default=False, description="The operator leaves the cache's children as they are.")
+    encoder: Encoder = Field(description="What makes an embedding.")
+    store: Store = Field(description="Where embeddings are kept.")
+    topic: Topic = Field(description="Where fills are asked for.")
+    miss: Miss = Field(default_factory=Miss, description="What a key without an embedding is answered with.")
+    rollout: Rollout = Field(default_factory=Rollout, description="How a change of the space is carried out.")
+    embark: EmbArk = Field(default_factory=EmbArk, description="The look-up server.")
+    kfc: Kfc = Field(default_factory=Kfc, description="The consumer of fills.")
+    retina: Retina = Field(default_factory=Retina, description="The encoder's server.")
+    mesh: Mesh = Field(default_factory=Mesh, description="The service mesh.")
+
+
+class EmbeddingCache(Model):
+    """One encoder, one store, one topic."""
+
+    api_version: Literal["embark.dev/v1alpha1"] = Field(default=API_VERSION, description="The resource's version.")
+    kind: Literal["EmbeddingCache"] = Field(default=KIND, description="The resource's kind.")
+    metadata: Metadata = Field(description="Name and namespace.")
+    spec: EmbeddingCacheSpec = Field(description="What is declared.")
+    status: EmbeddingCacheStatus = Field(
+        default_factory=EmbeddingCacheStatus, description="What the operator observed."
+    )

@@ -1,0 +1,129 @@
+"""`spec.encoder`: the model and how its input is made; the part of the resource that decides the space."""
+
+from enum import StrEnum
+from typing import Annotated, Final, Self
+
+from pydantic import Field, StringConstraints, model_validator
+
+from embark.spec.model import Model
+from embark.spec.networks import Network
+from embark.spec.quantities import Duration, Size
+
+DIGEST_PATTERN: Final = r"^sha256:[0-9a-f]{64}$"
+URI_PATTERN: Final = r"^(https|s3|gs|file)://.+$"
+
+
+class Modality(StrEnum):
+    """What a key is."""
+
+    IMAGE = "image"
+    TEXT = "text"
+
+
+class Preprocessing(StrEnum):
+    """The named profiles; what each one does never changes, a change gets a new name."""
+
+    IMAGENET_224 = "imagenet-224"
+    CLIP_224 = "clip-224"
+    INCEPTION_299 = "inception-299"
+    TEXT_256 = "text-256"
+
+    @property
+    def modality(self) -> Modality:
+        """The modality whose keys this profile reads."""
+        return Modality.TEXT if self is Preprocessing.TEXT_256 else Modality.IMAGE
+
+
+class DType(StrEnum):
+    """Element types of an embedding; always little-endian outside the process."""
+
+    FLOAT32 = "float32"
+    FLOAT16 = "float16"
+
+
+class Normalization(StrEnum):
+    """What is done to the model's output row."""
+
+    NONE = "none"
+    L2 = "l2"
+
+
+class Provider(StrEnum):
+    """Where the model runs; Retina refuses to start when it does not get what is asked."""
+
+    CPU = "cpu"
+    CUDA = "cuda"
+
+
+class ModelFile(Model):
+    """`spec.encoder.model`."""
+
+    uri: Annotated[str, StringConstraints(pattern=URI_PATTERN)] = Field(
+        description="Where the ONNX file is: https, s3, gs or file."
+    )
+    digest: Annotated[str, StringConstraints(pattern=DIGEST_PATTERN)] = Field(
+        description="sha256 of the file, as sha256:<64 hex digits>; verified before the model is loaded."
+    )
+
+
+class Output(Model):
+    """`spec.encoder.output`."""
+
+    tensor: Annotated[str, StringConstraints(min_length=1, max_length=256)] = Field(
+        default="embedding", description="The model's output that is the embedding, of shape [batch, dimension]."
+    )
+    dimension: int = Field(ge=1, le=65536, description="Elements of an embedding; must be what the model gives.")
+    dtype: DType = Field(default=DType.FLOAT32, description="Element type that is stored and served.")
+    normalization: Normalization = Field(
+        default=Normalization.NONE, description="l2 scales every embedding to unit length; a zero vector stays zero."
+    )
+
+
+class Batch(Model):
+    """`spec.encoder.batch`."""
+
+    max_size: int = Field(default=16, ge=1, le=1024, description="Items of one run of the model, at most.")
+    max_delay: Duration = Field(
+        default="5ms",
+        description="How long items may wait for others while every runner is busy.",
+        validate_default=True,
+    )
+
+
+class Fetch(Model):
+    """`spec.encoder.fetch`: how Retina downloads images, and from where it refuses to."""
+
+    schemes: tuple[Annotated[str, StringConstraints(pattern="^https?$")], ...] = Field(
+        default=("https", "http"), min_length=1, description="URL schemes that are fetched."
+    )
+    allowed_private_networks: tuple[Network, ...] = Field(
+        default=(), description="CIDRs that may be dialled although they are not public."
+    )
+    max_bytes: Size = Field(default="10Mi", ge=1, description="Larger files are refused.", validate_default=True)
+    max_pixels: int = Field(default=25_000_000, ge=1, description="Images with more pixels are refused undecoded.")
+    timeout: Duration = Field(default="5s", description="For one image, redirects included.", validate_default=True)
+    max_redirects: int = Field(default=3, ge=0, le=20, description="Redirects followed, each checked as a new URL.")
+    per_host_concurrency: int = Field(default=8, ge=1, le=1024, description="Downloads from one host at a time.")
+
+
+class Encoder(Model):
+    """`spec.encoder`."""
+
+    model: ModelFile = Field(description="The ONNX file.")
+    modality: Modality = Field(description="What a key is: an image URL or a text. Immutable.")
+    preprocessing: Preprocessing = Field(description="The named profile that turns an item into the model's input.")
+    role: Annotated[str, StringConstraints(max_length=64)] = Field(
+        default="", description="For text models that tell query from passage: the text is prefixed with `<role>: `."
+    )
+    output: Output = Field(description="What is taken from the model.")
+    provider: Provider = Field(default=Provider.CPU, description="cpu or cuda.")
+    batch: Batch = Field(default_factory=Batch, description="How items are run together.")
+    fetch: Fetch = Field(default_factory=Fetch, description="How images are downloaded.")
+
+    @model_validator(mode="after")
+    def _agree(self) -> Self:
+        if self.preprocessing.modality is not self.modality:
+            raise ValueError(f"preprocessing {self.preprocessing} is for modality {self.preprocessing.modality}")
+        if self.role and self.modality is not Modality.TEXT:
+            raise ValueError("role is for modality text alone")
+        return self

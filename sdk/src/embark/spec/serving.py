@@ -1,0 +1,180 @@
+"""`spec.miss`, `spec.embark`, `spec.kfc`, `spec.retina` and `spec.mesh`: how the cache answers and how it is run."""
+
+from enum import StrEnum
+from typing import Annotated, Self
+
+from pydantic import Field, StringConstraints, model_validator
+
+from embark.spec.backends import SecretName
+from embark.spec.model import Model
+from embark.spec.quantities import Duration, Size
+
+Quantity = Annotated[str, StringConstraints(pattern=r"^[0-9]+(\.[0-9]+)?(m|k|M|G|T|Ki|Mi|Gi|Ti)?$")]
+ObjectName = Annotated[str, StringConstraints(pattern=r"^[a-z0-9]([a-z0-9.\-]*[a-z0-9])?$", max_length=253)]
+
+
+class Oov(StrEnum):
+    """What a key without an embedding is answered with."""
+
+    ZEROS = "Zeros"
+    MEAN = "Mean"
+    VECTOR = "Vector"
+
+
+class NegativeTTL(Model):
+    """`spec.miss.negativeTTL`: how long a key that cannot be encoded is remembered, by cause."""
+
+    not_found: Duration = Field(default="24h", description="The origin has nothing there.", validate_default=True)
+    undecodable: Duration = Field(default="168h", description="Not an image, or over a limit.", validate_default=True)
+    blocked: Duration = Field(default="168h", description="A URL that is not allowed.", validate_default=True)
+    unreachable: Duration = Field(
+        default="5m", description="The origin did not answer in all attempts.", validate_default=True
+    )
+
+
+class Miss(Model):
+    """`spec.miss`."""
+
+    oov: Oov = Field(default=Oov.ZEROS, description="The OOV embedding: Zeros, Mean of the space, or a given Vector.")
+    oov_vector_config_map: SecretName = Field(
+        default="", description="For oov Vector: ConfigMap whose key `vector` is a JSON list of numbers."
+    )
+    negative_ttl: NegativeTTL = Field(
+        default_factory=NegativeTTL, alias="negativeTTL", description="How long negatives are remembered."
+    )
+
+    @model_validator(mode="after")
+    def _agree(self) -> Self:
+        if (self.oov is Oov.VECTOR) != bool(self.oov_vector_config_map):
+            raise ValueError("oovVectorConfigMap goes with oov: Vector, and only with it")
+        return self
+
+
+class Resources(Model):
+    """Container resources, as in core/v1."""
+
+    requests: dict[str, Quantity] = Field(default_factory=dict, description="Guaranteed, for example cpu: 500m.")
+    limits: dict[str, Quantity] = Field(default_factory=dict, description="At most.")
+
+
+class CpuAutoscaling(Model):
+    """Replicas by CPU use."""
+
+    min: int = Field(default=2, ge=1, le=1000, description="Replicas at least.")
+    max: int = Field(default=10, ge=1, le=1000, description="Replicas at most.")
+    target_cpu: int = Field(
+        default=70, ge=1, le=100, alias="targetCPU", description="Mean CPU use aimed at, in percent of the request."
+    )
+
+    @model_validator(mode="after")
+    def _agree(self) -> Self:
+        if self.min > self.max:
+            raise ValueError(f"min {self.min} is over max {self.max}")
+        return self
+
+
+class LagAutoscaling(Model):
+    """Replicas by consumer lag."""
+
+    min: int = Field(default=1, ge=0, le=1000, description="Replicas at least.")
+    max: int = Field(default=12, ge=1, le=1000, description="Replicas at most; never over the topic's partitions.")
+    lag_threshold: int = Field(default=100, ge=1, description="Records of lag that one replica is there for.")
+
+    @model_validator(mode="after")
+    def _agree(self) -> Self:
+        if self.min > self.max:
+            raise ValueError(f"min {self.min} is over max {self.max}")
+        return self
+
+
+class HotTier(Model):
+    """`spec.embark.hotTier`."""
+
+    max_bytes: Size = Field(
+        default="256Mi", description="Memory for encoded rows; 0: no hot tier.", validate_default=True
+    )
+    ttl: Duration = Field(
+        default="60s", description="How long a row is served without asking the store.", validate_default=True
+    )
+
+
+class EmbArk(Model):
+    """`spec.embark`."""
+
+    hot_tier: HotTier = Field(default_factory=HotTier, description="The in-process LRU of encoded rows.")
+    max_keys_per_request: int = Field(default=1024, ge=1, le=65536, description="Larger look-ups are refused.")
+    read_timeout: Duration = Field(
+        default="50ms", description="How long the store may take; then UNAVAILABLE.", validate_default=True
+    )
+    resources: Resources = Field(default_factory=Resources, description="Container resources.")
+    autoscaling: CpuAutoscaling | None = Field(default=None, description="Replicas by CPU; not with replicas.")
+    replicas: int | None = Field(default=None, ge=1, le=1000, description="Fixed replicas; not with autoscaling.")
+
+    @model_validator(mode="after")
+    def _agree(self) -> Self:
+        _check_one_scaling(self.replicas, self.autoscaling)
+        return self
+
+
+class Kfc(Model):
+    """`spec.kfc`."""
+
+    autoscaling: LagAutoscaling | None = Field(default=None, description="Replicas by lag; not with replicas.")
+    replicas: int | None = Field(default=None, ge=0, le=1000, description="Fixed replicas; not with autoscaling.")
+    max_inflight: int = Field(default=4, ge=1, le=256, description="Encode calls under way in one replica.")
+    resources: Resources = Field(default_factory=Resources, description="Container resources.")
+
+    @model_validator(mode="after")
+    def _agree(self) -> Self:
+        _check_one_scaling(self.replicas, self.autoscaling)
+        return self
+
+
+class Gpu(Model):
+    """`spec.retina.gpu`."""
+
+    count: int = Field(default=0, ge=0, le=16, description="GPUs of one replica.")
+    resource_name: str = Field(default="nvidia.com/gpu", description="The extended resource that is asked for.")
+
+
+class Retina(Model):
+    """`spec.retina`."""
+
+    autoscaling: CpuAutoscaling | None = Field(default=None, description="Replicas by CPU; not with replicas.")
+    replicas: int | None = Field(default=None, ge=0, le=1000, description="Fixed replicas; not with autoscaling.")
+    resources: Resources = Field(default_factory=Resources, description="Container resources.")
+    gpu: Gpu = Field(default_factory=Gpu, description="GPUs, for provider cuda.")
+
+    @model_validator(mode="after")
+    def _agree(self) -> Self:
+        _check_one_scaling(self.replicas, self.autoscaling)
+        return self
+
+
+class MeshProvider(StrEnum):
+    """The service mesh of the cluster."""
+
+    NONE = "none"
+    LINKERD = "linkerd"
+    ISTIO = "istio"
+
+
+class AuthorizedClient(Model):
+    """One entry of `spec.mesh.authorizedClients`."""
+
+    service_account: ObjectName = Field(description="The client's ServiceAccount.")
+    namespace: ObjectName = Field(description="Its namespace.")
+
+
+class Mesh(Model):
+    """`spec.mesh`."""
+
+    provider: MeshProvider = Field(default=MeshProvider.NONE, description="none, linkerd or istio.")
+    authorized_clients: tuple[AuthorizedClient, ...] = Field(
+        default=(), description="Who may look up, under a mesh; empty: everyone in the mesh."
+    )
+
+
+def _check_one_scaling(replicas: int | None, autoscaling: Model | None) -> None:
+    if replicas is not None and autoscaling is not None:
+        raise ValueError("replicas and autoscaling are both given; give one of them")

@@ -1,0 +1,88 @@
+"""The status of an EmbeddingCache: written by the operator, read by people and tools."""
+
+from datetime import datetime
+
+from pydantic import Field
+
+from embark.spec.model import Model
+
+
+class Condition(Model):
+    """One condition, as in meta/v1."""
+
+    type: str = Field(description="For example Ready.")
+    status: str = Field(description="True, False or Unknown.", pattern="^(True|False|Unknown)$")
+    reason: str = Field(description="One word for programs.")
+    message: str = Field(default="", description="A sentence for people.")
+    observed_generation: int = Field(default=0, ge=0, description="The generation this is about.")
+    last_transition_time: datetime = Field(description="When status last changed.")
+
+
+class ActiveSpace(Model):
+    """`status.spaces.active`."""
+
+    id: str = Field(description="The space look-ups read.")
+    since: datetime | None = Field(default=None, description="When look-ups switched to it.")
+
+
+class CandidateSpace(Model):
+    """`status.spaces.candidate`."""
+
+    id: str = Field(description="The space a rollout fills.")
+    coverage: str = Field(default="0", description="Share of the active space's keys that it holds.")
+
+
+class PreviousSpace(Model):
+    """`status.spaces.previous`."""
+
+    id: str = Field(description="The space kept for rollback.")
+    kept_until: datetime | None = Field(default=None, description="When it is dropped.")
+
+
+class Spaces(Model):
+    """`status.spaces`."""
+
+    active: ActiveSpace | None = Field(default=None, description="What look-ups read.")
+    candidate: CandidateSpace | None = Field(default=None, description="What a rollout fills.")
+    previous: PreviousSpace | None = Field(default=None, description="What is kept for rollback.")
+
+
+class RolloutStatus(Model):
+    """`status.rollout`."""
+
+    phase: str = Field(default="Steady", description="Where the rollout is.")
+    message: str = Field(default="", description="What it waits for or why it stopped.")
+    total: int = Field(default=0, ge=0, description="Keys to re-embed.")
+    done: int = Field(default=0, ge=0, description="Keys re-embedded.")
+    failed: int = Field(default=0, ge=0, description="Keys that could not be.")
+    started_at: datetime | None = Field(default=None, description="When it began.")
+
+
+class CacheStatus(Model):
+    """`status.cache`."""
+
+    hit_ratio: str = Field(default="", description="Share of look-ups' keys answered with their embedding.")
+    oov_ratio: str = Field(default="", description="Share answered with the OOV embedding.")
+    entries: int = Field(default=0, ge=0, description="Embeddings in the active space.")
+
+
+class TopicStatus(Model):
+    """`status.topic`."""
+
+    lag: int = Field(default=0, ge=0, description="Fills asked for and not done.")
+    dead_lettered: int = Field(default=0, ge=0, description="Records in the dead-letters topic.")
+
+
+class EmbeddingCacheStatus(Model):
+    """`status`."""
+
+    observed_generation: int = Field(default=0, ge=0, description="The generation that this status is about.")
+    phase: str = Field(default="", description="One word for people.")
+    conditions: tuple[Condition, ...] = Field(default=(), description="Accepted, Ready and the parts' own.")
+    endpoint: str = Field(default="", description="host:port of the gRPC look-ups.")
+    replicas: int = Field(default=0, ge=0, description="EmbArk's ready replicas, for the scale subresource.")
+    selector: str = Field(default="", description="EmbArk's pods, for the scale subresource.")
+    spaces: Spaces = Field(default_factory=Spaces, description="The spaces of the cache.")
+    rollout: RolloutStatus = Field(default_factory=RolloutStatus, description="The rollout.")
+    cache: CacheStatus = Field(default_factory=CacheStatus, description="What the cache holds and answers.")
+    topic: TopicStatus = Field(default_factory=TopicStatus, description="What waits to be filled.")

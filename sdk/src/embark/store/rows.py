@@ -1,0 +1,40 @@
+"""The rows of a store: what is known of one key in one space."""
+
+from dataclasses import dataclass
+
+from embark.causes import Cause
+from embark.clock import Micros
+
+
+@dataclass(frozen=True, slots=True)
+class Embedding:
+    """A key's embedding.
+
+    `vector` is one vector of the space's form (little-endian, contiguous). `written_at` is when its encoding began, not
+    when it was stored: so a row never claims to be younger than what it was made from, and an encode that was under
+    way while its key was invalidated loses to the invalidation. `expires_at` is None for a row without TTL.
+    """
+
+    key: str
+    vector: bytes
+    written_at: Micros
+    content_hash: bytes = b""
+    expires_at: Micros | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Negative:
+    """A key that cannot be encoded, and why; forgotten at `expires_at`."""
+
+    key: str
+    cause: Cause
+    written_at: Micros
+    expires_at: Micros
+
+
+Row = Embedding | Negative
+
+
+def expired(row: Row, now: Micros) -> bool:
+    """Return whether the row's time is over."""
+    return row.expires_at is not None and row.expires_at <= now

@@ -1,0 +1,6 @@
+"""The topic of fill requests behind one protocol."""
+
+from embark.topic.protocols import DeadLetters, FillConsumer, FillProducer, Topic
+from embark.topic.records import Fill, Record
+
+__all__ = ["DeadLetters", "Fill", "FillConsumer", "FillProducer", "Record", "Topic"]

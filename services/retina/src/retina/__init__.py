@@ -1,0 +1,1 @@
+"""Retina, the encoder's server: fetches, decodes, preprocesses and runs the model."""
