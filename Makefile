@@ -1,0 +1,56 @@
+# Every command of the project. `make demo` and `make test` need only Python 3.11 and the package registries.
+SHELL := /bin/bash
+.DEFAULT_GOAL := help
+BUF_VERSION := 1.75.0
+PROTOS := $(wildcard protos/embark/v1/*.proto)
+SERVICES := protos/embark/v1/embark.proto protos/embark/v1/retina.proto
+SOURCES := sdk services samples tests benchmarks
+
+export UV_PYTHON_DOWNLOADS := never
+UV = $(shell scripts/uv)
+RUN = $(UV) run --frozen --no-sync
+
+.PHONY: help
+help:  ## Say what can be made
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
+
+.PHONY: sync
+sync:
+	@scripts/uv >/dev/null
+	@$(UV) sync --frozen --quiet
+
+.PHONY: models
+models: sync  ## Build the two sample models into the cache folder (once)
+	@UV=$(UV) $(UV) run --frozen --no-sync python samples/models/build.py
+
+.PHONY: demo
+demo: models  ## Show photographs go from OOV to their embeddings (ARGS=--fresh begins anew)
+	@MALLOC_MMAP_THRESHOLD_=268435456 MALLOC_TRIM_THRESHOLD_=268435456 $(RUN) python samples/demo/run.py $(ARGS)
+
+.PHONY: test
+test: models  ## Unit, contract and pipeline tests, with the real models
+	@$(RUN) pytest -q $(ARGS)
+
+.PHONY: bench
+bench: models  ## Measure against bare baselines in the same run; prints a table, writes out/bench.json
+	@MALLOC_MMAP_THRESHOLD_=268435456 MALLOC_TRIM_THRESHOLD_=268435456 $(RUN) python benchmarks/run.py $(ARGS)
+
+.PHONY: generate
+generate: STUBS ?= sdk/src
+generate: sync  ## Write the gRPC stubs from protos/
+	@$(RUN) python -m grpc_tools.protoc -I protos --python_out=$(STUBS) --mypy_out=quiet:$(STUBS) $(PROTOS)
+	@$(RUN) python -m grpc_tools.protoc -I protos --grpc_python_out=$(STUBS) --mypy_grpc_out=quiet:$(STUBS) $(SERVICES)
+
+.PHONY: check
+check: sync  ## Format, lint, types, layers, protos, and generated files up to date
+	@$(RUN) ruff format --check $(SOURCES)
+	@$(RUN) ruff check $(SOURCES)
+	@$(RUN) mypy sdk/src services/*/src samples/models samples/demo benchmarks tests sdk/tests services/*/tests
+	@$(RUN) lint-imports
+	@scripts/check-protos $(BUF_VERSION)
+	@scripts/check-generated
+
+.PHONY: format
+format: sync  ## Format the sources
+	@$(RUN) ruff format $(SOURCES)
+	@$(RUN) ruff check --fix $(SOURCES)
