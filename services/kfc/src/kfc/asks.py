@@ -1,0 +1,42 @@
+"""What one record asks for; pure, read where records enter (Intake)."""
+
+import re
+from dataclasses import dataclass
+from typing import Final
+
+from embark.causes import CauseError, CauseKind
+from embark.clock import Micros
+from embark.keys import parse_key
+from embark.topic import Fill, Record
+
+TRACEPARENT: Final = "traceparent"
+# W3C Trace Context, section 3.2; anything else in the header is dropped, for gRPC refuses a call with such metadata.
+_TRACEPARENT_FORM: Final = re.compile(r"[0-9a-f]{2}-[0-9a-f]{32}-[0-9a-f]{16}-[0-9a-f]{2}")
+
+
+@dataclass(frozen=True, slots=True)
+class Ask:
+    """A record that reads well: the key to fill, and how young a row must be to answer it."""
+
+    record: Record
+    key: str
+    not_before: Micros
+    traceparent: str | None
+
+
+def parse_ask(record: Record) -> Ask:
+    """Read a record of the fills topic.
+
+    Raises:
+        CauseError: UNREADABLE, the value is not a FillRequest; INVALID_KEY, its key is not acceptable.
+    """
+    try:
+        fill = Fill.from_bytes(record.value)
+    except ValueError as error:
+        raise CauseError(CauseKind.UNREADABLE, str(error)) from None
+    return Ask(record, parse_key(fill.key), fill.not_before, _traceparent(record))
+
+
+def _traceparent(record: Record) -> str | None:
+    text = record.headers.get(TRACEPARENT, b"").decode("ascii", errors="replace")
+    return text if _TRACEPARENT_FORM.fullmatch(text) else None

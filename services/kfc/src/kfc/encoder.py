@@ -1,0 +1,90 @@
+"""The encoder as KFC sees it, and the real one: the Retina of a space over gRPC."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Final, Protocol, cast
+
+import grpc
+
+from embark.causes import Cause, CauseKind
+from embark.errors import UnavailableError
+from embark.rpc.channels import open_channel
+from embark.rpc.wire import cause_of_wire
+from embark.space import Space
+from embark.v1 import retina_pb2, retina_pb2_grpc
+from kfc.asks import TRACEPARENT
+
+_SERVICE: Final = "embark.v1.RetinaService"
+
+
+@dataclass(frozen=True, slots=True)
+class Encoded:
+    """A vector of the space's form, and SHA-256 of the bytes that it was made from."""
+
+    vector: bytes
+    content_hash: bytes = b""
+
+
+class Encoder(Protocol):
+    """Encodes keys; called from several threads at once."""
+
+    def encode(self, keys: Sequence[str], traceparent: str | None) -> Sequence[Encoded | Cause]:
+        """Return a vector or a cause for every key, in the order asked.
+
+        Raises:
+            UnavailableError: nothing is known of any key; the same call may succeed later.
+        """
+        ...
+
+
+class RetinaEncoder:
+    """Calls Encode of the Retina of `space` at a gRPC target, each call within `timeout`.
+
+    Every gRPC error is an outage, for none of them says anything of a key: a Retina of another space
+    (FAILED_PRECONDITION) is one that is being replaced or wrongly addressed, and the right one answers later.
+    """
+
+    def __init__(self, target: str, space: Space, timeout: timedelta) -> None:
+        self._target: Final = target
+        self._space: Final = space.id
+        self._nbytes: Final = space.form.nbytes
+        self._timeout: Final = timeout.total_seconds()
+        self._channel: Final = open_channel(target, _SERVICE)
+        self._stub: Final = retina_pb2_grpc.RetinaServiceStub(self._channel)
+
+    def encode(self, keys: Sequence[str], traceparent: str | None) -> Sequence[Encoded | Cause]:
+        """See Encoder; a vector of the wrong length and a reply that leaves items out are ENCODER_FAILED."""
+        items = [retina_pb2.EncodeItem(key=key.encode()) for key in keys]
+        request = retina_pb2.EncodeRequest(space=self._space, items=items)
+        metadata = ((TRACEPARENT, traceparent),) if traceparent else ()
+        try:
+            reply = self._stub.Encode(request, timeout=self._timeout, metadata=metadata)
+        except grpc.RpcError as error:
+            raise UnavailableError("retina", self._message(error)) from error
+        if reply.space != self._space:
+            raise UnavailableError("retina", f"{self._target} serves space {reply.space!r}, not {self._space}")
+        if len(reply.results) != len(keys):
+            detail = f"{len(reply.results)} results for {len(keys)} items"
+            return [Cause(CauseKind.ENCODER_FAILED, detail)] * len(keys)
+        return [self._outcome(result) for result in reply.results]
+
+    def close(self) -> None:
+        """Close the channel; calls under way end with UnavailableError."""
+        self._channel.close()
+
+    def _outcome(self, result: retina_pb2.EncodeResult) -> Encoded | Cause:
+        if result.WhichOneof("outcome") == "cause":
+            return cause_of_wire(result.cause)
+        if len(result.vector) != self._nbytes:
+            detail = f"a vector of {len(result.vector)} bytes, not {self._nbytes}"
+            return Cause(CauseKind.ENCODER_FAILED, detail)
+        return Encoded(result.vector, result.content_hash)
+
+    def _message(self, error: grpc.RpcError) -> str:
+        # What a stub raises is also the call that failed, which its type does not say.
+        call = cast("grpc.Call", error)
+        said = f"{call.code().name}: {call.details()}"
+        if call.code() is grpc.StatusCode.FAILED_PRECONDITION:
+            return f"{self._target} refuses space {self._space} ({said})"
+        return f"{self._target}: {said}"

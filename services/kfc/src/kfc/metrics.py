@@ -1,0 +1,55 @@
+"""The Prometheus metrics of KFC."""
+
+from enum import StrEnum
+from typing import Final
+
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
+
+_SECONDS: Final = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60)
+_ITEMS: Final = (1, 2, 4, 8, 16, 32, 64, 128, 256, 512, 1024)
+
+
+class Outcome(StrEnum):
+    """How a fill ended."""
+
+    WRITTEN = "written"
+    SKIPPED = "skipped"
+    NEGATIVE = "negative"
+    DEAD_LETTERED = "dead-lettered"
+
+
+class Metrics:
+    """Registers the metrics with `registry`, once a process or a test."""
+
+    def __init__(self, registry: CollectorRegistry) -> None:
+        self.fills = Counter(
+            "embark_kfc_fills",
+            "Fills by outcome: keys that were written, skipped or negative; records that were dead-lettered.",
+            ["outcome"],
+            registry=registry,
+        )
+        self.encodes = Counter("embark_kfc_encodes", "Keys that Retina answered for.", registry=registry)
+        self.retries = Counter(
+            "embark_kfc_retries",
+            "Retries by reason: a key's cause, or the server that did not answer.",
+            ["reason"],
+            registry=registry,
+        )
+        self.inflight = Gauge("embark_kfc_inflight", "Encode calls under way.", registry=registry)
+        self.outstanding = Gauge("embark_kfc_outstanding_records", "Records that are not finished.", registry=registry)
+        self.lag = Gauge("embark_kfc_lag", "Records of the topic that are not committed.", registry=registry)
+        self.encode_seconds = Histogram(
+            "embark_kfc_encode_seconds", "Time of one Encode call.", registry=registry, buckets=_SECONDS
+        )
+        self.write_seconds = Histogram(
+            "embark_kfc_write_seconds", "Time of one write to the store.", registry=registry, buckets=_SECONDS
+        )
+        self.batch_items = Histogram(
+            "embark_kfc_batch_items", "Keys of one Encode call.", registry=registry, buckets=_ITEMS
+        )
+        for outcome in Outcome:
+            self.fills.labels(outcome)
+
+    def count(self, outcome: Outcome, fills: int = 1) -> None:
+        """Count fills that ended so."""
+        self.fills.labels(outcome).inc(fills)

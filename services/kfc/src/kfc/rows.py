@@ -1,0 +1,38 @@
+"""The rows that KFC writes, each with the time it is kept for; pure."""
+
+from datetime import timedelta
+
+from embark.causes import Cause, CauseKind
+from embark.clock import Micros, micros
+from embark.spec import NegativeTTL
+from embark.store import Embedding, Negative
+from kfc.encoder import Encoded
+
+
+def embedding_row(key: str, encoded: Encoded, at: Micros, ttl: timedelta) -> Embedding:
+    """Return the row of an encode that began at `at`, kept for `ttl` from then on; 0: for ever."""
+    return Embedding(key, encoded.vector, at, encoded.content_hash, at + micros(ttl) if ttl else None)
+
+
+def negative_row(key: str, cause: Cause, at: Micros, ttl: NegativeTTL) -> Negative:
+    """Return the row of a key that could not be encoded, kept as long as its cause says.
+
+    Raises:
+        ValueError: the cause is ENCODER_FAILED or UNREADABLE, which say nothing lasting of the key.
+    """
+    return Negative(key, cause, at, at + micros(_ttl(cause.kind, ttl)))
+
+
+def _ttl(kind: CauseKind, ttl: NegativeTTL) -> timedelta:
+    match kind:
+        case CauseKind.NOT_FOUND:
+            return ttl.not_found
+        case CauseKind.UNDECODABLE:
+            return ttl.undecodable
+        # A key that Retina alone finds fault with is refused for good, as an address that is not allowed.
+        case CauseKind.BLOCKED | CauseKind.INVALID_KEY:
+            return ttl.blocked
+        case CauseKind.UNREACHABLE:
+            return ttl.unreachable
+        case CauseKind.ENCODER_FAILED | CauseKind.UNREADABLE:
+            raise ValueError(f"no negative is kept for {kind.value}")

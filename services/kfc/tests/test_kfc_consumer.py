@@ -1,0 +1,128 @@
+"""The loop: commits, bounds, back-pressure, and who uses the consumer."""
+
+from collections.abc import Mapping
+from datetime import timedelta
+
+import pytest
+from kfc_bench import Bench, probe
+from kfc_parts import UNREACHABLE, kfc_settings
+
+from kfc import consumer as kfc_consumer
+
+
+def test_offsets_are_committed_only_after_the_rows_before_them_are_written(bench: Bench) -> None:
+    premature: list[str] = []
+
+    def check(offsets: Mapping[int, int]) -> None:
+        before = [r.key.decode() for r in bench.consumer.polled if r.offset < offsets.get(r.partition, 0)]
+        premature.extend(key for key in before if bench.row(key) is None)
+
+    bench.consumer.before_commit = check
+    keys = [f"key {i}" for i in range(300)]
+    bench.encoder.causes.update(dict.fromkeys(keys[::7], UNREACHABLE))
+    bench.start()
+    bench.ask(keys)
+    bench.until_done()
+    assert premature == []
+    assert len(bench.letters()) == len(keys[::7])
+
+
+def test_a_slow_key_holds_back_the_commits_of_its_partition_alone() -> None:
+    bench = Bench(kfc_settings(encode_items=1))
+    entered, released = bench.encoder.hold("slow")
+    try:
+        bench.start()
+        bench.ask(["slow"])
+        assert entered.wait(10)
+        keys = [f"key {i}" for i in range(40)]
+        bench.ask(keys)
+        bench.until(lambda: all(bench.embedding(key) for key in keys), "the others are filled")
+        (slow,) = [record for record in bench.consumer.polled if record.key == b"slow"]
+        behind = sum(record.partition == slow.partition for record in bench.consumer.polled)
+        bench.until(lambda: bench.lag() == behind, "the other partitions are committed")
+        assert all(slow.partition not in offsets for offsets in bench.consumer.commits)
+        assert behind > 1
+        released.set()
+        bench.until_done()
+    finally:
+        released.set()
+        bench.close()
+
+
+def test_no_more_calls_are_under_way_than_the_cache_allows() -> None:
+    bench = Bench(kfc_settings(max_inflight=3, encode_items=1))
+    keys = [f"key {i}" for i in range(12)]
+    holds = [bench.encoder.hold(key) for key in keys]
+    try:
+        bench.start()
+        bench.ask(keys)
+        bench.until(lambda: sum(entered.is_set() for entered, _ in holds) == 3, "three are under way")
+        bench.until(lambda: len(bench.consumer.polled) == 12, "all are consumed")
+        assert bench.metric("inflight") == 3
+        for _, released in holds:
+            released.set()
+        bench.until_done()
+        assert bench.encoder.most_at_once == 3
+    finally:
+        for _, released in holds:
+            released.set()
+        bench.close()
+
+
+def test_too_many_outstanding_records_pause_the_consumer_while_polls_go_on(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(kfc_consumer, "MIN_OUTSTANDING", 8)
+    bench = Bench(kfc_settings(max_inflight=1, encode_items=2))
+    keys = [f"key {i}" for i in range(100)]
+    holds = [bench.encoder.hold(key) for key in keys]
+    try:
+        bench.start()
+        bench.ask(keys)
+        bench.until(lambda: bench.consumer.pauses == [True], "the consumer is paused")
+        bench.until(lambda: bench.consumer.paused_polls >= 3, "polls go on")
+        assert len(bench.consumer.polled) == 8
+        assert bench.metric("outstanding_records") == 8
+        for _, released in holds:
+            released.set()
+        bench.until_done()
+        assert bench.consumer.pauses[-1] is False
+        assert bench.encoder.times == dict.fromkeys(keys, 1)
+    finally:
+        for _, released in holds:
+            released.set()
+        bench.close()
+
+
+def test_keys_that_wait_for_another_attempt_let_others_pass() -> None:
+    settings = kfc_settings()
+    patient = settings.topic.retry.model_copy(update={"initial_backoff": timedelta(hours=1)})
+    patient = patient.model_copy(update={"max_backoff": timedelta(hours=1)})
+    topic = settings.topic.model_copy(update={"retry": patient})
+    bench = Bench(settings.model_copy(update={"topic": topic}))
+    waiting = [f"waiting {i}" for i in range(50)]
+    bench.encoder.causes.update(dict.fromkeys(waiting, UNREACHABLE))
+    try:
+        bench.start()
+        bench.ask(waiting)
+        bench.until(lambda: len(bench.encoder.times) == 50, "all had an attempt")
+        bench.ask(["a"])
+        bench.until(lambda: bench.embedding("a"), "another key is filled")
+        assert bench.encoder.times == {**dict.fromkeys(waiting, 1), "a": 1}
+    finally:
+        bench.close()
+
+
+def test_one_thread_alone_uses_the_consumer(bench: Bench) -> None:
+    bench.start()
+    bench.ask([f"key {i}" for i in range(50)])
+    bench.until_done()
+    assert len(bench.consumer.threads) == 1
+
+
+def test_the_lag_is_shown(bench: Bench) -> None:
+    bench.encoder.down.set()
+    kfc = bench.start()
+    bench.ask(["a", "b", "c"])
+    bench.until(lambda: bench.metric("lag") == 3, "the lag is measured")
+    assert "embark_kfc_lag 3.0" in probe(kfc, "/metrics")[1]
+    bench.encoder.down.clear()
+    bench.until(lambda: bench.metric("lag") == 0, "nothing is left")

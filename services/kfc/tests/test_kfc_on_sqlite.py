@@ -1,0 +1,42 @@
+"""KFC on one SQLite file of store and topic, as the local mode composes it."""
+
+from pathlib import Path
+
+from eventually import eventually
+from kfc_bench import PATIENT
+from kfc_parts import NOT_FOUND, UNREACHABLE, FakeEncoder, kfc_settings
+from prometheus_client import CollectorRegistry
+
+from embark.clock import now
+from embark.store import Negative
+from embark.store.sqlite import SqliteStore
+from embark.topic import Fill
+from embark.topic.sqlite import SqliteTopic
+from kfc.consumer import Kfc
+
+
+def test_keys_asked_of_a_file_are_filled_across_a_restart(tmp_path: Path) -> None:
+    settings = kfc_settings()
+    encoder = FakeEncoder()
+    encoder.causes.update({"gone": NOT_FOUND, "far": UNREACHABLE})
+    keys = [f"key {i}" for i in range(60)]
+    for asked in (keys[:40], [*keys, "gone", "far"]):
+        store, topic = SqliteStore(tmp_path / "c.db", now), SqliteTopic(tmp_path / "c.db", 4)
+        store.ensure_space(settings.space.id)
+        consumer, producer = topic.consumer(settings.consumer_group), topic.producer()
+        kfc = Kfc(settings, store, consumer, topic.dead_letters(), encoder, clock=now, registry=CollectorRegistry())
+        kfc.start()
+        try:
+            for key in asked:
+                assert producer.produce(key.encode(), Fill(key.encode(), now()).to_bytes(), {})
+            eventually(lambda: len(store.read(settings.space.id, asked, PATIENT)) == len(asked), what="all have rows")  # noqa: B023
+            assert kfc.failure is None
+        finally:
+            kfc.stop()
+            rows = store.read(settings.space.id, asked, PATIENT)
+            letters = topic.dead_letters().read()
+            topic.close()
+            store.close()
+    assert encoder.times == {**dict.fromkeys([*keys, "gone"], 1), "far": 5}
+    assert {key for key, row in rows.items() if isinstance(row, Negative)} == {"gone", "far"}
+    assert [letter.key for letter in letters] == [b"far"]

@@ -1,0 +1,137 @@
+"""One KFC on a topic and a store in memory, with an encoder, a store, a consumer and a clock that a test commands."""
+
+import urllib.error
+import urllib.request
+from collections.abc import Callable, Iterable
+from datetime import timedelta
+
+from eventually import eventually
+from fake_clock import FakeClock
+from faults import FaultyStore
+from kfc_parts import FakeEncoder, TellingConsumer, kfc_settings
+from prometheus_client import CollectorRegistry
+
+from embark.errors import UnavailableError
+from embark.settings import KfcSettings
+from embark.store import Embedding, Negative, Row
+from embark.store.memory import MemoryStore
+from embark.topic import DeadLetters, Fill, Record
+from embark.topic.memory import MemoryTopic
+from embark.v1 import fills_pb2
+from kfc.consumer import Kfc
+from kfc.encoder import Encoder
+
+PATIENT = timedelta(seconds=5)
+
+
+class FailingDeadLetters:
+    """Fails the first `failures` appends to `letters`."""
+
+    def __init__(self, letters: DeadLetters, failures: int) -> None:
+        self._letters = letters
+        self.left = failures
+
+    def append(self, key: bytes, value: bytes) -> None:
+        if self.left:
+            self.left -= 1
+            raise UnavailableError("kafka", "switched off by the test")
+        self._letters.append(key, value)
+
+    def read(self, limit: int = 100) -> list[Record]:
+        return list(self._letters.read(limit))
+
+
+class Bench:
+    """Everything around one Kfc; `kfc()` makes and starts one, and `close` ends what was started."""
+
+    def __init__(self, settings: KfcSettings | None = None, partitions: int = 4) -> None:
+        self.settings = settings or kfc_settings()
+        self.space = self.settings.space.id
+        self.clock = FakeClock()
+        self.memory = MemoryStore(self.clock)
+        self.memory.ensure_space(self.space)
+        self.store = FaultyStore(self.memory)
+        self.topic = MemoryTopic(partitions)
+        self.dead_letters: DeadLetters = self.topic.dead_letters()
+        self.producer = self.topic.producer()
+        self.encoder = FakeEncoder()
+        self.consumer = TellingConsumer(self.topic.consumer(self.settings.consumer_group))
+        self.registry = CollectorRegistry()
+        self._started: list[Kfc] = []
+
+    def kfc(self, encoder: Encoder | None = None) -> Kfc:
+        """Return a new Kfc, not started, on the present consumer and registry."""
+        kfc = Kfc(
+            self.settings,
+            self.store,
+            self.consumer,
+            self.dead_letters,
+            encoder or self.encoder,
+            clock=self.clock,
+            registry=self.registry,
+        )
+        self._started.append(kfc)
+        return kfc
+
+    def start(self, encoder: Encoder | None = None) -> Kfc:
+        kfc = self.kfc(encoder)
+        kfc.start()
+        return kfc
+
+    def join_again(self) -> None:
+        """Take a new consumer of the group, and a new registry, as a restarted process has."""
+        self.consumer = TellingConsumer(self.topic.consumer(self.settings.consumer_group))
+        self.registry = CollectorRegistry()
+
+    def ask(self, keys: Iterable[str], not_before: int = 0, traceparent: str = "") -> None:
+        headers = {"traceparent": traceparent.encode()} if traceparent else {}
+        for key in keys:
+            fill = Fill(key.encode(), self.clock(), not_before)
+            assert self.producer.produce(key.encode(), fill.to_bytes(), headers)
+
+    def row(self, key: str) -> Row | None:
+        return self.memory.read(self.space, [key], PATIENT).get(key)
+
+    def embedding(self, key: str) -> Embedding | None:
+        row = self.row(key)
+        return row if isinstance(row, Embedding) else None
+
+    def negative(self, key: str) -> Negative | None:
+        row = self.row(key)
+        return row if isinstance(row, Negative) else None
+
+    def letters(self) -> list[fills_pb2.DeadLetter]:
+        return [fills_pb2.DeadLetter.FromString(record.value) for record in self.dead_letters.read(10_000)]
+
+    def lag(self) -> int:
+        """What the group has not committed, asked by a member of its own."""
+        other = self.topic.consumer(self.settings.consumer_group)
+        try:
+            return other.lag()
+        finally:
+            other.close()
+
+    def until_done(self) -> None:
+        eventually(lambda: self.lag() == 0, what="every record is committed")
+
+    def until(self, condition: Callable[[], object], what: str) -> None:
+        eventually(condition, what=what)
+
+    def metric(self, name: str, **labels: str) -> float:
+        return self.registry.get_sample_value(f"embark_kfc_{name}", labels) or 0.0
+
+    def close(self) -> None:
+        for kfc in self._started:
+            kfc.stop()
+        self.topic.close()
+        self.memory.close()
+
+
+def probe(kfc: Kfc, path: str) -> tuple[int, str]:
+    """Return status and body of a probe."""
+    try:
+        with urllib.request.urlopen(f"http://127.0.0.1:{kfc.probes_port}{path}", timeout=10) as answer:
+            return answer.status, answer.read().decode()
+    except urllib.error.HTTPError as error:
+        with error:
+            return error.code, error.read().decode()
