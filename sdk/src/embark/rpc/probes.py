@@ -4,6 +4,7 @@ import threading
 from collections.abc import Callable
 from http import HTTPStatus
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Final
 
 from prometheus_client import CollectorRegistry
 from prometheus_client.exposition import choose_encoder
@@ -12,13 +13,17 @@ Readiness = Callable[[], str]
 """Returns why the service is not ready; empty: it is."""
 
 
+# How long close() may take; the standard library's half a second would be most of a service's stop.
+_POLL_SECONDS: Final = 0.05
+
+
 class Probes:
     """Serves the probes on a thread of its own from construction to close()."""
 
     def __init__(self, host: str, port: int, registry: CollectorRegistry, readiness: Readiness) -> None:
         self._server = ThreadingHTTPServer((host, port), _handler(registry, readiness))
         self._server.daemon_threads = True
-        self._thread = threading.Thread(target=self._server.serve_forever, name="probes", daemon=True)
+        self._thread = threading.Thread(target=self._server.serve_forever, args=(_POLL_SECONDS,), name="probes", daemon=True)
         self._thread.start()
 
     @property

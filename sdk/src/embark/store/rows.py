@@ -1,9 +1,15 @@
 """The rows of a store: what is known of one key in one space."""
 
 from dataclasses import dataclass
+from datetime import timedelta
+from typing import Final
 
 from embark.causes import Cause
 from embark.clock import Micros
+
+# How long a delete, or a row whose time is over, still stands against earlier writes that arrive late; then a store may
+# forget it. Far longer than any fill is under way. Cassandra has the same rule under the name gc_grace_seconds.
+GRACE: Final = timedelta(hours=24)
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,0 +1,103 @@
+"""The table of a space in SQLite: its statements, and rows to columns and back; used by the SQLite store alone.
+
+A delete is a row with neither cause nor vector (a tombstone), so that an earlier write that arrives later finds it.
+Its `expires_at` is when it arrived: rows whose time is over and tombstones are then forgotten by one rule, GRACE later.
+"""
+
+import re
+from dataclasses import dataclass
+from typing import Final, Self
+
+from embark.causes import Cause
+from embark.clock import Micros
+from embark.names import embeddings_table
+from embark.store.rows import Embedding, Negative, Row
+
+Columns = tuple[str, str | None, bytes | None, Micros, Micros | None, bytes | None]
+
+_SPACE: Final = re.compile(r"[0-9A-Za-z_]{1,64}")
+# The vector is last, so that the other columns are read without passing over it.
+_COLUMNS: Final = "key, cause, content_hash, written_at, expires_at, vector"
+_ALIVE: Final = "(vector IS NOT NULL OR cause IS NOT NULL) AND (expires_at IS NULL OR expires_at > ?)"
+_UPSERT: Final = f"""
+    INSERT INTO {{table}} AS old ({_COLUMNS}) VALUES (?, ?, ?, ?, ?, ?)
+    ON CONFLICT (key) DO UPDATE SET
+        cause = excluded.cause, content_hash = excluded.content_hash, written_at = excluded.written_at,
+        expires_at = excluded.expires_at, vector = excluded.vector
+    WHERE excluded.written_at > old.written_at OR excluded.written_at = old.written_at"""  # noqa: S608 - no input
+_CREATE: Final = (
+    """CREATE TABLE IF NOT EXISTS {table} (
+        key TEXT PRIMARY KEY NOT NULL, cause TEXT, content_hash BLOB, written_at INTEGER NOT NULL, expires_at INTEGER,
+        vector BLOB)""",
+    "CREATE INDEX IF NOT EXISTS {table}_entries ON {table} (expires_at) WHERE vector IS NOT NULL",
+    "CREATE INDEX IF NOT EXISTS {table}_expiring ON {table} (expires_at) WHERE expires_at IS NOT NULL",
+)
+_READ_ONE: Final = f"SELECT {_COLUMNS} FROM {{table}} WHERE key = ? AND {_ALIVE}"  # noqa: S608 - no input
+# CROSS JOIN keeps the order of the loops: one look-up in the table for each key asked, never a scan of the table.
+_READ_MANY: Final = f"""
+    SELECT {_COLUMNS.replace("key", "{table}.key")}
+    FROM json_each(?) AS asked CROSS JOIN {{table}} ON {{table}}.key = asked.value WHERE {_ALIVE}"""  # noqa: S608 - no input
+_PAGE: Final = f"""
+    SELECT rowid, {_COLUMNS} FROM {{table}} WHERE rowid > ? AND {_ALIVE} ORDER BY rowid LIMIT ?"""  # noqa: S608 - no input
+_COUNT: Final = """
+    SELECT (SELECT count(*) FROM {table} INDEXED BY {table}_entries WHERE vector IS NOT NULL AND expires_at IS NULL)
+         + (SELECT count(*) FROM {table} INDEXED BY {table}_entries WHERE vector IS NOT NULL AND expires_at > ?)"""
+_PURGE: Final = """
+    DELETE FROM {table} WHERE rowid IN (SELECT rowid FROM {table} WHERE expires_at <= ? ORDER BY expires_at LIMIT ?)"""
+
+
+@dataclass(frozen=True, slots=True)
+class Statements:
+    """The SQL of one space's table; the comments give the parameters."""
+
+    create: tuple[str, ...]
+    read_one: str  # key, now
+    read_many: str  # JSON array of keys, now
+    page: str  # rowid to begin after, now, limit
+    last_rowid: str
+    count: str  # now
+    write: str  # Columns
+    delete: str  # Columns
+    purge: str  # latest expires_at to forget, limit
+
+    @classmethod
+    def of(cls, space: str) -> Self:
+        """Return the statements of a space.
+
+        Raises:
+            ValueError: `space` cannot be part of a table's name.
+        """
+        if not _SPACE.fullmatch(space):
+            raise ValueError(f"{space!r} is not the id of a space")
+        table = embeddings_table(space)
+        return cls(
+            create=tuple(statement.format(table=table) for statement in _CREATE),
+            read_one=_READ_ONE.format(table=table),
+            read_many=_READ_MANY.format(table=table),
+            page=_PAGE.format(table=table),
+            last_rowid=f"SELECT coalesce(max(rowid), 0) FROM {table}",  # noqa: S608 - checked above
+            count=_COUNT.format(table=table),
+            write=f"{_UPSERT.format(table=table)} AND (old.vector IS NOT NULL OR old.cause IS NOT NULL)",
+            delete=_UPSERT.format(table=table),
+            purge=_PURGE.format(table=table),
+        )
+
+
+def to_columns(row: Row) -> Columns:
+    """Return what the table keeps of a row."""
+    if isinstance(row, Negative):
+        return row.key, row.cause.to_text(), None, row.written_at, row.expires_at, None
+    return row.key, None, row.content_hash, row.written_at, row.expires_at, row.vector
+
+
+def tombstone(key: str, at: Micros, now: Micros) -> Columns:
+    """Return what the table keeps of a delete at `at` that arrived at `now`."""
+    return key, None, None, at, now, None
+
+
+def of_columns(columns: Columns) -> Row:
+    """Return the row of columns that are not a tombstone's."""
+    key, cause, content_hash, written_at, expires_at, vector = columns
+    if vector is not None:
+        return Embedding(key, vector, written_at, content_hash or b"", expires_at)
+    return Negative(key, Cause.from_text(cause or ""), written_at, expires_at or 0)

@@ -1,0 +1,200 @@
+"""The topic in memory: for tests, and for a trial that need not outlive its process."""
+
+import threading
+import time
+from collections import deque
+from collections.abc import Mapping, Sequence
+from datetime import timedelta
+from typing import Final
+from zlib import crc32
+
+from embark.errors import ClosedError
+from embark.topic.arrivals import Arrivals
+from embark.topic.records import Record
+
+# Dead letters beyond these push the oldest out; memory has to end somewhere.
+_DEAD_LETTERS: Final = 10_000
+
+
+class MemoryTopic:
+    """A Topic in lists; thread-safe. Full while it holds `capacity` records that not every group has committed."""
+
+    def __init__(self, partitions: int = 12, capacity: int = 100_000, name: str = "fills") -> None:
+        self.name = name
+        self.capacity = capacity
+        self.arrivals = Arrivals()
+        self.lock = threading.Lock()  # guards the next four
+        self.held: list[deque[Record]] = [deque() for _ in range(partitions)]
+        self.ends = [0] * partitions
+        self.commits: dict[str, list[int]] = {}
+        self.closed = False
+        self._dead_letters = MemoryDeadLetters(f"{name}.dead-letters")
+
+    def producer(self) -> "MemoryProducer":
+        """Return a new producer."""
+        self.check_open()
+        return MemoryProducer(self)
+
+    def consumer(self, group: str) -> "MemoryConsumer":
+        """Return a new consumer; making it registers the group, whose records are kept from then on."""
+        with self.lock:
+            self.check_open()
+            if group not in self.commits:
+                begins = zip(self.held, self.ends, strict=True)
+                self.commits[group] = [held[0].offset if held else end for held, end in begins]
+            return MemoryConsumer(self, group, list(self.commits[group]))
+
+    def dead_letters(self) -> "MemoryDeadLetters":
+        """Return the dead letters."""
+        return self._dead_letters
+
+    def close(self) -> None:
+        """Forget the records; producers take no more."""
+        with self.lock:
+            self.closed = True
+            self.held = [deque() for _ in self.held]
+        self._dead_letters.close()
+        self.arrivals.announce()
+
+    def check_open(self) -> None:
+        """Raise ClosedError after close()."""
+        if self.closed:
+            raise ClosedError(f"the topic {self.name} in memory was closed before")
+
+
+class MemoryProducer:
+    """A FillProducer whose records are acknowledged as they are taken."""
+
+    def __init__(self, topic: MemoryTopic) -> None:
+        self._topic = topic
+        self._closed = False
+
+    def produce(self, key: bytes, value: bytes, headers: Mapping[str, bytes]) -> bool:
+        """Append the record to the partition of its key; False when the topic is full or closed."""
+        topic = self._topic
+        with topic.lock:
+            if self._closed or topic.closed or sum(map(len, topic.held)) >= topic.capacity:
+                return False
+            partition = crc32(key) % len(topic.held)
+            record = Record(topic.name, partition, topic.ends[partition], key, value, dict(headers))
+            topic.held[partition].append(record)
+            topic.ends[partition] += 1
+        topic.arrivals.announce()
+        return True
+
+    def pending(self) -> int:
+        """Return 0: nothing is on its way."""
+        return 0
+
+    def close(self, timeout: timedelta) -> int:  # noqa: ARG002 - nothing is on its way
+        """Take no more."""
+        self._closed = True
+        return 0
+
+
+class MemoryConsumer:
+    """A FillConsumer of every partition; two of one group at once are both handed all records."""
+
+    def __init__(self, topic: MemoryTopic, group: str, positions: list[int]) -> None:
+        self._topic = topic
+        self._group = group
+        self._positions = positions
+        self._paused = False
+        self._closed = False
+        self._turn = 0
+
+    def poll(self, limit: int, timeout: timedelta) -> Sequence[Record]:
+        """Return the next records, of each partition in their order."""
+        deadline = time.monotonic() + timeout.total_seconds()
+        while True:
+            seen = self._topic.arrivals.seen()
+            records = self._next(limit)
+            left = deadline - time.monotonic()
+            if records or left <= 0:
+                return records
+            self._topic.arrivals.wait(seen, left)
+
+    def commit(self, offsets: Mapping[int, int]) -> None:
+        """Keep the offsets, and forget the records that every group has committed."""
+        with self._topic.lock:
+            self._check_open()
+            own = self._topic.commits[self._group]
+            for partition, offset in offsets.items():
+                own[partition] = max(own[partition], offset)
+                finished = min(commits[partition] for commits in self._topic.commits.values())
+                held = self._topic.held[partition]
+                while held and held[0].offset < finished:
+                    held.popleft()
+
+    def pause(self, paused: bool) -> None:  # noqa: FBT001 - as the protocol
+        """Stop or resume handing out records."""
+        self._paused = paused
+        self._topic.arrivals.announce()
+
+    def lag(self) -> int:
+        """Return how many records the group has not committed."""
+        with self._topic.lock:
+            self._check_open()
+            kept = zip(self._topic.ends, self._topic.commits[self._group], strict=True)
+            return sum(max(0, end - commit) for end, commit in kept)
+
+    def close(self) -> None:
+        """Leave the group; its commits stay."""
+        self._closed = True
+        self._topic.arrivals.announce()
+
+    def _next(self, limit: int) -> list[Record]:
+        """Return up to `limit` records, beginning at another partition each time, so that none starves."""
+        records: list[Record] = []
+        with self._topic.lock:
+            self._check_open()
+            if self._paused:
+                return records
+            count = len(self._positions)
+            self._turn += 1
+            for partition in ((self._turn + i) % count for i in range(count)):
+                held = self._topic.held[partition]
+                skipped = self._positions[partition] - held[0].offset if held else 0
+                records += [held[i] for i in range(max(0, skipped), min(len(held), skipped + limit - len(records)))]
+            for record in records:
+                self._positions[record.partition] = record.offset + 1
+        return records
+
+    def _check_open(self) -> None:
+        self._topic.check_open()
+        if self._closed:
+            raise ClosedError(f"the consumer of {self._topic.name} for {self._group} was closed before")
+
+
+class MemoryDeadLetters:
+    """The newest dead letters."""
+
+    def __init__(self, topic: str) -> None:
+        self._topic = topic
+        self._lock = threading.Lock()
+        self._records: deque[Record] = deque(maxlen=_DEAD_LETTERS)
+        self._appended = 0
+        self._closed = False
+
+    def append(self, key: bytes, value: bytes) -> None:
+        """Keep a DeadLetter."""
+        with self._lock:
+            self._check_open()
+            self._records.append(Record(self._topic, 0, self._appended, key, value))
+            self._appended += 1
+
+    def read(self, limit: int = 100) -> Sequence[Record]:
+        """Return the newest `limit` of them, oldest first."""
+        with self._lock:
+            self._check_open()
+            return list(self._records)[-limit:] if limit > 0 else []
+
+    def close(self) -> None:
+        """Forget them."""
+        with self._lock:
+            self._closed = True
+            self._records.clear()
+
+    def _check_open(self) -> None:
+        if self._closed:
+            raise ClosedError(f"the topic {self._topic} in memory was closed before")

@@ -1,0 +1,121 @@
+"""The producer of the SQLite topic: a bounded queue in memory, and one thread that moves it into the file."""
+
+import logging
+import threading
+import time
+from collections.abc import Callable, Mapping, Sequence
+from datetime import timedelta
+from typing import Final
+
+from embark.clock import Clock
+from embark.errors import ClosedError, UnavailableError
+from embark.sqlite import SqliteFile
+from embark.topic import sqlite_log
+from embark.topic.sqlite_log import Unsent
+
+# How long one attempt waits for a locked file; short, as close() may have to wait for the attempt under way.
+_ATTEMPT: Final = timedelta(milliseconds=100)
+_FIRST_BACKOFF_SECONDS: Final = 0.01
+_LAST_BACKOFF_SECONDS: Final = 0.5
+# Records of one transaction, so that the file's write lock is held for some 10 ms at most.
+_RECORDS_AT_ONCE: Final = 2_000
+
+
+class SqliteProducer:
+    """A FillProducer that takes up to `capacity` unacknowledged records and appends what it finds without lingering.
+
+    While the file fails the thread tries again with backoff, for as long as the producer is open.
+    """
+
+    def __init__(
+        self,
+        file: SqliteFile,
+        topic: str,
+        *,
+        partitions: int,
+        capacity: int,
+        announce: Callable[[], None],
+        clock: Clock,
+    ) -> None:
+        self._file = file
+        self._topic = topic
+        self._partitions = partitions
+        self._capacity = capacity
+        self._announce = announce
+        self._clock = clock
+        self._log = logging.getLogger(__name__)
+        self._changed = threading.Condition()  # guards the next three
+        self._queue: list[Unsent] = []
+        self._pending = 0
+        self._closed = False
+        self._stop = threading.Event()
+        self._thread = threading.Thread(target=self._run, name=f"{topic}-producer", daemon=True)
+        self._thread.start()
+
+    def produce(self, key: bytes, value: bytes, headers: Mapping[str, bytes]) -> bool:
+        """Put the record into the queue; False when it is full or closed."""
+        record = Unsent(sqlite_log.partition_of(key, self._partitions), key, value, dict(headers))
+        with self._changed:
+            if self._closed or self._pending >= self._capacity:
+                return False
+            self._queue.append(record)
+            self._pending += 1
+            self._changed.notify()
+        return True
+
+    def pending(self) -> int:
+        """Return how many records are in the queue or on their way into the file."""
+        with self._changed:
+            return self._pending
+
+    def close(self, timeout: timedelta) -> int:
+        """Take no more, wait up to `timeout` for the queue to empty, and end the thread."""
+        with self._changed:
+            self._closed = True
+            self._changed.notify()
+        self._thread.join(timeout.total_seconds())
+        self._stop.set()
+        self._thread.join()
+        lost = self.pending()
+        if lost:
+            self._log.warning("records are lost: the file took them no more in time", extra={"records": lost})
+        return lost
+
+    def _run(self) -> None:
+        while records := self._take():
+            for start in range(0, len(records), _RECORDS_AT_ONCE):
+                batch = records[start : start + _RECORDS_AT_ONCE]
+                if not self._append(batch):
+                    return
+                with self._changed:
+                    self._pending -= len(batch)
+                self._announce()
+
+    def _take(self) -> Sequence[Unsent]:
+        """Wait for records and take them all; empty when the producer is closed and nothing is left."""
+        with self._changed:
+            self._changed.wait_for(lambda: self._queue or self._closed)
+            records, self._queue = self._queue, []
+        return records
+
+    def _append(self, batch: Sequence[Unsent]) -> bool:
+        """Append until the file takes the batch; False when the producer is stopped before."""
+        attempt, backoff, since = 0, _FIRST_BACKOFF_SECONDS, time.monotonic()
+        while not self._stop.is_set():
+            attempt += 1
+            try:
+                with self._file.transaction(_ATTEMPT) as connection:
+                    sqlite_log.append(connection, self._topic, batch, self._clock())
+            except UnavailableError as error:
+                if attempt == 1:
+                    self._log.warning("records wait in memory: %s", error, extra={"records": len(batch)})
+                self._stop.wait(backoff)
+                backoff = min(2 * backoff, _LAST_BACKOFF_SECONDS)
+            except ClosedError:
+                return False
+            else:
+                if attempt > 1:
+                    seconds = round(time.monotonic() - since, 1)
+                    self._log.info("records are in the file again", extra={"attempts": attempt, "seconds": seconds})
+                return True
+        return False

@@ -1,0 +1,38 @@
+from datetime import timedelta
+
+import pytest
+from fake_clock import FakeClock
+from store_contract import StoreContract
+from store_rows import OTHER_SPACE, SPACE, embedding
+
+from embark.store import EmbeddingStore
+from embark.store.memory import MemoryStore
+from embark.store.rows import GRACE
+
+
+@pytest.fixture
+def store(clock: FakeClock) -> EmbeddingStore:
+    store = MemoryStore(clock)
+    store.ensure_space(SPACE)
+    store.ensure_space(OTHER_SPACE)
+    return store
+
+
+class TestMemoryStore(StoreContract):
+    """The contract, in memory."""
+
+
+def test_what_is_forgotten_takes_no_memory(clock: FakeClock) -> None:
+    store = MemoryStore(clock)
+    store.ensure_space(SPACE)
+    store.write(SPACE, [embedding("expired", 1, expires_at=clock.at), embedding("renewed", 1, expires_at=clock.at)])
+    store.delete(SPACE, ["deleted"], 5)
+    store.write(SPACE, [embedding("renewed", 2)])
+    clock.advance(GRACE - timedelta(microseconds=1))
+    store.write(SPACE, [embedding("deleted", 4)])
+    assert set(store._tables[SPACE].entries) == {"expired", "deleted", "renewed"}
+    assert store.count(SPACE) == 1
+    clock.advance(timedelta(microseconds=1))
+    store.write(SPACE, [embedding("deleted", 4)])
+    assert set(store._tables[SPACE].entries) == {"deleted", "renewed"}
+    assert store.count(SPACE) == 2

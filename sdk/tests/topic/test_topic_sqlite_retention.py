@@ -1,0 +1,73 @@
+"""Which records the SQLite topic keeps, and for whom."""
+
+import sqlite3
+from contextlib import closing
+from datetime import timedelta
+from pathlib import Path
+
+from fake_clock import FakeClock
+from topic_records import finished, keys_of, send, take
+
+from embark.topic import Topic
+from embark.topic.sqlite import SqliteTopic
+
+
+def records_in(path: Path) -> int:
+    with closing(sqlite3.connect(path)) as connection:
+        return int(connection.execute("SELECT count(*) FROM topic_records").fetchone()[0])
+
+
+def test_an_earlier_commit_that_comes_late_changes_nothing(topic: Topic) -> None:
+    consumer, _ = topic.consumer("group"), topic.consumer("a group that keeps them")
+    send(topic.producer(), "key", "key", "key")
+    records = take(consumer, 3)
+    consumer.commit(finished(records))
+    consumer.commit(finished(records[:1]))
+    assert consumer.lag() == 0
+
+
+def test_the_file_keeps_no_record_that_every_group_has_committed(topic: Topic, path: Path) -> None:
+    producer, slow, fast = topic.producer(), topic.consumer("slow"), topic.consumer("fast")
+    send(producer, *(f"key {i}" for i in range(20)))
+    fast.commit(finished(take(fast, 20)))
+    assert records_in(path) == 20
+    records = take(slow, 20)
+    one = [record for record in records if record.partition == records[0].partition]
+    slow.commit(finished(one))
+    assert records_in(path) == 20 - len(one)
+    slow.commit(finished(records))
+    assert records_in(path) == 0
+
+
+def test_a_group_that_never_comes_back_does_not_keep_records_for_ever(path: Path) -> None:
+    clock = FakeClock()
+    topic = SqliteTopic(path, 1, clock=clock)
+    producer, gone, group = topic.producer(), topic.consumer("gone"), topic.consumer("group")
+    send(producer, "old 1", "old 2")
+    group.commit(finished(take(group, 2)))
+    assert records_in(path) == 2
+    clock.advance(timedelta(days=7, microseconds=1))
+    send(producer, "new")
+    group.commit(finished(take(group, 1)))
+    assert records_in(path) == 1
+    assert gone.lag() == 1
+    assert keys_of(take(gone, 1)) == [b"new"]
+    topic.close()
+
+
+def test_a_smaller_or_larger_count_of_partitions_loses_no_record(path: Path) -> None:
+    keys: list[bytes] = []
+    for partitions in (4, 1, 9):
+        topic = SqliteTopic(path, partitions)
+        keys += send(topic.producer(), *(f"{partitions}: {i}" for i in range(12)))
+        topic.consumer("group").close()
+        topic.close()
+    topic = SqliteTopic(path, 2)
+    other, group = topic.consumer("other"), topic.consumer("group")
+    other.commit(finished(take(other, 36)))
+    assert records_in(path) == 36
+    records = take(group, 36)
+    assert keys_of(records) == sorted(keys)
+    group.commit(finished(records))
+    assert (records_in(path), group.lag()) == (0, 0)
+    topic.close()

@@ -1,0 +1,138 @@
+"""The rule of writes and deletes that every store keeps; part of the store contract."""
+
+import itertools
+from collections import defaultdict
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from datetime import timedelta
+
+import pytest
+from fake_clock import FakeClock
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from store_rows import PATIENT, SPACE, embedding, negative, read_one, scanned
+
+from embark.clock import Micros
+from embark.store import EmbeddingStore, Row
+
+
+@dataclass(frozen=True)
+class Delete:
+    """A delete of one key in a history; a write is its row."""
+
+    key: str
+    at: Micros
+
+
+class WriteRule:
+    """The latest `written_at` wins, an equal write wins over a write, a delete wins over an equal or earlier write."""
+
+    @pytest.mark.parametrize("times", [(1, 2, 3), (3, 2, 1), (2, 3, 1)])
+    def test_the_latest_write_wins_in_any_order(self, store: EmbeddingStore, times: Sequence[int]) -> None:
+        for at in times:
+            store.write(SPACE, [embedding("key", at)])
+        assert read_one(store, "key") == embedding("key", 3)
+
+    def test_an_equal_write_wins_over_what_is_there(self, store: EmbeddingStore, clock: FakeClock) -> None:
+        store.write(SPACE, [embedding("key", 5, b"1111"), embedding("key", 5, b"2222")])
+        assert read_one(store, "key") == embedding("key", 5, b"2222")
+        store.write(SPACE, [negative("key", 5, clock.at + 1_000_000)])
+        assert read_one(store, "key") == negative("key", 5, clock.at + 1_000_000)
+
+    @pytest.mark.parametrize("written_at", [4, 5])
+    def test_a_delete_beats_an_earlier_or_equal_write_in_any_order(
+        self, store: EmbeddingStore, written_at: int
+    ) -> None:
+        store.write(SPACE, [embedding("before", written_at)])
+        store.delete(SPACE, ["before", "after"], 5)
+        store.write(SPACE, [embedding("after", written_at)])
+        assert store.read(SPACE, ["before", "after"], PATIENT) == {}
+        assert scanned(store) == []
+        assert store.count(SPACE) == 0
+
+    def test_a_later_write_beats_a_delete_in_any_order(self, store: EmbeddingStore) -> None:
+        store.write(SPACE, [embedding("before", 6)])
+        store.delete(SPACE, ["before", "after"], 5)
+        store.write(SPACE, [embedding("after", 6)])
+        assert set(store.read(SPACE, ["before", "after"], PATIENT)) == {"before", "after"}
+
+    def test_an_earlier_delete_never_weakens_a_later_one(self, store: EmbeddingStore) -> None:
+        store.delete(SPACE, ["key"], 9)
+        store.delete(SPACE, ["key"], 3)
+        store.write(SPACE, [embedding("key", 8)])
+        assert read_one(store, "key") is None
+
+    def test_a_delete_stands_when_the_clock_steps_back(self, store: EmbeddingStore, clock: FakeClock) -> None:
+        store.write(SPACE, [embedding("key", 1)])
+        store.delete(SPACE, ["key"], clock.at)
+        clock.advance(timedelta(hours=-1))
+        assert store.read(SPACE, ["key", "another"], PATIENT) == {}
+        assert read_one(store, "key") is None
+        assert scanned(store) == []
+
+    def test_a_row_whose_time_is_over_still_stands_against_earlier_writes(
+        self, store: EmbeddingStore, clock: FakeClock
+    ) -> None:
+        store.write(SPACE, [negative("key", 5, clock.at + 1)])
+        clock.advance(timedelta(hours=1))
+        store.write(SPACE, [embedding("key", 4)])
+        assert read_one(store, "key") is None
+        store.write(SPACE, [embedding("key", 6)])
+        assert read_one(store, "key") == embedding("key", 6)
+
+    def test_any_interleaving_of_writes_and_deletes_ends_as_the_rule_says(
+        self, store: EmbeddingStore, clock: FakeClock
+    ) -> None:
+        histories = st.lists(st.lists(_changes(clock.at + 10**12), min_size=1, max_size=4), max_size=8)
+        examples = itertools.count()
+
+        @given(histories)
+        @settings(max_examples=80, deadline=None)
+        def check(history: list[list[Row | Delete]]) -> None:
+            prefix = f"{next(examples)} "
+            batches = [[replace(change, key=prefix + change.key) for change in batch] for batch in history]
+            for batch in batches:
+                _apply(store, batch)
+            expected = _as_the_rule_says([change for batch in batches for change in batch])
+            assert store.read(SPACE, [prefix + "a", prefix + "b"], PATIENT) == expected
+
+        check()
+        assert next(examples) >= 80
+
+
+def _changes(ends: Micros) -> st.SearchStrategy[Row | Delete]:
+    keys, times = st.sampled_from("ab"), st.integers(1, 6)
+    vectors = st.binary(min_size=4, max_size=4)
+    return st.one_of(
+        st.builds(embedding, keys, times, vectors),
+        st.builds(negative, keys, times, st.integers(ends, ends + 3)),
+        st.builds(Delete, keys, times),
+    )
+
+
+def _apply(store: EmbeddingStore, batch: Sequence[Row | Delete]) -> None:
+    """Apply changes in their order, neighbouring writes in one call."""
+    rows: list[Row] = []
+    for change in batch:
+        if isinstance(change, Delete):
+            store.write(SPACE, rows)
+            rows = []
+            store.delete(SPACE, [change.key], change.at)
+        else:
+            rows.append(change)
+    store.write(SPACE, rows)
+
+
+def _as_the_rule_says(changes: Sequence[Row | Delete]) -> dict[str, Row]:
+    """Return, by key, the last arrived of the latest writes that are later than every delete."""
+    deleted: dict[str, Micros] = defaultdict(int)
+    for change in changes:
+        if isinstance(change, Delete):
+            deleted[change.key] = max(deleted[change.key], change.at)
+    rows: dict[str, Row] = {}
+    for change in changes:
+        if isinstance(change, Delete) or change.written_at <= deleted[change.key]:
+            continue
+        if change.key not in rows or change.written_at >= rows[change.key].written_at:
+            rows[change.key] = change
+    return rows
