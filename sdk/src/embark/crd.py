@@ -1,5 +1,6 @@
 """Manifests: the text of an EmbeddingCache in, the value or every fault of it out."""
 
+import json
 from collections.abc import Sequence
 
 import yaml
@@ -19,22 +20,45 @@ def parse_manifest(text: str) -> EmbeddingCache:
     faults = find_faults(text)
     if faults:
         raise faults[0]
-    return EmbeddingCache.model_validate(yaml.safe_load(text))
+    return _parse(text)
 
 
 def find_faults(text: str) -> Sequence[InvalidSpecError]:
     """Return every fault of a manifest, by field as a user writes it; empty: the manifest is good."""
     try:
+        _parse(text)
+    except InvalidSpecError as error:
+        return [error]
+    except ValidationError as error:
+        faults = error.errors()
+        return [_fault(details) for details in faults if not _follows(details, faults)]
+    return []
+
+
+def _parse(text: str) -> EmbeddingCache:
+    try:
         document = yaml.safe_load(text)
     except yaml.YAMLError as error:
-        return [InvalidSpecError("(file)", f"not YAML: {' '.join(str(error).split())}")]
+        raise InvalidSpecError("(file)", f"not YAML: {' '.join(str(error).split())}") from None
+    except (ValueError, RecursionError) as error:
+        raise InvalidSpecError("(file)", f"not YAML that can be read: {error}") from None
     if not isinstance(document, dict):
-        return [InvalidSpecError("(file)", "not a mapping; one EmbeddingCache is expected")]
+        raise InvalidSpecError("(file)", "not a mapping; one EmbeddingCache is expected")
     try:
-        EmbeddingCache.model_validate(document)
-    except ValidationError as error:
-        return [_fault(details) for details in error.errors()]
-    return []
+        # Dates, which YAML makes of metadata.creationTimestamp, are text in JSON.
+        body = json.dumps(document, default=str)
+    except (TypeError, ValueError, RecursionError) as error:
+        raise InvalidSpecError("(file)", f"has no form in JSON: {error}") from None
+    # As the API server reads it: "16" is no integer and contact_points is no name of a field.
+    return EmbeddingCache.model_validate_json(body, strict=True, by_alias=True, by_name=False)
+
+
+def _follows(details: ErrorDetails, faults: Sequence[ErrorDetails]) -> bool:
+    """Whether a list is called too short only because an item of it is faulty itself."""
+    path = details["loc"]
+    return details["type"] == "too_short" and any(
+        len(other["loc"]) > len(path) and other["loc"][: len(path)] == path for other in faults
+    )
 
 
 def _fault(details: ErrorDetails) -> InvalidSpecError:
@@ -46,8 +70,8 @@ def _fault(details: ErrorDetails) -> InvalidSpecError:
         message = "required, and not given"
     elif details["type"] == "extra_forbidden":
         message = "no such field"
-    elif "input" in details and isinstance(details["input"], str | int | float | bool):
-        message = f"{message[:1].lower()}{message[1:]}" + (
-            "" if repr(details["input"]) in message else f", not {details['input']!r}"
-        )
+    elif details["type"] != "value_error":  # ours, which say the value where it matters
+        message = f"{message[:1].lower()}{message[1:]}"
+        if isinstance(details["input"], str | int | float | bool):
+            message += f", not {details['input']!r}"
     return InvalidSpecError(path or "(file)", message)

@@ -3,13 +3,16 @@
 The operator mounts them as JSON, the service parses the same class, the local mode passes the objects in memory.
 """
 
-from typing import NamedTuple
+import math
+from collections.abc import Sequence
+from typing import NamedTuple, Self
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
+from embark.errors import InvalidSpecError
 from embark.names import cache_name, consumer_group, dead_letters_topic, fills_topic, retina_target
 from embark.space import Space, space_of
-from embark.spec import Batch, Cassandra, EmbArk, EmbeddingCache, Fetch, Kafka, Miss, Provider, Retry
+from embark.spec import Batch, Cassandra, EmbArk, EmbeddingCache, Fetch, Kafka, Miss, Oov, Provider, Retry
 from embark.spec.encoder import ModelFile
 from embark.spec.model import Model
 from embark.spec.quantities import Duration, Size
@@ -54,7 +57,16 @@ class EmbArkSettings(Model):
     serving: EmbArk
     repeat_window: Duration = Field(default="30s", validate_default=True)
     """Misses of one key within it are sent once."""
+    oov_vector: tuple[float, ...] | None = None
+    """The OOV embedding of the active space, for miss.oov Vector and only for it."""
     listen: Listen = Listen()
+
+    @model_validator(mode="after")
+    def _agree(self) -> Self:
+        fault = _find_vector_fault(self.miss, self.active, self.oov_vector)
+        if fault:
+            raise ValueError(fault)
+        return self
 
 
 class KfcSettings(Model):
@@ -96,10 +108,22 @@ class CacheSettings(NamedTuple):
     retina: RetinaSettings
 
 
-def settings_for(cache: EmbeddingCache, space: Space | None = None) -> CacheSettings:
-    """Return the services' settings for `space`, by default the one that the cache's encoder writes."""
+def settings_for(
+    cache: EmbeddingCache, space: Space | None = None, *, oov_vector: Sequence[float] | None = None
+) -> CacheSettings:
+    """Return the services' settings for `space`, by default the one that the cache's encoder writes.
+
+    `oov_vector` is what the ConfigMap of `spec.miss.oovVectorConfigMap` holds.
+
+    Raises:
+        InvalidSpecError: miss.oov is Vector and the vector is missing or not one of the space, or the reverse.
+    """
     spec = cache.spec
     space = space or space_of(spec.encoder)
+    vector = None if oov_vector is None else tuple(oov_vector)
+    fault = _find_vector_fault(spec.miss, space, vector)
+    if fault:
+        raise InvalidSpecError("spec.miss.oovVectorConfigMap", fault)
     store = StoreSettings(cassandra=spec.store.cassandra, ttl=spec.store.ttl)
     topic = TopicSettings(
         kafka=spec.topic.kafka,
@@ -109,7 +133,15 @@ def settings_for(cache: EmbeddingCache, space: Space | None = None) -> CacheSett
     )
     name = cache_name(cache)
     return CacheSettings(
-        embark=EmbArkSettings(cache=name, active=space, store=store, topic=topic, miss=spec.miss, serving=spec.embark),
+        embark=EmbArkSettings(
+            cache=name,
+            active=space,
+            store=store,
+            topic=topic,
+            miss=spec.miss,
+            serving=spec.embark,
+            oov_vector=vector,
+        ),
         kfc=KfcSettings(
             cache=name,
             space=space,
@@ -130,3 +162,15 @@ def settings_for(cache: EmbeddingCache, space: Space | None = None) -> CacheSett
             fetch=spec.encoder.fetch,
         ),
     )
+
+
+def _find_vector_fault(miss: Miss, space: Space, vector: tuple[float, ...] | None) -> str:
+    if vector is None:
+        return "oov is Vector, and no OOV vector is given" if miss.oov is Oov.VECTOR else ""
+    if miss.oov is not Oov.VECTOR:
+        return f"an OOV vector is given, and oov is {miss.oov}"
+    if len(vector) != space.dimension:
+        return f"the OOV vector has {len(vector)} elements; the space {space.id} has {space.dimension}"
+    if not all(map(math.isfinite, vector)):
+        return "the OOV vector has an element that is not finite"
+    return ""

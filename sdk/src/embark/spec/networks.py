@@ -3,7 +3,7 @@
 from ipaddress import IPv4Network, IPv6Network, ip_network
 from typing import Annotated
 
-from pydantic import BeforeValidator, PlainSerializer, WithJsonSchema
+from pydantic import PlainSerializer, PlainValidator, WithJsonSchema
 
 
 def parse_network(value: object) -> IPv4Network | IPv6Network:
@@ -20,5 +20,5 @@ def parse_network(value: object) -> IPv4Network | IPv6Network:
 
 
 Network = Annotated[
-    IPv4Network | IPv6Network, BeforeValidator(parse_network), PlainSerializer(str), WithJsonSchema({"type": "string"})
+    IPv4Network | IPv6Network, PlainValidator(parse_network), PlainSerializer(str), WithJsonSchema({"type": "string"})
 ]

@@ -2,9 +2,10 @@
 
 import re
 from datetime import timedelta
+from decimal import Decimal
 from typing import Annotated, Final
 
-from pydantic import BeforeValidator, Field, PlainSerializer, WithJsonSchema
+from pydantic import BeforeValidator, Field, PlainSerializer, ValidationInfo, WithJsonSchema
 
 _UNITS: Final = {"ms": 1, "s": 1_000, "m": 60_000, "h": 3_600_000}
 _PARTS: Final = re.compile(r"(\d+)(ms|s|m|h)")
@@ -26,7 +27,10 @@ def parse_duration(value: object) -> timedelta:
         return value
     if not isinstance(value, str) or not re.fullmatch(DURATION_PATTERN, value):
         raise ValueError(f"{value!r} is not a duration such as 5ms, 30s or 1h30m")
-    return timedelta(milliseconds=sum(int(n) * _UNITS[unit] for n, unit in _PARTS.findall(value)))
+    try:
+        return timedelta(milliseconds=sum(int(n) * _UNITS[unit] for n, unit in _PARTS.findall(value)))
+    except OverflowError:
+        raise ValueError(f"{value!r} is longer than a duration can be") from None
 
 
 def format_duration(value: timedelta) -> str:
@@ -76,8 +80,15 @@ def parse_ratio(value: object) -> float:
     return float(value)
 
 
+def _read_ratio(value: object, info: ValidationInfo) -> float:
+    if info.mode == "json" and isinstance(value, float):
+        raise ValueError(f'{value!r} is a number; a share is text such as "0.99", in quotes')
+    return parse_ratio(value)
+
+
 def _format_ratio(value: float) -> str:
-    return format(value, "f").rstrip("0").rstrip(".") or "0"
+    # The digits of repr are those that read back as the same float; "f" spells out its exponent.
+    return format(Decimal(repr(value)), "f").rstrip("0").rstrip(".") or "0"
 
 
 def _text_schema(pattern: str) -> WithJsonSchema:
@@ -88,5 +99,5 @@ Duration = Annotated[
     timedelta, BeforeValidator(parse_duration), PlainSerializer(format_duration), _text_schema(DURATION_PATTERN)
 ]
 Size = Annotated[int, BeforeValidator(parse_size), PlainSerializer(format_size), _text_schema(SIZE_PATTERN)]
-Ratio = Annotated[float, BeforeValidator(parse_ratio), PlainSerializer(_format_ratio), _text_schema(RATIO_PATTERN)]
+Ratio = Annotated[float, BeforeValidator(_read_ratio), PlainSerializer(_format_ratio), _text_schema(RATIO_PATTERN)]
 Port = Annotated[int, Field(ge=1, le=65535)]

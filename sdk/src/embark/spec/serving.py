@@ -73,6 +73,16 @@ class CpuAutoscaling(Model):
         return self
 
 
+class RetinaAutoscaling(CpuAutoscaling):
+    """Replicas by CPU use, for an encoder that keeps its cores busy."""
+
+    min: int = Field(default=1, ge=1, le=1000, description="Replicas at least.")
+    max: int = Field(default=4, ge=1, le=1000, description="Replicas at most.")
+    target_cpu: int = Field(
+        default=80, ge=1, le=100, alias="targetCPU", description="Mean CPU use aimed at, in percent of the request."
+    )
+
+
 class LagAutoscaling(Model):
     """Replicas by consumer lag."""
 
@@ -140,7 +150,7 @@ class Gpu(Model):
 class Retina(Model):
     """`spec.retina`."""
 
-    autoscaling: CpuAutoscaling | None = Field(default=None, description="Replicas by CPU; not with replicas.")
+    autoscaling: RetinaAutoscaling | None = Field(default=None, description="Replicas by CPU; not with replicas.")
     replicas: int | None = Field(default=None, ge=0, le=1000, description="Fixed replicas; not with autoscaling.")
     resources: Resources = Field(default_factory=Resources, description="Container resources.")
     gpu: Gpu = Field(default_factory=Gpu, description="GPUs, for provider cuda.")

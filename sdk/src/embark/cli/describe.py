@@ -1,0 +1,37 @@
+"""`embark describe`."""
+
+import json
+from datetime import timedelta
+
+import click
+
+from embark.cli.connections import asks_server, connected
+from embark.cli.tables import table
+
+
+@click.command(short_help="Say what a space is.", help="Say what a space is, and how many embeddings it holds.")
+@click.option("--space", default="", metavar="ID", help="Default: the active space.")
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
+@asks_server
+def describe(space: str, *, as_json: bool, server: str, timeout: timedelta) -> None:
+    """Describe a space."""
+    with connected(server, timeout) as client:
+        found = client.describe(space or None)
+    fields: dict[str, str | int] = {
+        "space": found.space,
+        "model digest": found.model_digest,
+        "modality": found.modality,
+        "preprocessing": found.preprocessing,
+        "role": found.role,
+        "output tensor": found.output_tensor,
+        "dimension": found.dimension,
+        "dtype": found.form.dtype.value,
+        "normalization": found.normalization,
+        "OOV embedding": "not zeros" if found.oov_vector.any() else "zeros",
+        "entries": found.entries,
+        "keys per request": found.max_keys_per_request,
+    }
+    if as_json:
+        click.echo(json.dumps({name.replace(" ", "_").lower(): value for name, value in fields.items()}))
+    else:
+        click.echo(table([[name, str(value) or "-"] for name, value in fields.items()]))

@@ -1,0 +1,75 @@
+"""How answers are printed: as a table for people, as one JSON object a key for programs."""
+
+import json
+from collections.abc import Sequence
+from typing import Any
+
+import click
+import numpy as np
+import numpy.typing as npt
+
+from embark.causes import Cause
+from embark.cli.keys import show_key
+from embark.client import Embeddings, KeyStatus
+
+_FIRST_NUMBERS = 3
+
+
+def table(rows: Sequence[Sequence[str]]) -> str:
+    """Return rows of cells as aligned columns."""
+    widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
+    return "\n".join(
+        "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in rows
+    )
+
+
+def lookup_rows(keys: Sequence[bytes], found: Embeddings) -> list[list[str]]:
+    """Return a row for every key: key, status, cause, norm and first numbers; an OOV embedding is not shown as one."""
+    rows = []
+    for index, (key, status) in enumerate(zip(keys, found.statuses, strict=True)):
+        numbers = _numbers(found.vectors[index]) if status is KeyStatus.HIT else ["", ""]
+        rows.append([show_key(key), status.name, _cause(found.causes.get(index)), *numbers])
+    return rows
+
+
+def lookup_json(keys: Sequence[bytes], found: Embeddings, *, vectors: bool) -> list[str]:
+    """Return a JSON object for every key; bytes of a key that are not UTF-8 are escaped."""
+    lines = []
+    for index, (key, status) in enumerate(zip(keys, found.statuses, strict=True)):
+        line: dict[str, Any] = {
+            "key": key.decode(errors="backslashreplace"),
+            "status": status.name,
+            "space": found.space,
+        }
+        cause = found.causes.get(index)
+        if cause is not None:
+            line["cause"] = {"kind": cause.kind.value, "detail": cause.detail}
+        if vectors:
+            line["vector"] = found.vectors[index].tolist()
+        lines.append(json.dumps(line))
+    return lines
+
+
+def report(
+    keys: Sequence[bytes], statuses: Sequence[KeyStatus], causes: dict[int, Cause], taken: set[KeyStatus]
+) -> int:
+    """Print how many keys have each status, and every key that was not taken; return 0, or 3 when there is one."""
+    for status in KeyStatus:
+        count = sum(one is status for one in statuses)
+        if count:
+            click.echo(f"{status.name}: {count}")
+    refused = [index for index, status in enumerate(statuses) if status not in taken]
+    if refused:
+        rows = [[show_key(keys[i]), statuses[i].name, _cause(causes.get(i))] for i in refused]
+        click.echo(table([["KEY", "STATUS", "CAUSE"], *rows]))
+    return 3 if refused else 0
+
+
+def _numbers(vector: npt.NDArray[np.floating]) -> list[str]:
+    first = " ".join(f"{number:.4f}" for number in vector[:_FIRST_NUMBERS].tolist())
+    more = " …" if len(vector) > _FIRST_NUMBERS else ""
+    return [f"{float(np.linalg.norm(vector.astype(np.float64))):.4f}", f"{first}{more}"]
+
+
+def _cause(cause: Cause | None) -> str:
+    return "" if cause is None else str(cause)

@@ -1,0 +1,22 @@
+"""The client of EmbArk, for threads (EmbArkClient) and for asyncio (AsyncEmbArkClient)."""
+
+from embark.client.aio import AsyncEmbArkClient
+from embark.client.embeddings import Embeddings, KeyStatus, Outcomes
+from embark.client.refusals import BadReplyError, InvalidRequestError, MissingEmbeddingsError, MixedSpacesError
+from embark.client.spaces import SpaceDescription
+from embark.client.terms import OnMiss
+from embark.client.threads import EmbArkClient
+
+__all__ = [
+    "AsyncEmbArkClient",
+    "BadReplyError",
+    "EmbArkClient",
+    "Embeddings",
+    "InvalidRequestError",
+    "KeyStatus",
+    "MissingEmbeddingsError",
+    "MixedSpacesError",
+    "OnMiss",
+    "Outcomes",
+    "SpaceDescription",
+]

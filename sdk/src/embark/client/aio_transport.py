@@ -1,0 +1,108 @@
+"""The calls of AsyncEmbArkClient: runs plans and reads streams on a channel for asyncio."""
+
+import asyncio
+from collections.abc import AsyncIterator, Sequence
+from typing import Any, TypeVar, cast
+
+import grpc
+import grpc.aio
+
+from embark.client.plans import SERVICE, Call, Plan
+from embark.client.refusals import error_of_status
+from embark.client.terms import Terms
+from embark.errors import ClosedError, EmbArkError
+from embark.rpc.channels import open_aio_channel
+from embark.v1 import embark_pb2
+from embark.v1.embark_pb2_grpc import EmbArkServiceStub
+
+T = TypeVar("T")
+
+
+class AioTransport:
+    """One channel to `target`, on which one plan has at most `max_inflight` calls under way."""
+
+    def __init__(self, target: str, max_inflight: int) -> None:
+        self._target = target
+        self._max_inflight = max_inflight
+        self._channel = open_aio_channel(target, SERVICE)
+        self._stub = EmbArkServiceStub(self._channel)
+        self._closed = False
+
+    async def run(self, plan: Plan[T], terms: Terms) -> T:
+        """Make the calls that the plan yields, and return its value."""
+        try:
+            calls = next(plan)
+            while True:
+                calls = plan.send(await self._exchange(calls, terms))
+        except StopIteration as done:
+            return cast("T", done.value)
+
+    def lookup_stream(self, requests: AsyncIterator[embark_pb2.LookupStreamRequest]) -> Any:
+        """Open a LookupStream."""
+        self._check_open()
+        return self._stub.LookupStream(requests)
+
+    def export(self, space: str) -> Any:
+        """Open an Export."""
+        self._check_open()
+        return self._stub.Export(embark_pb2.ExportRequest(space=space))
+
+    async def read(self, stream: Any, timeout: float) -> Any:  # noqa: ASYNC109 - one surface with the threads' one
+        """Return the next message of a stream, or None at its end.
+
+        Raises:
+            EmbArkError: the stream failed, or no message came within `timeout` seconds.
+        """
+        try:
+            async with asyncio.timeout(timeout):
+                reply = await stream.read()
+        except TimeoutError:
+            raise self._late(timeout) from None
+        except grpc.aio.AioRpcError as error:
+            raise self._error(error, timeout) from None
+        except asyncio.CancelledError:
+            self._check_open()
+            raise
+        return None if reply is grpc.aio.EOF else reply
+
+    async def close(self) -> None:
+        """Close the channel; calls under way fail, calling twice is harmless."""
+        self._closed = True
+        await self._channel.close()
+
+    async def _exchange(self, calls: Sequence[Call], terms: Terms) -> list[Any]:
+        self._check_open()
+        gate = asyncio.Semaphore(self._max_inflight)
+        async with asyncio.TaskGroup() as group:
+            tasks = [group.create_task(self._ask(call, terms, gate)) for call in calls]
+        return [task.result() for task in tasks]
+
+    async def _ask(self, call: Call, terms: Terms, gate: asyncio.Semaphore) -> Any:
+        async with gate:
+            timeout = call.timeout(terms)
+            if not timeout:
+                return self._late(terms.timeout)
+            try:
+                return await getattr(self._stub, call.method)(call.request, timeout=timeout)
+            except grpc.aio.AioRpcError as error:
+                return self._error(error, terms.timeout)
+            except (asyncio.CancelledError, grpc.aio.UsageError):
+                # gRPC cancels the awaiting task, not only its call, when another task closes the channel.
+                if self._closed:
+                    return self._closed_error()
+                raise
+
+    def _error(self, error: grpc.aio.AioRpcError, timeout: float) -> EmbArkError:
+        if self._closed:
+            return self._closed_error()
+        return error_of_status(self._target, error.code(), error.details() or "", timeout)
+
+    def _late(self, timeout: float) -> EmbArkError:
+        return error_of_status(self._target, grpc.StatusCode.DEADLINE_EXCEEDED, "", timeout)
+
+    def _check_open(self) -> None:
+        if self._closed:
+            raise self._closed_error()
+
+    def _closed_error(self) -> ClosedError:
+        return ClosedError(f"the client of {self._target} is closed")

@@ -1,0 +1,64 @@
+"""What callers of the client get back: an array with a status for every key, or statuses alone."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import IntEnum
+
+import numpy as np
+import numpy.typing as npt
+
+from embark.causes import Cause
+
+
+class KeyStatus(IntEnum):
+    """What a row is; the numbers are those of the wire."""
+
+    UNKNOWN = 0
+    """A status of a later version of the server; the row holds the OOV embedding."""
+    HIT = 1
+    """The row is the key's embedding."""
+    OOV_ENQUEUED = 2
+    """No embedding yet; this call has asked for its fill."""
+    OOV_PENDING = 3
+    """No embedding yet; its fill was asked for a moment ago."""
+    NEGATIVE = 4
+    """The key cannot be encoded, for the cause given."""
+    SHED = 5
+    """No embedding yet, and the topic takes no more fills now; ask again later."""
+    UNAVAILABLE = 6
+    """The store did not answer in time; nothing is known of the key and nothing was asked for."""
+    INVALID = 7
+    """The key itself is not acceptable, for the cause given."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Embeddings:
+    """The answer to a look-up, all of one space.
+
+    `vectors` is [number of keys, dimension] of the space's dtype, contiguous and read-only, with a row for every key in
+    the order asked; a row whose status is not HIT holds the OOV embedding. `causes` is by the key's index.
+    """
+
+    vectors: npt.NDArray[np.floating]
+    statuses: tuple[KeyStatus, ...]
+    space: str
+    causes: Mapping[int, Cause] = field(default_factory=dict)
+
+    @property
+    def hits(self) -> npt.NDArray[np.bool_]:
+        """Which rows are embeddings of their keys, as a mask for `vectors`."""
+        return np.array([status is KeyStatus.HIT for status in self.statuses], dtype=np.bool_)
+
+    def __len__(self) -> int:
+        return len(self.statuses)
+
+
+@dataclass(frozen=True, slots=True)
+class Outcomes:
+    """The answer to a prefetch, a put or an invalidation: what became of every key, in the order asked."""
+
+    statuses: tuple[KeyStatus, ...]
+    causes: Mapping[int, Cause] = field(default_factory=dict)
+
+    def __len__(self) -> int:
+        return len(self.statuses)

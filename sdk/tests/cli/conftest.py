@@ -1,0 +1,40 @@
+"""Fixtures of the command line's tests: one server over dicts, and the commands run in this process against it."""
+
+from collections.abc import Callable, Iterator
+
+import pytest
+from click.testing import CliRunner, Result
+from dict_embark import DictEmbArk, Rows, serving
+
+from embark.causes import Cause, CauseKind
+from embark.cli.main import build_cli
+
+Run = Callable[..., Result]
+
+
+@pytest.fixture
+def server() -> DictEmbArk:
+    """A server of at most 4 keys a request: k0 to k9 have embeddings in the active space, `gone` is a negative."""
+    server = DictEmbArk(Rows("a").fill(*(f"k{i}" for i in range(10))))
+    server.spaces["a"].negatives[b"gone"] = Cause(CauseKind.NOT_FOUND, "404 Not Found")
+    return server
+
+
+@pytest.fixture
+def target(server: DictEmbArk) -> Iterator[str]:
+    """Where `server` listens."""
+    with serving(server) as target:
+        yield target
+
+
+@pytest.fixture
+def run(target: str) -> Run:
+    """Run a command against the server; an exception that is no clean exit is a fault."""
+
+    def run(*arguments: str, stdin: bytes | None = None, ask: str = target) -> Result:
+        runner = CliRunner(env={"EMBARK_SERVER": ask})
+        result = runner.invoke(build_cli(added=list), [*arguments], input=stdin)
+        assert result.exception is None or isinstance(result.exception, SystemExit), result.exception
+        return result
+
+    return run

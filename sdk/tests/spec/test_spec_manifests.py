@@ -1,0 +1,150 @@
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from embark.crd import find_faults, parse_manifest
+from embark.errors import InvalidSpecError
+from embark.spec import EmbeddingCache
+
+SAMPLES = sorted((Path(__file__).parents[3] / "samples").glob("*.yaml"))
+ABSENT = object()
+
+# Where a manifest is changed, to what, the field that the fault names (as the manifest writes it), and what it says.
+BAD: list[tuple[str, Any, str, str]] = [
+    ("apiVersion", "embark.dev/v2", "apiVersion", "'embark.dev/v1alpha1'"),
+    ("kind", "Cache", "kind", "'EmbeddingCache'"),
+    ("metadata", ABSENT, "metadata", "required"),
+    ("metadata.name", ABSENT, "metadata.name", "required"),
+    ("metadata.name", "a" * 41, "metadata.name", "at most 40"),
+    ("metadata.name", "Upper", "metadata.name", "'Upper'"),
+    ("metadata.name", "ends-", "metadata.name", "pattern"),
+    ("metadata.name", "two\n", "metadata.name", "pattern"),
+    ("spec", ABSENT, "spec", "required"),
+    ("spec.paused", "yes", "spec.paused", "boolean, not 'yes'"),
+    ("spec.encoder.model.digest", ABSENT, "spec.encoder.model.digest", "required"),
+    ("spec.encoder.model.digest", "sha256:abc", "spec.encoder.model.digest", "'sha256:abc'"),
+    ("spec.encoder.model.digest", f"sha256:{'A' * 64}", "spec.encoder.model.digest", "pattern"),
+    ("spec.encoder.model.uri", "ftp://m/x.onnx", "spec.encoder.model.uri", "https|s3|gs|file"),
+    ("spec.encoder.modality", "video", "spec.encoder.modality", "'image' or 'text', not 'video'"),
+    ("spec.encoder.preprocessing", "imagenet-999", "spec.encoder.preprocessing", "'imagenet-224'"),
+    ("spec.encoder.preprocessing", "text-256", "spec.encoder", "is for modality text"),
+    ("spec.encoder.role", "query", "spec.encoder", "role is for modality text"),
+    ("spec.encoder.output.dimension", ABSENT, "spec.encoder.output.dimension", "required"),
+    ("spec.encoder.output.dimension", 0, "spec.encoder.output.dimension", "equal to 1, not 0"),
+    ("spec.encoder.output.dimension", 65537, "spec.encoder.output.dimension", "65536"),
+    ("spec.encoder.output.dimension", "1280", "spec.encoder.output.dimension", "integer, not '1280'"),
+    ("spec.encoder.output.dimension", 12.5, "spec.encoder.output.dimension", "integer"),
+    ("spec.encoder.output.dtype", "float64", "spec.encoder.output.dtype", "'float32' or 'float16'"),
+    ("spec.encoder.output.normalization", "l1", "spec.encoder.output.normalization", "'none' or 'l2'"),
+    ("spec.encoder.provider", "tpu", "spec.encoder.provider", "'cpu' or 'cuda'"),
+    ("spec.encoder.batch.maxSize", 0, "spec.encoder.batch.maxSize", "equal to 1"),
+    ("spec.encoder.batch.maxDelay", "5", "spec.encoder.batch.maxDelay", "'5' is not a duration"),
+    ("spec.encoder.batch.maxDelay", 5, "spec.encoder.batch.maxDelay", "not a duration such as 5ms"),
+    ("spec.encoder.fetch.schemes", ["ftp"], "spec.encoder.fetch.schemes[0]", "'ftp'"),
+    ("spec.encoder.fetch.schemes", [], "spec.encoder.fetch.schemes", "at least 1 item"),
+    ("spec.encoder.fetch.maxBytes", "10MB", "spec.encoder.fetch.maxBytes", "'10MB' is not a size such as 10Mi"),
+    ("spec.encoder.fetch.maxBytes", "0", "spec.encoder.fetch.maxBytes", "equal to 1"),
+    (
+        "spec.encoder.fetch.allowedPrivateNetworks",
+        ["10.0.0.0/8", "10.0.0.1"],
+        "spec.encoder.fetch.allowedPrivateNetworks[1]",
+        "'10.0.0.1' is not a CIDR",
+    ),
+    (
+        "spec.encoder.fetch.allowedPrivateNetworks",
+        ["10.0.0.1/8"],
+        "spec.encoder.fetch.allowedPrivateNetworks[0]",
+        "host bits",
+    ),
+    ("spec.store.cassandra", ABSENT, "spec.store.cassandra", "required"),
+    ("spec.store.cassandra.contactPoints", [], "spec.store.cassandra.contactPoints", "at least 1 item"),
+    ("spec.encoder.batch", {"max_size": 1}, "spec.encoder.batch.max_size", "no such field"),
+    ("spec.store.cassandra.port", 65536, "spec.store.cassandra.port", "65535"),
+    ("spec.store.cassandra.keyspace", "no-dashes", "spec.store.cassandra.keyspace", "'no-dashes'"),
+    ("spec.store.cassandra.consistency", {"read": "ALL"}, "spec.store.cassandra.consistency.read", "'LOCAL_ONE'"),
+    ("spec.store.ttl", "1d", "spec.store.ttl", "'1d' is not a duration"),
+    ("spec.store.ttl", f"{'9' * 30}h", "spec.store.ttl", "longer than a duration can be"),
+    ("spec.topic", ABSENT, "spec.topic", "required"),
+    ("spec.topic.kafka.bootstrapServers", ["kafka"], "spec.topic.kafka.bootstrapServers[0]", "'kafka'"),
+    ("spec.topic.kafka.partitions", 0, "spec.topic.kafka.partitions", "equal to 1"),
+    ("spec.topic.retry", {"maxAttempts": 0}, "spec.topic.retry.maxAttempts", "equal to 1"),
+    ("spec.miss", {"oov": "Vector"}, "spec.miss", "oovVectorConfigMap goes with oov: Vector"),
+    ("spec.miss", {"oovVectorConfigMap": "oov"}, "spec.miss", "oovVectorConfigMap goes with oov: Vector"),
+    ("spec.rollout", {"minCoverage": "99%"}, "spec.rollout.minCoverage", "'99%' is not a share"),
+    ("spec.rollout", {"minCoverage": "1.5"}, "spec.rollout.minCoverage", "'1.5' is not a share"),
+    ("spec.rollout", {"minCoverage": 0.99}, "spec.rollout.minCoverage", "in quotes"),
+    ("spec.embark", {"replicas": 1, "autoscaling": {}}, "spec.embark", "give one of them"),
+    ("spec.embark", {"maxKeysPerRequest": 0}, "spec.embark.maxKeysPerRequest", "equal to 1"),
+    ("spec.kfc", {"autoscaling": {"min": 9, "max": 2}}, "spec.kfc.autoscaling", "min 9 is over max 2"),
+    ("spec.kfc", {"resources": {"limits": {"cpu": "lots"}}}, "spec.kfc.resources.limits.cpu", "'lots'"),
+    ("spec.retina", {"replicas": -1}, "spec.retina.replicas", "equal to 0"),
+    ("spec.retina", {"autoscaling": {"targetCPU": 101}}, "spec.retina.autoscaling.targetCPU", "100"),
+    ("spec.mesh", {"provider": "consul"}, "spec.mesh.provider", "'linkerd'"),
+    ("spec.encodr", {}, "spec.encodr", "no such field"),
+]
+
+
+@pytest.mark.parametrize(("path", "value", "field", "message"), BAD, ids=[f"{bad[0]}={bad[1]!r:.30}" for bad in BAD])
+def test_a_bad_manifest_is_refused_by_its_field(
+    document: dict[str, Any], path: str, value: object, field: str, message: str
+) -> None:
+    *parents, last = path.split(".")
+    target = document
+    for parent in parents:
+        target = target.setdefault(parent, {})
+    if value is ABSENT:
+        del target[last]
+    else:
+        target[last] = value
+    faults = find_faults(yaml.safe_dump(document))
+    assert [fault.field for fault in faults] == [field]
+    assert message in faults[0].message
+    with pytest.raises(InvalidSpecError, match="^" + field.replace("[", r"\[")):
+        parse_manifest(yaml.safe_dump(document))
+
+
+def test_every_fault_is_found_at_once(document: dict[str, Any]) -> None:
+    document["spec"]["encoder"]["output"]["dimension"] = -1
+    document["spec"]["store"]["cassandra"]["keyspace"] = ""
+    del document["spec"]["topic"]
+    fields = {fault.field for fault in find_faults(yaml.safe_dump(document))}
+    assert fields == {"spec.encoder.output.dimension", "spec.store.cassandra.keyspace", "spec.topic"}
+
+
+@pytest.mark.parametrize("sample", SAMPLES, ids=lambda sample: sample.name)
+def test_a_sample_is_good_as_it_is(sample: Path) -> None:
+    assert find_faults(sample.read_text()) == []
+    assert parse_manifest(sample.read_text()).metadata.name == sample.stem
+
+
+def test_there_are_samples() -> None:
+    assert {"photos.yaml", "titles.yaml"} <= {sample.name for sample in SAMPLES}
+
+
+def test_what_a_cluster_adds_to_metadata_is_ignored(document: dict[str, Any]) -> None:
+    document["metadata"] |= {"uid": "x", "labels": {"a": "b"}, "creationTimestamp": "2024-05-01T10:00:00Z"}
+    text = yaml.safe_dump(document).replace("'2024-05-01T10:00:00Z'", "2024-05-01T10:00:00Z")
+    assert parse_manifest(text).metadata.name == "thumbnails"
+
+
+def test_a_status_from_a_cluster_is_read(document: dict[str, Any]) -> None:
+    document["status"] = {
+        "phase": "Ready",
+        "conditions": [
+            {"type": "Ready", "status": "True", "reason": "Up", "lastTransitionTime": "2024-05-01T10:00:00Z"}
+        ],
+        "spaces": {"active": {"id": "7bdb635910b3", "since": "2024-05-01T10:00:00Z"}},
+    }
+    status = parse_manifest(yaml.safe_dump(document)).status
+    assert (status.conditions[0].type, status.spaces.active and status.spaces.active.id) == ("Ready", "7bdb635910b3")
+
+
+def test_a_cache_reads_back_from_its_json_and_from_its_yaml(document: dict[str, Any]) -> None:
+    document["spec"]["rollout"] = {"minCoverage": "0.123456789", "keepPrevious": "1h2m3s4ms"}
+    document["spec"]["encoder"]["fetch"] = {"allowedPrivateNetworks": ["10.0.0.0/8", "fd00::/8"], "maxBytes": "123"}
+    document["spec"]["kfc"] = {"autoscaling": {"min": 0}, "resources": {"limits": {"cpu": "500m"}}}
+    cache = parse_manifest(yaml.safe_dump(document))
+    assert EmbeddingCache.model_validate_json(cache.model_dump_json(by_alias=True)) == cache
+    assert parse_manifest(yaml.safe_dump(cache.model_dump(mode="json", by_alias=True, exclude_none=True))) == cache
