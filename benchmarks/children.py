@@ -1,0 +1,49 @@
+"""A server of a benchmark in a process of its own, which tells its ports and the CPU time it has used."""
+
+import multiprocessing
+import time
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
+from multiprocessing.connection import Connection
+from typing import Any
+
+Serve = Callable[..., AbstractContextManager[Any]]
+
+
+class Child:
+    """A running server; `serving` is what its context manager gave."""
+
+    def __init__(self, pipe: Connection, serving: Any) -> None:
+        self._pipe = pipe
+        self.serving = serving
+
+    def cpu_seconds(self) -> float:
+        """Return the CPU time of the process so far, all threads together."""
+        self._pipe.send("cpu")
+        return float(self._pipe.recv())
+
+
+@contextmanager
+def child(serve: Serve, *arguments: Any) -> Iterator[Child]:
+    """Run `serve(*arguments)` in a fresh process until the block ends."""
+    context = multiprocessing.get_context("spawn")
+    ours, theirs = context.Pipe()
+    process = context.Process(target=_main, args=(theirs, serve, arguments), daemon=True)
+    process.start()
+    theirs.close()
+    try:
+        yield Child(ours, ours.recv())
+        ours.send("stop")
+        process.join(30)
+    finally:
+        if process.is_alive():
+            process.kill()
+        process.join()
+        ours.close()
+
+
+def _main(pipe: Connection, serve: Serve, arguments: tuple[Any, ...]) -> None:
+    with serve(*arguments) as serving:
+        pipe.send(serving)
+        while pipe.recv() == "cpu":
+            pipe.send(time.process_time())

@@ -1,0 +1,117 @@
+"""`make demo`: photographs go from OOV to their embeddings through EmbArk, the topic, KFC, Retina and the store."""
+
+import argparse
+import os
+import socket
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+import page
+import table
+from photo_server import HOST, PAGE, serving
+from story import Answer, Story, Subject, neighbours
+
+from embark.client import EmbArkClient, KeyStatus
+from embark.crd import parse_manifest
+from embark.errors import EmbArkError
+from embark_local.compose import Local, run_local
+from embark_local.folders import models_folder
+from retina.dialling import AddrInfo, open_socket
+
+SAMPLES = Path(__file__).resolve().parent.parent
+OUT = SAMPLES.parent / "out" / "demo"
+NEAREST = 3
+# Longer than any fill of the demo takes on two busy cores.
+PATIENCE = 60.0
+ANSWERED = (KeyStatus.HIT, KeyStatus.NEGATIVE)
+
+
+def main() -> int:
+    """Run the demo; returns the exit status."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--fresh", action="store_true", help="forget what earlier runs kept")
+    arguments = parser.parse_args()
+    manifest = SAMPLES / "photos.yaml"
+    cache = parse_manifest(manifest.read_text())
+    photos = SAMPLES / "photos"
+    try:
+        with (
+            serving(photos, OUT / "port") as origin,
+            run_local(
+                cache, data=OUT, models=models_folder(os.environ), fresh=arguments.fresh, connect=_loopback_socket
+            ) as local,
+            EmbArkClient(local.target) as client,
+        ):
+            model = cache.spec.encoder.model.uri.rpartition("/")[2].removesuffix(".onnx")
+            story = _tell(client, local, model, _keys(origin, photos))
+    except EmbArkError as error:
+        print(f"the demo could not run: {error}", file=sys.stderr)
+        return 1
+    print("\n".join(table.lines(story)))
+    html = OUT / "photographs.html"
+    html.write_text(page.render(story, photos))
+    print(f"the same as a page: {html.relative_to(SAMPLES.parent)}")
+    return 0 if all(subject.last.status in {"HIT", "NEGATIVE"} for subject in story.subjects) else 1
+
+
+def _keys(origin: str, photos: Path) -> dict[str, str]:
+    keys = {path.stem: f"{origin}/{path.name}" for path in sorted(photos.glob("*.jpg"))}
+    return keys | {
+        "(404)": f"{origin}/missing.jpg",
+        "(a web page)": f"{origin}/{PAGE}",
+        "(private network)": "http://10.0.0.1/photograph.jpg",
+    }
+
+
+def _tell(client: EmbArkClient, local: Local, model: str, keys: dict[str, str]) -> Story:
+    client.describe()  # connects, so that the first answer's time is a look-up's and not a connection's
+    asked, firsts = {}, {}
+    for name, key in keys.items():
+        asked[name] = time.monotonic()
+        firsts[name] = _lookup(client, key)
+    filled = _await_fills(client, keys, asked)
+    lasts = {name: _lookup(client, key) for name, key in keys.items()}
+    hits = [name for name in keys if lasts[name].status == "HIT"]
+    found = client.lookup([keys[name] for name in hits])
+    nearest = neighbours(hits, np.asarray(found.vectors, np.float32), NEAREST)
+    subjects = tuple(
+        Subject(name, key, firsts[name], lasts[name], filled[name], nearest.get(name, ())) for name, key in keys.items()
+    )
+    return Story(local.cache, local.space, found.vectors.shape[1], model, subjects)
+
+
+def _lookup(client: EmbArkClient, key: str) -> Answer:
+    started = time.perf_counter()
+    found = client.lookup([key])
+    milliseconds = (time.perf_counter() - started) * 1000
+    cause = found.causes.get(0)
+    return Answer(found.statuses[0].name, milliseconds, str(cause) if cause else "")
+
+
+def _await_fills(client: EmbArkClient, keys: dict[str, str], asked: dict[str, float]) -> dict[str, float]:
+    """Return the seconds from a key's first look-up to the first that was not OOV, PATIENCE where none came."""
+    filled: dict[str, float] = {}
+    give_up = time.monotonic() + PATIENCE
+    while len(filled) < len(keys) and time.monotonic() < give_up:
+        waiting = [name for name in keys if name not in filled]
+        found = client.lookup([keys[name] for name in waiting])
+        now = time.monotonic()
+        for name, status in zip(waiting, found.statuses, strict=True):
+            if status in ANSWERED:
+                filled[name] = now - asked[name]
+        time.sleep(0.02)
+    return {name: filled.get(name, PATIENCE) for name in keys}
+
+
+def _loopback_socket(info: AddrInfo) -> socket.socket:
+    """Make the socket of a dialled address; the demo itself never reaches beyond this machine."""
+    host = info[4][0]
+    if host != HOST:
+        raise OSError(f"the demo dials {HOST} alone, not {host}")
+    return open_socket(info)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,81 @@
+"""`embark local`: a whole cache in one process, for trying out and for tests; joins the `embark` command."""
+
+import json
+import os
+import signal
+import threading
+from pathlib import Path
+
+import click
+
+from embark.crd import find_faults, parse_manifest
+from embark.errors import EmbArkError
+from embark.spec import EmbeddingCache
+from embark_local.compose import run_local
+from embark_local.folders import DATABASE, data_folder, models_folder
+from embark_local.replacements import replacements
+
+# How soon a fault of a service ends the command.
+_WATCH_SECONDS = 1.0
+
+
+@click.command()
+@click.option(
+    "-f",
+    "--file",
+    "manifest",
+    required=True,
+    type=click.Path(path_type=Path, exists=True, dir_okay=False),
+    help="An EmbeddingCache manifest.",
+)
+@click.option("--port", default=50051, show_default=True, help="gRPC port on 127.0.0.1; 0 takes a free one.")
+@click.option("--data", type=click.Path(path_type=Path), help="Folder of the rows and fills; one a cache by default.")
+@click.option("--models", type=click.Path(path_type=Path), help="Folder of models by digest.")
+@click.option("--oov-vector", type=click.Path(path_type=Path, exists=True), help="JSON list, for miss.oov Vector.")
+@click.option("--fresh", is_flag=True, help="Forget what an earlier run kept.")
+def local(
+    manifest: Path, port: int, data: Path | None, models: Path | None, oov_vector: Path | None, *, fresh: bool
+) -> None:
+    """Run EmbArk, KFC and Retina in this process, on one SQLite file that survives a restart.
+
+    Ends on Ctrl-C or SIGTERM with exit status 0, once the calls in flight are answered.
+    """
+    cache = _read(manifest)
+    data = data or data_folder(cache, os.environ)
+    models = models or models_folder(os.environ)
+    stopping = threading.Event()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, lambda *_: stopping.set())
+    model = models / f"{cache.spec.encoder.model.digest.replace(':', '-')}.onnx"
+    click.echo(f"{manifest}: replaced for the local mode")
+    for sentence in replacements(cache, data / DATABASE, model):
+        click.echo(f"  {sentence}")
+    try:
+        vector = _read_vector(oov_vector) if oov_vector else None
+        with run_local(cache, data=data, models=models, grpc_port=port, fresh=fresh, oov_vector=vector) as running:
+            click.echo(f"cache {running.cache}, space {running.space}")
+            click.echo(f"look-ups:  embark lookup --server {running.target} KEY")
+            for service, address in running.probes.items():
+                click.echo(f"{service + ':':<10} {address}/metrics")
+            click.echo("ready; stop with Ctrl-C")
+            while not stopping.wait(_WATCH_SECONDS):
+                if failure := running.failure():
+                    raise click.ClickException(f"KFC stopped by a fault: {failure!r}") from failure
+            click.echo("draining")
+    except (EmbArkError, OSError) as error:
+        raise click.ClickException(str(error)) from error
+
+
+def _read(manifest: Path) -> EmbeddingCache:
+    text = manifest.read_text()
+    faults = find_faults(text)
+    if faults:
+        raise click.ClickException("\n".join(f"{manifest}: {fault}" for fault in faults))
+    return parse_manifest(text)
+
+
+def _read_vector(path: Path) -> tuple[float, ...]:
+    try:
+        return tuple(float(element) for element in json.loads(path.read_text()))
+    except (TypeError, ValueError) as error:
+        raise click.ClickException(f"{path}: not a JSON list of numbers: {error}") from error

@@ -1,0 +1,57 @@
+"""The folders of the local mode: models by digest, and one data folder a cache that one process has at a time."""
+
+import fcntl
+import os
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+
+from embark.errors import EmbArkError
+from embark.spec import EmbeddingCache
+
+DATABASE = "embark.sqlite"
+
+
+class BusyError(EmbArkError):
+    """Another process has the data folder."""
+
+
+def models_folder(environment: Mapping[str, str]) -> Path:
+    """Return the folder of models by digest: $EMBARK_CACHE/models, by default beneath the user's cache folder."""
+    cache = environment.get("EMBARK_CACHE")
+    return (Path(cache) if cache else _xdg(environment, "XDG_CACHE_HOME", ".cache") / "embark") / "models"
+
+
+def data_folder(cache: EmbeddingCache, environment: Mapping[str, str]) -> Path:
+    """Return where the rows and fills of a cache are kept unless the user says otherwise."""
+    state = _xdg(environment, "XDG_STATE_HOME", ".local/state")
+    return state / "embark" / f"{cache.metadata.namespace}.{cache.metadata.name}"
+
+
+@contextmanager
+def claimed(folder: Path) -> Iterator[Path]:
+    """Make the folder, hold it for this process alone, and give the database's path.
+
+    Raises:
+        BusyError: another process holds it.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    lock = os.open(folder / "lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    try:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise BusyError(f"{folder} is in use by another embark local; stop it, or give another --data") from None
+        yield folder / DATABASE
+    finally:
+        os.close(lock)
+
+
+def forget(folder: Path) -> None:
+    """Delete the rows and fills kept in a claimed folder."""
+    for kept in folder.glob(f"{DATABASE}*"):
+        kept.unlink()
+
+
+def _xdg(environment: Mapping[str, str], variable: str, fallback: str) -> Path:
+    return Path(environment.get(variable) or Path.home() / fallback)

@@ -1,0 +1,54 @@
+"""Retina on a thread of its own: its event loop, beside the threads of EmbArk and KFC."""
+
+import asyncio
+import threading
+from collections.abc import Callable, Iterator
+from concurrent.futures import Future
+from contextlib import contextmanager
+from pathlib import Path
+
+from prometheus_client import CollectorRegistry
+
+from embark.settings import RetinaSettings
+from retina.dialling import Connect
+from retina.server import Running, serve
+
+
+@contextmanager
+def running_retina(
+    settings: RetinaSettings, models: Path, registry: CollectorRegistry, connect: Connect | None = None
+) -> Iterator[Running]:
+    """Run a Retina until the block ends, then drain it.
+
+    Raises:
+        EmbArkError: Retina refuses to start; the message says why.
+    """
+    started: Future[tuple[Running, Callable[[], object]]] = Future()
+
+    async def run() -> None:
+        stop = asyncio.Event()
+        loop = asyncio.get_running_loop()
+        async with serve(settings, models=models, registry=registry, connect=connect) as running:
+            started.set_result((running, lambda: loop.call_soon_threadsafe(stop.set)))
+            await stop.wait()
+
+    def main() -> None:
+        try:
+            asyncio.run(run())
+        except BaseException as error:  # whatever it is belongs to the thread that waits for the start
+            if started.done():
+                raise
+            started.set_exception(error)
+
+    thread = threading.Thread(target=main, name="retina")
+    thread.start()
+    try:
+        running, stop = started.result()
+    except BaseException:
+        thread.join()
+        raise
+    try:
+        yield running
+    finally:
+        stop()
+        thread.join()

@@ -1,0 +1,46 @@
+"""A whole cache of photographs on embedded backends, with switches for its faults."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+from caches import sample_settings
+from faults import FaultyStore, FaultyTopic
+
+from embark.client import EmbArkClient
+from embark.clock import now
+from embark.settings import CacheSettings
+from embark.store.sqlite import SqliteStore
+from embark.topic.sqlite import SqliteTopic
+from embark_local.compose import Local, run_services
+
+
+@dataclass(frozen=True)
+class Cache:
+    """A running cache, its client, and its parts."""
+
+    local: Local
+    client: EmbArkClient
+    store: FaultyStore
+    topic: FaultyTopic
+    settings: CacheSettings
+
+
+@pytest.fixture
+def photos(tmp_path: Path, models_folder: Path) -> Iterator[Cache]:
+    """The cache of samples/photos.yaml, with the real model, on a SQLite file of its own."""
+    settings = sample_settings("photos")
+    database = tmp_path / "embark.sqlite"
+    store, topic = FaultyStore(SqliteStore(database, now)), FaultyTopic(SqliteTopic(database, 4))
+    try:
+        store.ensure_space(settings.embark.active.id)
+        with (
+            run_services(settings, store, topic, models=models_folder) as local,
+            EmbArkClient(local.target, timeout=10.0) as client,
+        ):
+            yield Cache(local, client, store, topic, settings)
+            store.failing.clear()
+    finally:
+        topic.close()
+        store.close()

@@ -1,0 +1,105 @@
+"""Parts that are lost for a time: look-ups go on, nothing asked is lost, nothing is dead-lettered for an outage."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+from caches import sample_settings
+from conftest import Cache
+from eventually import eventually
+from origin import Origin
+from prometheus_client import CollectorRegistry
+
+from embark.client import EmbArkClient, KeyStatus
+from embark.clock import now
+from embark.settings import CacheSettings, Listen
+from embark.store.memory import MemoryStore
+from embark.topic.memory import MemoryTopic
+from embark_local.retinas import running_retina
+from embark_server.server import EmbArkServer
+from kfc.consumer import Kfc
+from kfc.encoder import RetinaEncoder
+
+pytestmark = pytest.mark.real_model
+NAMES = ("astronaut.jpg", "camera.jpg", "chelsea.jpg")
+
+
+def test_a_full_topic_sheds_and_what_is_asked_again_is_filled(photos: Cache, origin: Origin) -> None:
+    key = origin.url("hubble.jpg")
+    photos.topic.full.set()
+    assert photos.client.lookup([key]).statuses == (KeyStatus.SHED,)
+    assert photos.client.lookup([key], timeout=1.0).statuses == (KeyStatus.SHED,)
+    photos.topic.full.clear()
+    assert photos.client.lookup([key]).statuses == (KeyStatus.OOV_ENQUEUED,)
+    eventually(lambda: photos.client.lookup([key]).statuses == (KeyStatus.HIT,), what="the fill")
+
+
+@pytest.mark.parametrize("fault", ["failing", "hanging"])
+def test_a_store_that_fails_or_hangs_is_unavailable_inside_the_deadline_and_enqueues_nothing(
+    photos: Cache, origin: Origin, fault: str
+) -> None:
+    key = origin.url("hubble.jpg")
+    switch = getattr(photos.store, fault)
+    switch.set()
+    for _ in range(20):
+        found = photos.client.lookup([key], timeout=1.0)  # raises when the deadline is missed
+        assert found.statuses == (KeyStatus.UNAVAILABLE,)
+        assert not found.vectors.any()
+    assert photos.topic.taken == []
+    switch.clear()
+    eventually(lambda: photos.client.lookup([key]).statuses == (KeyStatus.HIT,), what="the fill")
+
+
+def test_fills_wait_for_a_store_that_cannot_be_written(photos: Cache, origin: Origin) -> None:
+    keys = [origin.url(name) for name in NAMES]
+    origin.answering.clear()
+    photos.client.lookup(keys)
+    eventually(lambda: origin.asked.total() == len(keys), what="the fetches")
+    photos.store.failing.set()
+    origin.answering.set()
+    assert set(photos.client.lookup(keys, timeout=1.0).statuses) == {KeyStatus.UNAVAILABLE}
+    photos.store.failing.clear()
+    eventually(lambda: set(photos.client.lookup(keys).statuses) == {KeyStatus.HIT}, timeout=30, what="the fills")
+    assert origin.asked.total() == len(keys)
+    assert list(photos.topic.dead_letters().read()) == []
+
+
+def test_what_is_asked_while_retina_is_down_is_filled_when_it_is_back(models_folder: Path, origin: Origin) -> None:
+    keys = [origin.url(name) for name in NAMES]
+    topic, store = MemoryTopic(partitions=2), MemoryStore(now)
+    settings = sample_settings("photos")
+    with running_retina(settings.retina, models_folder, CollectorRegistry()) as retina:
+        port = retina.port
+    with _embark_and_kfc(settings, store, topic, port) as client:
+        assert set(client.lookup(keys).statuses) == {KeyStatus.OOV_ENQUEUED}
+        assert set(client.lookup(keys, timeout=1.0).statuses) == {KeyStatus.OOV_PENDING}
+        back = settings.retina.model_copy(update={"listen": Listen(host="127.0.0.1", grpc_port=port, probes_port=0)})
+        with running_retina(back, models_folder, CollectorRegistry()):
+            eventually(lambda: set(client.lookup(keys).statuses) == {KeyStatus.HIT}, timeout=30, what="the fills")
+    assert list(topic.dead_letters().read()) == []
+    topic.close()
+    store.close()
+
+
+@contextmanager
+def _embark_and_kfc(
+    settings: CacheSettings, store: MemoryStore, topic: MemoryTopic, retina_port: int
+) -> Iterator[EmbArkClient]:
+    store.ensure_space(settings.embark.active.id)
+    encoder = RetinaEncoder(f"127.0.0.1:{retina_port}", settings.kfc.space, timedelta(seconds=5))
+    consumer = topic.consumer(settings.kfc.consumer_group)
+    kfc = Kfc(settings.kfc, store, consumer, topic.dead_letters(), encoder, clock=now, registry=CollectorRegistry())
+    producer = topic.producer()
+    embark = EmbArkServer(settings.embark, store, producer, clock=now, registry=CollectorRegistry())
+    kfc.start()
+    embark.start()
+    try:
+        with EmbArkClient(f"127.0.0.1:{embark.port}", timeout=10.0) as client:
+            yield client
+    finally:
+        embark.stop()
+        producer.close(timedelta(seconds=1))
+        kfc.stop()
+        encoder.close()

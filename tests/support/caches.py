@@ -1,0 +1,38 @@
+"""Caches for tests: a sample manifest with changes, and its settings on loopback."""
+
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from embark.crd import parse_manifest
+from embark.settings import CacheSettings, settings_for
+from embark.spec import EmbeddingCache
+from embark_local.compose import on_loopback
+
+SAMPLES = Path(__file__).parents[2] / "samples"
+
+
+def sample(name: str, **changes: dict[str, Any]) -> EmbeddingCache:
+    """Return samples/<name>.yaml; `changes` are merged into the sections of its spec."""
+    return parse_manifest(sample_text(name, **changes))
+
+
+def sample_text(name: str, **changes: dict[str, Any]) -> str:
+    """Return the manifest's text, with `changes` merged into the sections of its spec."""
+    document = yaml.safe_load((SAMPLES / f"{name}.yaml").read_text())
+    _merge(document["spec"], changes)
+    return yaml.safe_dump(document)
+
+
+def sample_settings(name: str, **changes: dict[str, Any]) -> CacheSettings:
+    """Return the settings of a sample's services, all on 127.0.0.1 and free ports."""
+    return on_loopback(settings_for(sample(name, **changes)))
+
+
+def _merge(target: dict[str, Any], changes: dict[str, Any]) -> None:
+    for name, value in changes.items():
+        if isinstance(value, dict) and isinstance(target.get(name), dict):
+            _merge(target[name], value)
+        else:
+            target[name] = value

@@ -1,0 +1,195 @@
+"""What tests of the look-up server compose it from: settings, a store and a producer that they command, a server."""
+
+import threading
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from datetime import timedelta
+from typing import Any
+
+import grpc
+import numpy as np
+from fake_clock import FakeClock
+from prometheus_client import CollectorRegistry
+
+from embark.clock import Clock, Micros
+from embark.errors import UnavailableError
+from embark.settings import EmbArkSettings, Listen, settings_for
+from embark.spec import EmbeddingCache
+from embark.store import Embedding, EmbeddingStore, Row
+from embark.store.memory import MemoryStore
+from embark.topic import Fill, FillProducer
+from embark.v1 import embark_pb2 as pb
+from embark.v1.embark_pb2_grpc import EmbArkServiceStub
+from embark_server.server import EmbArkServer
+from embark_server.statuses import KeyStatus
+
+DIMENSION = 4
+NBYTES = 4 * DIMENSION
+ZEROS = bytes(NBYTES)
+
+
+def embark_settings(
+    *, oov_vector: Sequence[float] | None = None, previous: bool = False, drain: str = "10s", **sections: dict[str, Any]
+) -> EmbArkSettings:
+    """Return settings of a small space on free ports of 127.0.0.1; `sections` of the spec are added."""
+    spec = {
+        "encoder": {
+            "model": {"uri": "file:///model.onnx", "digest": f"sha256:{'0' * 64}"},
+            "modality": "image",
+            "preprocessing": "imagenet-224",
+            "output": {"dimension": DIMENSION} | sections.pop("output", {}),
+        },
+        "store": {"cassandra": {"contactPoints": ["cassandra"], "keyspace": "k"}} | sections.pop("store", {}),
+        "topic": {"kafka": {"bootstrapServers": ["kafka:9092"]}},
+        # Long enough that only a test that means to runs into it.
+        "embark": {"readTimeout": "20s"} | sections.pop("embark", {}),
+    } | sections
+    document = {"apiVersion": "embark.dev/v1alpha1", "kind": "EmbeddingCache", "metadata": {"name": "c"}, "spec": spec}
+    settings = settings_for(EmbeddingCache.model_validate(document), oov_vector=oov_vector).embark
+    older = settings.active.model_copy(update={"model_digest": f"sha256:{'1' * 64}"})
+    listen = Listen.model_validate({"host": "127.0.0.1", "grpcPort": 0, "probesPort": 0, "drain": drain})
+    return settings.model_copy(update={"listen": listen, "previous": older if previous else None})
+
+
+def vector(seed: float) -> bytes:
+    """Return a row that differs by `seed`."""
+    return np.full(DIMENSION, seed, "<f4").tobytes()
+
+
+class CommandedStore:
+    """A MemoryStore that counts its reads, fails while `failing`, and hangs while `gate` is not set."""
+
+    def __init__(self, clock: Clock) -> None:
+        self._store: EmbeddingStore = MemoryStore(clock)
+        self.reads: list[Sequence[str]] = []
+        self.deletes: list[tuple[str, Sequence[str], Micros]] = []
+        self.failing = False
+        self.gate = threading.Event()
+        self.gate.set()
+
+    def read(self, space: str, keys: Sequence[str], timeout: timedelta) -> dict[str, Row]:
+        self.reads.append(keys)
+        if not self.gate.wait(timeout.total_seconds()):
+            raise UnavailableError("store", "no answer in time")
+        self._check()
+        return self._store.read(space, keys, timeout)
+
+    def scan(self, space: str, page: int = 1000) -> Iterator[Sequence[Row]]:
+        self._check()
+        return self._store.scan(space, page)
+
+    def count(self, space: str) -> int:
+        self._check()
+        return self._store.count(space)
+
+    def write(self, space: str, rows: Sequence[Row]) -> None:
+        self._check()
+        self._store.write(space, rows)
+
+    def delete(self, space: str, keys: Sequence[str], at: Micros) -> None:
+        self._check()
+        self.deletes.append((space, keys, at))
+        self._store.delete(space, keys, at)
+
+    def ensure_space(self, space: str) -> None:
+        self._store.ensure_space(space)
+
+    def close(self) -> None:
+        self._store.close()
+
+    def _check(self) -> None:
+        if self.failing:
+            raise UnavailableError("store", "switched off by the test")
+
+
+@dataclass
+class RecordingProducer:
+    """A FillProducer that keeps what it takes, and takes nothing while `full`."""
+
+    full: bool = False
+    fills: list[Fill] = field(default_factory=list)
+    records: list[tuple[bytes, Mapping[str, bytes]]] = field(default_factory=list)
+
+    def produce(self, key: bytes, value: bytes, headers: Mapping[str, bytes]) -> bool:
+        if self.full:
+            return False
+        self.fills.append(Fill.from_bytes(value))
+        self.records.append((key, headers))
+        return True
+
+    def pending(self) -> int:
+        return len(self.fills)
+
+    def close(self, timeout: timedelta) -> int:  # noqa: ARG002 - nothing is on its way
+        return 0
+
+
+@dataclass
+class Bench:
+    """A running server with everything around it."""
+
+    settings: EmbArkSettings
+    clock: FakeClock
+    store: CommandedStore
+    producer: RecordingProducer
+    registry: CollectorRegistry
+    server: EmbArkServer
+    channel: grpc.Channel
+    stub: EmbArkServiceStub
+
+    @property
+    def space(self) -> str:
+        return self.settings.active.id
+
+    def write(self, rows: Mapping[str, bytes], space: str = "", expires_at: Micros | None = None) -> None:
+        """Write embeddings to the store, past the server."""
+        self.clock.advance(timedelta(milliseconds=1))
+        at = self.clock()
+        embeddings = [Embedding(key, row, at, expires_at=expires_at) for key, row in rows.items()]
+        self.store.write(space or self.space, embeddings)
+
+    def lookup(self, *keys: str | bytes, **fields: Any) -> pb.LookupResponse:
+        """Look keys up, with more fields of the request."""
+        encoded = [key.encode() if isinstance(key, str) else key for key in keys]
+        return self.stub.Lookup(pb.LookupRequest(keys=encoded, **fields), timeout=30)
+
+    def counted(self, name: str, **labels: str) -> float:
+        """Return the value of a metric, 0 where it has none."""
+        return self.registry.get_sample_value(name, labels) or 0.0
+
+
+def rows_of(response: pb.LookupResponse) -> list[bytes]:
+    """Return the rows of a reply."""
+    return [response.vectors[start : start + NBYTES] for start in range(0, len(response.vectors), NBYTES)]
+
+
+def statuses_of(
+    response: pb.LookupResponse | pb.PrefetchResponse | pb.PutResponse | pb.InvalidateResponse,
+) -> list[KeyStatus]:
+    """Return the statuses of a reply."""
+    return [KeyStatus(status) for status in response.statuses]
+
+
+@contextmanager
+def running(
+    settings: EmbArkSettings | None = None,
+    producer: FillProducer | None = None,
+    rows: Mapping[str, bytes] | None = None,
+) -> Iterator[Bench]:
+    """Run a server with a client beside it; both are closed whatever happens. `rows` are there from the start."""
+    settings = settings or embark_settings()
+    clock, registry, recording = FakeClock(), CollectorRegistry(), RecordingProducer()
+    store = CommandedStore(clock)
+    for space in filter(None, (settings.active, settings.previous)):
+        store.ensure_space(space.id)
+    store.write(settings.active.id, [Embedding(key, row, clock()) for key, row in (rows or {}).items()])
+    server = EmbArkServer(settings, store, producer or recording, clock=clock, registry=registry)
+    try:
+        server.start()
+        with grpc.insecure_channel(f"127.0.0.1:{server.port}") as channel:
+            stub = EmbArkServiceStub(channel)
+            yield Bench(settings, clock, store, recording, registry, server, channel, stub)
+    finally:
+        store.gate.set()
+        server.stop()

@@ -1,0 +1,93 @@
+"""A store and a topic with faults that a test switches on and off, around real ones."""
+
+import threading
+from collections.abc import Iterator, Mapping, Sequence
+from datetime import timedelta
+
+from embark.clock import Micros
+from embark.errors import UnavailableError
+from embark.store import EmbeddingStore, Row
+from embark.topic import DeadLetters, FillConsumer, FillProducer, Topic
+
+
+class FaultyStore:
+    """Fails while `failing` is set; while `hanging` is set a read ends only by its timeout."""
+
+    def __init__(self, store: EmbeddingStore) -> None:
+        self._store = store
+        self.failing = threading.Event()
+        self.hanging = threading.Event()
+        self._never = threading.Event()
+
+    def read(self, space: str, keys: Sequence[str], timeout: timedelta) -> dict[str, Row]:
+        self._check()
+        if self.hanging.is_set():
+            self._never.wait(timeout.total_seconds())
+            raise UnavailableError("store", "no answer in time")
+        return self._store.read(space, keys, timeout)
+
+    def scan(self, space: str, page: int = 1000) -> Iterator[Sequence[Row]]:
+        self._check()
+        return self._store.scan(space, page)
+
+    def count(self, space: str) -> int:
+        self._check()
+        return self._store.count(space)
+
+    def write(self, space: str, rows: Sequence[Row]) -> None:
+        self._check()
+        self._store.write(space, rows)
+
+    def delete(self, space: str, keys: Sequence[str], at: Micros) -> None:
+        self._check()
+        self._store.delete(space, keys, at)
+
+    def ensure_space(self, space: str) -> None:
+        self._check()
+        self._store.ensure_space(space)
+
+    def close(self) -> None:
+        self._store.close()
+
+    def _check(self) -> None:
+        if self.failing.is_set():
+            raise UnavailableError("store", "switched off by the test")
+
+
+class FaultyTopic:
+    """Its producers take nothing while `full` is set; `taken` counts the records they took, by key."""
+
+    def __init__(self, topic: Topic) -> None:
+        self._topic = topic
+        self.full = threading.Event()
+        self.taken: list[bytes] = []
+
+    def producer(self) -> FillProducer:
+        return _Producer(self, self._topic.producer())
+
+    def consumer(self, group: str) -> FillConsumer:
+        return self._topic.consumer(group)
+
+    def dead_letters(self) -> DeadLetters:
+        return self._topic.dead_letters()
+
+    def close(self) -> None:
+        self._topic.close()
+
+
+class _Producer:
+    def __init__(self, topic: FaultyTopic, producer: FillProducer) -> None:
+        self._topic = topic
+        self._producer = producer
+
+    def produce(self, key: bytes, value: bytes, headers: Mapping[str, bytes]) -> bool:
+        if self._topic.full.is_set() or not self._producer.produce(key, value, headers):
+            return False
+        self._topic.taken.append(key)
+        return True
+
+    def pending(self) -> int:
+        return self._producer.pending()
+
+    def close(self, timeout: timedelta) -> int:
+        return self._producer.close(timeout)
