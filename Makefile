@@ -25,7 +25,7 @@ models: sync  ## Build the two sample models into the cache folder (once)
 
 .PHONY: demo
 demo: models  ## Show photographs go from OOV to their embeddings (ARGS=--fresh begins anew)
-	@MALLOC_MMAP_THRESHOLD_=33554432 MALLOC_TRIM_THRESHOLD_=268435456 $(RUN) python samples/demo/run.py $(ARGS)
+	@MALLOC_MMAP_THRESHOLD_=33554432 MALLOC_TRIM_THRESHOLD_=268435456 $(RUN) python samples/demo/demo.py $(ARGS)
 
 .PHONY: test
 test: models  ## Unit, contract and pipeline tests, with the real models
@@ -33,7 +33,7 @@ test: models  ## Unit, contract and pipeline tests, with the real models
 
 .PHONY: bench
 bench: models  ## Measure against bare baselines in the same run; prints a table, writes out/bench.json
-	@MALLOC_MMAP_THRESHOLD_=33554432 MALLOC_TRIM_THRESHOLD_=268435456 $(RUN) python benchmarks/run.py $(ARGS)
+	@MALLOC_MMAP_THRESHOLD_=33554432 MALLOC_TRIM_THRESHOLD_=268435456 $(RUN) python benchmarks/bench.py $(ARGS)
 
 .PHONY: generate
 generate: STUBS ?= sdk/src

@@ -23,7 +23,9 @@ class Probes:
     def __init__(self, host: str, port: int, registry: CollectorRegistry, readiness: Readiness) -> None:
         self._server = ThreadingHTTPServer((host, port), _handler(registry, readiness))
         self._server.daemon_threads = True
-        self._thread = threading.Thread(target=self._server.serve_forever, args=(_POLL_SECONDS,), name="probes", daemon=True)
+        self._thread = threading.Thread(
+            target=self._server.serve_forever, args=(_POLL_SECONDS,), name="probes", daemon=True
+        )
         self._thread.start()
 
     @property
