@@ -1,0 +1,67 @@
+"""Counts of what was answered, for Prometheus: one lock and a few additions a request, where its own types take eight.
+
+On a hot look-up of one key the library's Counter and Histogram cost a fifth of all that EmbArk adds to gRPC.
+"""
+
+import threading
+from bisect import bisect_left
+from collections.abc import Iterable
+from typing import Final
+
+from prometheus_client.core import CounterMetricFamily, HistogramMetricFamily, Metric
+from prometheus_client.registry import Collector
+
+from embark_server.statuses import KeyStatus
+
+SECONDS: Final = (0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10)
+_STATUSES: Final = len(KeyStatus) + 1
+
+
+class Answered(Collector):
+    """Counts keys by method, role of the space and status, and look-ups by the seconds they took."""
+
+    def __init__(self, methods: Iterable[str], roles: Iterable[str]) -> None:
+        self._lock = threading.Lock()
+        self._keys = {(method, role): [0] * _STATUSES for method in methods for role in roles}
+        self._hits = {role: self._keys["Lookup", role] for role in roles}
+        self._times = [0] * (len(SECONDS) + 1)
+        self._seconds = 0.0
+
+    def count_hits(self, role: str, count: int, seconds: float) -> None:
+        """Count a look-up of `count` keys that were all HIT."""
+        with self._lock:
+            self._hits[role][KeyStatus.HIT] += count
+            self._times[bisect_left(SECONDS, seconds)] += 1
+            self._seconds += seconds
+
+    def count_statuses(self, method: str, role: str, statuses: bytes) -> None:
+        """Count the answer to one request: its statuses, one byte a key."""
+        found = [(status, statuses.count(status)) for status in KeyStatus]
+        with self._lock:
+            counts = self._keys[method, role]
+            for status, count in found:
+                counts[status] += count
+
+    def count_seconds(self, seconds: float) -> None:
+        """Count a look-up by the time it took."""
+        with self._lock:
+            self._times[bisect_left(SECONDS, seconds)] += 1
+            self._seconds += seconds
+
+    def collect(self) -> Iterable[Metric]:
+        """Return the metrics as they are now; called by the registry."""
+        with self._lock:
+            keys = {labels: list(counts) for labels, counts in self._keys.items()}
+            times, seconds = list(self._times), self._seconds
+        answered = CounterMetricFamily("embark_keys", "Keys answered.", labels=["method", "space", "status"])
+        for (method, role), counts in keys.items():
+            for status in KeyStatus:
+                answered.add_metric([method, role, status.name], counts[status])
+        yield answered
+        buckets, below = [], 0
+        for bound, count in zip([*map(str, map(float, SECONDS)), "+Inf"], times, strict=True):
+            below += count
+            buckets.append((bound, float(below)))
+        yield HistogramMetricFamily(
+            "embark_lookup_seconds", "Time of one look-up in the server.", buckets=buckets, sum_value=seconds
+        )

@@ -1,0 +1,92 @@
+"""The store behind its breaker and its timeout: the one way in which the look-up server asks it."""
+
+import logging
+from collections.abc import Callable, Iterator, Sequence
+from datetime import timedelta
+from typing import Final, TypeVar
+
+from embark.clock import Clock, Micros
+from embark.errors import ClosedError, UnavailableError
+from embark.store import EmbeddingStore, Row
+from embark_server.breaker import Breaker
+from embark_server.metrics import Metrics
+from embark_server.threads import stepping_aside
+
+T = TypeVar("T")
+
+# Of the time a caller has left, what is kept to answer it after the store was too slow: a quarter, 50 ms at most.
+_ANSWER_SHARE: Final = 0.25
+_ANSWER_SECONDS: Final = 0.05
+
+
+def time_for_waiting(remaining: float) -> float:
+    """Return the seconds of `remaining`, until a caller's deadline, that may be spent before its answer is made."""
+    return max(0.0, remaining - min(remaining * _ANSWER_SHARE, _ANSWER_SECONDS))
+
+
+class GuardedStore:
+    """Asks the store within `read_timeout`, and not at all while the breaker is open.
+
+    Every method raises UnavailableError when the store fails, is too slow, is closed, or is not asked.
+    """
+
+    def __init__(
+        self, store: EmbeddingStore, breaker: Breaker, read_timeout: timedelta, clock: Clock, metrics: Metrics
+    ) -> None:
+        self._store = store
+        self._breaker = breaker
+        self._read_timeout = read_timeout
+        self._clock = clock
+        self._metrics = metrics
+        self._log = logging.getLogger(__name__)
+
+    def read(self, space: str, keys: Sequence[str], remaining: float) -> dict[str, Row]:
+        """Return the rows of those keys that have one, in time for a caller with `remaining` seconds left."""
+        allowed = min(self._read_timeout, timedelta(seconds=min(time_for_waiting(remaining), 1e6)))
+        if allowed <= timedelta(0):
+            raise UnavailableError("store", "not asked: the call has no time left")
+        # A caller that leaves the store less than half of its time says nothing about the store by running out of it.
+        fair = 2 * allowed >= self._read_timeout
+        with self._metrics.store_read_seconds.time():
+            return self._ask(lambda: self._store.read(space, keys, allowed), fair=fair)
+
+    def write(self, space: str, rows: Sequence[Row]) -> None:
+        """Write rows; see EmbeddingWriter."""
+        self._ask(lambda: self._store.write(space, rows))
+
+    def delete(self, space: str, keys: Sequence[str], at: Micros) -> None:
+        """Delete rows; see EmbeddingWriter."""
+        self._ask(lambda: self._store.delete(space, keys, at))
+
+    def count(self, space: str) -> int:
+        """Return the number of embeddings of a space."""
+        return self._ask(lambda: self._store.count(space))
+
+    def scan(self, space: str, page: int) -> Iterator[Sequence[Row]]:
+        """Yield every row of a space; scans take long and say nothing about look-ups, so the breaker has no part."""
+        try:
+            yield from self._store.scan(space, page)
+        except ClosedError as error:
+            raise UnavailableError("store", str(error)) from error
+
+    def _ask(self, ask: Callable[[], T], *, fair: bool = True) -> T:
+        if not self._breaker.allow(self._clock()):
+            raise UnavailableError("store", "not asked: it did not answer lately, and is tried again in a moment")
+        settled = False
+        try:
+            with stepping_aside():
+                answer = ask()
+            settled = True
+            if self._breaker.succeeded():
+                self._log.info("the store answers again")
+        except (UnavailableError, ClosedError) as error:
+            self._metrics.store_failures.inc()
+            if fair:
+                settled = True
+                if self._breaker.failed(self._clock()):
+                    self._log.warning("the store does not answer; keys without a hot row are UNAVAILABLE: %s", error)
+            raise UnavailableError("store", str(error)) from error
+        finally:
+            if not settled:
+                self._breaker.abandoned()
+        return answer

@@ -1,0 +1,98 @@
+"""The hot tier: the in-process LRU of rows of one space, which look-ups ask before the store."""
+
+import threading
+from collections import OrderedDict
+from collections.abc import Mapping, Sequence
+from typing import Final
+
+from embark.causes import Cause
+from embark.clock import Micros
+
+Value = bytes | Cause
+"""A row to serve as it is, or the cause of a negative."""
+
+# Of one entry beside key and row, on 64-bit CPython 3.11: entry tuple 64, int 32, headers of two bytes objects 66,
+# OrderedDict node and slots of two tables about 200.
+ENTRY_OVERHEAD: Final = 368
+
+
+class HotTier:
+    """Rows by key, the least recently used dropped first; one lock is taken once a request for all its keys.
+
+    `max_bytes` bounds keys, rows and overhead together; 0 keeps nothing. `ttl`, in microseconds, bounds how long a row
+    is served without asking the store, and so how long another server's Invalidate takes to be seen here.
+    """
+
+    def __init__(self, max_bytes: int, ttl: Micros) -> None:
+        self._max_bytes = max_bytes
+        self._ttl = ttl
+        self._lock = threading.Lock()
+        self._entries: OrderedDict[bytes, tuple[Value, Micros]] = OrderedDict()
+        self._bytes = 0
+        self._epoch = 0
+
+    @property
+    def nbytes(self) -> int:
+        """Bytes that are held now, overhead included."""
+        return self._bytes
+
+    @property
+    def epoch(self) -> int:
+        """Counts the changes made by drop_many; read it before the store is read and hand it to put_many."""
+        return self._epoch
+
+    def __len__(self) -> int:
+        return len(self._entries)
+
+    def get_many(self, keys: Sequence[bytes], now: Micros) -> list[Value | None]:
+        """Return the value of every key in the order asked, None where there is none to serve at `now`."""
+        values: list[Value | None] = []
+        append = values.append
+        with self._lock:
+            get = self._entries.get
+            touch = self._entries.move_to_end
+            for key in keys:
+                entry = get(key)
+                if entry is not None and entry[1] > now:
+                    touch(key)
+                    append(entry[0])
+                else:
+                    append(None)
+        return values
+
+    def put_many(self, values: Mapping[bytes, tuple[Value, Micros | None]], now: Micros, epoch: int) -> None:
+        """Keep values, each with the time its row expires at (None: never).
+
+        Nothing is kept when a key was dropped since `epoch`: what was read before an Invalidate must not outlive it.
+        """
+        with self._lock:
+            if epoch != self._epoch:
+                return
+            for key, (value, expires_at) in values.items():
+                self._forget(key)
+                cost = _cost(key, value)
+                if cost > self._max_bytes:
+                    continue
+                until = now + self._ttl
+                self._entries[key] = (value, until if expires_at is None else min(until, expires_at))
+                self._bytes += cost
+            while self._bytes > self._max_bytes:
+                key, (value, _) = self._entries.popitem(last=False)
+                self._bytes -= _cost(key, value)
+
+    def drop_many(self, keys: Sequence[bytes]) -> int:
+        """Forget keys, and whatever is being read just now; return the new epoch."""
+        with self._lock:
+            self._epoch += 1
+            for key in keys:
+                self._forget(key)
+            return self._epoch
+
+    def _forget(self, key: bytes) -> None:
+        entry = self._entries.pop(key, None)
+        if entry is not None:
+            self._bytes -= _cost(key, entry[0])
+
+
+def _cost(key: bytes, value: Value) -> int:
+    return len(key) + ENTRY_OVERHEAD + (len(value) if isinstance(value, bytes) else len(value.detail))

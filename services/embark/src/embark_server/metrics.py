@@ -1,0 +1,32 @@
+"""The Prometheus metrics of the look-up server; counted once a request, never once a key."""
+
+from collections.abc import Callable
+from typing import Final
+
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
+
+from embark_server.answered import SECONDS, Answered
+
+METHODS: Final = ("Lookup", "LookupStream", "Prefetch", "Put", "Invalidate")
+ROLES: Final = ("active", "previous")
+
+
+class Metrics:
+    """Registers the metrics with `registry`, once a process or a test."""
+
+    def __init__(self, registry: CollectorRegistry) -> None:
+        self._registry = registry
+        self.answered = Answered(METHODS, ROLES)
+        registry.register(self.answered)
+        self.store_read_seconds = Histogram(
+            "embark_store_read_seconds", "Time of one read of the store.", registry=registry, buckets=SECONDS
+        )
+        self.store_failures = Counter("embark_store_failures", "Calls that the store failed.", registry=registry)
+        self.unservable_rows = Counter(
+            "embark_unservable_rows", "Rows of the store whose vector is not of the space's form.", registry=registry
+        )
+        self.refused = Counter("embark_refused_calls", "Calls refused as a whole.", ["code"], registry=registry)
+
+    def watch(self, name: str, documentation: str, read: Callable[[], float]) -> None:
+        """Show a value that is read whenever the metrics are."""
+        Gauge(name, documentation, registry=self._registry).set_function(read)

@@ -1,0 +1,52 @@
+"""The breaker turns calls away while the store is lost, and finds out when it is back."""
+
+from embark_server.breaker import Breaker
+
+
+def opened() -> Breaker:
+    breaker = Breaker(failures=3, probe_every=250)
+    assert [breaker.failed(0) for _ in range(3)] == [False, False, True]
+    return breaker
+
+
+def test_a_few_failures_in_a_row_open_it() -> None:
+    assert not opened().allow(0)
+
+
+def test_an_answer_in_between_starts_the_count_again() -> None:
+    breaker = Breaker(failures=2)
+    breaker.failed(0)
+    breaker.succeeded()
+    assert not breaker.failed(0)
+    assert breaker.allow(0)
+
+
+def test_one_probe_at_a_time_is_let_through_each_step() -> None:
+    breaker = opened()
+    assert not breaker.allow(249)
+    assert breaker.allow(250)
+    assert not breaker.allow(10_000)
+    breaker.failed(10_000)
+    assert not breaker.allow(10_249)
+    assert breaker.allow(10_250)
+
+
+def test_a_probe_that_is_answered_closes_it() -> None:
+    breaker = opened()
+    assert breaker.allow(250)
+    assert breaker.succeeded()
+    assert [breaker.allow(250) for _ in range(5)] == [True] * 5
+
+
+def test_an_abandoned_probe_leaves_room_for_the_next() -> None:
+    breaker = opened()
+    assert breaker.allow(250)
+    breaker.abandoned()
+    assert breaker.open
+    assert breaker.allow(251)
+
+
+def test_a_clock_set_back_does_not_hold_the_probes_off() -> None:
+    breaker = Breaker(failures=1, probe_every=250)
+    breaker.failed(1_000_000)
+    assert breaker.allow(0)

@@ -1,0 +1,97 @@
+"""The OOV embedding is zeros, the given vector, or the mean of the space."""
+
+import numpy as np
+import pytest
+from embark_parts import DIMENSION, ZEROS, embark_settings, rows_of, running, vector
+from eventually import eventually
+
+from embark.causes import Cause, CauseKind
+from embark.errors import InvalidSpecError, UnavailableError
+from embark.settings import EmbArkSettings
+from embark.store import Embedding, Negative, Row
+from embark_server.oov import MeanRenewal, mean_embedding
+
+GIVEN = [0.5, -1.0, 2.0, 0.0]
+VECTOR = {"oov": "Vector", "oovVectorConfigMap": "oov"}
+
+
+def test_keys_without_an_embedding_get_zeros_by_default() -> None:
+    with running() as bench:
+        assert bench.lookup("a").vectors == ZEROS
+
+
+def test_keys_without_an_embedding_get_the_given_vector() -> None:
+    with running(embark_settings(miss=VECTOR, oov_vector=GIVEN)) as bench:
+        assert bench.lookup("a").vectors == np.array(GIVEN, "<f4").tobytes()
+
+
+def test_keys_without_an_embedding_get_the_mean_once_it_is_known() -> None:
+    with running(embark_settings(miss={"oov": "Mean"}), rows={"a": vector(1), "b": vector(4)}) as bench:
+        assert eventually(lambda: bench.lookup("c").vectors == vector(2.5), what="the mean is served")
+
+
+def test_a_store_that_fails_leaves_the_renewal_alive(caplog: pytest.LogCaptureFixture) -> None:
+    def fail() -> bool:
+        raise UnavailableError("store", "gone")
+
+    renewals = MeanRenewal([fail])
+    renewals.start()
+    eventually(lambda: "not renewed" in caplog.text)
+    assert renewals._thread.is_alive()
+    renewals.stop()
+    renewals._thread.join(10)
+    assert not renewals._thread.is_alive()
+
+
+def test_the_mean_counts_neither_negatives_nor_rows_of_another_form_nor_more_than_its_limit() -> None:
+    space = embark_settings().active
+    negative = Negative("n", Cause(CauseKind.NOT_FOUND, ""), 0, 1)
+    pages: list[list[Row]] = [
+        [negative, Embedding("x", b"short", 0)],
+        [Embedding(str(n), vector(n), 0) for n in (1, 3, 100)],
+    ]
+    assert mean_embedding(space, pages, limit=2) == vector(2)
+
+
+def test_the_mean_of_a_space_of_unit_vectors_has_unit_length() -> None:
+    space = embark_settings(output={"normalization": "l2"}).active
+    rows = [Embedding("a", np.eye(DIMENSION, dtype="<f4")[0].tobytes(), 0), Embedding("b", vector(0.5), 0)]
+    mean = mean_embedding(space, [rows])
+    assert mean is not None
+    assert np.linalg.norm(np.frombuffer(mean, "<f4")) == pytest.approx(1, abs=1e-6)
+
+
+def test_there_is_no_mean_of_nothing() -> None:
+    assert mean_embedding(embark_settings().active, []) is None
+
+
+@pytest.mark.parametrize(
+    ("miss", "given", "said"),
+    [
+        (VECTOR, [1.0, 2.0], "2 elements.*has 4"),
+        (VECTOR, None, "no OOV vector is given"),
+        (VECTOR, [1.0, float("nan"), 0.0, 0.0], "not finite"),
+        ({"oov": "Zeros"}, GIVEN, "oov is Zeros"),
+    ],
+)
+def test_a_vector_that_does_not_fit_is_refused_by_field(
+    miss: dict[str, str], given: list[float] | None, said: str
+) -> None:
+    with pytest.raises(InvalidSpecError, match=f"oovVectorConfigMap: .*{said}"):
+        embark_settings(miss=miss, oov_vector=given)
+
+
+def test_settings_with_a_vector_survive_their_json_form() -> None:
+    settings = embark_settings(miss=VECTOR, oov_vector=GIVEN)
+    assert EmbArkSettings.model_validate_json(settings.model_dump_json(by_alias=True)) == settings
+
+
+def test_mounted_settings_with_a_vector_of_another_length_are_refused() -> None:
+    document = embark_settings(miss=VECTOR, oov_vector=GIVEN).model_dump(mode="json", by_alias=True)
+    with pytest.raises(ValueError, match="3 elements"):
+        EmbArkSettings.model_validate(document | {"oovVector": [1.0, 2.0, 3.0]})
+
+
+def test_a_look_up_answers_all_its_misses_with_one_oov_row() -> None:
+    with running(embark_settings(miss=VECTOR, oov_vector=GIVEN)) as bench:
+        assert len(set(rows_of(bench.lookup("a", "b", b"\xff")))) == 1

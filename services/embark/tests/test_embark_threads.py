@@ -1,0 +1,81 @@
+"""Few threads run look-ups, and neither waiting look-ups nor stalled clients hold the others up."""
+
+import threading
+from collections.abc import Iterator
+
+import pytest
+from eventually import eventually
+
+from embark_server.threads import LookupThreads, stepping_aside
+
+
+@pytest.fixture
+def threads() -> Iterator[LookupThreads]:
+    made = LookupThreads(2, 8, "test")
+    yield made
+    made.shutdown()
+
+
+def test_results_and_errors_reach_the_future(threads: LookupThreads) -> None:
+    assert threads.submit(divmod, 7, 2).result(10) == (3, 1)
+    with pytest.raises(ZeroDivisionError):
+        threads.submit(divmod, 7, 0).result(10)
+
+
+def test_no_more_calls_run_at_a_time_than_asked_for(threads: LookupThreads) -> None:
+    lock, running, most = threading.Lock(), 0, 0
+
+    def call() -> None:
+        nonlocal running, most
+        with lock:
+            running += 1
+            most = max(most, running)
+        sum(range(1_000))
+        with lock:
+            running -= 1
+
+    for future in [threads.submit(call) for _ in range(500)]:
+        future.result(10)
+    assert most <= 2
+
+
+def test_calls_that_step_aside_leave_their_places_to_others(threads: LookupThreads) -> None:
+    gate = threading.Event()
+
+    def wait() -> bool:
+        with stepping_aside():
+            return gate.wait(30)
+
+    waiting = [threads.submit(wait) for _ in range(7)]
+    assert threads.submit(int, "5").result(10) == 5
+    assert not any(future.done() for future in waiting)
+    assert eventually(lambda: threads._running == 0, what="waiting calls have no place")
+    gate.set()
+    assert all(future.result(10) for future in waiting)
+
+
+def test_calls_stalled_in_every_place_get_others_to_run(threads: LookupThreads) -> None:
+    gate = threading.Event()
+    stalled = [threads.submit(gate.wait, 30) for _ in range(5)]
+    assert threads.submit(int, "5").result(10) == 5
+    gate.set()
+    assert all(future.result(10) for future in stalled)
+
+
+def test_a_shutdown_does_what_was_submitted_and_takes_no_more(threads: LookupThreads) -> None:
+    gate = threading.Event()
+    futures = [threads.submit(gate.wait, 30) for _ in range(20)]
+    closing = threading.Thread(target=threads.shutdown)
+    closing.start()
+    eventually(lambda: threads._closed)
+    with pytest.raises(RuntimeError):
+        threads.submit(int)
+    gate.set()
+    assert all(future.result(10) for future in futures)
+    closing.join(10)
+    assert not closing.is_alive()
+
+
+def test_stepping_aside_elsewhere_does_nothing() -> None:
+    with stepping_aside():
+        assert threading.current_thread() is threading.main_thread()

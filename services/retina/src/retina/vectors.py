@@ -1,0 +1,28 @@
+"""Turns the model's rows into vectors of the space; the batcher calls it after every run."""
+
+import numpy as np
+
+from embark.causes import Cause, CauseKind
+from embark.space import Space
+from embark.spec import Normalization
+from retina.encoders import Floats
+
+
+def to_vector(row: Floats, space: Space) -> bytes | Cause:
+    """Return one row, normalized, in the space's form; or ENCODER_FAILED when an element is not finite there.
+
+    Each row is computed by itself, so that it has the same bits whatever rows were run with it. A zero vector stays
+    zero under l2.
+    """
+    if not np.isfinite(row).all():
+        return Cause(CauseKind.ENCODER_FAILED, "the model gave elements that are not finite")
+    values = row.astype(np.float64)  # the squares of float32 may be too large for float32
+    if space.normalization is Normalization.L2:
+        length = np.sqrt(np.sum(values * values))
+        values = values / length if length > 0 else values
+    with np.errstate(over="ignore"):
+        vector = values.astype(space.form.numpy)
+    if not np.isfinite(vector).all():
+        detail = f"the model gave elements that are too large for {space.dtype.value}"
+        return Cause(CauseKind.ENCODER_FAILED, detail)
+    return vector.tobytes()

@@ -1,0 +1,138 @@
+"""What the encoders of images and of texts promise, on small models."""
+
+import hashlib
+import itertools
+import logging
+from pathlib import Path
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+from retina_images import jpeg
+from retina_models import batch_scaled_model, install, mean_model, settings, token_model, words_tokenizer
+
+from embark.causes import CauseError, CauseKind
+from embark.spec import Modality
+from retina.encoders import Item, ItemKind
+from retina.images import ImageEncoder
+from retina.models import model_path
+from retina.sessions import OnnxSession
+from retina.sizes import usable_sizes
+from retina.texts import TextEncoder
+
+LOG = logging.getLogger(__name__)
+Floats = NDArray[np.float32]
+
+
+def image_encoder(folder: Path, model: bytes) -> ImageEncoder:
+    loaded = settings(install(folder, model))
+    ticks = itertools.count()
+    session = OnnxSession(model_path(folder, loaded.model.digest), loaded.provider)
+    # Every run takes as long as any other, so that larger ones are always worth it.
+    return ImageEncoder(session, loaded, lambda: float(next(ticks)))
+
+
+def text_encoder(folder: Path, role: str = "") -> TextEncoder:
+    model = token_model(words_tokenizer(["cat", "query", ":"]))
+    loaded = settings(install(folder, model), dimension=2, modality=Modality.TEXT, role=role)
+    return TextEncoder(OnnxSession(model_path(folder, loaded.model.digest), loaded.provider), loaded)
+
+
+def content(payload: bytes) -> Item:
+    return Item(ItemKind.CONTENT, payload)
+
+
+def test_an_image_is_hashed_as_it_was_decoded(tmp_path: Path) -> None:
+    row, content_hash = image_encoder(tmp_path, mean_model()).prepare(content(jpeg()))
+    assert row.shape == (3, 224, 224)
+    assert content_hash == hashlib.sha256(jpeg()).digest()
+
+
+def test_a_tensor_is_taken_as_it_is(tmp_path: Path) -> None:
+    tensor = np.random.default_rng(0).standard_normal((3, 224, 224)).astype("<f4")
+    row, content_hash = image_encoder(tmp_path, mean_model()).prepare(Item(ItemKind.TENSOR, tensor.tobytes()))
+    np.testing.assert_array_equal(row, tensor)
+    assert content_hash == b""
+
+
+def test_a_tensor_of_another_size_is_undecodable_with_both_sizes(tmp_path: Path) -> None:
+    with pytest.raises(CauseError, match="has 12 bytes; float32 of shape \\[3, 224, 224\\] has 602112") as caught:
+        image_encoder(tmp_path, mean_model()).prepare(Item(ItemKind.TENSOR, bytes(12)))
+    assert caught.value.cause.kind is CauseKind.UNDECODABLE
+
+
+def test_content_over_the_limit_is_not_decoded(tmp_path: Path) -> None:
+    with pytest.raises(CauseError, match="has 50000000 bytes; at most 10485760"):
+        image_encoder(tmp_path, mean_model()).prepare(content(bytes(50_000_000)))
+
+
+def test_a_model_whose_rows_are_their_own_is_run_in_batches(tmp_path: Path) -> None:
+    assert image_encoder(tmp_path, mean_model()).sizes == (1, 2, 4, 8, 16)
+
+
+def test_a_model_whose_rows_depend_on_the_batch_runs_them_alone(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    with caplog.at_level(logging.WARNING):
+        assert image_encoder(tmp_path, batch_scaled_model()).sizes == (1,)
+    assert "other bits in a batch" in caplog.text
+
+
+def test_only_the_sizes_that_keep_a_rows_bits_are_used() -> None:
+    def run(batch: Floats) -> Floats:
+        return batch * np.float32(1.0000001 if len(batch) == 4 else 1)
+
+    ticks = itertools.count()
+    assert usable_sizes(run, (5,), 16, lambda: float(next(ticks)), LOG) == (1, 2, 8, 16)
+
+
+def test_no_run_is_larger_than_the_fastest_for_each_row() -> None:
+    seconds = {1: 1.0, 2: 1.5, 4: 2.0, 8: 8.0, 16: 16.0}
+    now = [0.0]
+
+    def run(batch: Floats) -> Floats:
+        now[0] += seconds[len(batch)]
+        return batch
+
+    assert usable_sizes(run, (5,), 16, lambda: now[0], LOG) == (1, 2, 4)
+
+
+def test_no_run_is_larger_than_the_cache_says() -> None:
+    ticks = itertools.count()
+    assert usable_sizes(lambda batch: batch, (5,), 6, lambda: float(next(ticks)), LOG) == (1, 2, 4)
+
+
+def test_a_text_is_run_without_padding_after_its_role(tmp_path: Path) -> None:
+    encoder = text_encoder(tmp_path, role="query")
+    tokens, content_hash = encoder.prepare(content(b"cat cat"))
+    # [CLS] query : cat cat; the tokenizer's own padding to 8 is set aside
+    assert tokens["input_ids"].tolist() == [[1, 4, 5, 3, 3]]
+    assert content_hash == hashlib.sha256(b"cat cat").digest()
+    np.testing.assert_allclose(encoder.run([tokens]), [[5, 16 / 5]])
+
+
+def test_a_text_has_the_same_bits_whatever_runs_with_it(tmp_path: Path) -> None:
+    encoder = text_encoder(tmp_path)
+    short, long = (encoder.prepare(content(text))[0] for text in (b"cat", b"cat query cat"))
+    together = encoder.run([short, long])
+    assert together[0].tobytes() == encoder.run([short])[0].tobytes()
+    assert together[1].tobytes() == encoder.run([long])[0].tobytes()
+
+
+def test_a_long_text_is_cut_at_256_tokens(tmp_path: Path) -> None:
+    tokens, _ = text_encoder(tmp_path).prepare(content(b"cat " * 1000))
+    assert tokens["input_ids"].shape == (1, 256)
+
+
+@pytest.mark.parametrize(
+    ("item", "complaint"),
+    [
+        (content(b"\xff"), "not UTF-8 from byte 0"),
+        (content(b"a" * (1024 * 1024 + 1)), "at most 1048576"),
+        (Item(ItemKind.TENSOR, bytes(8)), "takes no tensor"),
+    ],
+)
+def test_what_is_no_text_is_undecodable(item: Item, complaint: str, tmp_path: Path) -> None:
+    with pytest.raises(CauseError, match=complaint) as caught:
+        text_encoder(tmp_path).prepare(item)
+    assert caught.value.cause.kind is CauseKind.UNDECODABLE

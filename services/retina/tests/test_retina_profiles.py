@@ -1,0 +1,64 @@
+"""What the preprocessing profiles promise; the reference scales whole images and cuts afterwards."""
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+from PIL import Image
+from retina_images import photograph
+
+from embark.spec import Modality, Preprocessing
+from retina.profiles import PROFILES, ImageProfile, fill_row
+
+
+def prepared(profile: ImageProfile, image: Image.Image) -> NDArray[np.float32]:
+    row = np.empty(profile.shape, dtype=np.float32)
+    fill_row(profile.cut(image), profile.table(), row)
+    return row
+
+
+def reference(
+    image: Image.Image, side: int, scaled: int, mean: list[float], deviation: list[float]
+) -> NDArray[np.float64]:
+    factor = scaled / min(image.size)
+    image = image.resize((round(image.width * factor), round(image.height * factor)), Image.Resampling.BICUBIC)
+    left, top = (image.width - side) // 2, (image.height - side) // 2
+    pixels = np.asarray(image.crop((left, top, left + side, top + side)), dtype=np.float64) / 255
+    return ((pixels - mean) / deviation).transpose(2, 0, 1)
+
+
+REFERENCES = {
+    Preprocessing.IMAGENET_224: (224, 256, [0.485, 0.456, 0.406], [0.229, 0.224, 0.225]),
+    Preprocessing.CLIP_224: (224, 224, [0.48145466, 0.4578275, 0.40821073], [0.26862954, 0.26130258, 0.27577711]),
+    Preprocessing.INCEPTION_299: (299, 341, [0.5, 0.5, 0.5], [0.5, 0.5, 0.5]),
+}
+
+
+@pytest.mark.parametrize("name", REFERENCES)
+@pytest.mark.parametrize("size", [(512, 342), (451, 300), (300, 290), (100, 333), (224, 224), (7, 5), (1, 1)])
+def test_a_profile_is_the_usual_scale_and_cut(name: Preprocessing, size: tuple[int, int]) -> None:
+    image = photograph(*size)
+    row = prepared(PROFILES[name], image)
+    assert row.dtype == np.float32
+    assert row.shape == PROFILES[name].shape
+    # Two steps of a byte: scaling a part may round a sum the other way, once across and once down.
+    step = 1 / 255 / min(REFERENCES[name][3])
+    np.testing.assert_allclose(row, reference(image, *REFERENCES[name]), atol=step * 2.01)
+
+
+@pytest.mark.parametrize("name", PROFILES)
+def test_a_strip_of_one_pixel_costs_no_more_than_a_square(name: Preprocessing) -> None:
+    # Scaled whole, it would have over a thousand million pixels.
+    row = prepared(PROFILES[name], Image.new("RGB", (5_000_000, 1), "white"))
+    assert np.unique(row).size <= 3
+
+
+def test_every_image_profile_of_the_spec_is_there() -> None:
+    assert set(PROFILES) == {name for name in Preprocessing if name.modality is Modality.IMAGE}
+
+
+@pytest.mark.parametrize("name", PROFILES)
+def test_black_and_white_become_the_published_ends(name: Preprocessing) -> None:
+    _, _, mean, deviation = REFERENCES[name]
+    table = PROFILES[name].table()
+    expected = [[-m / d, (1 - m) / d] for m, d in zip(mean, deviation, strict=True)]
+    np.testing.assert_allclose(table[:, [0, 255]], expected, rtol=1e-6)

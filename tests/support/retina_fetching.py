@@ -1,0 +1,46 @@
+"""A fetcher beside an origin, for the tests of downloads."""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Any
+
+from prometheus_client import CollectorRegistry
+from retina_models import loopback_fetch
+from retina_origin import Origin, RecordingDialler, open_origin
+
+from embark.causes import Cause, CauseError
+from embark.spec import Fetch
+from retina.fetch import Fetcher
+from retina.metrics import Metrics
+
+BODY = b"the bytes of an image"
+"""What the origin has at /a."""
+
+
+@asynccontextmanager
+async def origin_and_fetcher(
+    dialler: RecordingDialler | None = None, fetch: Fetch | None = None, **limits: Any
+) -> AsyncIterator[tuple[Origin, Fetcher]]:
+    async with open_origin() as origin:
+        origin.files["/a"] = BODY
+        fetcher = Fetcher(
+            fetch or loopback_fetch(**limits), Metrics(CollectorRegistry()), dialler or RecordingDialler("127.0.0.1")
+        )
+        try:
+            yield origin, fetcher
+        finally:
+            await fetcher.close()
+
+
+async def fetch(fetcher: Fetcher, url: str) -> bytes | Cause:
+    try:
+        async with fetcher.fetched(url) as content:
+            return content
+    except CauseError as error:
+        return error.cause
+
+
+async def cause_of(fetcher: Fetcher, url: str) -> Cause:
+    outcome = await fetch(fetcher, url)
+    assert isinstance(outcome, Cause), outcome
+    return outcome
