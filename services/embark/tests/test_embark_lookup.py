@@ -166,7 +166,9 @@ def test_a_request_out_of_bounds_is_refused_and_says_why(
 
 def test_bytes_that_are_no_request_are_refused_as_such() -> None:
     with running() as bench:
-        lookup = bench.channel.unary_unary("/embark.v1.EmbArkService/Lookup")
+        lookup: grpc.UnaryUnaryMultiCallable[bytes, bytes] = bench.channel.unary_unary(
+            "/embark.v1.EmbArkService/Lookup"
+        )
         with pytest.raises(grpc.RpcError) as refused:
             lookup(b"\xff\xff\xff", timeout=30)
         assert refused.value.code() is grpc.StatusCode.INVALID_ARGUMENT

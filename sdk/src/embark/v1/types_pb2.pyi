@@ -87,7 +87,7 @@ class _CauseKindEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_CauseKind.V
     DESCRIPTOR: _descriptor.EnumDescriptor
     CAUSE_KIND_UNSPECIFIED: _CauseKind.ValueType  # 0
     CAUSE_KIND_NOT_FOUND: _CauseKind.ValueType  # 1
-    """The origin says that there is nothing under the URL (404, 410)."""
+    """The origin refuses the URL for good: 404, 410, or another client error that will not pass."""
     CAUSE_KIND_UNDECODABLE: _CauseKind.ValueType  # 2
     """What was fetched is not an image that Retina decodes, or is over a limit of size or pixels."""
     CAUSE_KIND_BLOCKED: _CauseKind.ValueType  # 3
@@ -106,7 +106,7 @@ class CauseKind(_CauseKind, metaclass=_CauseKindEnumTypeWrapper):
 
 CAUSE_KIND_UNSPECIFIED: CauseKind.ValueType  # 0
 CAUSE_KIND_NOT_FOUND: CauseKind.ValueType  # 1
-"""The origin says that there is nothing under the URL (404, 410)."""
+"""The origin refuses the URL for good: 404, 410, or another client error that will not pass."""
 CAUSE_KIND_UNDECODABLE: CauseKind.ValueType  # 2
 """What was fetched is not an image that Retina decodes, or is over a limit of size or pixels."""
 CAUSE_KIND_BLOCKED: CauseKind.ValueType  # 3
