@@ -16,8 +16,8 @@ STALLED: Final = 0.02
 class LookupThreads(Executor):
     """Runs calls on at most `running` threads, not counting those that step aside, and on `total` with them.
 
-    A hot look-up takes microseconds of one interpreter: more running threads only take turns with each other (48
-    instead of 4 cost a fifth of the look-ups). A cold one waits milliseconds for the store, and a few of them must not
+    A hot look-up takes microseconds of one interpreter: more running threads only take turns with each other, and
+    pay for every turn. A cold one waits milliseconds for the store, and a few of them must not
     hold up the hot ones: see stepping_aside. The thread that became idle last runs next, as its stack is still cached.
 
     A call takes its thread before its message has arrived, and a client may stall in the middle of it. So whenever
