@@ -12,7 +12,7 @@ from pydantic import Field, model_validator
 from embark.errors import InvalidSpecError
 from embark.names import cache_name, consumer_group, dead_letters_topic, fills_topic, retina_target
 from embark.space import Space, space_of
-from embark.spec import Batch, Cassandra, EmbArk, EmbeddingCache, Fetch, Kafka, Miss, Oov, Provider, Retry
+from embark.spec import Batch, Cassandra, EmbArk, EmbeddingCache, Encoder, Fetch, Kafka, Miss, Oov, Provider, Retry
 from embark.spec.encoder import ModelFile
 from embark.spec.model import Model
 from embark.spec.quantities import Duration, Size
@@ -124,6 +124,7 @@ def settings_for(
     fault = _find_vector_fault(spec.miss, space, vector)
     if fault:
         raise InvalidSpecError("spec.miss.oovVectorConfigMap", fault)
+    name = cache_name(cache)
     store = StoreSettings(cassandra=spec.store.cassandra, ttl=spec.store.ttl)
     topic = TopicSettings(
         kafka=spec.topic.kafka,
@@ -131,36 +132,31 @@ def settings_for(
         dead_letters=dead_letters_topic(cache),
         retry=spec.topic.retry,
     )
-    name = cache_name(cache)
-    return CacheSettings(
-        embark=EmbArkSettings(
-            cache=name,
-            active=space,
-            store=store,
-            topic=topic,
-            miss=spec.miss,
-            serving=spec.embark,
-            oov_vector=vector,
-        ),
-        kfc=KfcSettings(
-            cache=name,
-            space=space,
-            store=store,
-            topic=topic,
-            miss=spec.miss,
-            consumer_group=consumer_group(cache, space.id),
-            retina=retina_target(cache, space.id),
-            max_inflight=spec.kfc.max_inflight,
-            encode_items=spec.encoder.batch.max_size,
-        ),
-        retina=RetinaSettings(
-            cache=name,
-            space=space,
-            model=spec.encoder.model,
-            provider=spec.encoder.provider,
-            batch=spec.encoder.batch,
-            fetch=spec.encoder.fetch,
-        ),
+    kfc = KfcSettings(
+        cache=name,
+        space=space,
+        store=store,
+        topic=topic,
+        miss=spec.miss,
+        consumer_group=consumer_group(cache, space.id),
+        retina=retina_target(cache, space.id),
+        max_inflight=spec.kfc.max_inflight,
+        encode_items=spec.encoder.batch.max_size,
+    )
+    embark = EmbArkSettings(
+        cache=name, active=space, store=store, topic=topic, miss=spec.miss, serving=spec.embark, oov_vector=vector
+    )
+    return CacheSettings(embark, kfc, _retina_settings(name, space, spec.encoder))
+
+
+def _retina_settings(cache: str, space: Space, encoder: Encoder) -> RetinaSettings:
+    return RetinaSettings(
+        cache=cache,
+        space=space,
+        model=encoder.model,
+        provider=encoder.provider,
+        batch=encoder.batch,
+        fetch=encoder.fetch,
     )
 
 

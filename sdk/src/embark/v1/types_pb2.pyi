@@ -51,7 +51,9 @@ class _KeyStatusEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_KeyStatus.V
     KEY_STATUS_NEGATIVE: _KeyStatus.ValueType  # 4
     """The key cannot be encoded, for the cause given."""
     KEY_STATUS_SHED: _KeyStatus.ValueType  # 5
-    """The key has no embedding yet and the topic takes no more fills now; ask again later."""
+    """The key has no embedding yet and no fill was asked for: the topic takes no more now, or the space is not filled any
+    more (a look-up that pins the previous one).
+    """
     KEY_STATUS_UNAVAILABLE: _KeyStatus.ValueType  # 6
     """The store did not answer in time; nothing is known of the key and nothing was asked for."""
     KEY_STATUS_INVALID: _KeyStatus.ValueType  # 7
@@ -72,7 +74,9 @@ KEY_STATUS_OOV_PENDING: KeyStatus.ValueType  # 3
 KEY_STATUS_NEGATIVE: KeyStatus.ValueType  # 4
 """The key cannot be encoded, for the cause given."""
 KEY_STATUS_SHED: KeyStatus.ValueType  # 5
-"""The key has no embedding yet and the topic takes no more fills now; ask again later."""
+"""The key has no embedding yet and no fill was asked for: the topic takes no more now, or the space is not filled any
+more (a look-up that pins the previous one).
+"""
 KEY_STATUS_UNAVAILABLE: KeyStatus.ValueType  # 6
 """The store did not answer in time; nothing is known of the key and nothing was asked for."""
 KEY_STATUS_INVALID: KeyStatus.ValueType  # 7

@@ -12,6 +12,7 @@ from embark.clock import Clock, micros
 from embark.errors import UnavailableError
 from embark.rpc.channels import server_options
 from embark.rpc.health import Health
+from embark.rpc.memory import keep_freed_memory
 from embark.rpc.probes import Probes
 from embark.settings import EmbArkSettings
 from embark.spec import Oov
@@ -96,6 +97,7 @@ class EmbArkServer:
         Raises:
             OSError: one of the two ports is taken.
         """
+        keep_freed_memory()
         listen = self._settings.listen
         host = f"[{listen.host}]" if ":" in listen.host else listen.host
         try:

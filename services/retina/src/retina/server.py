@@ -15,6 +15,7 @@ from grpc_reflection.v1alpha import reflection
 from prometheus_client import CollectorRegistry
 
 from embark.rpc.channels import server_options
+from embark.rpc.memory import keep_freed_memory
 from embark.rpc.probes import Probes
 from embark.settings import Listen, RetinaSettings
 from embark.v1 import retina_pb2, retina_pb2_grpc
@@ -25,7 +26,6 @@ from retina.encode import CallEncoder
 from retina.errors import RefusedError
 from retina.fetch import Fetcher
 from retina.load import load_encoder
-from retina.memory import keep_freed_memory
 from retina.metrics import Metrics
 from retina.servicer import RetinaServicer
 

@@ -1,4 +1,4 @@
-"""Tells the C library to keep freed memory for the next request; `server` calls it before it serves."""
+"""Tells the C library to keep freed memory for the next request; servers call it before they serve."""
 
 import ctypes
 from typing import Final
