@@ -1,30 +1,18 @@
 """A whole cache of photographs on embedded backends, with switches for its faults."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
 from caches import sample_settings
 from faults import FaultyStore, FaultyTopic
+from running_cache import Cache
 
 from embark.client import EmbArkClient
 from embark.clock import now
-from embark.settings import CacheSettings
 from embark.store.sqlite import SqliteStore
 from embark.topic.sqlite import SqliteTopic
-from embark_local.compose import Local, run_services
-
-
-@dataclass(frozen=True)
-class Cache:
-    """A running cache, its client, and its parts."""
-
-    local: Local
-    client: EmbArkClient
-    store: FaultyStore
-    topic: FaultyTopic
-    settings: CacheSettings
+from embark_local.compose import run_services
 
 
 @pytest.fixture

@@ -5,9 +5,9 @@ from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import pytest
-from conftest import Cache
 from eventually import eventually
 from origin import Origin
+from running_cache import Cache
 
 from embark.client import KeyStatus
 

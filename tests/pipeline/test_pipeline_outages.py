@@ -7,10 +7,10 @@ from pathlib import Path
 
 import pytest
 from caches import sample_settings
-from conftest import Cache
 from eventually import eventually
 from origin import Origin
 from prometheus_client import CollectorRegistry
+from running_cache import Cache
 
 from embark.client import EmbArkClient, KeyStatus
 from embark.clock import now

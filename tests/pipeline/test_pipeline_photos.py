@@ -6,10 +6,10 @@ import numpy as np
 import onnxruntime
 import pytest
 from caches import sample
-from conftest import Cache
 from eventually import eventually
 from origin import PHOTOS, Origin
 from PIL import Image
+from running_cache import Cache
 
 from embark.client import EmbArkClient, KeyStatus
 from embark.rpc.channels import open_channel

@@ -1,0 +1,20 @@
+"""A running cache of a pipeline test: its client, its parts, and the switches of its faults."""
+
+from dataclasses import dataclass
+
+from faults import FaultyStore, FaultyTopic
+
+from embark.client import EmbArkClient
+from embark.settings import CacheSettings
+from embark_local.compose import Local
+
+
+@dataclass(frozen=True)
+class Cache:
+    """A running cache, its client, and its parts."""
+
+    local: Local
+    client: EmbArkClient
+    store: FaultyStore
+    topic: FaultyTopic
+    settings: CacheSettings
