@@ -25,15 +25,23 @@ models: sync  ## Build the two sample models into the cache folder (once)
 
 .PHONY: demo
 demo: models  ## Show photographs go from OOV to their embeddings (ARGS=--fresh begins anew)
-	@MALLOC_MMAP_THRESHOLD_=33554432 MALLOC_TRIM_THRESHOLD_=268435456 $(RUN) python samples/demo/demo.py $(ARGS)
+	@$(RUN) python samples/demo/demo.py $(ARGS)
 
 .PHONY: test
 test: models  ## Unit, contract and pipeline tests, with the real models
-	@$(RUN) pytest -q $(ARGS)
+	@$(RUN) pytest -q -m "not integration" $(ARGS)
+
+.PHONY: integration
+integration: models  ## Tests against a real Cassandra and Kafka (needs Java 17 and Maven)
+	@$(RUN) pytest -q -m integration $(ARGS)
+
+.PHONY: servers
+servers: sync  ## Run a Cassandra and a Kafka until Ctrl-C (needs Java 17 and Maven)
+	@$(RUN) python tests/servers/run.py
 
 .PHONY: bench
 bench: models  ## Measure against bare baselines in the same run; prints a table, writes out/bench.json
-	@MALLOC_MMAP_THRESHOLD_=33554432 MALLOC_TRIM_THRESHOLD_=268435456 $(RUN) python benchmarks/bench.py $(ARGS)
+	@$(RUN) python benchmarks/bench.py $(ARGS)
 
 .PHONY: generate
 generate: STUBS ?= sdk/src

@@ -27,6 +27,9 @@ class Delete:
 class WriteRule:
     """The latest `written_at` wins, an equal write wins over a write, a delete wins over an equal or earlier write."""
 
+    # A store that keeps another of equal writes says so here, and in a strict xfail of its own.
+    last_of_equals_wins = True
+
     @pytest.mark.parametrize("times", [(1, 2, 3), (3, 2, 1), (2, 3, 1)])
     def test_the_latest_write_wins_in_any_order(self, store: EmbeddingStore, times: Sequence[int]) -> None:
         for at in times:
@@ -84,6 +87,8 @@ class WriteRule:
         self, store: EmbeddingStore, clock: FakeClock
     ) -> None:
         histories = st.lists(st.lists(_changes(clock.at + 10**12), min_size=1, max_size=4), max_size=8)
+        if not self.last_of_equals_wins:
+            histories = histories.filter(_has_no_equal_writes)
         examples = itertools.count()
 
         @given(histories)
@@ -108,6 +113,11 @@ def _changes(ends: Micros) -> st.SearchStrategy[Row | Delete]:
         st.builds(negative, keys, times, st.integers(ends, ends + 3)),
         st.builds(Delete, keys, times),
     )
+
+
+def _has_no_equal_writes(history: Sequence[Sequence[Row | Delete]]) -> bool:
+    writes = [(c.key, c.written_at) for batch in history for c in batch if not isinstance(c, Delete)]
+    return len(writes) == len(set(writes))
 
 
 def _apply(store: EmbeddingStore, batch: Sequence[Row | Delete]) -> None:

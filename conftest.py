@@ -1,0 +1,3 @@
+"""What every test of the workspace may ask for."""
+
+pytest_plugins = ["servers_fixtures"]

@@ -1,0 +1,101 @@
+"""The table of a space in Cassandra: its statements, and rows to values and back; used by the Cassandra store alone.
+
+    embeddings_<space>(key text PRIMARY KEY, vector blob, cause text, content_hash blob, written_at timestamp,
+                       expires_at bigint)
+
+Every write carries all columns under one timestamp, the row's `written_at`, so that nothing of an earlier row shines
+through: a negative writes a null over the vector, an embedding an empty cause (a null would leave a tombstone with
+every embedding). Rows are read back with WRITETIME, which is exact; the column `written_at` counts milliseconds and is
+for people. `expires_at` (microseconds, NEVER for a row without end) decides whether a row is over. Cassandra's TTL, of
+whole seconds by the server's clock, comes later by SLACK: it frees the space.
+"""
+
+import math
+import re
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Any, Final, Self
+
+from embark.causes import Cause
+from embark.clock import Micros
+from embark.names import embeddings_table
+from embark.store.rows import GRACE, Embedding, Negative, Row
+
+NEVER: Final = 0
+SLACK: Final = timedelta(minutes=1)
+# Cassandra refuses a longer TTL: 20 years.
+_MAX_TTL_SECONDS: Final = 20 * 365 * 24 * 60 * 60
+_SPACE: Final = re.compile(r"[0-9a-z_]{1,36}")
+_COLUMNS: Final = "key, vector, cause, content_hash, expires_at, WRITETIME(vector), WRITETIME(cause)"
+_CREATE: Final = """
+    CREATE TABLE IF NOT EXISTS {table} (
+        key text PRIMARY KEY, vector blob, cause text, content_hash blob, written_at timestamp, expires_at bigint
+    ) WITH gc_grace_seconds = {grace}"""
+_READ: Final = "SELECT {columns} FROM {table} WHERE {which}"
+_WITHIN: Final = "token(key) > ? AND token(key) <= ?"
+_WRITE: Final = """INSERT INTO {table} (key, vector, cause, content_hash, written_at, expires_at)
+    VALUES (?, ?, ?, ?, ?, ?) USING TIMESTAMP ? AND TTL ?"""
+_DELETE: Final = "DELETE FROM {table} USING TIMESTAMP ? WHERE key = ?"
+
+Columns = tuple[str, bytes | None, str | None, bytes | None, int | None, Micros | None, Micros | None]
+
+
+@dataclass(frozen=True, slots=True)
+class Statements:
+    """The CQL of one space's table; the comments give the parameters."""
+
+    create: str
+    read_one: str  # key
+    read_many: str  # list of keys
+    page: str  # token to begin after, last token
+    count_page: str  # as page
+    write: str  # write_values
+    delete: str  # at, key
+
+    @classmethod
+    def of(cls, keyspace: str, space: str) -> Self:
+        """Return the statements of a space.
+
+        Raises:
+            ValueError: `space` cannot be part of a table's name.
+        """
+        if not _SPACE.fullmatch(space):
+            raise ValueError(f"{space!r} is not the id of a space")
+        table = f'"{keyspace}"."{embeddings_table(space)}"'
+        grace = GRACE // timedelta(seconds=1)
+        return cls(
+            create=_CREATE.format(table=table, grace=grace),
+            read_one=_READ.format(columns=_COLUMNS, table=table, which="key = ?"),
+            read_many=_READ.format(columns=_COLUMNS, table=table, which="key IN ?"),
+            page=_READ.format(columns=_COLUMNS, table=table, which=_WITHIN),
+            count_page=_READ.format(columns="expires_at, WRITETIME(vector)", table=table, which=_WITHIN),
+            write=_WRITE.format(table=table),
+            delete=_DELETE.format(table=table),
+        )
+
+
+def write_values(row: Row, now: Micros) -> tuple[Any, ...]:
+    """Return what Statements.write binds for a row that is written at `now`."""
+    expires_at = NEVER if row.expires_at is None else row.expires_at
+    ends = row.written_at // 1000, expires_at, row.written_at, ttl_seconds(row.expires_at, now)
+    if isinstance(row, Negative):
+        return row.key, None, row.cause.to_text(), b"", *ends
+    return row.key, row.vector, "", row.content_hash, *ends
+
+
+def ttl_seconds(expires_at: Micros | None, now: Micros) -> int:
+    """Return the TTL of a row, SLACK after its end and at least a second; 0 says for ever."""
+    if expires_at is None:
+        return 0
+    left = timedelta(microseconds=expires_at - now) + SLACK
+    return min(max(math.ceil(left / timedelta(seconds=1)), 1), _MAX_TTL_SECONDS)
+
+
+def of_columns(columns: Columns) -> Row | None:
+    """Return the row, or None for one of which the end of its TTL or a tie of timestamps left neither half."""
+    key, vector, cause, content_hash, expires_at, vector_at, cause_at = columns
+    if vector is not None and vector_at is not None:
+        return Embedding(key, vector, vector_at, content_hash or b"", expires_at or None)
+    if cause and cause_at is not None:
+        return Negative(key, Cause.from_text(cause), cause_at, expires_at or NEVER)
+    return None

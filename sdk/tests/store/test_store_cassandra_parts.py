@@ -1,0 +1,156 @@
+"""The parts of the Cassandra store that need no server."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from datetime import timedelta
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+from cassandra import InvalidRequest, OperationTimedOut
+from cassandra.cluster import NoHostAvailable
+from store_rows import embedding, negative
+
+from embark.errors import UnavailableError
+from embark.store.cassandra_access import Credentials, tls_context
+from embark.store.cassandra_errors import unavailable_on_failure
+from embark.store.cassandra_requests import CassandraRequests
+from embark.store.cassandra_ring import groups_by_replica, token_ranges
+from embark.store.cassandra_rows import of_columns, ttl_seconds, write_values
+
+NOW = 1_767_225_600_000_000
+A_WHILE = timedelta(milliseconds=50)
+
+
+@dataclass
+class Reply:
+    """A ResponseFuture that is answered when the test says so."""
+
+    at_once: bool = False
+    answer: Callable[[Any], None] = lambda _: None
+
+    def add_callbacks(self, callback: Callable[[Any], None], errback: Callable[[Any], None]) -> None:
+        assert callback == errback
+        self.answer = callback
+        if self.at_once:
+            callback(None)
+
+    def result(self) -> str:
+        return "found"
+
+
+@dataclass
+class Session:
+    """Keeps what is sent; answers none, or each as it is sent."""
+
+    answers: bool = False
+    sent: list[Reply] = field(default_factory=list)
+
+    def execute_async(self, _statement: str, timeout: float, paging_state: bytes | None) -> Reply:
+        assert timeout > 0
+        assert paging_state is None
+        reply = Reply(at_once=self.answers)
+        self.sent.append(reply)
+        return reply
+
+
+def test_no_more_requests_are_under_way_than_the_bound() -> None:
+    session, requests = Session(), CassandraRequests(limit=3)
+    with pytest.raises(UnavailableError, match="in time"):
+        requests.run(session, ["statement"] * 5, A_WHILE)
+    assert len(session.sent) == 3
+    session.sent[0].answer(None)
+    assert requests.run(session, ["statement"], A_WHILE) == ["found"]
+    with pytest.raises(UnavailableError, match="in time"):
+        requests.run(session, ["statement"], A_WHILE)
+    assert len(session.sent) == 4
+
+
+def test_more_statements_than_the_bound_are_all_sent_as_others_are_answered() -> None:
+    session = Session(answers=True)
+    assert CassandraRequests(limit=2).run(session, ["statement"] * 9, A_WHILE) == ["found"] * 9
+
+
+def test_a_request_that_cannot_be_sent_takes_no_place() -> None:
+    class Closed:
+        def execute_async(self, *_: object, **__: object) -> None:
+            raise NoHostAvailable("closed", {})
+
+    requests = CassandraRequests(limit=1)
+    for _ in range(2):
+        with pytest.raises(UnavailableError, match="no Cassandra host"):
+            requests.run(Closed(), ["statement"], A_WHILE)
+    assert requests.run(Session(), ["statement"], A_WHILE) == ["found"]
+
+
+@pytest.mark.parametrize(
+    ("error", "message"),
+    [
+        (OperationTimedOut({}, None), "no answer in time"),
+        (NoHostAvailable("Unable", {"10.0.0.1:9042": "refused"}), "10.0.0.1:9042: refused"),
+        (InvalidRequest("table x does not exist"), "table x does not exist.*schema command"),
+        (OSError("broken"), "OSError: broken"),
+    ],
+)
+def test_every_failure_of_the_driver_is_unavailable_and_says_why(error: Exception, message: str) -> None:
+    with pytest.raises(UnavailableError, match=f"store: .*{message}"), unavailable_on_failure():
+        raise error
+
+
+def test_a_fault_of_the_program_is_not_called_unavailable() -> None:
+    with pytest.raises(TypeError), unavailable_on_failure():
+        raise TypeError
+
+
+@pytest.mark.parametrize(
+    ("left", "seconds"),
+    [(None, 0), (0, 60), (1, 61), (1_000_000, 61), (-(10**15), 1), (10**18, 20 * 365 * 24 * 3600)],
+)
+def test_a_ttl_ends_after_the_row_and_is_one_that_cassandra_takes(left: int | None, seconds: int) -> None:
+    assert ttl_seconds(None if left is None else NOW + left, NOW) == seconds
+
+
+def test_every_write_has_a_value_or_null_for_every_column() -> None:
+    assert write_values(embedding("e", NOW, b"1234"), NOW) == (
+        *("e", b"1234", "", b"hash of 1234"),
+        *(NOW // 1000, 0, NOW, 0),
+    )
+    assert write_values(negative("n", NOW, NOW + 5), NOW) == (
+        *("n", None, "not_found: 404: gone", b""),
+        *(NOW // 1000, NOW + 5, NOW, 61),
+    )
+
+
+def test_a_row_of_which_nothing_is_left_is_none() -> None:
+    assert of_columns(("key", None, None, None, None, None, None)) is None
+    assert of_columns(("key", None, "", b"", 0, None, 5)) is None
+
+
+def test_token_ranges_cover_the_ring_without_overlap() -> None:
+    ring = [SimpleNamespace(value=token) for token in (-(2**63), -5, 0, 7, 2**63 - 1)]
+    ranges = token_ranges(SimpleNamespace(token_map=SimpleNamespace(ring=ring)))
+    assert ranges == [(-(2**63), -5), (-5, 0), (0, 7), (7, 2**63 - 1)]
+    assert token_ranges(SimpleNamespace(token_map=None)) == [(-(2**63), 2**63 - 1)]
+
+
+def test_keys_are_grouped_by_the_replica_that_holds_them() -> None:
+    class Metadata:
+        def all_hosts(self) -> list[str]:
+            return ["a", "b"]
+
+        def get_replicas(self, keyspace: str, key: bytes) -> list[str]:
+            assert keyspace == "k"
+            return ["a", "b"] if key.startswith(b"a") else ["b", "a"]
+
+    groups = list(groups_by_replica(Metadata(), "k", ["a1", "b1", "a2", "b2", "a3"], 2))
+    assert groups == [["a1", "a2"], ["a3"], ["b1", "b2"]]
+
+
+def test_a_password_is_never_printed() -> None:
+    assert "secret" not in repr(Credentials("user", "secret"))
+
+
+def test_tls_without_an_authority_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(OSError, match="No such file"):
+        tls_context(tmp_path)

@@ -1,0 +1,28 @@
+"""Free ports for servers that tests start."""
+
+import secrets
+import socket
+
+# Below the range that Linux takes the ports of outgoing connections from: a server that is killed and started again on
+# its port finds it free.
+_PORTS = range(20_000, 32_000)
+
+
+def free_ports(host: str, count: int) -> list[int]:
+    """Return `count` different ports of `host` that nobody listens on."""
+    ports: list[int] = []
+    while len(ports) < count:
+        port = secrets.choice(_PORTS)
+        if port not in ports and _is_free(host, port):
+            ports.append(port)
+    return ports
+
+
+def _is_free(host: str, port: int) -> bool:
+    with socket.socket() as tried:
+        tried.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            tried.bind((host, port))
+        except OSError:
+            return False
+    return True
