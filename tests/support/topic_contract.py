@@ -7,6 +7,7 @@ from zlib import crc32
 
 import pytest
 from eventually import eventually
+from topic_members import Members
 from topic_records import A_WHILE, CAPACITY, NO_TIME, PARTITIONS, PATIENT, finished, keys_of, send, take, taking
 
 from embark.errors import ClosedError
@@ -15,7 +16,7 @@ from embark.topic import Record, Topic
 Jam = Callable[[], AbstractContextManager[object]]
 
 
-class TopicContract:
+class TopicContract(Members):
     """Needs the fixtures `topic` (empty, PARTITIONS, a producer holds CAPACITY) and `jam`.
 
     `jam()` is a context in which the topic acknowledges no record that was produced after it was entered, unless the
@@ -106,6 +107,7 @@ class TopicContract:
         send(producer, *["busy"] * 30, *(f"key {i}" for i in range(19)))
         take(topic.consumer("witness"), 49)
         consumer = topic.consumer("group")
+        self.settle(consumer)
         first = take(consumer, 20, limit=5)
         assert len({record.partition for record in first}) == PARTITIONS
 
@@ -134,6 +136,7 @@ class TopicContract:
         consumer, producer = topic.consumer("group"), topic.producer()
         for turn in range(4):
             send(producer, *(f"{turn} {i}" for i in range(CAPACITY)))
+            eventually(lambda: producer.pending() == 0, what="every record is acknowledged")
             consumer.commit(finished(take(consumer, CAPACITY)))
         assert consumer.lag() == 0
 
@@ -164,6 +167,7 @@ class TopicContract:
 
     def test_two_consumers_of_a_group_share_the_records(self, topic: Topic) -> None:
         one, two = topic.consumer("group"), topic.consumer("group")
+        self.settle(one, two)
         keys = send(topic.producer(), *(f"key {i}" for i in range(20)))
         take(topic.consumer("witness"), 20)
         seen: list[Record] = []

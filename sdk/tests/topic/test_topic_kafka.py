@@ -1,0 +1,61 @@
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
+
+import pytest
+from kafka_server import KafkaServer
+from topic_contract import Jam, TopicContract
+from topic_kafka import fresh_topic, settle
+from topic_records import CAPACITY, PATIENT, finished, send, take
+
+from embark.topic import FillConsumer, Topic
+from embark.topic.kafka import KafkaTopic
+
+pytestmark = pytest.mark.integration
+
+
+@pytest.fixture
+def topic(kafka: KafkaServer) -> Iterator[Topic]:
+    with fresh_topic(kafka.bootstrap) as made:
+        yield made
+
+
+@pytest.fixture
+def jam(kafka: KafkaServer) -> Jam:
+    @contextmanager
+    def suspended() -> Iterator[None]:
+        kafka.suspend()
+        try:
+            yield
+        finally:
+            kafka.resume()
+
+    return suspended
+
+
+class TestKafkaTopic(TopicContract):
+    """The contract, on a broker."""
+
+    def settle(self, *consumers: FillConsumer) -> None:
+        settle(*consumers)
+
+
+def test_an_earlier_commit_that_comes_late_changes_nothing_on_kafka(topic: Topic) -> None:
+    consumer = topic.consumer("group")
+    send(topic.producer(), "key", "key", "key")
+    records = take(consumer, 3)
+    consumer.commit(finished(records))
+    consumer.commit(finished(records[:1]))
+    consumer.close()
+    assert topic.consumer("group").lag() == 0
+
+
+def test_what_a_full_queue_did_not_take_is_counted(
+    topic: KafkaTopic, jam: Callable[[], AbstractContextManager[None]]
+) -> None:
+    producer = topic.producer()
+    with jam():
+        send(producer, *(f"key {i}" for i in range(CAPACITY)))
+        assert not any(producer.produce(b"too much", b"", {}) for _ in range(3))
+        assert (producer.shed, producer.dropped) == (3, 0)
+    assert producer.close(PATIENT) == 0
+    assert producer.dropped == 0

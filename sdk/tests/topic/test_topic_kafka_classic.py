@@ -1,0 +1,46 @@
+"""The topic on brokers that know the classic group protocol alone, as those before Kafka 4 do."""
+
+from collections.abc import Iterator
+
+import pytest
+from kafka_server import KafkaServer, kafka_server
+from topic_kafka import fresh_topic, settle
+from topic_records import PARTITIONS, finished, keys_of, send, take
+
+from embark.topic.kafka import KafkaTopic
+
+pytestmark = pytest.mark.integration
+
+
+@pytest.fixture(scope="module")
+def classic(kafka: KafkaServer, tmp_path_factory: pytest.TempPathFactory) -> Iterator[KafkaServer]:
+    # After `kafka`, which says what is missing where it cannot be started.
+    del kafka
+    properties = {"group.coordinator.rebalance.protocols": "classic"}
+    with kafka_server(tmp_path_factory.mktemp("classic"), properties=properties) as server:
+        yield server
+
+
+@pytest.fixture
+def topic(classic: KafkaServer) -> Iterator[KafkaTopic]:
+    with fresh_topic(classic.bootstrap) as made:
+        yield made
+
+
+def test_members_share_the_partitions_by_the_classic_protocol(topic: KafkaTopic) -> None:
+    one, two = topic.consumer("group"), topic.consumer("group")
+    settle(one, two)
+    assert not one.owned & two.owned
+    assert len(one.owned | two.owned) == PARTITIONS
+    assert (one.classic, two.classic) == (True, True)
+
+
+def test_a_group_goes_on_from_its_commit_by_the_classic_protocol(topic: KafkaTopic) -> None:
+    producer, consumer = topic.producer(), topic.consumer("group")
+    send(producer, "done 1", "done 2", "done 3")
+    consumer.commit(finished(take(consumer, 3)))
+    consumer.close()
+    keys = send(producer, "begun 1", "begun 2")
+    again = topic.consumer("group")
+    assert keys_of(take(again, 2)) == keys
+    assert again.lag() == 2

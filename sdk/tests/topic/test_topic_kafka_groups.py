@@ -1,0 +1,191 @@
+"""Members of a consumer group that come, go and pause, on a real broker."""
+
+from collections import Counter
+from collections.abc import Iterator, Sequence
+
+import pytest
+from eventually import eventually
+from kafka_server import KafkaServer
+from topic_kafka import fresh_topic, settle
+from topic_records import CAPACITY, NO_TIME, PARTITIONS, finished, keys_of, send, take
+
+from embark.topic import Record
+from embark.topic.kafka import KafkaTopic
+from embark.topic.kafka_consumer import KafkaConsumer
+
+pytestmark = pytest.mark.integration
+
+
+@pytest.fixture
+def topic(kafka: KafkaServer) -> Iterator[KafkaTopic]:
+    with fresh_topic(kafka.bootstrap) as made:
+        yield made
+
+
+def drain(count: int, *consumers: KafkaConsumer) -> list[Record]:
+    """Poll the members in turn until they have got `count` records."""
+    records: list[Record] = []
+
+    def polled() -> bool:
+        for consumer in consumers:
+            records.extend(consumer.poll(10, NO_TIME))
+        return len(records) >= count
+
+    eventually(polled, 60, what=f"{count} records came")
+    return records
+
+
+def of(partitions: frozenset[int], records: Sequence[Record]) -> list[Record]:
+    return [record for record in records if record.partition in partitions]
+
+
+def test_a_member_that_joins_goes_on_where_the_others_have_committed(topic: KafkaTopic) -> None:
+    one = topic.consumer("group")
+    keys = send(topic.producer(), *(f"key {i}" for i in range(40)))
+    records = take(one, 40)
+    begun = [record for record in records if record.offset >= 4]
+    one.commit(finished([record for record in records if record.offset < 4]))
+    two = topic.consumer("group")
+    settle_shares(one, two)
+    again = drain(len(of(two.owned, begun)), two)
+    assert keys_of(again) == keys_of(of(two.owned, begun))
+    one.commit(finished(of(one.owned, records)))
+    two.commit(finished(again))
+    assert one.refused == 0
+    assert keys_of([*of(one.owned, records), *of(two.owned, records)]) == keys
+    one.close()
+    two.close()
+    assert topic.consumer("group").lag() == 0
+
+
+def test_a_member_takes_no_partition_before_it_is_polled(topic: KafkaTopic) -> None:
+    assert topic.consumer("group").lag() == 0
+    keys = send(topic.producer(), *(f"key {i}" for i in range(20)))
+    assert keys_of(take(topic.consumer("group"), 20)) == keys
+
+
+def test_what_a_member_finishes_after_losing_a_partition_is_not_committed_by_it(topic: KafkaTopic) -> None:
+    one = topic.consumer("group")
+    send(topic.producer(), *(f"key {i}" for i in range(40)))
+    records = take(one, 40)
+    two = topic.consumer("group")
+    settle_shares(one, two)
+    one.commit(finished(records))
+    assert one.refused == len(two.owned)
+    again = drain(len(of(two.owned, records)), two)
+    assert keys_of(again) == keys_of(of(two.owned, records))
+    one.close()
+    two.close()
+    assert topic.consumer("group").lag() == len(again)
+
+
+def test_a_partition_that_comes_back_is_not_rewound_by_what_was_finished_before(topic: KafkaTopic) -> None:
+    producer, one = topic.producer(), topic.consumer("group")
+    send(producer, *(f"key {i}" for i in range(40)))
+    records = take(one, 40)
+    two = topic.consumer("group")
+    settle_shares(one, two)
+    lent = two.owned
+    two.commit(finished(drain(len(of(lent, records)), two)))
+    two.close()
+    eventually(lambda: not one.poll(1, NO_TIME) and len(one.owned) == PARTITIONS, 60, what="the partitions came back")
+    send(producer, *(f"key {i}" for i in range(20)))
+    more = take(one, 20)
+    assert {record.partition for record in more} == one.owned
+    one.commit(finished(of(lent, records)))
+    assert one.refused == len(lent)
+    one.commit(finished(more))
+    one.close()
+    assert topic.consumer("group").lag() == 0
+
+
+def test_every_record_is_finished_once_more_or_less_while_members_come_and_go(topic: KafkaTopic) -> None:
+    producer = topic.producer()
+    members = [topic.consumer("group")]
+    seen: Counter[bytes] = Counter()
+    for turn in range(4):
+        keys = send(producer, *(f"{turn} {i}" for i in range(CAPACITY // 2)))
+
+        def finish(keys: Sequence[bytes] = keys) -> bool:
+            for member in members:
+                records = member.poll(5, NO_TIME)
+                seen.update(record.key for record in records)
+                if records:
+                    member.commit(finished(records))
+            return all(seen[key] for key in keys) and producer.pending() == 0
+
+        eventually(finish, 60, what="every record of the turn was finished")
+        if turn < 2:
+            members.append(topic.consumer("group"))
+        else:
+            members.pop(0).close()
+    members.pop().close()
+    assert len(seen) == 4 * (CAPACITY // 2)
+    assert topic.consumer("group").lag() == 0
+
+
+def test_partitions_that_come_to_a_paused_member_wait_too(topic: KafkaTopic) -> None:
+    one, two = topic.consumer("group"), topic.consumer("group")
+    settle(one, two)
+    one.pause(True)  # noqa: FBT003 - as the protocol
+    two.close()
+    keys = send(topic.producer(), *(f"key {i}" for i in range(20)))
+
+    def all_are_held() -> bool:
+        assert list(one.poll(10, NO_TIME)) == []
+        return one.held == len(keys)
+
+    eventually(all_are_held, 60, what="the paused member has got every partition")
+    one.pause(False)  # noqa: FBT003 - as the protocol
+    assert keys_of(take(one, 20)) == keys
+
+
+def test_a_long_pause_holds_few_records_and_hands_out_all_in_order_later(
+    topic: KafkaTopic, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("embark.topic.kafka_consumer._MAX_HELD", 8)
+    consumer = topic.consumer("group")
+    keys = send(topic.producer(), *(f"key {i}" for i in range(CAPACITY)))
+    take(topic.consumer("witness"), CAPACITY)
+    consumer.pause(True)  # noqa: FBT003 - as the protocol
+    eventually(lambda: not consumer.poll(1, NO_TIME) and consumer.held >= 8, 60, what="the pause is felt")
+    for _ in range(50):
+        assert list(consumer.poll(1, NO_TIME)) == []
+    assert consumer.held <= 8 + PARTITIONS
+    consumer.pause(False)  # noqa: FBT003 - as the protocol
+    records = take(consumer, CAPACITY)
+    assert keys_of(records) == keys
+    for partition in range(PARTITIONS):
+        offsets = [record.offset for record in records if record.partition == partition]
+        assert offsets == list(range(len(offsets)))
+
+
+def test_a_partition_that_went_away_in_a_long_pause_is_not_stuck_when_it_comes_back(
+    topic: KafkaTopic, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("embark.topic.kafka_consumer._MAX_HELD", 8)
+    one = topic.consumer("group")
+    keys = send(topic.producer(), *(f"key {i}" for i in range(CAPACITY)))
+    one.pause(True)  # noqa: FBT003 - as the protocol
+    eventually(lambda: not one.poll(1, NO_TIME) and one.held >= 8, 60, what="the pause is felt")
+    two = topic.consumer("group")
+    settle_shares(one, two)
+    two.close()
+    eventually(lambda: not one.poll(1, NO_TIME) and len(one.owned) == PARTITIONS, 60, what="the partitions came back")
+    one.pause(False)  # noqa: FBT003 - as the protocol
+    assert keys_of(take(one, CAPACITY)) == keys
+
+
+def settle_shares(*members: KafkaConsumer) -> None:
+    """Poll until each member has partitions, together all of them; new ones keep what comes to them meanwhile."""
+    for member in members[1:]:
+        member.pause(True)  # noqa: FBT003 - as the protocol
+
+    def settled() -> bool:
+        for member in members:
+            assert list(member.poll(1, NO_TIME)) == []
+        return all(member.owned for member in members) and sum(len(member.owned) for member in members) == PARTITIONS
+
+    eventually(settled, 60, what="the members share the partitions")
+    for member in members[1:]:
+        member.pause(False)  # noqa: FBT003 - as the protocol

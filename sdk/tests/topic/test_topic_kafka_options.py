@@ -1,0 +1,65 @@
+import pytest
+from topic_kafka import topic_settings
+
+from embark.errors import InvalidSpecError
+from embark.settings import TopicSettings
+from embark.topic.kafka import KafkaAccess, KafkaTopic
+from embark.topic.kafka_options import access_options, consumer_options
+
+
+@pytest.fixture
+def settings() -> TopicSettings:
+    return topic_settings("127.0.0.1:1")
+
+
+@pytest.mark.parametrize(
+    ("access", "protocol"),
+    [
+        (KafkaAccess(), "plaintext"),
+        (KafkaAccess(username="embark", password="secret"), "sasl_plaintext"),  # noqa: S106 - no secret
+        (KafkaAccess(authority="PEM"), "ssl"),
+        (KafkaAccess(certificate="PEM", private_key="PEM"), "ssl"),
+        (KafkaAccess(username="embark", authority="PEM"), "sasl_ssl"),
+    ],
+)
+def test_what_the_secrets_hold_says_how_brokers_are_spoken_to(
+    settings: TopicSettings, access: KafkaAccess, protocol: str
+) -> None:
+    options = access_options(settings.kafka, access)
+    assert options["security.protocol"] == protocol
+    assert ("sasl.password" in options, options.get("ssl.ca.pem", "")) == (bool(access.username), access.authority)
+
+
+def test_a_tls_secret_means_tls_with_the_systems_authorities_too(settings: TopicSettings) -> None:
+    kafka = settings.kafka.model_copy(update={"tls_secret": "kafka-tls"})
+    assert access_options(kafka, KafkaAccess())["security.protocol"] == "ssl"
+
+
+def test_a_secret_without_credentials_is_refused_before_anything_is_sent(settings: TopicSettings) -> None:
+    kafka = settings.kafka.model_copy(update={"credentials_secret": "kafka"})
+    with pytest.raises(InvalidSpecError, match="credentialsSecret"):
+        KafkaTopic(settings.model_copy(update={"kafka": kafka}))
+
+
+def test_a_certificate_without_its_key_is_refused(settings: TopicSettings) -> None:
+    with pytest.raises(InvalidSpecError, match="tlsSecret"):
+        KafkaTopic(settings, KafkaAccess(certificate="PEM"))
+
+
+def test_a_pem_that_is_none_is_refused(settings: TopicSettings) -> None:
+    topic = KafkaTopic(settings, KafkaAccess(authority="no PEM"))
+    with pytest.raises(InvalidSpecError, match=r"spec\.topic\.kafka: librdkafka refuses it"):
+        topic.producer()
+    topic.close()
+
+
+def test_secrets_are_not_printed() -> None:
+    access = KafkaAccess("embark", "a password", private_key="a key")
+    assert "embark" in repr(access)
+    assert "a password" not in repr(access)
+    assert "a key" not in repr(access)
+
+
+def test_a_classic_group_moves_as_little_as_the_new_one() -> None:
+    assert consumer_options("group", classic=True)["partition.assignment.strategy"] == "cooperative-sticky"
+    assert "partition.assignment.strategy" not in consumer_options("group", classic=False)

@@ -1,0 +1,53 @@
+"""Topics on a Kafka broker, in the tests of the Kafka topic."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from uuid import uuid4
+
+from eventually import eventually
+from topic_records import CAPACITY, NO_TIME, PARTITIONS
+
+from embark.settings import TopicSettings
+from embark.spec import Kafka, Retry
+from embark.topic import FillConsumer
+from embark.topic.kafka import KafkaTopic
+from embark.topic.kafka_consumer import KafkaConsumer
+from embark.topic.kafka_schema import ensure_topics
+
+# A group is settled within a few heartbeats; those of the test broker are a second apart.
+_SECONDS_TO_SETTLE = 60.0
+
+
+def topic_settings(bootstrap: str, partitions: int = PARTITIONS) -> TopicSettings:
+    """The settings of topics that nobody has used before."""
+    name = f"test.{uuid4().hex[:12]}"
+    kafka = Kafka(bootstrap_servers=(bootstrap,), partitions=partitions)
+    return TopicSettings(kafka=kafka, fills=f"{name}.fills", dead_letters=f"{name}.dead-letters", retry=Retry())
+
+
+@contextmanager
+def fresh_topic(bootstrap: str, partitions: int = PARTITIONS) -> Iterator[KafkaTopic]:
+    """A topic that is made for one test."""
+    settings = topic_settings(bootstrap, partitions)
+    ensure_topics(settings)
+    topic = KafkaTopic(settings, capacity=CAPACITY)
+    yield topic
+    topic.close()
+
+
+def settle(*consumers: FillConsumer, partitions: int = PARTITIONS) -> None:
+    """Wait until each of the members has partitions, together all of them, and holds every record that is left."""
+    members = [consumer for consumer in consumers if isinstance(consumer, KafkaConsumer)]
+
+    def settled() -> bool:
+        for member in members:
+            member.pause(True)  # noqa: FBT003 - as the protocol
+            assert list(member.poll(1, NO_TIME)) == []
+        shares = [len(member.owned) for member in members]
+        if not all(shares) or sum(shares) != partitions:
+            return False
+        return sum(member.held for member in members) == members[0].lag()
+
+    eventually(settled, _SECONDS_TO_SETTLE, what="the members share the partitions")
+    for member in members:
+        member.pause(False)  # noqa: FBT003 - as the protocol
