@@ -2,21 +2,17 @@
 
 import json
 import os
-import signal
-import threading
 from pathlib import Path
 
 import click
 
 from embark.crd import find_faults, parse_manifest
 from embark.errors import EmbArkError
+from embark.processes import catch_signals, wait_for_stop
 from embark.spec import EmbeddingCache
 from embark_local.compose import run_local
 from embark_local.folders import DATABASE, data_folder, models_folder
 from embark_local.replacements import replacements
-
-# How soon a fault of a service ends the command.
-_WATCH_SECONDS = 1.0
 
 
 @click.command()
@@ -43,9 +39,7 @@ def local(
     cache = _read(manifest)
     data = data or data_folder(cache, os.environ)
     models = models or models_folder(os.environ)
-    stopping = threading.Event()
-    for number in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(number, lambda *_: stopping.set())
+    stopping = catch_signals()
     model = models / f"{cache.spec.encoder.model.digest.replace(':', '-')}.onnx"
     click.echo(f"{manifest}: replaced for the local mode")
     for sentence in replacements(cache, data / DATABASE, model):
@@ -58,9 +52,7 @@ def local(
             for service, address in running.probes.items():
                 click.echo(f"{service + ':':<10} {address}/metrics")
             click.echo("ready; stop with Ctrl-C")
-            while not stopping.wait(_WATCH_SECONDS):
-                if failure := running.failure():
-                    raise click.ClickException(f"KFC stopped by a fault: {failure!r}") from failure
+            wait_for_stop(stopping, running.failure)
             click.echo("draining")
     except (EmbArkError, OSError) as error:
         raise click.ClickException(str(error)) from error

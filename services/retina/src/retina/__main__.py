@@ -1,17 +1,14 @@
 """The process of Retina: `python -m retina --settings FILE [--models FOLDER]`."""
 
-import argparse
 import asyncio
-import logging
 import signal
 import sys
 from pathlib import Path
 
 from prometheus_client import REGISTRY
-from pydantic import ValidationError
 
+from embark.processes import exit_status, log_json, read_settings, settings_parser
 from embark.settings import RetinaSettings
-from retina.errors import RefusedError
 from retina.server import serve
 
 
@@ -26,8 +23,7 @@ async def run(settings: RetinaSettings, models: Path) -> None:
 
 def main() -> int:
     """Run as the command line says; return the exit status."""
-    parser = argparse.ArgumentParser(prog="retina", description="Encode images or texts for one space.")
-    parser.add_argument("--settings", type=Path, required=True, help="JSON file of RetinaSettings")
+    parser = settings_parser("retina", "Encode images or texts for one space.")
     parser.add_argument(
         "--models",
         type=Path,
@@ -35,14 +31,8 @@ def main() -> int:
         help="folder of models, sha256-<digest>.onnx (default: %(default)s)",
     )
     asked = parser.parse_args()
-    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
-    try:
-        settings = RetinaSettings.model_validate_json(asked.settings.read_bytes())
-        asyncio.run(run(settings, asked.models))
-    except (RefusedError, ValidationError, OSError) as error:
-        print(f"error: {error}", file=sys.stderr)  # noqa: T201 - what an operator reads when a pod does not start
-        return 1
-    return 0
+    log_json()
+    return exit_status(lambda: asyncio.run(run(read_settings(asked.settings, RetinaSettings), asked.models)))
 
 
 if __name__ == "__main__":

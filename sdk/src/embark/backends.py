@@ -1,0 +1,79 @@
+"""Opens the Cassandra store and the Kafka topic of a service from its settings and mounted Secrets."""
+
+import argparse
+from dataclasses import dataclass
+from pathlib import Path
+
+from embark.clock import now
+from embark.settings import StoreSettings, TopicSettings
+from embark.store.cassandra import CassandraStore
+from embark.store.cassandra_access import Credentials, tls_context
+from embark.topic.kafka import KafkaTopic
+from embark.topic.kafka_options import KafkaAccess
+
+
+@dataclass(frozen=True, slots=True)
+class Secrets:
+    """The folders that Secrets are mounted at; None: the cache names none."""
+
+    store_credentials: Path | None = None
+    store_tls: Path | None = None
+    topic_credentials: Path | None = None
+    topic_tls: Path | None = None
+
+
+def add_secrets(parser: argparse.ArgumentParser) -> None:
+    """Let a command take the folders of Secrets."""
+    for server in ("store", "topic"):
+        parser.add_argument(f"--{server}-credentials", type=Path, help="folder with username and password")
+        parser.add_argument(f"--{server}-tls", type=Path, help="folder with ca.crt, tls.crt and tls.key")
+
+
+def secrets_of(asked: argparse.Namespace) -> Secrets:
+    """Return what add_secrets took."""
+    return Secrets(asked.store_credentials, asked.store_tls, asked.topic_credentials, asked.topic_tls)
+
+
+def open_store(settings: StoreSettings, secrets: Secrets) -> CassandraStore:
+    """Return the store; nothing is dialled yet.
+
+    Raises:
+        OSError: a file of a Secret is missing.
+    """
+    credentials = None
+    if secrets.store_credentials:
+        credentials = Credentials(
+            _text(secrets.store_credentials / "username"), _text(secrets.store_credentials / "password")
+        )
+    tls = tls_context(secrets.store_tls) if secrets.store_tls else None
+    return CassandraStore(settings, now, credentials, tls)
+
+
+def topic_access(secrets: Secrets) -> KafkaAccess:
+    """Return how the brokers let this process in.
+
+    Raises:
+        OSError: a file of a Secret is missing.
+    """
+    credentials, tls = secrets.topic_credentials, secrets.topic_tls
+    return KafkaAccess(
+        username=_text(credentials / "username") if credentials else "",
+        password=_text(credentials / "password") if credentials else "",
+        authority=_text(tls / "ca.crt") if tls else "",
+        certificate=_text(tls / "tls.crt") if tls and (tls / "tls.crt").exists() else "",
+        private_key=_text(tls / "tls.key") if tls and (tls / "tls.key").exists() else "",
+    )
+
+
+def open_topic(settings: TopicSettings, secrets: Secrets) -> KafkaTopic:
+    """Return the topic; nothing is dialled yet.
+
+    Raises:
+        InvalidSpecError: the settings and the Secrets do not go together.
+    """
+    return KafkaTopic(settings, topic_access(secrets))
+
+
+def _text(path: Path) -> str:
+    # Secrets made by `echo` end with a newline that is not part of them.
+    return path.read_text().rstrip("\n")

@@ -1,0 +1,96 @@
+"""What the processes of all services begin and end with: settings, JSON logs, signals; each `__main__` calls it."""
+
+import argparse
+import json
+import logging
+import signal
+import sys
+import threading
+from collections.abc import Callable
+from pathlib import Path
+from typing import Final, TypeVar
+
+from pydantic import BaseModel, ValidationError
+
+from embark.errors import EmbArkError
+
+S = TypeVar("S", bound=BaseModel)
+
+# What a LogRecord has of its own; whatever else it carries came through `extra`.
+_OWN: Final = frozenset(vars(logging.makeLogRecord({}))) | {"message", "asctime"}
+_WATCH_SECONDS: Final = 1.0
+
+
+class FaultError(EmbArkError):
+    """A fault of the program stopped a service."""
+
+
+class JsonFormatter(logging.Formatter):
+    """One JSON object a line: time, level, logger, message, and the `extra` of the call (key, space, cause …)."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        """Return the line."""
+        line = {
+            "time": self.formatTime(record),
+            "level": record.levelname,
+            "logger": record.name,
+            "message": record.getMessage(),
+            **{name: value for name, value in vars(record).items() if name not in _OWN},
+        }
+        if record.exc_info:
+            line["error"] = self.formatException(record.exc_info)
+        return json.dumps(line, default=str, ensure_ascii=False)
+
+
+def log_json() -> None:
+    """Write the logs of this process to stderr, one JSON object a line."""
+    handler = logging.StreamHandler(sys.stderr)
+    handler.setFormatter(JsonFormatter())
+    logging.basicConfig(level=logging.INFO, handlers=[handler], force=True)
+
+
+def settings_parser(program: str, description: str) -> argparse.ArgumentParser:
+    """Return a parser that knows --settings."""
+    parser = argparse.ArgumentParser(prog=program, description=description)
+    parser.add_argument("--settings", type=Path, required=True, help="JSON file of the settings")
+    return parser
+
+
+def exit_status(run: Callable[[], None]) -> int:
+    """Call `run`; return 0, or 1 with a line on stderr for an error that people can mend."""
+    try:
+        run()
+    except (EmbArkError, ValidationError, OSError) as error:
+        print(f"error: {error}", file=sys.stderr)  # noqa: T201 - what a person reads when a pod does not start
+        return 1
+    return 0
+
+
+def catch_signals() -> threading.Event:
+    """Return an event that SIGTERM and SIGINT set from now on, instead of ending the process; main thread only."""
+    stopping = threading.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: stopping.set())
+    return stopping
+
+
+def wait_for_stop(stopping: threading.Event, failure: Callable[[], Exception | None] = lambda: None) -> None:
+    """Return when `stopping` is set.
+
+    Raises:
+        FaultError: `failure` gave a fault meanwhile.
+    """
+    while not stopping.wait(_WATCH_SECONDS):
+        fault = failure()
+        if fault is not None:
+            raise FaultError(f"a service was stopped by a fault: {fault!r}") from fault
+
+
+def read_settings(path: Path, form: type[S]) -> S:
+    """Return the settings in a file.
+
+    Raises:
+        ValidationError: a field is missing or wrong; the message names it.
+        OSError: the file cannot be read.
+    """
+    return form.model_validate_json(path.read_bytes())

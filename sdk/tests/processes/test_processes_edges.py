@@ -1,0 +1,73 @@
+"""What a process of EmbArk promises at its edges: logs, exit status, signals, Secrets."""
+
+import json
+import logging
+import os
+import signal
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from embark.backends import Secrets, topic_access
+from embark.errors import InvalidSpecError
+from embark.processes import FaultError, JsonFormatter, catch_signals, exit_status, read_settings, wait_for_stop
+from embark.settings import Listen
+
+
+@pytest.fixture
+def stopping() -> Iterator[threading.Event]:
+    kept = {number: signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGINT)}
+    yield catch_signals()
+    for number, handler in kept.items():
+        signal.signal(number, handler)
+
+
+def test_a_log_line_is_one_json_object_with_its_key_and_space() -> None:
+    record = logging.makeLogRecord({"msg": "two\nlines of %s", "args": ("x",), "levelname": "INFO", "key": "k"})
+    line = JsonFormatter().format(record)
+    assert "\n" not in line
+    assert json.loads(line) | {"time": ""} == {
+        "time": "",
+        "level": "INFO",
+        "logger": None,
+        "message": "two\nlines of x",
+        "key": "k",
+    }
+
+
+def test_sigterm_ends_the_wait(stopping: threading.Event) -> None:
+    os.kill(os.getpid(), signal.SIGTERM)
+    wait_for_stop(stopping)
+    assert stopping.is_set()
+
+
+def test_a_fault_ends_the_wait_and_is_named(stopping: threading.Event) -> None:
+    with pytest.raises(FaultError, match="broken"):
+        wait_for_stop(stopping, lambda: ValueError("broken"))
+
+
+def test_an_error_that_people_can_mend_is_one_line_and_status_1(capsys: pytest.CaptureFixture[str]) -> None:
+    def refuse() -> None:
+        raise InvalidSpecError("spec.store", "no such server")
+
+    assert exit_status(refuse) == 1
+    assert capsys.readouterr().err == "error: spec.store: no such server\n"
+    assert exit_status(lambda: None) == 0
+
+
+def test_settings_that_are_wrong_name_their_field(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    path = tmp_path / "settings.json"
+    path.write_text('{"grpcPort": 70000}')
+    assert exit_status(lambda: print(read_settings(path, Listen))) == 1
+    assert "grpcPort" in capsys.readouterr().err
+
+
+def test_secrets_are_read_from_their_mounts_without_the_newline_of_echo(tmp_path: Path) -> None:
+    (tmp_path / "username").write_text("embark\n")
+    (tmp_path / "password").write_text("secret\n")
+    (tmp_path / "ca.crt").write_text("PEM")
+    access = topic_access(Secrets(topic_credentials=tmp_path, topic_tls=tmp_path))
+    assert (access.username, access.password, access.authority, access.certificate) == ("embark", "secret", "PEM", "")
+    assert "secret" not in repr(access)

@@ -1,0 +1,47 @@
+"""The process of EmbArk: `python -m embark_server --settings FILE`."""
+
+import argparse
+import sys
+from contextlib import ExitStack
+from datetime import timedelta
+
+from prometheus_client import REGISTRY
+
+from embark.backends import add_secrets, open_store, open_topic, secrets_of
+from embark.clock import now
+from embark.processes import catch_signals, exit_status, log_json, read_settings, settings_parser, wait_for_stop
+from embark.settings import EmbArkSettings
+from embark_server.server import EmbArkServer
+
+# Fills that the topic has not acknowledged by then are lost; their keys are asked for again by the next look-up.
+FLUSH = timedelta(seconds=5)
+
+
+def run(asked: argparse.Namespace) -> None:
+    """Answer look-ups until SIGTERM or SIGINT, then drain."""
+    settings, secrets = read_settings(asked.settings, EmbArkSettings), secrets_of(asked)
+    stopping = catch_signals()
+    with ExitStack() as stack:
+        store = open_store(settings.store, secrets)
+        stack.callback(store.close)
+        topic = open_topic(settings.topic, secrets)
+        stack.callback(topic.close)
+        producer = topic.producer()
+        stack.callback(producer.close, FLUSH)
+        server = EmbArkServer(settings, store, producer, clock=now, registry=REGISTRY)
+        stack.callback(server.stop)
+        server.start()
+        wait_for_stop(stopping)
+
+
+def main() -> int:
+    """Run as the command line says; return the exit status."""
+    parser = settings_parser("embark_server", "Answer look-ups of one cache.")
+    add_secrets(parser)
+    asked = parser.parse_args()
+    log_json()
+    return exit_status(lambda: run(asked))
+
+
+if __name__ == "__main__":
+    sys.exit(main())

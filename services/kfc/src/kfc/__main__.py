@@ -1,0 +1,45 @@
+"""The process of KFC: `python -m kfc --settings FILE`."""
+
+import argparse
+import sys
+from contextlib import ExitStack
+
+from prometheus_client import REGISTRY
+
+from embark.backends import add_secrets, open_store, open_topic, secrets_of
+from embark.clock import now
+from embark.processes import catch_signals, exit_status, log_json, read_settings, settings_parser, wait_for_stop
+from embark.settings import KfcSettings
+from kfc.consumer import Kfc
+from kfc.encoder import RetinaEncoder
+
+
+def run(asked: argparse.Namespace) -> None:
+    """Fill until SIGTERM or SIGINT, then finish what is under way."""
+    settings, secrets = read_settings(asked.settings, KfcSettings), secrets_of(asked)
+    stopping = catch_signals()
+    with ExitStack() as stack:
+        store = open_store(settings.store, secrets)
+        stack.callback(store.close)
+        topic = open_topic(settings.topic, secrets)
+        stack.callback(topic.close)
+        encoder = RetinaEncoder(settings.retina, settings.space, settings.encode_timeout)
+        stack.callback(encoder.close)
+        consumer, dead_letters = topic.consumer(settings.consumer_group), topic.dead_letters()
+        kfc = Kfc(settings, store, consumer, dead_letters, encoder, clock=now, registry=REGISTRY)
+        stack.callback(kfc.stop)
+        kfc.start()
+        wait_for_stop(stopping, lambda: kfc.failure)
+
+
+def main() -> int:
+    """Run as the command line says; return the exit status."""
+    parser = settings_parser("kfc", "Fill one space.")
+    add_secrets(parser)
+    asked = parser.parse_args()
+    log_json()
+    return exit_status(lambda: run(asked))
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,37 @@
+"""The schema command, `python -m kfc.schema --settings FILE`: the one place that makes tables and topics."""
+
+import argparse
+import logging
+import sys
+from contextlib import closing
+
+from embark.backends import add_secrets, open_store, secrets_of, topic_access
+from embark.processes import exit_status, log_json, read_settings, settings_parser
+from embark.settings import KfcSettings
+from embark.topic.kafka_schema import ensure_topics
+
+
+def run(asked: argparse.Namespace) -> None:
+    """Make what the space needs and is not there yet; safe to run again, and by several at once."""
+    settings, secrets = read_settings(asked.settings, KfcSettings), secrets_of(asked)
+    log = logging.getLogger(__name__)
+    with closing(open_store(settings.store, secrets)) as store:
+        store.ensure_space(settings.space.id)
+    log.info("the store has the space", extra={"cache": settings.cache, "space": settings.space.id})
+    for topic in ensure_topics(settings.topic, topic_access(secrets)):
+        log.info("the topic is %s", "made" if topic.created else "there", extra={"topic": topic.name})
+        for difference in topic.differences:
+            log.warning("topic %s: %s", topic.name, difference, extra={"topic": topic.name})
+
+
+def main() -> int:
+    """Run as the command line says; return the exit status."""
+    parser = settings_parser("kfc.schema", "Make the tables and topics of one space.")
+    add_secrets(parser)
+    asked = parser.parse_args()
+    log_json()
+    return exit_status(lambda: run(asked))
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,54 @@
+"""What replaying dead letters promises."""
+
+from datetime import timedelta
+
+import pytest
+
+from embark.causes import Cause, CauseKind
+from embark.errors import UnavailableError
+from embark.topic import Fill, Record
+from embark.topic.memory import MemoryTopic
+from kfc.dead_letters import build_dead_letter
+from kfc.replays import DeadLetter, replay
+
+CAUSE = Cause(CauseKind.UNREACHABLE, "no answer")
+FILL = Fill(b"https://photographs.example/a.jpg", asked_at=1_000_000, not_before=7).to_bytes()
+
+
+def test_a_dead_letter_shows_its_cause_and_the_record_as_it_was_consumed() -> None:
+    record = Record("fills", 3, 41, b"key", FILL)
+    letter = DeadLetter.of(Record("dead", 0, 9, b"key", build_dead_letter(record, CAUSE, 5, 2_000_000)))
+    assert (letter.place, letter.cause, letter.attempts) == ("0/9", CAUSE, 5)
+    assert (letter.key, letter.value, letter.origin) == (b"key", FILL, "fills/3/41")
+    assert letter.failed_at.timestamp() == 2
+
+
+def test_bytes_that_are_no_dead_letter_are_shown_and_not_raised() -> None:
+    letter = DeadLetter.of(Record("dead", 1, 2, b"key", b"\xff\xff"))
+    assert letter.cause.kind is CauseKind.UNREADABLE
+    assert not letter.replayable
+
+
+def test_a_replay_asks_for_the_same_record_again_and_leaves_unreadable_ones_alone() -> None:
+    topic = MemoryTopic()
+    count = replay([_letter(FILL), _letter(b"\xff")], topic.producer(), _never)
+    again = topic.consumer("group").poll(10, timedelta(seconds=5))
+    topic.close()
+    assert count == 1
+    assert [(record.key, record.value) for record in again] == [(b"key", FILL)]
+
+
+def test_a_replay_into_a_full_topic_says_how_far_it_came() -> None:
+    topic = MemoryTopic(capacity=1)
+    with pytest.raises(UnavailableError, match="took 1 of 2"):
+        replay([_letter(FILL), _letter(FILL)], topic.producer(), _never)
+    topic.close()
+
+
+def _letter(value: bytes) -> DeadLetter:
+    record = Record("fills", 0, 0, b"key", value)
+    return DeadLetter.of(Record("dead", 0, 0, b"key", build_dead_letter(record, CAUSE, 5, 0)))
+
+
+def _never() -> None:
+    raise AssertionError("a memory topic acknowledges at once")

@@ -1,0 +1,68 @@
+"""EmbArk, KFC and Retina as three processes on a real Cassandra and a real Kafka."""
+
+import pytest
+from deployments import WAIT, Deployment
+from eventually import eventually
+from origin import PHOTOS, Origin
+from service_processes import run_schema
+
+from embark.client import EmbArkClient, KeyStatus
+
+pytestmark = [pytest.mark.integration, pytest.mark.real_model]
+
+
+def test_a_photograph_is_filled_by_three_processes_and_each_ends_with_0(deployment: Deployment, origin: Origin) -> None:
+    assert run_schema(deployment.settings.kfc, deployment.folder) == [0]
+    with deployment.retina() as retina, deployment.kfc() as kfc, deployment.embark() as embark:
+        embark.await_ready()
+        with EmbArkClient(deployment.target, timeout=10.0) as client:
+            keys = [origin.url("chelsea.jpg"), origin.url("missing.jpg")]
+            assert client.lookup(keys).statuses == (KeyStatus.OOV_ENQUEUED, KeyStatus.OOV_ENQUEUED)
+            found = client.lookup(keys, on_miss="wait", wait=WAIT, timeout=WAIT)
+        assert found.statuses == (KeyStatus.HIT, KeyStatus.NEGATIVE)
+        assert found.causes[1].kind == "not_found"
+        assert [running.terminate() for running in (embark, kfc, retina)] == [0, 0, 0]
+
+
+def test_services_started_before_the_schema_wait_for_it_and_say_so(deployment: Deployment, origin: Origin) -> None:
+    with deployment.retina(), deployment.kfc(), deployment.embark() as embark:
+        said = eventually(embark.readiness, WAIT, "an answer of /readyz")
+        assert "store" in said
+        assert run_schema(deployment.settings.kfc, deployment.folder) == [0]
+        embark.await_ready()
+        with EmbArkClient(deployment.target, timeout=10.0) as client:
+            key = origin.url("rocket.jpg")
+            found = client.lookup([key], on_miss="wait", wait=WAIT, timeout=WAIT)
+        assert found.statuses == (KeyStatus.HIT,)
+
+
+def test_kill_9_of_kfc_during_fills_loses_nothing_and_encodes_nothing_written_again(
+    deployment: Deployment, origin: Origin
+) -> None:
+    keys = [origin.url(f"{path.name}?{copy}") for copy in range(3) for path in sorted(PHOTOS.glob("*.jpg"))]
+    assert run_schema(deployment.settings.kfc, deployment.folder) == [0]
+    with (
+        deployment.retina(),
+        deployment.embark() as embark,
+        EmbArkClient(deployment.target, timeout=10.0) as client,
+    ):
+        embark.await_ready()
+        with deployment.kfc() as kfc:
+            client.lookup(keys)
+            written = eventually(lambda: _hits(client, keys), WAIT, "the first fills")
+            kfc.kill()
+        fetched = dict(origin.asked)
+        written |= _hits(client, keys)
+        with deployment.kfc():
+            eventually(lambda: _hits(client, keys) == set(keys), WAIT, "every fill")
+    again = {origin.url(path) for path, count in origin.asked.items() if count > fetched.get(path, 0)}
+    assert again & written == set()
+
+
+def test_ten_schema_commands_at_once_all_succeed(deployment: Deployment) -> None:
+    assert run_schema(deployment.settings.kfc, deployment.folder, times=10) == [0] * 10
+
+
+def _hits(client: EmbArkClient, keys: list[str]) -> set[str]:
+    found = client.lookup(keys)
+    return {key for key, status in zip(keys, found.statuses, strict=True) if status == KeyStatus.HIT}
