@@ -1,10 +1,12 @@
 """Opens the Cassandra store and the Kafka topic of a service from its settings and mounted Secrets."""
 
 import argparse
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
 from embark.clock import now
+from embark.processes import exit_status, log_json, settings_parser
 from embark.settings import StoreSettings, TopicSettings
 from embark.store.cassandra import CassandraStore
 from embark.store.cassandra_access import Credentials, tls_context
@@ -20,6 +22,18 @@ class Secrets:
     store_tls: Path | None = None
     topic_credentials: Path | None = None
     topic_tls: Path | None = None
+
+
+def run_command(program: str, description: str, run: Callable[[argparse.Namespace], None]) -> int:
+    """Be the main of a process on Cassandra and Kafka: parse the command line, log JSON, call `run`.
+
+    Returns the exit status; `run` gets what --settings and the options of add_secrets gave.
+    """
+    parser = settings_parser(program, description)
+    add_secrets(parser)
+    asked = parser.parse_args()
+    log_json()
+    return exit_status(lambda: run(asked))
 
 
 def add_secrets(parser: argparse.ArgumentParser) -> None:

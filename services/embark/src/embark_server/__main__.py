@@ -7,9 +7,9 @@ from datetime import timedelta
 
 from prometheus_client import REGISTRY
 
-from embark.backends import add_secrets, open_store, open_topic, secrets_of
+from embark.backends import open_store, open_topic, run_command, secrets_of
 from embark.clock import now
-from embark.processes import catch_signals, exit_status, log_json, read_settings, settings_parser, wait_for_stop
+from embark.processes import catch_signals, read_settings, wait_for_stop
 from embark.settings import EmbArkSettings
 from embark_server.server import EmbArkServer
 
@@ -34,14 +34,5 @@ def run(asked: argparse.Namespace) -> None:
         wait_for_stop(stopping)
 
 
-def main() -> int:
-    """Run as the command line says; return the exit status."""
-    parser = settings_parser("embark_server", "Answer look-ups of one cache.")
-    add_secrets(parser)
-    asked = parser.parse_args()
-    log_json()
-    return exit_status(lambda: run(asked))
-
-
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(run_command("embark_server", "Answer look-ups of one cache.", run))

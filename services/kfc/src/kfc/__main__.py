@@ -6,9 +6,9 @@ from contextlib import ExitStack
 
 from prometheus_client import REGISTRY
 
-from embark.backends import add_secrets, open_store, open_topic, secrets_of
+from embark.backends import open_store, open_topic, run_command, secrets_of
 from embark.clock import now
-from embark.processes import catch_signals, exit_status, log_json, read_settings, settings_parser, wait_for_stop
+from embark.processes import catch_signals, read_settings, wait_for_stop
 from embark.settings import KfcSettings
 from kfc.consumer import Kfc
 from kfc.encoder import RetinaEncoder
@@ -32,14 +32,5 @@ def run(asked: argparse.Namespace) -> None:
         wait_for_stop(stopping, lambda: kfc.failure)
 
 
-def main() -> int:
-    """Run as the command line says; return the exit status."""
-    parser = settings_parser("kfc", "Fill one space.")
-    add_secrets(parser)
-    asked = parser.parse_args()
-    log_json()
-    return exit_status(lambda: run(asked))
-
-
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(run_command("kfc", "Fill one space.", run))

@@ -5,8 +5,8 @@ import logging
 import sys
 from contextlib import closing
 
-from embark.backends import add_secrets, open_store, secrets_of, topic_access
-from embark.processes import exit_status, log_json, read_settings, settings_parser
+from embark.backends import open_store, run_command, secrets_of, topic_access
+from embark.processes import read_settings
 from embark.settings import KfcSettings
 from embark.topic.kafka_schema import ensure_topics
 
@@ -24,14 +24,5 @@ def run(asked: argparse.Namespace) -> None:
             log.warning("topic %s: %s", topic.name, difference, extra={"topic": topic.name})
 
 
-def main() -> int:
-    """Run as the command line says; return the exit status."""
-    parser = settings_parser("kfc.schema", "Make the tables and topics of one space.")
-    add_secrets(parser)
-    asked = parser.parse_args()
-    log_json()
-    return exit_status(lambda: run(asked))
-
-
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(run_command("kfc.schema", "Make the tables and topics of one space.", run))
