@@ -20,9 +20,9 @@ from ratios import Rate, Ratio, compare
 from embark.rpc.channels import server_options
 from embark.spec import Preprocessing
 from embark.v1 import retina_pb2
-from embark_local.folders import models_folder
 from embark_local.retinas import running_retina
 from retina.decode import decode
+from retina.models import model_path, models_folder
 from retina.profiles import PROFILES, fill_row
 
 ENCODE: Final = "/embark.v1.RetinaService/Encode"
@@ -111,10 +111,8 @@ def _session() -> Any:
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = 1
     options.add_session_config_entry("session.intra_op.allow_spinning", "0")
-    digest = settings_of("photos").retina.model.digest.replace(":", "-")
-    return onnxruntime.InferenceSession(
-        models_folder(os.environ) / f"{digest}.onnx", options, providers=["CPUExecutionProvider"]
-    )
+    model = model_path(models_folder(os.environ), settings_of("photos").retina.model.digest)
+    return onnxruntime.InferenceSession(model, options, providers=["CPUExecutionProvider"])
 
 
 @contextmanager

@@ -17,8 +17,8 @@ from embark.client import EmbArkClient, KeyStatus
 from embark.crd import parse_manifest
 from embark.errors import EmbArkError
 from embark_local.compose import Local, run_local
-from embark_local.folders import models_folder
 from retina.dialling import AddrInfo, open_socket
+from retina.models import models_folder
 
 SAMPLES = Path(__file__).resolve().parent.parent
 OUT = SAMPLES.parent / "out" / "demo"

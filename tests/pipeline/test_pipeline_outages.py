@@ -1,8 +1,5 @@
 """Parts that are lost for a time: look-ups go on, nothing asked is lost, nothing is dead-lettered for an outage."""
 
-from collections.abc import Iterator
-from contextlib import contextmanager
-from datetime import timedelta
 from pathlib import Path
 
 import pytest
@@ -14,13 +11,11 @@ from running_cache import Cache
 
 from embark.client import EmbArkClient, KeyStatus
 from embark.clock import now
-from embark.settings import CacheSettings, Listen
+from embark.settings import Listen
 from embark.store.memory import MemoryStore
 from embark.topic.memory import MemoryTopic
+from embark_local.compose import run_embark_and_kfc
 from embark_local.retinas import running_retina
-from embark_server.server import EmbArkServer
-from kfc.consumer import Kfc
-from kfc.encoder import RetinaEncoder
 
 pytestmark = pytest.mark.real_model
 NAMES = ("astronaut.jpg", "camera.jpg", "chelsea.jpg")
@@ -72,7 +67,11 @@ def test_what_is_asked_while_retina_is_down_is_filled_when_it_is_back(models_fol
     settings = sample_settings("photos")
     with running_retina(settings.retina, models_folder, CollectorRegistry()) as retina:
         port = retina.port
-    with _embark_and_kfc(settings, store, topic, port) as client:
+    store.ensure_space(settings.embark.active.id)
+    with (
+        run_embark_and_kfc(settings, store, topic, f"127.0.0.1:{port}") as (embark, _),
+        EmbArkClient(f"127.0.0.1:{embark.port}", timeout=10.0) as client,
+    ):
         assert set(client.lookup(keys).statuses) == {KeyStatus.OOV_ENQUEUED}
         assert set(client.lookup(keys, timeout=1.0).statuses) == {KeyStatus.OOV_PENDING}
         back = settings.retina.model_copy(update={"listen": Listen(host="127.0.0.1", grpc_port=port, probes_port=0)})
@@ -81,25 +80,3 @@ def test_what_is_asked_while_retina_is_down_is_filled_when_it_is_back(models_fol
     assert list(topic.dead_letters().read()) == []
     topic.close()
     store.close()
-
-
-@contextmanager
-def _embark_and_kfc(
-    settings: CacheSettings, store: MemoryStore, topic: MemoryTopic, retina_port: int
-) -> Iterator[EmbArkClient]:
-    store.ensure_space(settings.embark.active.id)
-    encoder = RetinaEncoder(f"127.0.0.1:{retina_port}", settings.kfc.space, timedelta(seconds=5))
-    consumer = topic.consumer(settings.kfc.consumer_group)
-    kfc = Kfc(settings.kfc, store, consumer, topic.dead_letters(), encoder, clock=now, registry=CollectorRegistry())
-    producer = topic.producer()
-    embark = EmbArkServer(settings.embark, store, producer, clock=now, registry=CollectorRegistry())
-    kfc.start()
-    embark.start()
-    try:
-        with EmbArkClient(f"127.0.0.1:{embark.port}", timeout=10.0) as client:
-            yield client
-    finally:
-        embark.stop()
-        producer.close(timedelta(seconds=1))
-        kfc.stop()
-        encoder.close()

@@ -10,13 +10,14 @@ from typing import Any
 import grpc
 import numpy as np
 from fake_clock import FakeClock
+from faults import FaultyStore
 from prometheus_client import CollectorRegistry
 
 from embark.clock import Clock, Micros
 from embark.errors import UnavailableError
 from embark.settings import EmbArkSettings, Listen, settings_for
 from embark.spec import EmbeddingCache
-from embark.store import Embedding, EmbeddingStore, Row
+from embark.store import Embedding, Row
 from embark.store.memory import MemoryStore
 from embark.topic import Fill, FillProducer
 from embark.v1 import embark_pb2 as pb
@@ -57,14 +58,13 @@ def vector(seed: float) -> bytes:
     return np.full(DIMENSION, seed, "<f4").tobytes()
 
 
-class CommandedStore:
-    """A MemoryStore that counts its reads, fails while `failing`, and hangs while `gate` is not set."""
+class CommandedStore(FaultyStore):
+    """A MemoryStore that notes its reads and deletes, fails while `failing` is set, and hangs while `gate` is not."""
 
     def __init__(self, clock: Clock) -> None:
-        self._store: EmbeddingStore = MemoryStore(clock)
+        super().__init__(MemoryStore(clock))
         self.reads: list[Sequence[str]] = []
         self.deletes: list[tuple[str, Sequence[str], Micros]] = []
-        self.failing = False
         self.gate = threading.Event()
         self.gate.set()
 
@@ -72,35 +72,11 @@ class CommandedStore:
         self.reads.append(keys)
         if not self.gate.wait(timeout.total_seconds()):
             raise UnavailableError("store", "no answer in time")
-        self._check()
-        return self._store.read(space, keys, timeout)
-
-    def scan(self, space: str, page: int = 1000) -> Iterator[Sequence[Row]]:
-        self._check()
-        return self._store.scan(space, page)
-
-    def count(self, space: str) -> int:
-        self._check()
-        return self._store.count(space)
-
-    def write(self, space: str, rows: Sequence[Row]) -> None:
-        self._check()
-        self._store.write(space, rows)
+        return super().read(space, keys, timeout)
 
     def delete(self, space: str, keys: Sequence[str], at: Micros) -> None:
-        self._check()
+        super().delete(space, keys, at)
         self.deletes.append((space, keys, at))
-        self._store.delete(space, keys, at)
-
-    def ensure_space(self, space: str) -> None:
-        self._store.ensure_space(space)
-
-    def close(self) -> None:
-        self._store.close()
-
-    def _check(self) -> None:
-        if self.failing:
-            raise UnavailableError("store", "switched off by the test")
 
 
 @dataclass

@@ -112,9 +112,9 @@ def test_a_put_that_does_not_fit_the_active_space_is_refused(
 
 def test_a_put_that_the_store_did_not_acknowledge_is_unavailable_and_not_served_from_memory() -> None:
     with running() as bench:
-        bench.store.failing = True
+        bench.store.failing.set()
         assert statuses_of(put(bench, {b"a": vector(1)})) == [UNAVAILABLE]
-        bench.store.failing = False
+        bench.store.failing.clear()
         assert statuses_of(bench.lookup("a")) == [ENQUEUED]
 
 
@@ -149,7 +149,7 @@ def test_an_invalidation_the_store_fails_changes_and_asks_for_nothing() -> None:
     with running() as bench:
         bench.write({"a": vector(1)})
         bench.lookup("a")
-        bench.store.failing = True
+        bench.store.failing.set()
         assert statuses_of(invalidate(bench, b"a")) == [UNAVAILABLE]
         assert not bench.producer.fills
         assert bench.lookup("a").vectors == vector(1)

@@ -33,7 +33,7 @@ def assert_only_hot_rows(bench: Bench) -> None:
 
 
 def test_a_failing_store_is_unavailable_with_oov_and_nothing_is_asked_for(bench: Bench) -> None:
-    bench.store.failing = True
+    bench.store.failing.set()
     assert_only_hot_rows(bench)
     assert not bench.producer.fills
 
@@ -53,14 +53,14 @@ def test_a_slow_store_is_answered_for_within_the_callers_deadline() -> None:
 
 
 def test_what_was_unavailable_is_asked_for_when_the_store_is_back(bench: Bench) -> None:
-    bench.store.failing = True
+    bench.store.failing.set()
     assert_only_hot_rows(bench)
-    bench.store.failing = False
+    bench.store.failing.clear()
     assert statuses_of(bench.lookup("cold", "new")) == [HIT, ENQUEUED]
 
 
 def test_a_dead_store_is_not_asked_again_until_a_probe_of_it_succeeds(bench: Bench) -> None:
-    bench.store.failing = True
+    bench.store.failing.set()
     for _ in range(FAILURES):
         assert_only_hot_rows(bench)
     assert bench.counted("embark_store_breaker_open") == 1
@@ -71,7 +71,7 @@ def test_a_dead_store_is_not_asked_again_until_a_probe_of_it_succeeds(bench: Ben
     bench.clock.advance(timedelta(microseconds=PROBE_EVERY))
     assert_only_hot_rows(bench)
     assert len(bench.store.reads) == asked + 1
-    bench.store.failing = False
+    bench.store.failing.clear()
     assert_only_hot_rows(bench)
     bench.clock.advance(timedelta(microseconds=PROBE_EVERY))
     assert statuses_of(bench.lookup("cold", "new")) == [HIT, ENQUEUED]
@@ -120,7 +120,7 @@ def test_a_call_whose_time_is_over_does_not_ask_the_store(bench: Bench) -> None:
 
 
 def test_describe_and_export_of_a_dead_store_are_unavailable_calls(bench: Bench) -> None:
-    bench.store.failing = True
+    bench.store.failing.set()
     with pytest.raises(grpc.RpcError) as described:
         bench.stub.DescribeSpace(pb.DescribeSpaceRequest(), timeout=30)
     with pytest.raises(grpc.RpcError) as exported:

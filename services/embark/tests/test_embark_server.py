@@ -120,15 +120,15 @@ def test_a_health_checked_client_gets_its_answers_and_holds_no_drain_up() -> Non
 
 def test_readiness_says_why_not_until_the_store_has_answered_once() -> None:
     with running() as bench:
-        bench.store.failing = True
+        bench.store.failing.set()
         code, said = probe(bench, "/readyz")
         assert code == 503
         assert "store" in said
         assert probe(bench, "/healthz") == (200, "ok\n")
-        bench.store.failing = False
+        bench.store.failing.clear()
         assert probe(bench, "/readyz") == (200, "ok\n")
         # Later outages take no server out: hot rows and OOV embeddings are better than no server at all.
-        bench.store.failing = True
+        bench.store.failing.set()
         assert probe(bench, "/readyz") == (200, "ok\n")
 
 

@@ -72,10 +72,10 @@ def test_a_wait_ends_when_the_caller_is_gone() -> None:
 def test_a_wait_survives_a_store_that_fails_for_a_while() -> None:
     with running() as bench:
         call = waiting(bench, b"a")
-        bench.store.failing = True
+        bench.store.failing.set()
         failures = bench.counted("embark_store_failures_total")
         eventually(lambda: bench.counted("embark_store_failures_total") > failures)
-        bench.store.failing = False
+        bench.store.failing.clear()
         bench.write({"a": vector(1)})
         bench.clock.at += 10**6
         assert statuses_of(call.result()) == [HIT]

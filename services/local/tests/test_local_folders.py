@@ -5,8 +5,9 @@ from pathlib import Path
 import pytest
 from caches import sample
 
-from embark_local.folders import BusyError, claimed, data_folder, forget, models_folder
+from embark_local.folders import BusyError, claimed, data_folder, forget
 from embark_local.replacements import replacements
+from retina.models import models_folder
 
 
 def test_models_are_where_the_model_builder_puts_them() -> None:

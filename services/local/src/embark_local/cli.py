@@ -11,8 +11,9 @@ from embark.errors import EmbArkError
 from embark.processes import catch_signals, wait_for_stop
 from embark.spec import EmbeddingCache
 from embark_local.compose import run_local
-from embark_local.folders import DATABASE, data_folder, models_folder
+from embark_local.folders import DATABASE, data_folder
 from embark_local.replacements import replacements
+from retina.models import model_path, models_folder
 
 
 @click.command()
@@ -40,7 +41,7 @@ def local(
     data = data or data_folder(cache, os.environ)
     models = models or models_folder(os.environ)
     stopping = catch_signals()
-    model = models / f"{cache.spec.encoder.model.digest.replace(':', '-')}.onnx"
+    model = model_path(models, cache.spec.encoder.model.digest)
     click.echo(f"{manifest}: replaced for the local mode")
     for sentence in replacements(cache, data / DATABASE, model):
         click.echo(f"  {sentence}")

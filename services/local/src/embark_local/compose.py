@@ -81,10 +81,32 @@ def run_services(
     clock: Clock = now,
 ) -> Iterator[Local]:
     """Run Retina, KFC and EmbArk on a store and a topic until the block ends; stopped in the reverse order."""
+    with (
+        running_retina(settings.retina, models, CollectorRegistry(), connect) as retina,
+        run_embark_and_kfc(settings, store, topic, f"{LOOPBACK}:{retina.port}", clock=clock) as (embark, kfc),
+    ):
+        yield Local(
+            cache=settings.embark.cache,
+            space=settings.embark.active.id,
+            target=f"{LOOPBACK}:{embark.port}",
+            retina=f"{LOOPBACK}:{retina.port}",
+            probes={
+                "embark": f"http://{LOOPBACK}:{embark.probes_port}",
+                "kfc": f"http://{LOOPBACK}:{kfc.probes_port}",
+                "retina": f"http://{LOOPBACK}:{retina.probes_port}",
+            },
+            failure=lambda: kfc.failure,
+        )
+
+
+@contextmanager
+def run_embark_and_kfc(
+    settings: CacheSettings, store: EmbeddingStore, topic: Topic, retina: str, *, clock: Clock = now
+) -> Iterator[tuple[EmbArkServer, Kfc]]:
+    """Run KFC, with the Retina at the gRPC target `retina`, and EmbArk until the block ends."""
+    kfc_settings = settings.kfc.model_copy(update={"retina": retina})
     with ExitStack() as stack:
-        retina = stack.enter_context(running_retina(settings.retina, models, CollectorRegistry(), connect))
-        kfc_settings = settings.kfc.model_copy(update={"retina": f"{LOOPBACK}:{retina.port}"})
-        encoder = RetinaEncoder(kfc_settings.retina, kfc_settings.space, kfc_settings.encode_timeout)
+        encoder = RetinaEncoder(retina, kfc_settings.space, kfc_settings.encode_timeout)
         stack.callback(encoder.close)
         kfc = Kfc(
             kfc_settings,
@@ -102,18 +124,7 @@ def run_services(
         embark = EmbArkServer(settings.embark, store, producer, clock=clock, registry=CollectorRegistry())
         embark.start()
         stack.callback(embark.stop)
-        yield Local(
-            cache=settings.embark.cache,
-            space=settings.embark.active.id,
-            target=f"{LOOPBACK}:{embark.port}",
-            retina=f"{LOOPBACK}:{retina.port}",
-            probes={
-                "embark": f"http://{LOOPBACK}:{embark.probes_port}",
-                "kfc": f"http://{LOOPBACK}:{kfc.probes_port}",
-                "retina": f"http://{LOOPBACK}:{retina.probes_port}",
-            },
-            failure=lambda: kfc.failure,
-        )
+        yield embark, kfc
 
 
 def on_loopback(settings: CacheSettings, grpc_port: int = 0) -> CacheSettings:

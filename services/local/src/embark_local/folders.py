@@ -1,4 +1,4 @@
-"""The folders of the local mode: models by digest, and one data folder a cache that one process has at a time."""
+"""The data folders of the local mode: one a cache, which one process has at a time."""
 
 import fcntl
 import os
@@ -16,15 +16,9 @@ class BusyError(EmbArkError):
     """Another process has the data folder."""
 
 
-def models_folder(environment: Mapping[str, str]) -> Path:
-    """Return the folder of models by digest: $EMBARK_CACHE/models, by default beneath the user's cache folder."""
-    cache = environment.get("EMBARK_CACHE")
-    return (Path(cache) if cache else _xdg(environment, "XDG_CACHE_HOME", ".cache") / "embark") / "models"
-
-
 def data_folder(cache: EmbeddingCache, environment: Mapping[str, str]) -> Path:
     """Return where the rows and fills of a cache are kept unless the user says otherwise."""
-    state = _xdg(environment, "XDG_STATE_HOME", ".local/state")
+    state = Path(environment.get("XDG_STATE_HOME") or Path.home() / ".local/state")
     return state / "embark" / f"{cache.metadata.namespace}.{cache.metadata.name}"
 
 
@@ -51,7 +45,3 @@ def forget(folder: Path) -> None:
     """Delete the rows and fills kept in a claimed folder."""
     for kept in folder.glob(f"{DATABASE}*"):
         kept.unlink()
-
-
-def _xdg(environment: Mapping[str, str], variable: str, fallback: str) -> Path:
-    return Path(environment.get(variable) or Path.home() / fallback)

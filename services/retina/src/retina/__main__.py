@@ -1,6 +1,7 @@
 """The process of Retina: `python -m retina --settings FILE [--models FOLDER]`."""
 
 import asyncio
+import os
 import signal
 import sys
 from pathlib import Path
@@ -9,6 +10,7 @@ from prometheus_client import REGISTRY
 
 from embark.processes import exit_status, log_json, read_settings, settings_parser
 from embark.settings import RetinaSettings
+from retina.models import models_folder
 from retina.server import serve
 
 
@@ -27,7 +29,7 @@ def main() -> int:
     parser.add_argument(
         "--models",
         type=Path,
-        default=Path("~/.cache/embark/models").expanduser(),
+        default=models_folder(os.environ),
         help="folder of models, sha256-<digest>.onnx (default: %(default)s)",
     )
     asked = parser.parse_args()

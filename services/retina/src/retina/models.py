@@ -3,6 +3,7 @@
 import hashlib
 import logging
 import tempfile
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Final
 
@@ -13,6 +14,14 @@ from retina.errors import RefusedError
 
 _READABLE: Final = 0o644
 """mkstemp's 0600 would hide the model from a service of another user that shares the folder."""
+
+
+def models_folder(environment: Mapping[str, str]) -> Path:
+    """Return where models are kept unless told otherwise: $EMBARK_CACHE/models, or in the user's cache folder."""
+    chosen = environment.get("EMBARK_CACHE")
+    if chosen:
+        return Path(chosen) / "models"
+    return Path(environment.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "embark" / "models"
 
 
 def model_path(folder: Path, digest: str) -> Path:
