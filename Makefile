@@ -4,7 +4,7 @@ SHELL := /bin/bash
 BUF_VERSION := 1.75.0
 PROTOS := $(wildcard protos/embark/v1/*.proto)
 SERVICES := protos/embark/v1/embark.proto protos/embark/v1/retina.proto
-SOURCES := sdk services samples tests benchmarks
+SOURCES := sdk operator services samples tests benchmarks
 
 export UV_PYTHON_DOWNLOADS := never
 UV = $(shell scripts/uv)
@@ -53,7 +53,7 @@ generate: sync  ## Write the gRPC stubs from protos/
 check: sync  ## Format, lint, types, layers, protos, and generated files up to date
 	@$(RUN) ruff format --check $(SOURCES)
 	@$(RUN) ruff check $(SOURCES)
-	@$(RUN) mypy sdk/src services/*/src samples/models samples/demo benchmarks tests sdk/tests services/*/tests
+	@$(RUN) mypy sdk/src operator/src services/*/src samples/models samples/demo benchmarks tests sdk/tests operator/tests services/*/tests
 	@$(RUN) lint-imports
 	@scripts/check-protos $(BUF_VERSION)
 	@scripts/check-generated

@@ -1,6 +1,6 @@
 """The EmbeddingCache resource as frozen values; no I/O, no clock, no environment."""
 
-from embark.spec.backends import Cassandra, Kafka, Retry, Store, Topic
+from embark.spec.backends import Cassandra, Kafka, Retry, SaslMechanism, Store, Topic
 from embark.spec.cache import API_VERSION, KIND, EmbeddingCache, EmbeddingCacheSpec, Metadata
 from embark.spec.encoder import Batch, DType, Encoder, Fetch, Modality, Normalization, Output, Preprocessing, Provider
 from embark.spec.serving import EmbArk, HotTier, Kfc, Miss, NegativeTTL, Oov, Retina
@@ -30,6 +30,7 @@ __all__ = [
     "Provider",
     "Retina",
     "Retry",
+    "SaslMechanism",
     "Store",
     "Topic",
 ]

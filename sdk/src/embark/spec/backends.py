@@ -34,6 +34,14 @@ class WriteConsistency(StrEnum):
     ALL = "ALL"
 
 
+class SaslMechanism(StrEnum):
+    """How a user proves itself to Kafka."""
+
+    PLAIN = "PLAIN"
+    SCRAM_SHA_256 = "SCRAM-SHA-256"
+    SCRAM_SHA_512 = "SCRAM-SHA-512"
+
+
 class DeletionPolicy(StrEnum):
     """What becomes of the keyspace when the cache is deleted."""
 
@@ -63,6 +71,9 @@ class Cassandra(Model):
         default="", description="Secret with username and password; empty: no authentication."
     )
     tls_secret: SecretName = Field(default="", description="Secret with ca.crt, tls.crt and tls.key; empty: no TLS.")
+    vector_search: bool = Field(
+        default=False, description="Index the vectors too, so that Similar finds a key's neighbours; needs Cassandra 5."
+    )
 
 
 class Store(Model):
@@ -86,6 +97,9 @@ class Kafka(Model):
     replication_factor: int = Field(default=1, ge=1, le=9, description="Replicas of every partition.")
     credentials_secret: SecretName = Field(
         default="", description="Secret with username and password for SASL; empty: no authentication."
+    )
+    sasl_mechanism: SaslMechanism = Field(
+        default=SaslMechanism.SCRAM_SHA_512, description="How the user of credentialsSecret proves itself."
     )
     tls_secret: SecretName = Field(default="", description="Secret with ca.crt, tls.crt and tls.key; empty: no TLS.")
 

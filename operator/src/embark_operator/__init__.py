@@ -1,0 +1,1 @@
+"""The operator: reconciles EmbeddingCache resources into Retina, KFC and EmbArk on Kubernetes."""
