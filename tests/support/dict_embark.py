@@ -124,6 +124,23 @@ class DictEmbArk(EmbArkServiceServicer):
             max_keys_per_request=self.max_keys,
         )
 
+    def Similar(self, request: embark_pb2.SimilarRequest, context: grpc.ServicerContext) -> embark_pb2.SimilarResponse:
+        """Find all keys of the space in their order, each with the share of the others that come after it as score."""
+        rows = self._begin("Similar", request, context, request.space)
+        reply = embark_pb2.SimilarResponse(space=rows.id)
+        near = sorted(rows.vectors)
+        if request.WhichOneof("query") == "key":
+            status = embark_pb2.PrefetchResponse()
+            self._report(rows, [request.key], status, context)
+            [reply.status] = status.statuses
+            if status.causes:
+                reply.cause.CopyFrom(status.causes[0])
+            near = [key for key in near if key != request.key] if reply.status == HIT else []
+        for place, key in enumerate(near[: request.k]):
+            reply.keys.append(key)
+            reply.scores.append(1 - place / len(near))
+        return reply
+
     def Export(
         self, request: embark_pb2.ExportRequest, context: grpc.ServicerContext
     ) -> Iterator[embark_pb2.ExportResponse]:

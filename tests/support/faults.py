@@ -6,8 +6,8 @@ from datetime import timedelta
 
 from embark.clock import Micros
 from embark.errors import UnavailableError
-from embark.store import EmbeddingStore, Row
-from embark.topic import DeadLetters, FillConsumer, FillProducer, Topic
+from embark.store import EmbeddingStore, Neighbour, Row, Search
+from embark.topic import DeadLetters, FillConsumer, FillProducer, Losses, Topic
 
 
 class FaultyStore:
@@ -29,6 +29,10 @@ class FaultyStore:
     def scan(self, space: str, page: int = 1000) -> Iterator[Sequence[Row]]:
         self._check()
         return self._store.scan(space, page)
+
+    def similar(self, space: str, search: Search, timeout: timedelta) -> Sequence[Neighbour]:
+        self._check()
+        return self._store.similar(space, search, timeout)
 
     def count(self, space: str) -> int:
         self._check()
@@ -88,6 +92,9 @@ class _Producer:
 
     def pending(self) -> int:
         return self._producer.pending()
+
+    def losses(self) -> Losses:
+        return self._producer.losses()
 
     def close(self, timeout: timedelta) -> int:
         return self._producer.close(timeout)

@@ -64,7 +64,8 @@ def test_no_package_takes_the_name_of_an_own_command() -> None:
 
 def test_every_command_and_option_says_what_it_is_for() -> None:
     cli = build_cli(added=list)
-    assert sorted(cli.commands) == ["describe", "export", "invalidate", "lookup", "prefetch", "put", "validate"]
+    own = ["describe", "export", "invalidate", "lookup", "prefetch", "put", "similar", "validate"]
+    assert sorted(cli.commands) == own
     silent = [
         f"{command.name} {option.name}"
         for command in cli.commands.values()

@@ -13,7 +13,11 @@ Run = Callable[..., Result]
 
 
 @pytest.mark.parametrize(
-    "command", [["lookup", "k"], ["prefetch", "k"], ["invalidate", "k"], ["describe"], ["export", "-o", "x.parquet"]]
+    "command",
+    [
+        *(["lookup", "k"], ["prefetch", "k"], ["invalidate", "k"], ["similar", "k"]),
+        *(["describe"], ["export", "-o", "x.parquet"]),
+    ],
 )
 def test_a_lost_server_is_one_line_that_names_it(run: Run, command: list[str]) -> None:
     with socket.socket() as free:

@@ -4,7 +4,9 @@ from pathlib import Path
 import pytest
 from fake_clock import FakeClock
 
-pytest.register_assert_rewrite("store_contract", "store_write_rule")
+pytest.register_assert_rewrite(
+    "progress_contract", "ranges_contract", "store_contract", "store_neighbours", "store_write_rule"
+)
 
 from store_rows import OTHER_SPACE, SPACE  # noqa: E402 - after the rewriting is asked for
 

@@ -5,6 +5,8 @@ import pytest
 from cassandra_keyspaces import cql_session, store_settings
 from cassandra_server import CassandraServer
 from fake_clock import FakeClock
+from progress_contract import ProgressContract
+from ranges_contract import RangesContract
 from store_contract import StoreContract
 from store_rows import OTHER_SPACE, PATIENT, SPACE, embedding, negative, read_one, scanned
 
@@ -47,7 +49,7 @@ def store(settings: StoreSettings, cql: Any, clock: FakeClock) -> Iterator[Embed
     store.close()
 
 
-class TestCassandraStore(StoreContract):
+class TestCassandraStore(StoreContract, RangesContract, ProgressContract):
     """The contract, on a real Cassandra."""
 
     last_of_equals_wins = False

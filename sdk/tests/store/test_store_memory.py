@@ -2,7 +2,10 @@ from datetime import timedelta
 
 import pytest
 from fake_clock import FakeClock
+from progress_contract import ProgressContract
+from ranges_contract import RangesContract
 from store_contract import StoreContract
+from store_neighbours import NeighbourContract
 from store_rows import OTHER_SPACE, SPACE, embedding
 
 from embark.store import EmbeddingStore
@@ -18,7 +21,7 @@ def store(clock: FakeClock) -> EmbeddingStore:
     return store
 
 
-class TestMemoryStore(StoreContract):
+class TestMemoryStore(StoreContract, NeighbourContract, RangesContract, ProgressContract):
     """The contract, in memory."""
 
 

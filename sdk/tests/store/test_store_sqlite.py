@@ -8,7 +8,10 @@ import pytest
 from eventually import eventually
 from fake_clock import FakeClock
 from killed_child import child
+from progress_contract import ProgressContract
+from ranges_contract import RangesContract
 from store_contract import StoreContract
+from store_neighbours import NeighbourContract
 from store_rows import PATIENT, SPACE, embedding, negative, read_one, scanned
 
 from embark.errors import UnavailableError
@@ -18,7 +21,7 @@ from embark.store.sqlite import SqliteStore
 NO_TIME = timedelta(0)
 
 
-class TestSqliteStore(StoreContract):
+class TestSqliteStore(StoreContract, NeighbourContract, RangesContract, ProgressContract):
     """The contract, in a file."""
 
 

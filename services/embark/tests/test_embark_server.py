@@ -16,6 +16,8 @@ from prometheus_client import CollectorRegistry
 
 from embark.rpc.channels import open_channel
 from embark.settings import Listen
+from embark.topic import Losses
+from embark.topic.memory import MemoryTopic
 from embark.v1 import embark_pb2 as pb
 from embark.v1.embark_pb2_grpc import EmbArkServiceStub
 from embark_server.handlers import SERVICE
@@ -157,6 +159,23 @@ def test_metrics_are_on_the_second_port() -> None:
         assert code == 200
         assert 'embark_keys_total{method="Lookup",space="active",status="OOV_ENQUEUED"} 1.0' in text
         assert "embark_fills_pending 1.0" in text
+
+
+def test_lost_fills_are_counted_by_how_they_were_lost() -> None:
+    with running() as bench:
+        assert [bench.counted(f"embark_fills_{how}_total") for how in ("shed", "refused", "dropped")] == [0, 0, 0]
+        bench.producer.lost = Losses(shed=3, refused=1, dropped=2)
+        text = probe(bench, "/metrics")[1]
+    for line in ("embark_fills_shed_total 3.0", "embark_fills_refused_total 1.0", "embark_fills_dropped_total 2.0"):
+        assert line in text
+
+
+def test_what_a_full_topic_sheds_is_counted() -> None:
+    topic = MemoryTopic(1, capacity=2)
+    with running(producer=topic.producer()) as bench:
+        assert statuses_of(bench.lookup("a", "b", "c")).count(KeyStatus.SHED) == 1
+        assert bench.counted("embark_fills_shed_total") == 1
+    topic.close()
 
 
 def test_a_port_that_is_taken_is_said() -> None:

@@ -10,7 +10,7 @@ import numpy.typing as npt
 
 from embark.causes import Cause
 from embark.cli.keys import show_key
-from embark.client import Embeddings, KeyStatus
+from embark.client import Embeddings, KeyStatus, Neighbours
 
 _FIRST_NUMBERS = 3
 
@@ -41,13 +41,31 @@ def lookup_json(keys: Sequence[bytes], found: Embeddings, *, vectors: bool) -> l
             "status": status.name,
             "space": found.space,
         }
-        cause = found.causes.get(index)
-        if cause is not None:
-            line["cause"] = {"kind": cause.kind.value, "detail": cause.detail}
+        line |= _cause_json(found.causes.get(index))
         if vectors:
             line["vector"] = found.vectors[index].tolist()
         lines.append(json.dumps(line))
     return lines
+
+
+def neighbours_rows(found: Neighbours) -> list[list[str]]:
+    """Return a heading, and a row for every neighbour."""
+    return [
+        ["KEY", "SCORE"],
+        *([show_key(key), f"{score:.4f}"] for key, score in zip(found.keys, found.scores, strict=True)),
+    ]
+
+
+def neighbours_json(key: bytes, found: Neighbours) -> str:
+    """Return the JSON object of a search for the neighbours of a key."""
+    line = {
+        "key": key.decode(errors="backslashreplace"),
+        "status": found.status.name if found.status is not None else None,
+        "space": found.space,
+        **_cause_json(found.cause),
+        "neighbours": [{"key": near, "score": score} for near, score in zip(found.keys, found.scores, strict=True)],
+    }
+    return json.dumps(line)
 
 
 def report(
@@ -69,6 +87,10 @@ def _numbers(vector: npt.NDArray[np.floating]) -> list[str]:
     first = " ".join(f"{number:.4f}" for number in vector[:_FIRST_NUMBERS].tolist())
     more = " …" if len(vector) > _FIRST_NUMBERS else ""
     return [f"{float(np.linalg.norm(vector.astype(np.float64))):.4f}", f"{first}{more}"]
+
+
+def _cause_json(cause: Cause | None) -> dict[str, Any]:
+    return {} if cause is None else {"cause": {"kind": cause.kind.value, "detail": cause.detail}}
 
 
 def _cause(cause: Cause | None) -> str:

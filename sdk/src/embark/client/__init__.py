@@ -1,7 +1,7 @@
 """The client of EmbArk, for threads (EmbArkClient) and for asyncio (AsyncEmbArkClient)."""
 
 from embark.client.aio import AsyncEmbArkClient
-from embark.client.embeddings import Embeddings, KeyStatus, Outcomes
+from embark.client.embeddings import Embeddings, KeyStatus, Neighbours, Outcomes
 from embark.client.refusals import BadReplyError, InvalidRequestError, MissingEmbeddingsError, MixedSpacesError
 from embark.client.spaces import SpaceDescription
 from embark.client.terms import OnMiss
@@ -16,6 +16,7 @@ __all__ = [
     "KeyStatus",
     "MissingEmbeddingsError",
     "MixedSpacesError",
+    "Neighbours",
     "OnMiss",
     "Outcomes",
     "SpaceDescription",

@@ -11,8 +11,8 @@ import numpy as np
 import numpy.typing as npt
 
 from embark.client.aio_transport import AioTransport
-from embark.client.batches import Keys
-from embark.client.embeddings import Embeddings, Outcomes
+from embark.client.batches import Keys, Vector
+from embark.client.embeddings import Embeddings, Neighbours, Outcomes
 from embark.client.plans import Plans
 from embark.client.spaces import SpaceDescription
 from embark.client.streams import AHEAD, EXPORT_PART_SECONDS, Asked, ExportPart, LookupStreaming, export_part
@@ -67,6 +67,17 @@ class AsyncEmbArkClient:
     ) -> Outcomes:
         """Do as EmbArkClient.put."""
         return await self._transport.run(self._plans.put(space, keys, vectors), self._terms(timeout))
+
+    async def similar(
+        self,
+        key_or_vector: str | bytes | Vector,
+        k: int = 10,
+        *,
+        space: str | None = None,
+        timeout: float | None = None,  # noqa: ASYNC109
+    ) -> Neighbours:
+        """Do as EmbArkClient.similar."""
+        return await self._transport.run(self._plans.similar(key_or_vector, k, space), self._terms(timeout))
 
     async def describe(self, space: str | None = None, *, timeout: float | None = None) -> SpaceDescription:  # noqa: ASYNC109
         """Do as EmbArkClient.describe."""

@@ -1,4 +1,4 @@
-"""How many keys make one request, and what a request holds; used by the plans and by streams."""
+"""How many keys make one request, and keys and vectors as it holds them; used by the plans and by streams."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -10,6 +10,8 @@ import numpy.typing as npt
 from embark.space import VectorForm
 
 Keys = Sequence[str | bytes]
+Vector = npt.NDArray[np.generic] | Sequence[float]
+"""One vector, [dimension]."""
 
 # A quarter of what a channel takes: room for the active space to change to one of larger vectors.
 MAX_BATCH_BYTES: Final = 64 * 1024 * 1024
@@ -77,3 +79,11 @@ def rows_of_form(vectors: npt.NDArray[np.generic], count: int, form: VectorForm)
     if not finite.all():
         raise ValueError(f"vectors[{int(np.argmin(finite))}] holds a number that is not finite as {form.dtype}")
     return rows
+
+
+def vector_of_form(vector: Vector, form: VectorForm) -> bytes:
+    """Return one vector in the space's form, as it travels; raises as rows_of_form."""
+    array = np.asarray(vector)
+    if array.shape != (form.dimension,):
+        raise ValueError(f"the vector has shape {array.shape}; one of this space has ({form.dimension},)")
+    return rows_of_form(array[np.newaxis], 1, form).tobytes()

@@ -1,4 +1,4 @@
-"""What callers of the client get back: an array with a status for every key, or statuses alone."""
+"""What callers of the client get back: an array with a status for every key, statuses alone, or neighbours."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -62,3 +62,21 @@ class Outcomes:
 
     def __len__(self) -> int:
         return len(self.statuses)
+
+
+@dataclass(frozen=True, slots=True)
+class Neighbours:
+    """The answer to a search: the keys nearest to what was asked, nearest first, with their cosines in [-1, 1].
+
+    `status` is that of the asked key, which has neighbours only as a HIT, and `cause` why it is NEGATIVE or INVALID;
+    both are None where a vector was asked.
+    """
+
+    keys: tuple[str, ...]
+    scores: tuple[float, ...]
+    status: KeyStatus | None
+    space: str
+    cause: Cause | None = None
+
+    def __len__(self) -> int:
+        return len(self.keys)

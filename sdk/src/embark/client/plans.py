@@ -11,10 +11,10 @@ from typing import TYPE_CHECKING, Any, Final, TypeVar
 import numpy as np
 import numpy.typing as npt
 
-from embark.client.batches import Keys, Limits, encode_keys, rows_of_form, split
-from embark.client.embeddings import Embeddings, Outcomes
+from embark.client.batches import Keys, Limits, Vector, encode_keys, rows_of_form, split, vector_of_form
+from embark.client.embeddings import Embeddings, Neighbours, Outcomes
 from embark.client.refusals import BadReplyError, InvalidRequestError, MissingEmbeddingsError, MixedSpacesError
-from embark.client.replies import empty_embeddings, merge_lookups, merge_outcomes
+from embark.client.replies import empty_embeddings, merge_lookups, merge_outcomes, neighbours_of_reply
 from embark.client.spaces import SpaceDescription, description_of_wire
 from embark.client.terms import OnMiss, Terms, duration_of
 from embark.errors import EmbArkError
@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 SERVICE: Final = "embark.v1.EmbArkService"
 """The full name, as the health check of a channel asks for it."""
+_UINT32: Final = 2**32
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,7 +57,7 @@ class Plans:
     def __init__(self, server: str) -> None:
         self.server = server
         self._limits: Limits | None = None
-        self._forms: dict[str, VectorForm] = {}
+        self._forms: dict[str, VectorForm] = {}  # of the active space under "" too, until a request is refused
 
     @property
     def limits(self) -> Limits:
@@ -66,7 +67,10 @@ class Plans:
     def describe(self, space: str | None) -> Plan[SpaceDescription]:
         """Ask what a space is."""
         [reply] = self._answers((yield [_describe_call(space)]))
-        return self._learn(reply)
+        description = self._learn(reply)
+        if not space:
+            self._forms[""] = description.form
+        return description
 
     def lookup(self, keys: Keys, space: str | None, on_miss: OnMiss) -> Plan[Embeddings]:
         """Ask for embeddings, all of one space."""
@@ -109,6 +113,27 @@ class Plans:
         requests = [embark_pb2.PutRequest(space=space, keys=raw[p], vectors=rows[p].tobytes()) for p in parts]
         replies = self._answers((yield [Call("Put", request) for request in requests]))
         return merge_outcomes(self.server, [len(request.keys) for request in requests], replies)
+
+    def similar(self, query: str | bytes | Vector, k: int, space: str | None) -> Plan[Neighbours]:
+        """Ask for the neighbours of a key, or of a vector."""
+        if not 0 < k < _UINT32:
+            raise InvalidRequestError(self.server, f"k is {k}; it counts the neighbours to find")
+        request = embark_pb2.SimilarRequest(k=k, space=space or "")
+        of_key = isinstance(query, str | bytes)
+        if isinstance(query, str | bytes):
+            [request.key] = encode_keys([query])
+        else:
+            form = self._forms.get(space or "")
+            if form is None:
+                form = (yield from self.describe(space)).form
+            try:
+                request.vector = vector_of_form(query, form)
+            except ValueError as error:
+                raise InvalidRequestError(self.server, str(error)) from None
+        [reply] = self._answers((yield [Call("Similar", request)]))
+        if space and reply.space != space:
+            raise BadReplyError(self.server, f"space {space} was asked for, and another one answered")
+        return neighbours_of_reply(self.server, reply, k, of_key=of_key)
 
     def checked(self, keys: Sequence[bytes], embeddings: Embeddings, on_miss: OnMiss) -> Embeddings:
         """Return the embeddings.
@@ -160,8 +185,9 @@ class Plans:
     def _answers(self, replies: Sequence[Any]) -> list[Any]:
         for reply in replies:
             if isinstance(reply, InvalidRequestError):
-                # It may be the limits that changed: ask for them again.
+                # It may be the limits that changed, or the active space: ask for them again.
                 self._limits = None
+                self._forms.pop("", None)
             if isinstance(reply, EmbArkError):
                 raise reply
         return list(replies)

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
-from embark.client.embeddings import Embeddings, KeyStatus, Outcomes
+from embark.client.embeddings import Embeddings, KeyStatus, Neighbours, Outcomes
 from embark.client.refusals import BadReplyError
 from embark.rpc.wire import cause_of_wire, form_of_wire
 from embark.space import VectorForm
@@ -83,6 +83,27 @@ def rows_of_reply(server: str, vectors: bytes, count: int, form: VectorForm) -> 
     if len(vectors) != count * form.nbytes:
         raise BadReplyError(server, f"a reply has {len(vectors)} bytes for {count} vectors of {form.nbytes}")
     return vectors
+
+
+def neighbours_of_reply(server: str, reply: embark_pb2.SimilarResponse, k: int, *, of_key: bool) -> Neighbours:
+    """Return the value of a reply to a search of `k` neighbours, of a key or of a vector.
+
+    Raises:
+        BadReplyError: more neighbours than were asked for, not a score for every key, or a key that is not UTF-8.
+    """
+    if len(reply.keys) != len(reply.scores) or len(reply.keys) > k:
+        raise BadReplyError(server, f"a reply has {len(reply.keys)} keys and {len(reply.scores)} scores for k = {k}")
+    try:
+        keys = tuple(key.decode() for key in reply.keys)
+    except UnicodeDecodeError as error:
+        raise BadReplyError(server, f"a reply has a key that is not UTF-8: {error}") from None
+    return Neighbours(
+        keys,
+        tuple(reply.scores),
+        _STATUSES.get(reply.status, KeyStatus.UNKNOWN) if of_key else None,
+        reply.space,
+        cause_of_wire(reply.cause) if reply.HasField("cause") else None,
+    )
 
 
 def empty_embeddings(form: VectorForm, space: str) -> Embeddings:

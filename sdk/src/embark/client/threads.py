@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Self
 import numpy as np
 import numpy.typing as npt
 
-from embark.client.batches import Keys
-from embark.client.embeddings import Embeddings, Outcomes
+from embark.client.batches import Keys, Vector
+from embark.client.embeddings import Embeddings, Neighbours, Outcomes
 from embark.client.plans import Plans
 from embark.client.spaces import SpaceDescription
 from embark.client.streams import AHEAD, EXPORT_PART_SECONDS, Asked, ExportPart, LookupStreaming, export_part
@@ -73,6 +73,21 @@ class EmbArkClient:
     ) -> Outcomes:
         """Write embeddings of `space`, [number of keys, dimension], cast to the space's dtype; HIT: it is written."""
         return self._transport.run(self._plans.put(space, keys, vectors), self._terms(timeout))
+
+    def similar(
+        self,
+        key_or_vector: str | bytes | Vector,
+        k: int = 10,
+        *,
+        space: str | None = None,
+        timeout: float | None = None,
+    ) -> Neighbours:
+        """Return the `k` nearest neighbours, in `space` or else the active one, of a key or of a vector [dimension].
+
+        A key without an embedding is asked for as by lookup, and has none yet. A cache whose vectorSearch is off
+        refuses.
+        """
+        return self._transport.run(self._plans.similar(key_or_vector, k, space), self._terms(timeout))
 
     def describe(self, space: str | None = None, *, timeout: float | None = None) -> SpaceDescription:
         """Return what `space`, or else the active one, is."""

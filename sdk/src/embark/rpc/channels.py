@@ -9,6 +9,11 @@ import grpc.aio
 # A reply of 1,024 keys of 4,096 float32 elements is 16 MiB; texts and images of a request stay well below.
 MAX_MESSAGE_BYTES: Final = 256 * 1024 * 1024
 
+# A channel asks for addresses again only when a connection ends. So servers end each one after a while, calls in flight
+# first, and a server that was added to the others gets its share within that while.
+_CONNECTION_AGE_MS: Final = 20_000
+_RESOLVE_AGAIN_MS: Final = 5_000
+
 _OPTIONS: Final = (
     ("grpc.max_receive_message_length", MAX_MESSAGE_BYTES),
     ("grpc.max_send_message_length", MAX_MESSAGE_BYTES),
@@ -16,6 +21,7 @@ _OPTIONS: Final = (
     ("grpc.initial_reconnect_backoff_ms", 100),
     ("grpc.min_reconnect_backoff_ms", 100),
     ("grpc.max_reconnect_backoff_ms", 2_000),
+    ("grpc.dns_min_time_between_resolutions_ms", _RESOLVE_AGAIN_MS),
 )
 
 
@@ -56,4 +62,5 @@ def server_options() -> list[tuple[str, str | int]]:
         ("grpc.max_receive_message_length", MAX_MESSAGE_BYTES),
         ("grpc.max_send_message_length", MAX_MESSAGE_BYTES),
         ("grpc.so_reuseport", 0),
+        ("grpc.max_connection_age_ms", _CONNECTION_AGE_MS),
     ]

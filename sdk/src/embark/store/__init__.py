@@ -1,6 +1,35 @@
 """Stores of embeddings behind one protocol."""
 
-from embark.store.protocols import EmbeddingReader, EmbeddingStore, EmbeddingWriter
+from embark.store.neighbours import Neighbour, Search
+from embark.store.progress import Progress
+from embark.store.protocols import (
+    Checkpoints,
+    EmbeddingReader,
+    EmbeddingStore,
+    EmbeddingWriter,
+    NeighbourReader,
+    RangeReader,
+    RolloutStore,
+)
+from embark.store.ranges import Page, TokenRange, split_ring
 from embark.store.rows import Embedding, Negative, Row, expired
 
-__all__ = ["Embedding", "EmbeddingReader", "EmbeddingStore", "EmbeddingWriter", "Negative", "Row", "expired"]
+__all__ = [
+    "Checkpoints",
+    "Embedding",
+    "EmbeddingReader",
+    "EmbeddingStore",
+    "EmbeddingWriter",
+    "Negative",
+    "Neighbour",
+    "NeighbourReader",
+    "Page",
+    "Progress",
+    "RangeReader",
+    "RolloutStore",
+    "Row",
+    "Search",
+    "TokenRange",
+    "expired",
+    "split_ring",
+]

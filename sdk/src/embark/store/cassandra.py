@@ -1,7 +1,6 @@
 """The store in Cassandra, behind EmbArk and KFC wherever they run as services."""
 
 import ssl
-import time
 from collections.abc import Iterator, Sequence
 from datetime import timedelta
 from typing import Any, Final
@@ -12,28 +11,34 @@ from embark.clock import Clock, Micros
 from embark.settings import StoreSettings
 from embark.store.cassandra_access import Credentials
 from embark.store.cassandra_count import estimate_partitions
+from embark.store.cassandra_directions import DirectedTable
 from embark.store.cassandra_errors import unavailable_on_failure
 from embark.store.cassandra_link import CassandraLink
+from embark.store.cassandra_progress import CassandraCheckpoints
 from embark.store.cassandra_requests import CassandraRequests
-from embark.store.cassandra_ring import groups_by_replica, token_ranges
-from embark.store.cassandra_rows import of_columns, write_values
-from embark.store.cassandra_schema import ensure_schema
+from embark.store.cassandra_ring import WHOLE_RING, groups_by_replica, token_ranges
+from embark.store.cassandra_rows import of_columns
+from embark.store.cassandra_schema import drop_table, ensure_schema, has_progress
+from embark.store.cassandra_search import CassandraSearch
 from embark.store.cassandra_table import Table
+from embark.store.neighbours import Neighbour, Search
+from embark.store.ranges import Page, TokenRange, pages_of
 from embark.store.rows import Row, expired
 
 # For what no look-up waits for: a write or delete, a page of a scan, a count.
 _PATIENCE: Final = timedelta(seconds=10)
-# For ensure_space: a schema command may wait for a server that has just been started.
+# For ensure_space and drop_space: a schema command may wait for a server that has just been started.
 _CONNECT_PATIENCE: Final = timedelta(seconds=30)
 # One request for many keys costs the client little more than one for a single key; the server reads them in parallel.
 _KEYS_A_REQUEST: Final = 32
+_FILLED_A_PAGE: Final = 500
 _COUNTED_A_PAGE: Final = 5_000
 # A larger table is not read through to count it.
 _COUNTED_EXACTLY: Final = 100_000
 
 
 class CassandraStore:
-    """An EmbeddingStore in the keyspace of `settings`; thread-safe.
+    """A RolloutStore in the keyspace of `settings`; thread-safe.
 
     Nothing is dialled before the first call. While Cassandra does not answer, every call ends as UnavailableError, in
     its time, and the connection comes back by itself. A space without the table of the schema command is unavailable.
@@ -53,17 +58,40 @@ class CassandraStore:
         self._clock = clock
         self._link = CassandraLink(settings.cassandra, credentials, tls)
         self._requests = CassandraRequests()
+        self._checkpoints = CassandraCheckpoints(self._link, self._requests, _PATIENCE)
+        self._search = CassandraSearch(settings.cassandra, self._link, self._requests, clock, _PATIENCE)
+        self._written: type[Table | DirectedTable] = DirectedTable if settings.cassandra.vector_search else Table
 
     def ensure_space(self, space: str) -> None:
-        """Make keyspace and table where they are not there yet; for the schema command alone."""
-        with unavailable_on_failure():
-            session = self._link.session(_CONNECT_PATIENCE.total_seconds())
-        ensure_schema(session, self._cassandra, space)
+        """Make keyspace and tables where they are not there yet; for the schema command alone."""
+        ensure_schema(self._schema_session(), self._cassandra, space)
         self._link.forget(space)
+
+    def ensure_search(self, space: str, dimension: int) -> None:
+        """Make and fill the index of a space's vectors, or drop it, as vectorSearch says; for the schema command alone.
+
+        Raises:
+            InvalidSpecError: vectors of this dimension cannot be indexed.
+        """
+        pages = self.scan_range(space, WHOLE_RING, _FILLED_A_PAGE)
+        self._search.ensure(self._schema_session(), space, dimension, pages)
+        self._link.forget(space)
+
+    def drop_space(self, space: str) -> None:
+        """Drop the space's checkpoints, so that a later fill of the space begins anew, and then its table."""
+        session = self._schema_session()
+        if has_progress(session, self._cassandra):
+            self._checkpoints.drop(space)
+        drop_table(session, self._cassandra, space)
+        self._link.forget(space)
+
+    def checkpoints(self) -> CassandraCheckpoints:
+        """Return the checkpoints in the same keyspace."""
+        return self._checkpoints
 
     def read(self, space: str, keys: Sequence[str], timeout: timedelta) -> dict[str, Row]:
         """Return the rows of those keys that have one, all requests under way together."""
-        table, left = self._table(space, timeout)
+        table, left = self._link.prepared(Table, space, timeout)
         now = self._clock()
         rows: dict[str, Row] = {}
         for found in self._requests.run(table.session, self._reads(table, keys), left):
@@ -81,12 +109,20 @@ class CassandraStore:
             if rows:
                 yield rows
 
+    def scan_range(self, space: str, within: TokenRange, page: int = 1000) -> Iterator[Page]:
+        """Yield the rows of a range, read with the consistency of writes: what a quorum has is not missed."""
+        yield from pages_of(self._fetched(space, within, page), within.end, page)
+
+    def similar(self, space: str, search: Search, timeout: timedelta) -> Sequence[Neighbour]:
+        """Return the nearest embeddings that the index finds; without one, see ensure_search, it is unavailable."""
+        return self._search.similar(space, search, timeout, self.read)
+
     def count(self, space: str) -> int:
         """Return the number of embeddings: exactly up to about 100,000 keys, beyond that Cassandra's own estimate.
 
         The estimate is of partitions, so it counts negatives, and is minutes old.
         """
-        table, _ = self._table(space, _PATIENCE)
+        table, _ = self._link.prepared(Table, space, _PATIENCE)
         with unavailable_on_failure():
             estimate = estimate_partitions(table.session, self._cassandra, space, _PATIENCE)
         if estimate > _COUNTED_EXACTLY:
@@ -97,24 +133,22 @@ class CassandraStore:
 
     def write(self, space: str, rows: Sequence[Row]) -> None:
         """Write rows, each by itself, under way together."""
-        table, left = self._table(space, _PATIENCE)
+        table, left = self._link.prepared(self._written, space, _PATIENCE)
         now = self._clock()
-        self._requests.run(table.session, (table.write.bind(write_values(row, now)) for row in rows), left)
+        self._requests.run(table.session, (table.bind_write(row, now) for row in rows), left)
 
     def delete(self, space: str, keys: Sequence[str], at: Micros) -> None:
         """Delete what was written up to and including `at`."""
-        table, left = self._table(space, _PATIENCE)
+        table, left = self._link.prepared(Table, space, _PATIENCE)
         self._requests.run(table.session, (table.delete.bind((at, key)) for key in keys), left)
 
     def close(self) -> None:
         """Close every connection."""
         self._link.close()
 
-    def _table(self, space: str, timeout: timedelta) -> tuple[Table, timedelta]:
-        """Return the table and what is left of `timeout` once it is there."""
-        begun = time.monotonic()
-        table = self._link.table(space, timeout.total_seconds())
-        return table, timeout - timedelta(seconds=time.monotonic() - begun)
+    def _schema_session(self) -> Any:
+        with unavailable_on_failure():
+            return self._link.session(_CONNECT_PATIENCE.total_seconds())
 
     def _reads(self, table: Table, keys: Sequence[str]) -> Iterator[Any]:
         if len(keys) == 1:
@@ -125,12 +159,18 @@ class CassandraStore:
         for group in groups_by_replica(metadata, self._cassandra.keyspace, asked, _KEYS_A_REQUEST):
             yield BoundStatement(table.read_many, routing_key=group[0].encode()).bind((group,))
 
-    def _pages(self, space: str, statement: str, size: int) -> Iterator[Sequence[Any]]:
-        table, _ = self._table(space, _PATIENCE)
-        for ends in token_ranges(table.session.cluster.metadata):
+    def _fetched(self, space: str, within: TokenRange, page: int) -> Iterator[Sequence[tuple[int, Row | None]]]:
+        for found in self._pages(space, "range_page", page, within):
+            now = self._clock()
+            rows = ((token, of_columns(columns)) for token, *columns in found)
+            yield [(token, None if row is None or expired(row, now) else row) for token, row in rows]
+
+    def _pages(self, space: str, statement: str, size: int, within: TokenRange = WHOLE_RING) -> Iterator[Sequence[Any]]:
+        table, _ = self._link.prepared(Table, space, _PATIENCE)
+        for ends in token_ranges(table.session.cluster.metadata, within):
             state: bytes | None = None
             while True:
-                table, left = self._table(space, _PATIENCE)
+                table, left = self._link.prepared(Table, space, _PATIENCE)
                 bound = getattr(table, statement).bind(ends)
                 bound.fetch_size = size
                 rows, state = self._requests.page(table.session, bound, left, state)

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Final
 
-from cassandra import DriverException, InvalidRequest, OperationTimedOut
+from cassandra import DriverException, InvalidRequest, OperationTimedOut, ReadFailure
 from cassandra.cluster import NoHostAvailable
 from cassandra.connection import ConnectionException
 from cassandra.protocol import ErrorMessage
@@ -32,7 +32,8 @@ def describe(error: BaseException) -> str:
         hosts = ", ".join(f"{host}: {reason}" for host, reason in dict(error.errors or {}).items())
         return f"no Cassandra host answers ({hosts or 'none is up'})"
     if isinstance(error, InvalidRequest):
-        return (
-            f"Cassandra refuses: {getattr(error, 'message', '') or error}; the schema command makes keyspace and tables"
-        )
+        why = getattr(error, "message", "") or error
+        return f"Cassandra refuses: {why}; the schema command makes keyspace, tables and index"
+    if isinstance(error, ReadFailure) and "INDEX_NOT_AVAILABLE" in str(error):
+        return "Cassandra is still building the index of the space's vectors"
     return f"Cassandra: {type(error).__name__}: {error}"

@@ -4,12 +4,14 @@ Connecting and preparing take longer than a look-up may wait, so one worker thre
 no longer than it has time. What failed is tried again by the first caller after RETRY_SECONDS.
 """
 
+import socket
 import ssl
 import threading
 import time
 from concurrent.futures import CancelledError, Future, ThreadPoolExecutor
 from dataclasses import dataclass
-from typing import Any, Final, TypeVar
+from datetime import timedelta
+from typing import Any, Final, Protocol, Self, TypeVar, cast
 
 from cassandra.auth import PlainTextAuthProvider
 from cassandra.cluster import EXEC_PROFILE_DEFAULT, Cluster, ExecutionProfile
@@ -20,7 +22,6 @@ from embark.errors import ClosedError, UnavailableError
 from embark.spec import Cassandra
 from embark.store.cassandra_access import Credentials
 from embark.store.cassandra_errors import DRIVER_ERRORS, describe
-from embark.store.cassandra_table import Table
 
 T = TypeVar("T")
 RETRY_SECONDS: Final = 1.0
@@ -30,8 +31,24 @@ _HEARTBEAT_SECONDS: Final = 2
 _HEARTBEAT_TIMEOUT_SECONDS: Final = 4
 _CONNECT_TIMEOUT_SECONDS: Final = 2
 _RECONNECT_SECONDS: Final = 1.0
+# The driver sends 4 KiB at a time. Without this the end of a longer write waits, by Nagle's algorithm, until the server
+# acknowledges its beginning, and a server that sees no whole request takes 40 ms for that.
+_AT_ONCE: Final = (socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
 # Its frames cost the client less than those of version 5, which carry checksums computed in Python.
 _PROTOCOL_VERSION: Final = 4
+
+
+class Prepared(Protocol):
+    """Prepared statements of one space, such as a Table."""
+
+    @classmethod
+    def prepare(cls, session: Any, cassandra: Cassandra, space: str) -> Self:
+        """Prepare the statements; raises the driver's errors."""
+        ...
+
+
+P = TypeVar("P", bound=Prepared)
+_Asked = tuple[type[Prepared], str]
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,7 +58,7 @@ class _Failure:
 
 
 class CassandraLink:
-    """Lends the session and the tables of one keyspace; thread-safe."""
+    """Lends the session and the prepared statements of one keyspace; thread-safe."""
 
     def __init__(self, cassandra: Cassandra, credentials: Credentials | None, tls: ssl.SSLContext | None) -> None:
         self._cassandra = cassandra
@@ -49,38 +66,38 @@ class CassandraLink:
         self._tls = tls
         self._guard = threading.Lock()
         self._worker = ThreadPoolExecutor(1, thread_name_prefix="embark-cassandra")
-        self._tables: dict[str, Table] = {}
-        self._attempts: dict[str, Future[Table | _Failure]] = {}
+        self._prepared: dict[_Asked, Prepared] = {}
+        self._attempts: dict[_Asked, Future[Prepared | _Failure]] = {}
         self._session: Any = None  # of the worker's thread, until that has ended
         self._closed = False
 
-    def table(self, space: str, seconds: float) -> Table:
-        """Return a space's table, waiting up to `seconds` for the connection.
+    def prepared(self, kind: type[P], space: str, timeout: timedelta) -> tuple[P, timedelta]:
+        """Return a space's statements of a kind, and what is left of `timeout` once they and the connection are there.
 
         Raises:
-            UnavailableError: there is no connection, or no such table, or not in time.
+            UnavailableError: there is no connection, or not what the statements are about, or not in time.
             ClosedError: after close().
         """
-        table = self._tables.get(space)
-        if table is not None:
-            return table
-        found = self._await(self._attempt(space), seconds)
+        begun = time.monotonic()
+        found = self._prepared.get((kind, space)) or self._await(self._attempt((kind, space)), timeout.total_seconds())
         if isinstance(found, _Failure):
             raise UnavailableError("store", found.message)
-        return found
+        return cast("P", found), timeout - timedelta(seconds=time.monotonic() - begun)
 
     def session(self, seconds: float) -> Any:
-        """Return the driver's session, as table() does; raises the driver's errors as well."""
+        """Return the driver's session, as prepared() does; raises the driver's errors as well."""
         with self._guard:
             self._check_open()
             future = self._worker.submit(self._connect)
         return self._await(future, seconds)
 
     def forget(self, space: str) -> None:
-        """Ask anew for a table that may have been made since it was found missing."""
+        """Prepare anew what may have been made, or dropped, since."""
         with self._guard:
-            self._tables.pop(space, None)
-            self._attempts.pop(space, None)
+            for kept in (self._prepared, self._attempts):
+                for asked in list(kept):
+                    if asked[1] == space:
+                        kept.pop(asked, None)
 
     def close(self) -> None:
         """Close every connection; calls under way fail."""
@@ -89,16 +106,16 @@ class CassandraLink:
                 return
             self._closed = True
         self._worker.shutdown(wait=True, cancel_futures=True)
-        self._tables.clear()
+        self._prepared.clear()
         if self._session is not None:
             self._session.cluster.shutdown()
 
-    def _attempt(self, space: str) -> "Future[Table | _Failure]":
+    def _attempt(self, asked: _Asked) -> "Future[Prepared | _Failure]":
         with self._guard:
             self._check_open()
-            attempt = self._attempts.get(space)
+            attempt = self._attempts.get(asked)
             if attempt is None or _is_over(attempt):
-                attempt = self._attempts[space] = self._worker.submit(self._prepare, space)
+                attempt = self._attempts[asked] = self._worker.submit(self._prepare, asked)
             return attempt
 
     def _await(self, future: "Future[T]", seconds: float) -> T:
@@ -109,13 +126,14 @@ class CassandraLink:
         except TimeoutError:
             raise UnavailableError("store", "there is no connection to Cassandra yet") from None
 
-    def _prepare(self, space: str) -> Table | _Failure:
+    def _prepare(self, asked: _Asked) -> Prepared | _Failure:
+        kind, space = asked
         try:
-            table = Table.prepare(self._connect(), self._cassandra, space)
+            prepared = kind.prepare(self._connect(), self._cassandra, space)
         except DRIVER_ERRORS as error:
             return _Failure(describe(error), time.monotonic() + RETRY_SECONDS)
-        self._tables[space] = table
-        return table
+        self._prepared[asked] = prepared
+        return prepared
 
     def _connect(self) -> Any:
         if self._session is None:
@@ -141,6 +159,7 @@ def _cluster(cassandra: Cassandra, credentials: Credentials | None, tls: ssl.SSL
         port=cassandra.port,
         protocol_version=_PROTOCOL_VERSION,
         compression=False,  # vectors do not compress
+        sockopts=[_AT_ONCE],
         auth_provider=PlainTextAuthProvider(credentials.username, credentials.password) if credentials else None,
         ssl_context=tls,
         execution_profiles={EXEC_PROFILE_DEFAULT: profile},
@@ -153,7 +172,7 @@ def _cluster(cassandra: Cassandra, credentials: Credentials | None, tls: ssl.SSL
     )
 
 
-def _is_over(future: "Future[Table | _Failure]") -> bool:
+def _is_over(future: "Future[Prepared | _Failure]") -> bool:
     """Return whether the attempt failed and it is time for another."""
     if not future.done() or future.cancelled():
         return False

@@ -5,9 +5,9 @@ from collections.abc import Iterator, Sequence
 from itertools import pairwise
 from typing import Any, Final
 
-# Of Cassandra's Murmur3Partitioner; no key has the least token.
-_FIRST: Final = -(2**63)
-_LAST: Final = 2**63 - 1
+from embark.store.ranges import FIRST_TOKEN, LAST_TOKEN, TokenRange
+
+WHOLE_RING: Final = TokenRange(FIRST_TOKEN, LAST_TOKEN)
 
 
 def groups_by_replica(metadata: Any, keyspace: str, keys: Sequence[str], size: int) -> Iterator[Sequence[str]]:
@@ -24,8 +24,8 @@ def groups_by_replica(metadata: Any, keyspace: str, keys: Sequence[str], size: i
             yield group[start : start + size]
 
 
-def token_ranges(metadata: Any) -> Sequence[tuple[int, int]]:
-    """Return ranges (first token excluded, last token) that cover the ring, each held by the same replicas."""
+def token_ranges(metadata: Any, within: TokenRange = WHOLE_RING) -> Sequence[tuple[int, int]]:
+    """Return ranges (first token excluded, last token) that cover `within`, each held by the same replicas."""
     ring = [token.value for token in metadata.token_map.ring] if metadata.token_map else []
-    bounds = [_FIRST, *sorted(ring), _LAST]
+    bounds = [within.start, *sorted(token for token in ring if within.start < token < within.end), within.end]
     return [(begin, end) for begin, end in pairwise(bounds) if begin < end]

@@ -33,8 +33,8 @@ _CREATE: Final = """
     ) WITH gc_grace_seconds = {grace}"""
 _READ: Final = "SELECT {columns} FROM {table} WHERE {which}"
 _WITHIN: Final = "token(key) > ? AND token(key) <= ?"
-_WRITE: Final = """INSERT INTO {table} (key, vector, cause, content_hash, written_at, expires_at)
-    VALUES (?, ?, ?, ?, ?, ?) USING TIMESTAMP ? AND TTL ?"""
+WRITE: Final = """INSERT INTO {table} ({more}key, vector, cause, content_hash, written_at, expires_at)
+    VALUES ({marks}?, ?, ?, ?, ?, ?) USING TIMESTAMP ? AND TTL ?"""
 _DELETE: Final = "DELETE FROM {table} USING TIMESTAMP ? WHERE key = ?"
 
 Columns = tuple[str, bytes | None, str | None, bytes | None, int | None, Micros | None, Micros | None]
@@ -45,33 +45,42 @@ class Statements:
     """The CQL of one space's table; the comments give the parameters."""
 
     create: str
+    drop: str
     read_one: str  # key
     read_many: str  # list of keys
     page: str  # token to begin after, last token
     count_page: str  # as page
+    range_page: str  # as page; the token comes before the columns
     write: str  # write_values
     delete: str  # at, key
 
     @classmethod
     def of(cls, keyspace: str, space: str) -> Self:
-        """Return the statements of a space.
-
-        Raises:
-            ValueError: `space` cannot be part of a table's name.
-        """
-        if not _SPACE.fullmatch(space):
-            raise ValueError(f"{space!r} is not the id of a space")
-        table = f'"{keyspace}"."{embeddings_table(space)}"'
+        """Return the statements of a space; raises as table_of."""
+        table = table_of(keyspace, space)
         grace = GRACE // timedelta(seconds=1)
         return cls(
             create=_CREATE.format(table=table, grace=grace),
+            drop=f"DROP TABLE IF EXISTS {table}",
             read_one=_READ.format(columns=_COLUMNS, table=table, which="key = ?"),
             read_many=_READ.format(columns=_COLUMNS, table=table, which="key IN ?"),
             page=_READ.format(columns=_COLUMNS, table=table, which=_WITHIN),
             count_page=_READ.format(columns="expires_at, WRITETIME(vector)", table=table, which=_WITHIN),
-            write=_WRITE.format(table=table),
+            range_page=_READ.format(columns=f"token(key), {_COLUMNS}", table=table, which=_WITHIN),
+            write=WRITE.format(table=table, more="", marks=""),
             delete=_DELETE.format(table=table),
         )
+
+
+def table_of(keyspace: str, space: str) -> str:
+    """Return the table of a space, as CQL names it.
+
+    Raises:
+        ValueError: `space` cannot be part of a table's name.
+    """
+    if not _SPACE.fullmatch(space):
+        raise ValueError(f"{space!r} is not the id of a space")
+    return f'"{keyspace}"."{embeddings_table(space)}"'
 
 
 def write_values(row: Row, now: Micros) -> tuple[Any, ...]:

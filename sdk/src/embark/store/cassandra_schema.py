@@ -1,9 +1,10 @@
-"""The schema of a cache in Cassandra: its keyspace and the table of a space; the schema command and tests call it.
+"""The schema of a cache in Cassandra: its keyspace, the table of a space, that of checkpoints; for schema commands.
 
 Services never change the schema. Of several schema commands at once every one sends its statements to the same host,
 which carries them out one after the other: two hosts that make one table at the same time make two, of different ids.
 """
 
+from collections.abc import Sequence
 from datetime import timedelta
 from typing import Any, Final
 
@@ -13,13 +14,20 @@ from embark.errors import UnavailableError
 from embark.spec import Cassandra
 from embark.store.cassandra_errors import unavailable_on_failure
 from embark.store.cassandra_rows import Statements
+from embark.store.progress import PROGRESS_TABLE
 
 # A statement waits for those of the other commands, and then for every host to agree.
 _PATIENCE: Final = timedelta(seconds=60)
 
+_PROGRESS: Final = """
+    CREATE TABLE IF NOT EXISTS "{keyspace}".{table} (
+        space text, range_start bigint, range_end bigint, cursor bigint, done bigint, failed bigint,
+        PRIMARY KEY (space, range_start)
+    )"""
+
 
 def ensure_schema(session: Any, cassandra: Cassandra, space: str) -> None:
-    """Make the keyspace and the space's table where they are not there yet; return once all hosts agree on them.
+    """Make keyspace, progress table and the space's table where they are not there yet; return once all hosts agree.
 
     Raises:
         UnavailableError: Cassandra does not answer, or its hosts do not agree.
@@ -30,9 +38,27 @@ def ensure_schema(session: Any, cassandra: Cassandra, space: str) -> None:
         f'CREATE KEYSPACE IF NOT EXISTS "{cassandra.keyspace}" WITH replication = '
         f"{{'class': 'NetworkTopologyStrategy', '{cassandra.datacenter}': {cassandra.replication_factor}}}"
     )
+    progress = _PROGRESS.format(keyspace=cassandra.keyspace, table=PROGRESS_TABLE)
+    carry_out(session, cassandra, (keyspace, progress, table))
+
+
+def drop_table(session: Any, cassandra: Cassandra, space: str) -> None:
+    """Drop the space's table where it is there; raises as ensure_schema."""
+    carry_out(session, cassandra, (Statements.of(cassandra.keyspace, space).drop,))
+
+
+def has_progress(session: Any, cassandra: Cassandra) -> bool:
+    """Return whether the keyspace is there and has the table of checkpoints; raises UnavailableError."""
+    asked = "SELECT table_name FROM system_schema.tables WHERE keyspace_name = %s AND table_name = %s"
+    with unavailable_on_failure():
+        return bool(session.execute(asked, (cassandra.keyspace, PROGRESS_TABLE)).current_rows)
+
+
+def carry_out(session: Any, cassandra: Cassandra, statements: Sequence[str]) -> None:
+    """Carry out changes of the schema, each once all hosts agree on the one before; raises UnavailableError."""
     seconds = _PATIENCE.total_seconds()
     with unavailable_on_failure():
-        for statement in (keyspace, table):
+        for statement in statements:
             host = _first_host(session, cassandra.datacenter)
             future = session.execute_async(SimpleStatement(statement), timeout=seconds, host=host)
             future.result()

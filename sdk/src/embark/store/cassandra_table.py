@@ -5,8 +5,10 @@ from typing import Any, Self
 
 from cassandra import ConsistencyLevel
 
+from embark.clock import Micros
 from embark.spec import Cassandra
-from embark.store.cassandra_rows import Statements
+from embark.store.cassandra_rows import Statements, write_values
+from embark.store.rows import Row
 
 
 @dataclass(frozen=True, slots=True)
@@ -18,6 +20,7 @@ class Table:
     read_many: Any
     page: Any
     count_page: Any
+    range_page: Any
     write: Any
     delete: Any
 
@@ -26,22 +29,29 @@ class Table:
         """Prepare the statements of a space; raises the driver's errors."""
         statements = Statements.of(cassandra.keyspace, space)
         read, write = cassandra.consistency.read.value, cassandra.consistency.write.value
-        read_many = _prepare(session, statements.read_many, read)
+        read_many = prepare(session, statements.read_many, read)
         # The server reports no routing key for a list of keys; the store gives it with every statement.
         read_many.routing_key_indexes = [0]
         return cls(
             session=session,
-            read_one=_prepare(session, statements.read_one, read),
+            read_one=prepare(session, statements.read_one, read),
             read_many=read_many,
-            page=_prepare(session, statements.page, read),
-            count_page=_prepare(session, statements.count_page, read),
-            write=_prepare(session, statements.write, write),
-            delete=_prepare(session, statements.delete, write),
+            page=prepare(session, statements.page, read),
+            count_page=prepare(session, statements.count_page, read),
+            # Another space is filled from what is read in ranges: it must not miss what a quorum has acknowledged.
+            range_page=prepare(session, statements.range_page, write),
+            write=prepare(session, statements.write, write),
+            delete=prepare(session, statements.delete, write),
         )
 
+    def bind_write(self, row: Row, now: Micros) -> Any:
+        """Return the statement that writes a row."""
+        return self.write.bind(write_values(row, now))
 
-def _prepare(session: Any, cql: str, consistency: str) -> Any:
+
+def prepare(session: Any, cql: str, consistency: str) -> Any:
+    """Return a prepared statement that may be sent twice; raises the driver's errors."""
     prepared = session.prepare(cql)
     prepared.consistency_level = ConsistencyLevel.name_to_value[consistency]
-    prepared.is_idempotent = True  # each carries its own timestamp
+    prepared.is_idempotent = True  # each carries its own timestamp or condition
     return prepared

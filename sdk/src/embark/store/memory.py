@@ -9,6 +9,9 @@ from datetime import timedelta
 
 from embark.clock import Clock, Micros, micros
 from embark.errors import ClosedError, UnavailableError
+from embark.store.memory_progress import MemoryCheckpoints
+from embark.store.neighbours import Deadline, Neighbour, Search, search_all
+from embark.store.ranges import Page, TokenRange, pages_of, token_of
 from embark.store.rows import GRACE, Embedding, Row, expired
 
 
@@ -46,7 +49,7 @@ def _write_wins(written_at: Micros, old: Row | _Deleted | None) -> bool:
 
 
 class MemoryStore:
-    """An EmbeddingStore in dictionaries; thread-safe. A space that ensure_space was never called for is unavailable.
+    """A RolloutStore in dictionaries; thread-safe. A space that ensure_space was never called for is unavailable.
 
     Deletes, and rows whose time is over, stand against earlier writes for GRACE; every change purges older ones.
     """
@@ -56,6 +59,7 @@ class MemoryStore:
         self._lock = threading.Lock()
         self._tables: dict[str, _Table] = {}
         self._closed = False
+        self._checkpoints = MemoryCheckpoints(self._check_open)
 
     def ensure_space(self, space: str) -> None:
         """Make the space's table where it is not there yet."""
@@ -63,6 +67,16 @@ class MemoryStore:
             self._check_open()
             self._tables.setdefault(space, _Table())
             self._change(space)
+
+    def drop_space(self, space: str) -> None:
+        """Forget the space's rows and checkpoints."""
+        self._checkpoints.drop(space)
+        with self._lock:
+            self._tables.pop(space, None)
+
+    def checkpoints(self) -> MemoryCheckpoints:
+        """Return the checkpoints of this store."""
+        return self._checkpoints
 
     def read(self, space: str, keys: Sequence[str], timeout: timedelta) -> dict[str, Row]:  # noqa: ARG002 - memory never waits
         """Return the rows of those keys that have one and whose time is not over."""
@@ -78,6 +92,17 @@ class MemoryStore:
                 rows = list(self._alive(space, keys[start : start + page]).values())
             if rows:
                 yield rows
+
+    def scan_range(self, space: str, within: TokenRange, page: int = 1000) -> Iterator[Page]:
+        """Yield the rows of the keys of a range that were there at the start, as they are when their page is made."""
+        with self._lock:
+            keys = [(token_of(key), key) for key in self._table(space).entries]
+        asked = sorted((token, key) for token, key in keys if within.start < token <= within.end)
+        yield from pages_of(self._fetched(space, asked, page), within.end, page)
+
+    def similar(self, space: str, search: Search, timeout: timedelta) -> Sequence[Neighbour]:
+        """Return the nearest embeddings, exactly: every one is looked at."""
+        return search_all(search, lambda page: self.scan(space, page), Deadline(timeout))
 
     def count(self, space: str) -> int:
         """Return the number of embeddings, exactly."""
@@ -107,6 +132,15 @@ class MemoryStore:
         with self._lock:
             self._closed = True
             self._tables.clear()
+
+    def _fetched(
+        self, space: str, keys: Sequence[tuple[int, str]], page: int
+    ) -> Iterator[Sequence[tuple[int, Row | None]]]:
+        for start in range(0, len(keys), page):
+            part = keys[start : start + page]
+            with self._lock:
+                rows = self._alive(space, [key for _, key in part])
+            yield [(token, rows.get(key)) for token, key in part]
 
     def _alive(self, space: str, keys: Sequence[str]) -> dict[str, Row]:
         entries, now = self._table(space).entries, self._clock()

@@ -5,6 +5,9 @@ from datetime import timedelta
 from typing import Protocol
 
 from embark.clock import Micros
+from embark.store.neighbours import Neighbour, Search
+from embark.store.progress import Progress
+from embark.store.ranges import Page, TokenRange
 from embark.store.rows import Row
 
 
@@ -24,6 +27,18 @@ class EmbeddingReader(Protocol):
         ...
 
 
+class NeighbourReader(Protocol):
+    """Finds the embeddings of a space that are nearest to a vector."""
+
+    def similar(self, space: str, search: Search, timeout: timedelta) -> Sequence[Neighbour]:
+        """Return at most `search.k` neighbours, nearest first, from the rows that `read` would return now.
+
+        Exact in the embedded stores. Cassandra walks an index, which may miss a neighbour of a large space and seldom
+        does of a small one. Raises UnavailableError when the store does not answer within `timeout`, or has no index.
+        """
+        ...
+
+
 class EmbeddingWriter(Protocol):
     """Writes rows; a method that returns has been acknowledged, UnavailableError means that it may not have been."""
 
@@ -40,7 +55,51 @@ class EmbeddingWriter(Protocol):
         ...
 
 
-class EmbeddingStore(EmbeddingReader, EmbeddingWriter, Protocol):
+class RangeReader(Protocol):
+    """Reads a space in parts that several processes share and resume; split_ring gives the parts."""
+
+    def scan_range(self, space: str, within: TokenRange, page: int = 1000) -> Iterator[Page]:
+        """Yield the rows of a range in the order of their tokens, in pages of at most `page` (twice that at worst).
+
+        No row that is there from the start of the scan to its end is skipped; of other rows some are seen. The cursor
+        of the last page is `within.end`, and a page may be empty. A scan that ended early, for whatever reason, is
+        resumed by a scan of what lies after the last cursor; it repeats rows only where more of them than `page` share
+        a token. Raises UnavailableError when the store does not answer.
+        """
+        ...
+
+
+class Checkpoints(Protocol):
+    """Keeps how far the ranges of a space are, for processes that may be killed, or wake up late, at any point.
+
+    Every method raises UnavailableError when the store does not answer; calling it again is always safe.
+    """
+
+    def begin(self, space: str, within: TokenRange) -> Progress:
+        """Return the progress of a range, which begins at its start where there is none yet.
+
+        Raises:
+            ValueError: a range was begun that overlaps with this one and is another; drop the space's first.
+        """
+        ...
+
+    def save(self, space: str, progress: Progress) -> bool:
+        """Keep the progress of a range, once every write before its cursor was acknowledged; return whether it is kept.
+
+        It never moves back. False says that this process should stop: another one is further, or the space was dropped.
+        """
+        ...
+
+    def load(self, space: str) -> Sequence[Progress]:
+        """Return the progress of every range that was begun, in their order; what a save kept is seen at once."""
+        ...
+
+    def drop(self, space: str) -> None:
+        """Forget every range of the space; a save that arrives later is not kept."""
+        ...
+
+
+class EmbeddingStore(EmbeddingReader, NeighbourReader, EmbeddingWriter, Protocol):
     """A whole store, for composition roots."""
 
     def ensure_space(self, space: str) -> None:
@@ -49,4 +108,16 @@ class EmbeddingStore(EmbeddingReader, EmbeddingWriter, Protocol):
 
     def close(self) -> None:
         """Let go of files and connections; calling twice is harmless, using it afterwards raises ClosedError."""
+        ...
+
+
+class RolloutStore(EmbeddingStore, RangeReader, Protocol):
+    """A store that a rollout works on: it fills one space from another, and drops the one that is no longer kept."""
+
+    def drop_space(self, space: str) -> None:
+        """Drop the space's table and checkpoints where they are there; for a schema command or a rollout alone."""
+        ...
+
+    def checkpoints(self) -> Checkpoints:
+        """Return the checkpoints that lie beside the embeddings; they end with this store."""
         ...

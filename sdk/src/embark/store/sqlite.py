@@ -2,26 +2,31 @@
 
 import json
 import sqlite3
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from datetime import timedelta
 from pathlib import Path
 from typing import Final
 
 from embark.clock import Clock, Micros, micros
 from embark.sqlite import SqliteFile
+from embark.store.neighbours import Deadline, Neighbour, Search, search_all
+from embark.store.ranges import LAST_TOKEN, Page, TokenRange, pages_of
 from embark.store.rows import GRACE, Row
+from embark.store.sqlite_parts import change_in_parts
+from embark.store.sqlite_progress import CREATE_PROGRESS, SqliteCheckpoints
 from embark.store.sqlite_rows import Statements, of_columns, to_columns, tombstone
+from embark.store.sqlite_tokens import ensure_tokens
 
 # For what no look-up waits for: writes (they queue up behind the topic's), pages of a scan, counts.
 _PATIENCE: Final = timedelta(seconds=10)
 # Rows that one write or delete forgets besides its own work: more than it adds, so that old ones never pile up.
 _PURGED_WITH_A_WRITE: Final = 256
-# Rows that ensure_space forgets in one transaction, so that other writers get in between.
+# Rows that ensure_space or drop_space forgets in one transaction, so that other writers get in between.
 _PURGED_AT_ONCE: Final = 10_000
 
 
 class SqliteStore:
-    """An EmbeddingStore in the file at `path`; thread-safe, and other processes may have the same file open.
+    """A RolloutStore in the file at `path`; thread-safe, and other processes may have the same file open.
 
     Nothing is opened before the first call. A space that ensure_space was never called for is unavailable. Deletes, and
     rows whose time is over, stand against earlier writes for GRACE; later writes, deletes and ensure_space purge them.
@@ -35,11 +40,24 @@ class SqliteStore:
     def ensure_space(self, space: str) -> None:
         """Make the file and the space's table where they are not there yet, and purge what is forgotten."""
         statements = self._statements(space)
-        self._file.create(statements.create, _PATIENCE)
-        purged = _PURGED_AT_ONCE
-        while purged == _PURGED_AT_ONCE:
-            with self._file.transaction(_PATIENCE) as connection:
-                purged = self._purge(connection, statements, _PURGED_AT_ONCE)
+        self._file.create((*statements.create, CREATE_PROGRESS), _PATIENCE)
+        ensure_tokens(self._file, space, _PATIENCE)
+        change_in_parts(
+            self._file, _PATIENCE, _PURGED_AT_ONCE, lambda connection, limit: self._purge(connection, statements, limit)
+        )
+
+    def drop_space(self, space: str) -> None:
+        """Drop the space's checkpoints, then its rows, a part at a time, then its table."""
+        statements = self._statements(space)
+        self._file.create((CREATE_PROGRESS,), _PATIENCE)
+        self.checkpoints().drop(space)
+        change_in_parts(self._file, _PATIENCE, _PURGED_AT_ONCE, statements.empty_part)
+        with self._file.transaction(_PATIENCE) as connection:
+            connection.execute(statements.drop)
+
+    def checkpoints(self) -> SqliteCheckpoints:
+        """Return the checkpoints in the same file."""
+        return SqliteCheckpoints(self._file, _PATIENCE)
 
     def read(self, space: str, keys: Sequence[str], timeout: timedelta) -> dict[str, Row]:
         """Return the rows of those keys that have one, in one statement however many keys there are."""
@@ -54,17 +72,16 @@ class SqliteStore:
 
     def scan(self, space: str, page: int = 1000) -> Iterator[Sequence[Row]]:
         """Yield the rows in the order of their first writes; between two pages nothing is locked or open."""
-        statements = self._statements(space)
-        with self._file.lend(_PATIENCE) as connection:
-            (last,) = connection.execute(statements.last_rowid).fetchone()
-        seen = 0
-        while seen < last:
-            with self._file.lend(_PATIENCE) as connection:
-                found = connection.execute(statements.page, (seen, self._clock(), page)).fetchall()
-            if not found:
-                return
-            seen = found[-1][0]
-            yield [of_columns(columns) for _, *columns in found]
+        return self._scan(space, page, lambda: _PATIENCE)
+
+    def scan_range(self, space: str, within: TokenRange, page: int = 1000) -> Iterator[Page]:
+        """Yield the rows of a range; between two pages nothing is locked or open."""
+        yield from pages_of(self._fetched(space, within, page), within.end, page)
+
+    def similar(self, space: str, search: Search, timeout: timedelta) -> Sequence[Neighbour]:
+        """Return the nearest embeddings, exactly: every one is read, so it takes longer the more there are."""
+        deadline = Deadline(timeout)
+        return search_all(search, lambda page: self._scan(space, page, deadline.left), deadline)
 
     def count(self, space: str) -> int:
         """Return the number of embeddings, exactly, from an index."""
@@ -90,6 +107,29 @@ class SqliteStore:
     def close(self) -> None:
         """Close the file; calls in other threads that are under way end first."""
         self._file.close()
+
+    def _scan(self, space: str, page: int, patience: Callable[[], timedelta]) -> Iterator[Sequence[Row]]:
+        statements = self._statements(space)
+        with self._file.lend(patience()) as connection:
+            (last,) = connection.execute(statements.last_rowid).fetchone()
+        seen = 0
+        while seen < last:
+            with self._file.lend(patience()) as connection:
+                found = connection.execute(statements.page, (seen, self._clock(), page)).fetchall()
+            if not found:
+                return
+            seen = found[-1][0]
+            yield [of_columns(columns) for _, *columns in found]
+
+    def _fetched(self, space: str, within: TokenRange, page: int) -> Iterator[Sequence[tuple[int, Row]]]:
+        statement = self._statements(space).range_page
+        after = within.start, LAST_TOKEN  # no rowid is greater
+        fetched = page
+        while fetched == page:
+            with self._file.lend(_PATIENCE) as connection:
+                found = connection.execute(statement, (*after, within.end, self._clock(), page)).fetchall()
+            yield [(token, of_columns(columns)) for token, _, *columns in found]
+            fetched, after = len(found), found[-1][:2] if found else after
 
     def _statements(self, space: str) -> Statements:
         if space not in self._known:

@@ -5,30 +5,33 @@ Its `expires_at` is when it arrived: rows whose time is over and tombstones are 
 """
 
 import re
+import sqlite3
 from dataclasses import dataclass
 from typing import Final, Self
 
 from embark.causes import Cause
 from embark.clock import Micros
 from embark.names import embeddings_table
+from embark.store.ranges import token_of
 from embark.store.rows import Embedding, Negative, Row
 
 Columns = tuple[str, str | None, bytes | None, Micros, Micros | None, bytes | None]
+Written = tuple[int, str, str | None, bytes | None, Micros, Micros | None, bytes | None]
 
 _SPACE: Final = re.compile(r"[0-9A-Za-z_]{1,64}")
 # The vector is last, so that the other columns are read without passing over it.
 _COLUMNS: Final = "key, cause, content_hash, written_at, expires_at, vector"
 _ALIVE: Final = "(vector IS NOT NULL OR cause IS NOT NULL) AND (expires_at IS NULL OR expires_at > ?)"
 _UPSERT: Final = f"""
-    INSERT INTO {{table}} AS old ({_COLUMNS}) VALUES (?, ?, ?, ?, ?, ?)
+    INSERT INTO {{table}} AS old (token, {_COLUMNS}) VALUES (?, ?, ?, ?, ?, ?, ?)
     ON CONFLICT (key) DO UPDATE SET
         cause = excluded.cause, content_hash = excluded.content_hash, written_at = excluded.written_at,
         expires_at = excluded.expires_at, vector = excluded.vector
     WHERE excluded.written_at > old.written_at OR excluded.written_at = old.written_at"""  # noqa: S608 - no input
 _CREATE: Final = (
     """CREATE TABLE IF NOT EXISTS {table} (
-        key TEXT PRIMARY KEY NOT NULL, cause TEXT, content_hash BLOB, written_at INTEGER NOT NULL, expires_at INTEGER,
-        vector BLOB)""",
+        key TEXT PRIMARY KEY NOT NULL, token INTEGER, cause TEXT, content_hash BLOB, written_at INTEGER NOT NULL,
+        expires_at INTEGER, vector BLOB)""",
     "CREATE INDEX IF NOT EXISTS {table}_entries ON {table} (expires_at) WHERE vector IS NOT NULL",
     "CREATE INDEX IF NOT EXISTS {table}_expiring ON {table} (expires_at) WHERE expires_at IS NOT NULL",
 )
@@ -39,6 +42,10 @@ _READ_MANY: Final = f"""
     FROM json_each(?) AS asked CROSS JOIN {{table}} ON {{table}}.key = asked.value WHERE {_ALIVE}"""  # noqa: S608 - no input
 _PAGE: Final = f"""
     SELECT rowid, {_COLUMNS} FROM {{table}} WHERE rowid > ? AND {_ALIVE} ORDER BY rowid LIMIT ?"""  # noqa: S608 - no input
+# The index of tokens holds rowids too, in their order: a page begins in it where the one before ended.
+_RANGE_PAGE: Final = f"""
+    SELECT token, rowid, {_COLUMNS} FROM {{table}} WHERE (token, rowid) > (?, ?) AND token <= ? AND {_ALIVE}
+    ORDER BY token, rowid LIMIT ?"""  # noqa: S608 - no input
 _COUNT: Final = """
     SELECT (SELECT count(*) FROM {table} INDEXED BY {table}_entries WHERE vector IS NOT NULL AND expires_at IS NULL)
          + (SELECT count(*) FROM {table} INDEXED BY {table}_entries WHERE vector IS NOT NULL AND expires_at > ?)"""
@@ -55,10 +62,14 @@ class Statements:
     read_many: str  # JSON array of keys, now
     page: str  # rowid to begin after, now, limit
     last_rowid: str
+    range_page: str  # token and rowid to begin after, last token, now, limit
     count: str  # now
-    write: str  # Columns
-    delete: str  # Columns
+    write: str  # Written
+    delete: str  # Written
     purge: str  # latest expires_at to forget, limit
+    is_there: str
+    empty: str  # limit
+    drop: str
 
     @classmethod
     def of(cls, space: str) -> Self:
@@ -76,23 +87,34 @@ class Statements:
             read_many=_READ_MANY.format(table=table),
             page=_PAGE.format(table=table),
             last_rowid=f"SELECT coalesce(max(rowid), 0) FROM {table}",  # noqa: S608 - checked above
+            range_page=_RANGE_PAGE.format(table=table),
             count=_COUNT.format(table=table),
             write=f"{_UPSERT.format(table=table)} AND (old.vector IS NOT NULL OR old.cause IS NOT NULL)",
             delete=_UPSERT.format(table=table),
             purge=_PURGE.format(table=table),
+            is_there=f"SELECT count(*) FROM sqlite_master WHERE name = '{table}'",  # noqa: S608 - checked above
+            empty=f"DELETE FROM {table} WHERE rowid IN (SELECT rowid FROM {table} LIMIT ?)",  # noqa: S608 - checked above
+            drop=f"DROP TABLE IF EXISTS {table}",
         )
 
+    def empty_part(self, connection: sqlite3.Connection, limit: int) -> int:
+        """Delete at most `limit` rows and return how many; none where there is no table."""
+        if connection.execute(self.is_there).fetchone() == (0,):
+            return 0
+        return connection.execute(self.empty, (limit,)).rowcount
 
-def to_columns(row: Row) -> Columns:
+
+def to_columns(row: Row) -> Written:
     """Return what the table keeps of a row."""
+    token = token_of(row.key)
     if isinstance(row, Negative):
-        return row.key, row.cause.to_text(), None, row.written_at, row.expires_at, None
-    return row.key, None, row.content_hash, row.written_at, row.expires_at, row.vector
+        return token, row.key, row.cause.to_text(), None, row.written_at, row.expires_at, None
+    return token, row.key, None, row.content_hash, row.written_at, row.expires_at, row.vector
 
 
-def tombstone(key: str, at: Micros, now: Micros) -> Columns:
+def tombstone(key: str, at: Micros, now: Micros) -> Written:
     """Return what the table keeps of a delete at `at` that arrived at `now`."""
-    return key, None, None, at, now, None
+    return token_of(key), key, None, None, at, now, None
 
 
 def of_columns(columns: Columns) -> Row:

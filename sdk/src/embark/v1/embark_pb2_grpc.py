@@ -71,6 +71,11 @@ class EmbArkServiceStub:
                 request_serializer=embark_dot_v1_dot_embark__pb2.ExportRequest.SerializeToString,
                 response_deserializer=embark_dot_v1_dot_embark__pb2.ExportResponse.FromString,
                 _registered_method=True)
+        self.Similar = channel.unary_unary(
+                '/embark.v1.EmbArkService/Similar',
+                request_serializer=embark_dot_v1_dot_embark__pb2.SimilarRequest.SerializeToString,
+                response_deserializer=embark_dot_v1_dot_embark__pb2.SimilarResponse.FromString,
+                _registered_method=True)
 
 
 class EmbArkServiceServicer:
@@ -127,6 +132,15 @@ class EmbArkServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def Similar(self, request, context):
+        """Similar finds the embeddings nearest to that of a key, or to a vector: exactly where the store is embedded,
+        approximately in Cassandra. FAILED_PRECONDITION unless spec.store.cassandra.vectorSearch is true; UNAVAILABLE when
+        the store does not answer, or holds no index yet.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
 
 def add_EmbArkServiceServicer_to_server(servicer, server):
     rpc_method_handlers = {
@@ -164,6 +178,11 @@ def add_EmbArkServiceServicer_to_server(servicer, server):
                     servicer.Export,
                     request_deserializer=embark_dot_v1_dot_embark__pb2.ExportRequest.FromString,
                     response_serializer=embark_dot_v1_dot_embark__pb2.ExportResponse.SerializeToString,
+            ),
+            'Similar': grpc.unary_unary_rpc_method_handler(
+                    servicer.Similar,
+                    request_deserializer=embark_dot_v1_dot_embark__pb2.SimilarRequest.FromString,
+                    response_serializer=embark_dot_v1_dot_embark__pb2.SimilarResponse.SerializeToString,
             ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
@@ -357,6 +376,33 @@ class EmbArkService:
             '/embark.v1.EmbArkService/Export',
             embark_dot_v1_dot_embark__pb2.ExportRequest.SerializeToString,
             embark_dot_v1_dot_embark__pb2.ExportResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def Similar(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/embark.v1.EmbArkService/Similar',
+            embark_dot_v1_dot_embark__pb2.SimilarRequest.SerializeToString,
+            embark_dot_v1_dot_embark__pb2.SimilarResponse.FromString,
             options,
             channel_credentials,
             insecure,

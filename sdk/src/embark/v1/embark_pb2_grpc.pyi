@@ -49,6 +49,11 @@ class EmbArkServiceStub:
     """DescribeSpace says what the vectors of a space are."""
     Export: _grpc.UnaryStreamMultiCallable[_embark_pb2.ExportRequest, _embark_pb2.ExportResponse]
     """Export streams every embedding of a space, in no order."""
+    Similar: _grpc.UnaryUnaryMultiCallable[_embark_pb2.SimilarRequest, _embark_pb2.SimilarResponse]
+    """Similar finds the embeddings nearest to that of a key, or to a vector: exactly where the store is embedded,
+    approximately in Cassandra. FAILED_PRECONDITION unless spec.store.cassandra.vectorSearch is true; UNAVAILABLE when
+    the store does not answer, or holds no index yet.
+    """
 
 @_typing.type_check_only
 class EmbArkServiceAsyncStub(EmbArkServiceStub):
@@ -71,6 +76,11 @@ class EmbArkServiceAsyncStub(EmbArkServiceStub):
     """DescribeSpace says what the vectors of a space are."""
     Export: _aio.UnaryStreamMultiCallable[_embark_pb2.ExportRequest, _embark_pb2.ExportResponse]  # type: ignore[assignment]
     """Export streams every embedding of a space, in no order."""
+    Similar: _aio.UnaryUnaryMultiCallable[_embark_pb2.SimilarRequest, _embark_pb2.SimilarResponse]  # type: ignore[assignment]
+    """Similar finds the embeddings nearest to that of a key, or to a vector: exactly where the store is embedded,
+    approximately in Cassandra. FAILED_PRECONDITION unless spec.store.cassandra.vectorSearch is true; UNAVAILABLE when
+    the store does not answer, or holds no index yet.
+    """
 
 class EmbArkServiceServicer(metaclass=_abc_1.ABCMeta):
     """EmbArkService answers look-ups of embeddings by key. A key is the UTF-8 of an image URL or of a text; it travels as
@@ -132,5 +142,16 @@ class EmbArkServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_abc.Iterator[_embark_pb2.ExportResponse], _abc.AsyncIterator[_embark_pb2.ExportResponse]]:
         """Export streams every embedding of a space, in no order."""
+
+    @_abc_1.abstractmethod
+    def Similar(
+        self,
+        request: _embark_pb2.SimilarRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_embark_pb2.SimilarResponse, _abc.Awaitable[_embark_pb2.SimilarResponse]]:
+        """Similar finds the embeddings nearest to that of a key, or to a vector: exactly where the store is embedded,
+        approximately in Cassandra. FAILED_PRECONDITION unless spec.store.cassandra.vectorSearch is true; UNAVAILABLE when
+        the store does not answer, or holds no index yet.
+        """
 
 def add_EmbArkServiceServicer_to_server(servicer: EmbArkServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...

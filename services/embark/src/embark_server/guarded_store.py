@@ -7,7 +7,7 @@ from typing import Final, TypeVar
 
 from embark.clock import Clock, Micros
 from embark.errors import ClosedError, UnavailableError
-from embark.store import EmbeddingStore, Row
+from embark.store import EmbeddingStore, Neighbour, Row, Search
 from embark_server.breaker import Breaker
 from embark_server.metrics import Metrics
 from embark_server.threads import stepping_aside
@@ -17,6 +17,8 @@ T = TypeVar("T")
 # Of the time a caller has left, what is kept to answer it after the store was too slow: a quarter, 50 ms at most.
 _ANSWER_SHARE: Final = 0.25
 _ANSWER_SECONDS: Final = 0.05
+# The most that a search may take; in the local mode it reads every row.
+_SEARCH_SECONDS: Final = 30.0
 
 
 def time_for_waiting(remaining: float) -> float:
@@ -61,6 +63,18 @@ class GuardedStore:
     def count(self, space: str) -> int:
         """Return the number of embeddings of a space."""
         return self._ask(lambda: self._store.count(space))
+
+    def similar(self, space: str, search: Search, remaining: float) -> Sequence[Neighbour]:
+        """Return neighbours, in time for a caller with `remaining` seconds left.
+
+        As with scans the breaker has no part: a search may fail where look-ups are answered, for want of its index.
+        """
+        allowed = timedelta(seconds=min(time_for_waiting(remaining), _SEARCH_SECONDS))
+        try:
+            return self._store.similar(space, search, allowed)
+        except (UnavailableError, ClosedError) as error:
+            self._metrics.store_failures.inc()
+            raise UnavailableError("store", str(error)) from error
 
     def scan(self, space: str, page: int) -> Iterator[Sequence[Row]]:
         """Yield every row of a space; scans take long and say nothing about look-ups, so the breaker has no part."""

@@ -25,6 +25,8 @@ LOOKUP_THREADS: Final = 2
 # Look-ups that wait for the store at one time, beside those that wait for fills.
 STORE_THREADS: Final = 28
 CHANGE_THREADS: Final = 4
+# A search holds its thread for as long as the store reads; more of them at a time would only slow each other down.
+SEARCH_THREADS: Final = 2
 # A stream holds its thread for as long as it lives; the room beyond is for refusing further ones at once.
 MAX_STREAMS: Final = 32
 _REFUSING_THREADS: Final = 4
@@ -39,12 +41,13 @@ class Pools:
 
     lookups: LookupThreads
     changes: ThreadPoolExecutor
+    searches: ThreadPoolExecutor
     streams: ThreadPoolExecutor
     probes: ThreadPoolExecutor
 
     def shutdown(self, *, wait: bool) -> None:
         """Let the threads end."""
-        pools: tuple[Executor, ...] = (self.lookups, self.changes, self.streams, self.probes)
+        pools: tuple[Executor, ...] = (self.lookups, self.changes, self.searches, self.streams, self.probes)
         for pool in pools:
             pool.shutdown(wait=wait)
 
@@ -54,6 +57,7 @@ def open_pools() -> Pools:
     return Pools(
         LookupThreads(LOOKUP_THREADS, LOOKUP_THREADS + STORE_THREADS + MAX_WAITING, "lookup"),
         ThreadPoolExecutor(CHANGE_THREADS, "change"),
+        ThreadPoolExecutor(SEARCH_THREADS, "search"),
         ThreadPoolExecutor(MAX_STREAMS + _REFUSING_THREADS, "stream"),
         ThreadPoolExecutor(_PROBE_THREADS, "health"),
     )
@@ -123,6 +127,9 @@ def _embark_handlers(servicer: Servicer, pools: Pools, gate: _StreamGate) -> _Ha
             change(servicer.describe_space),
             pb.DescribeSpaceRequest.FromString,
             pb.DescribeSpaceResponse.SerializeToString,
+        ),
+        "Similar": unary(
+            _On(pools.searches, servicer.similar), pb.SimilarRequest.FromString, pb.SimilarResponse.SerializeToString
         ),
         "Export": grpc.unary_stream_rpc_method_handler(
             stream(gate.gated(servicer.export)), pb.ExportRequest.FromString, pb.ExportResponse.SerializeToString

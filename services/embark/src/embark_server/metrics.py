@@ -1,13 +1,16 @@
 """The Prometheus metrics of the look-up server; counted once a request, never once a key."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Final
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
+from prometheus_client.core import CounterMetricFamily, Metric
+from prometheus_client.registry import Collector
 
+from embark.topic import FillProducer
 from embark_server.answered import SECONDS, Answered
 
-METHODS: Final = ("Lookup", "LookupStream", "Prefetch", "Put", "Invalidate")
+METHODS: Final = ("Lookup", "LookupStream", "Prefetch", "Put", "Invalidate", "Similar")
 ROLES: Final = ("active", "previous")
 
 
@@ -21,6 +24,9 @@ class Metrics:
         self.store_read_seconds = Histogram(
             "embark_store_read_seconds", "Time of one read of the store.", registry=registry, buckets=SECONDS
         )
+        self.search_seconds = Histogram(
+            "embark_similar_seconds", "Time of one search for neighbours.", registry=registry, buckets=SECONDS
+        )
         self.store_failures = Counter("embark_store_failures", "Calls that the store failed.", registry=registry)
         self.unservable_rows = Counter(
             "embark_unservable_rows", "Rows of the store whose vector is not of the space's form.", registry=registry
@@ -30,3 +36,21 @@ class Metrics:
     def watch(self, name: str, documentation: str, read: Callable[[], float]) -> None:
         """Show a value that is read whenever the metrics are."""
         Gauge(name, documentation, registry=self._registry).set_function(read)
+
+    def watch_producer(self, producer: FillProducer) -> None:
+        """Show what the producer has in hand and what it has lost, whenever the metrics are read."""
+        self.watch("embark_fills_pending", "Fills taken and not yet acknowledged.", producer.pending)
+        self._registry.register(_LostFills(producer))
+
+
+class _LostFills(Collector):
+    """The producer's own counts."""
+
+    def __init__(self, producer: FillProducer) -> None:
+        self._producer = producer
+
+    def collect(self) -> Iterable[Metric]:
+        lost = self._producer.losses()
+        yield CounterMetricFamily("embark_fills_shed", "Fills not taken, for want of room.", lost.shed)
+        yield CounterMetricFamily("embark_fills_refused", "Fills that the topic would never take.", lost.refused)
+        yield CounterMetricFamily("embark_fills_dropped", "Fills taken, and given up without an answer.", lost.dropped)

@@ -15,6 +15,10 @@ class WrongSpaceError(EmbArkError):
     """The request writes to a space that is not the active one."""
 
 
+class SearchOffError(EmbArkError):
+    """The cache does not search its embeddings; the message names the field that says so."""
+
+
 def check_count(count: int, limit: int) -> None:
     """Refuse a request without keys, or with more than `limit`.
 

@@ -27,6 +27,7 @@ from embark_server.lookup import Lookups
 from embark_server.metrics import Metrics
 from embark_server.oov import MeanRenewal, mean_embedding
 from embark_server.repeats import RepeatWindow
+from embark_server.searches import Searches
 from embark_server.servicer import Servicer
 from embark_server.spaces import ServedSpace, ServedSpaces
 from embark_server.waits import Waits
@@ -58,10 +59,14 @@ class EmbArkServer:
         fills = Fills(producer, RepeatWindow(micros(settings.repeat_window)))
         lookups = Lookups(self._store, fills, self._waits, clock, metrics)
         changes = Changes(self._store, fills, self._spaces, clock, micros(settings.store.ttl))
+        searches = Searches(
+            self._spaces, lookups, self._store, clock, metrics, on=settings.store.cassandra.vector_search
+        )
         self._servicer = Servicer(
             spaces=self._spaces,
             lookups=lookups,
             changes=changes,
+            searches=searches,
             store=self._store,
             clock=clock,
             metrics=metrics,
@@ -161,4 +166,4 @@ def _watch(metrics: Metrics, spaces: ServedSpaces, breaker: Breaker, waits: Wait
     metrics.watch("embark_hot_tier_rows", "Rows in the hot tier.", lambda: sum(len(s.hot) for s in spaces))
     metrics.watch("embark_store_breaker_open", "1 while the store is not asked.", lambda: float(breaker.open))
     metrics.watch("embark_waiting_calls", "Look-ups that wait for fills.", lambda: len(waits))
-    metrics.watch("embark_fills_pending", "Fills taken and not yet acknowledged.", producer.pending)
+    metrics.watch_producer(producer)

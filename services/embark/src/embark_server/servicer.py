@@ -17,7 +17,14 @@ from embark_server.exports import describe, export
 from embark_server.guarded_store import GuardedStore
 from embark_server.lookup import Lookups
 from embark_server.metrics import Metrics
-from embark_server.refusals import InvalidRequestError, UnknownSpaceError, WrongSpaceError, check_count
+from embark_server.refusals import (
+    InvalidRequestError,
+    SearchOffError,
+    UnknownSpaceError,
+    WrongSpaceError,
+    check_count,
+)
+from embark_server.searches import Searches
 from embark_server.spaces import ServedSpace, ServedSpaces
 from embark_server.wire_answers import causes_to_wire, statuses_to_wire
 
@@ -25,6 +32,7 @@ _CODES: Final[dict[type[EmbArkError], grpc.StatusCode]] = {
     InvalidRequestError: grpc.StatusCode.INVALID_ARGUMENT,
     UnknownSpaceError: grpc.StatusCode.NOT_FOUND,
     WrongSpaceError: grpc.StatusCode.FAILED_PRECONDITION,
+    SearchOffError: grpc.StatusCode.FAILED_PRECONDITION,
     UnavailableError: grpc.StatusCode.UNAVAILABLE,
 }
 _ROWS_ALONE: Final = {bytes}
@@ -39,6 +47,7 @@ class Servicer:
         spaces: ServedSpaces,
         lookups: Lookups,
         changes: Changes,
+        searches: Searches,
         store: GuardedStore,
         clock: Clock,
         metrics: Metrics,
@@ -47,6 +56,7 @@ class Servicer:
         self._spaces = spaces
         self._lookups = lookups
         self._changes = changes
+        self._searches = searches
         self._store = store
         self._clock = clock
         self._metrics = metrics
@@ -134,6 +144,13 @@ class Servicer:
         try:
             served = self._spaces.pick(request.space)
             return describe(served, self._store.count(served.id), self._max_keys)
+        except EmbArkError as error:
+            self._refuse(error, context)
+
+    def similar(self, request: pb.SimilarRequest, context: grpc.ServicerContext) -> pb.SimilarResponse:
+        """Answer Similar."""
+        try:
+            return self._searches.answer(request, GrpcCall(context))
         except EmbArkError as error:
             self._refuse(error, context)
 

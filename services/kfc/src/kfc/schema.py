@@ -17,6 +17,7 @@ def run(asked: argparse.Namespace) -> None:
     log = logging.getLogger(__name__)
     with closing(open_store(settings.store, secrets)) as store:
         store.ensure_space(settings.space.id)
+        store.ensure_search(settings.space.id, settings.space.dimension)
     log.info("the store has the space", extra={"cache": settings.cache, "space": settings.space.id})
     for topic in ensure_topics(settings.topic, topic_access(secrets)):
         log.info("the topic is %s", "made" if topic.created else "there", extra={"topic": topic.name})

@@ -1,0 +1,106 @@
+"""Checkpoints in Cassandra, beside the embeddings; the Cassandra store makes them.
+
+    rollout_progress(space text, range_start bigint, range_end bigint, cursor bigint, done bigint, failed bigint,
+                     PRIMARY KEY (space, range_start))
+
+Every change is a lightweight transaction: a checkpoint never moves back however late a process wakes up, and a drop
+stands against saves that come after it. Write timestamps made of the progress would be cheaper, but a drop would need
+one that is later than any of them, and would then shadow the next rollout into the same space. A checkpoint is saved
+once in many rows.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Any, Final, Self
+
+from cassandra import ConsistencyLevel
+
+from embark.spec import Cassandra
+from embark.store.cassandra_link import CassandraLink
+from embark.store.cassandra_requests import CassandraRequests
+from embark.store.cassandra_table import prepare
+from embark.store.progress import PROGRESS_TABLE, Progress, stored_progress
+from embark.store.ranges import TokenRange
+
+_LOAD: Final = "SELECT range_start, range_end, cursor, done, failed FROM {table} WHERE space = ?"
+_INSERT: Final = """INSERT INTO {table} (space, range_start, range_end, cursor, done, failed)
+    VALUES (?, ?, ?, ?, 0, 0) IF NOT EXISTS"""
+# Not less than: a save whose answer was lost is sent again.
+_SAVE: Final = """UPDATE {table} SET cursor = ?, done = ?, failed = ? WHERE space = ? AND range_start = ?
+    IF range_end = ? AND cursor <= ?"""
+_DROP: Final = "DELETE FROM {table} WHERE space = ? AND range_start = ? IF EXISTS"
+
+
+@dataclass(frozen=True, slots=True)
+class _Statements:
+    """The prepared statements; the comments give the parameters."""
+
+    session: Any
+    load: Any  # space
+    insert: Any  # space, range_start, range_end, cursor
+    save: Any  # cursor, done, failed, space, range_start, range_end, cursor
+    drop: Any  # space, range_start
+
+    @classmethod
+    def prepare(cls, session: Any, cassandra: Cassandra, space: str) -> Self:  # noqa: ARG003 - one table for all
+        """Prepare the statements; raises the driver's errors."""
+        table = f'"{cassandra.keyspace}".{PROGRESS_TABLE}'
+        # A serial read also sees, and ends, a transaction whose process was told nothing.
+        load = prepare(session, _LOAD.format(table=table), "LOCAL_SERIAL")
+        insert, save, drop = (
+            prepare(session, cql.format(table=table), cassandra.consistency.write.value)
+            for cql in (_INSERT, _SAVE, _DROP)
+        )
+        for changed in (insert, save, drop):
+            changed.serial_consistency_level = ConsistencyLevel.LOCAL_SERIAL
+        return cls(session, load, insert, save, drop)
+
+
+class CassandraCheckpoints:
+    """Checkpoints in the keyspace of `link`; thread-safe, and safe between processes."""
+
+    def __init__(self, link: CassandraLink, requests: CassandraRequests, patience: timedelta) -> None:
+        self._link = link
+        self._requests = requests
+        self._patience = patience
+
+    def begin(self, space: str, within: TokenRange) -> Progress:
+        """Return the progress of a range, which begins at its start where there is none yet."""
+        while True:
+            stored = stored_progress(self.load(space), space, within)
+            if stored is not None:
+                return stored
+            # Not applied: another process has just begun it.
+            if self._change("insert", space, (space, within.start, within.end, within.start)):
+                return Progress(within, within.start)
+
+    def save(self, space: str, progress: Progress) -> bool:
+        """Keep the progress of a range that was begun, unless what is kept is further."""
+        to, within = (progress.cursor, progress.done, progress.failed), progress.within
+        return self._change("save", space, (*to, space, within.start, within.end, progress.cursor))
+
+    def load(self, space: str) -> Sequence[Progress]:
+        """Return the progress of every range that was begun."""
+        return [
+            Progress(TokenRange(start, end), cursor, done, failed)
+            for start, end, cursor, done, failed in self._run("load", space, (space,))
+        ]
+
+    def drop(self, space: str) -> None:
+        """Forget every range of the space, one after the other: transactions of one space would only queue up."""
+        for progress in self.load(space):
+            self._change("drop", space, (space, progress.within.start))
+
+    def _change(self, statement: str, space: str, values: tuple[Any, ...]) -> bool:
+        """Return whether the condition of the statement was met."""
+        [(applied, *_)] = self._run(statement, space, values)
+        return bool(applied)
+
+    def _run(self, statement: str, space: str, values: tuple[Any, ...]) -> Sequence[Any]:
+        statements, left = self._link.prepared(_Statements, space, self._patience)
+        bound = getattr(statements, statement).bind(values)
+        bound.fetch_size = None  # the ranges of a space in one page
+        [found] = self._requests.run(statements.session, [bound], left)
+        rows: Sequence[Any] = found.current_rows
+        return rows

@@ -1,0 +1,127 @@
+"""Ranges, checkpoints and dropped spaces on a real Cassandra, beyond what every store promises."""
+
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+from cassandra_keyspaces import cql_session, store_settings
+from cassandra_server import CassandraServer
+from fake_clock import FakeClock
+from progress_contract import FIRST
+from ranges_contract import WHOLE
+from store_rows import PATIENT, SPACE, embedding
+
+from embark.errors import UnavailableError
+from embark.settings import StoreSettings
+from embark.store import Progress, TokenRange, split_ring
+from embark.store.cassandra import CassandraStore
+
+pytestmark = pytest.mark.integration
+# Found by inverting the hash: what anybody can do who may choose keys.
+SHARED_TOKEN = 8864434636027447246
+SHARING = {
+    "https://example.org/key00000.jpg",
+    "do5eyngoijopfg10c&V\\\x036T7Du\x17\x07}PdO",
+    "6pl749ol8uhw7hyg$M{V1AkTpz|`RpR\x10",
+    "he6cjt4ycyutsw6rMW\x06|Hcx\x08U\x1cwVKk*\x01",
+    "l78au8rupx5lzziv\x1fZ\x0fs<a*K\x17'w9p[{ ",
+    "i3dv8jakddsxm8hx\x17\x08P=K\x04,)~UY9\x0c\x17(N",
+    "psnfiy3fzzvqmsuf\n\x1e\x1d\x1dP\x1ev\x0ftfEwR\x01Ou",
+}
+
+
+@pytest.fixture(scope="module")
+def settings(cassandra: CassandraServer) -> StoreSettings:
+    return store_settings(cassandra, "ranges")
+
+
+@pytest.fixture
+def store(settings: StoreSettings, clock: FakeClock) -> Iterator[CassandraStore]:
+    store = CassandraStore(settings, clock)
+    store.ensure_space(SPACE)
+    store.checkpoints().drop(SPACE)
+    yield store
+    store.close()
+
+
+@pytest.fixture
+def cql(cassandra: CassandraServer) -> Iterator[Any]:
+    with cql_session(cassandra) as session:
+        yield session
+
+
+@pytest.mark.parametrize("page", [1, 2, 3, 7, 8, 50])
+def test_keys_made_to_share_a_token_are_all_scanned(store: CassandraStore, page: int) -> None:
+    there = SHARING | {f"key {i}" for i in range(40)}
+    store.write(SPACE, [embedding(key, 1) for key in there])
+    seen: list[str] = []
+    for found in store.scan_range(SPACE, WHOLE, page):
+        assert len(found.rows) <= 2 * page
+        seen += [row.key for row in found.rows]
+        assert found.cursor < SHARED_TOKEN or set(seen) >= SHARING
+    assert len(seen) == len(there)
+    assert set(seen) == there
+    at_it = TokenRange(SHARED_TOKEN - 1, SHARED_TOKEN)
+    assert {row.key for found in store.scan_range(SPACE, at_it, page) for row in found.rows} == SHARING
+
+
+def test_a_checkpoint_is_seen_by_another_process_at_once(
+    store: CassandraStore, settings: StoreSettings, clock: FakeClock
+) -> None:
+    other = CassandraStore(settings, clock)
+    begun = store.checkpoints().begin(SPACE, FIRST)
+    for cursor in range(FIRST.start + 1, FIRST.start + 20):
+        assert store.checkpoints().save(SPACE, begun.advanced(cursor, done=1, failed=0))
+        assert other.checkpoints().load(SPACE) == [Progress(FIRST, cursor, 1)]
+    other.checkpoints().drop(SPACE)
+    other.close()
+    assert not store.checkpoints().save(SPACE, Progress(FIRST, FIRST.end))
+
+
+def test_more_ranges_than_a_page_of_the_driver_are_all_loaded(
+    store: CassandraStore, cql: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(store._link.session(10), "default_fetch_size", 3)
+    parts = split_ring(8)
+    for part in parts:
+        store.checkpoints().begin(SPACE, part)
+    assert [progress.within for progress in store.checkpoints().load(SPACE)] == parts
+    store.drop_space(SPACE)
+    assert cql.execute("SELECT * FROM ranges.rollout_progress").all() == []
+
+
+def test_ten_rollouts_leave_no_table_behind(store: CassandraStore, cql: Any) -> None:
+    spaces = [f"{i:012x}" for i in range(10)]
+    for space in spaces:
+        store.ensure_space(space)
+        store.checkpoints().begin(space, FIRST)
+        store.drop_space(space)
+    tables = cql.execute("SELECT table_name FROM system_schema.tables WHERE keyspace_name = 'ranges'").all()
+    assert sorted(tables) == [(f"embeddings_{SPACE}",), ("rollout_progress",)]
+
+
+def test_a_process_that_has_the_space_open_is_told_that_it_was_dropped_and_finds_it_when_it_is_back(
+    store: CassandraStore, settings: StoreSettings, clock: FakeClock
+) -> None:
+    other = CassandraStore(settings, clock)
+    other.write(SPACE, [embedding("key", 1)])
+    scan = other.scan_range(SPACE, WHOLE, 1)
+    store.drop_space(SPACE)
+    with pytest.raises(UnavailableError, match="store"):
+        other.read(SPACE, ["key"], PATIENT)
+    with pytest.raises(UnavailableError, match="store"):
+        next(scan)
+    store.ensure_space(SPACE)
+    assert other.read(SPACE, ["key"], PATIENT) == {}
+    other.write(SPACE, [embedding("key", 1)])
+    assert other.read(SPACE, ["key"], PATIENT) == {"key": embedding("key", 1)}
+    assert [row.key for found in other.scan_range(SPACE, WHOLE) for row in found.rows] == ["key"]
+    other.close()
+
+
+def test_a_space_of_a_keyspace_that_is_not_there_is_dropped_too(cassandra: CassandraServer, clock: FakeClock) -> None:
+    store = CassandraStore(store_settings(cassandra, "never_made"), clock)
+    store.drop_space(SPACE)
+    with pytest.raises(UnavailableError, match="the schema command makes"):
+        store.checkpoints().begin(SPACE, FIRST)
+    store.close()

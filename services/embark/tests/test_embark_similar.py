@@ -1,0 +1,207 @@
+"""Similar: neighbours of a key or a vector, where the cache searches, and never in the way of look-ups."""
+
+import threading
+from collections.abc import Iterator, Sequence
+from datetime import timedelta
+from typing import Any
+
+import grpc
+import numpy as np
+import pytest
+from embark_parts import DIMENSION, Bench, embark_settings, running, statuses_of, vector
+from eventually import eventually
+
+from embark.causes import Cause, CauseKind
+from embark.settings import EmbArkSettings
+from embark.store import Negative, Neighbour, Search
+from embark.v1 import embark_pb2 as pb
+from embark.v1 import types_pb2
+from embark_server.handlers import SEARCH_THREADS
+from embark_server.searches import MAX_K
+from embark_server.statuses import KeyStatus
+
+ROWS = {"east": (1, 0), "north-east": (2, 2), "north": (0, 3), "west": (-1, 0)}
+
+
+def row(*elements: float) -> bytes:
+    return np.array([*elements, *[0] * (DIMENSION - len(elements))], "<f4").tobytes()
+
+
+def searching(**options: Any) -> EmbArkSettings:
+    cassandra = {"contactPoints": ["cassandra"], "keyspace": "k", "vectorSearch": True}
+    return embark_settings(store={"cassandra": cassandra}, **options)
+
+
+@pytest.fixture
+def bench() -> Iterator[Bench]:
+    with running(searching(), rows={key: row(*elements) for key, elements in ROWS.items()}) as made:
+        yield made
+
+
+def similar(bench: Bench, timeout: float = 30, **fields: Any) -> pb.SimilarResponse:
+    return bench.stub.Similar(pb.SimilarRequest(**({"k": 10} | fields)), timeout=timeout)
+
+
+def refusal(bench: Bench, **fields: Any) -> tuple[grpc.StatusCode, str]:
+    with pytest.raises(grpc.RpcError) as refused:
+        similar(bench, **fields)
+    return refused.value.code(), refused.value.details() or ""
+
+
+class HeldSearches:
+    """Stands in for a store's `similar`: keeps the time each search is given, and answers when it is let go."""
+
+    def __init__(self) -> None:
+        self.timeouts: list[timedelta] = []
+        self.gate = threading.Event()
+
+    def __call__(self, space: str, search: Search, timeout: timedelta) -> Sequence[Neighbour]:
+        del space, search
+        self.timeouts.append(timeout)
+        assert self.gate.wait(60)
+        return []
+
+
+@pytest.fixture
+def held(bench: Bench) -> Iterator[HeldSearches]:
+    searches = HeldSearches()
+    bench.store.similar = searches  # type: ignore[method-assign]
+    yield searches
+    searches.gate.set()
+
+
+def test_the_neighbours_of_a_key_come_nearest_first_without_the_key(bench: Bench) -> None:
+    found = similar(bench, key=b"east")
+    assert (found.space, found.status) == (bench.space, types_pb2.KEY_STATUS_HIT)
+    assert list(found.keys) == [b"north-east", b"north", b"west"]
+    assert found.scores == pytest.approx([0.5**0.5, 0, -1])
+    assert list(similar(bench, key=b"east", k=1).keys) == [b"north-east"]
+
+
+def test_the_neighbours_of_a_vector_have_no_key_left_out_and_no_status(bench: Bench) -> None:
+    found = similar(bench, vector=row(0.5), k=2)
+    assert (list(found.keys), found.status) == ([b"east", b"north-east"], types_pb2.KEY_STATUS_UNSPECIFIED)
+
+
+def test_a_key_without_an_embedding_is_asked_for_as_by_a_look_up(bench: Bench) -> None:
+    found = similar(bench, key=b"new")
+    assert (found.status, list(found.keys), list(found.scores)) == (types_pb2.KEY_STATUS_OOV_ENQUEUED, [], [])
+    assert not found.HasField("cause")
+    assert [fill.key for fill in bench.producer.fills] == [b"new"]
+    assert similar(bench, key=b"new").status == types_pb2.KEY_STATUS_OOV_PENDING
+    bench.producer.full = True
+    assert similar(bench, key=b"newer").status == types_pb2.KEY_STATUS_SHED
+
+
+def test_a_key_that_cannot_have_an_embedding_says_why(bench: Bench) -> None:
+    cause = Cause(CauseKind.NOT_FOUND, "404: gone")
+    bench.store.write(bench.space, [Negative("gone", cause, 1, bench.clock() + 10**9)])
+    gone = similar(bench, key=b"gone")
+    assert (gone.status, gone.cause.kind, gone.cause.detail) == (
+        *(types_pb2.KEY_STATUS_NEGATIVE, types_pb2.CAUSE_KIND_NOT_FOUND, "404: gone"),
+    )
+    for bad in (b"\xff", b""):
+        invalid = similar(bench, key=bad)
+        assert (invalid.status, invalid.cause.kind) == (
+            *(types_pb2.KEY_STATUS_INVALID, types_pb2.CAUSE_KIND_INVALID_KEY),
+        )
+    assert not bench.producer.fills
+
+
+@pytest.mark.parametrize(
+    ("fields", "message"),
+    [
+        ({"key": b"east", "k": 0}, f"k is 0; it must be 1 to {MAX_K}"),
+        ({"key": b"east", "k": MAX_K + 1}, f"k is {MAX_K + 1}; it must be 1 to {MAX_K}"),
+        ({}, "neither a key nor a vector"),
+        ({"vector": b""}, "vector has 0 bytes; 4 float32 elements have 16"),
+        ({"vector": row(1)[:-1]}, "vector has 15 bytes"),
+        ({"vector": row(0)}, "vector has no direction"),
+        ({"vector": row(1, np.nan)}, "vector has no direction"),
+        ({"vector": row(np.inf)}, "vector has no direction"),
+    ],
+)
+def test_a_wrong_request_is_refused_by_the_name_of_its_field(
+    bench: Bench, fields: dict[str, Any], message: str
+) -> None:
+    code, details = refusal(bench, **fields)
+    assert code is grpc.StatusCode.INVALID_ARGUMENT
+    assert message in details
+
+
+def test_a_cache_without_vector_search_refuses_and_names_the_field() -> None:
+    with running(rows={"east": row(1)}) as bench:
+        code, details = refusal(bench, key=b"east")
+        assert code is grpc.StatusCode.FAILED_PRECONDITION
+        assert "spec.store.cassandra.vectorSearch" in details
+        assert (bench.store.reads, bench.producer.fills) == ([], [])
+        assert bench.counted("embark_refused_calls_total", code="FAILED_PRECONDITION") == 1
+
+
+def test_the_previous_space_is_searched_where_it_is_pinned_and_no_other() -> None:
+    with running(searching(previous=True), rows={"east": row(1), "west": row(-1)}) as bench:
+        assert bench.settings.previous is not None
+        previous = bench.settings.previous.id
+        bench.write({"east": row(0, 1), "north": row(0, 2)}, space=previous)
+        found = similar(bench, key=b"east", space=previous)
+        assert (found.space, list(found.keys), list(found.scores)) == (previous, [b"north"], [1.0])
+        assert similar(bench, key=b"west", space=previous).status == types_pb2.KEY_STATUS_SHED
+        assert refusal(bench, key=b"east", space="feedfeedfeed")[0] is grpc.StatusCode.NOT_FOUND
+
+
+def test_a_store_that_fails_makes_the_call_unavailable(bench: Bench) -> None:
+    bench.lookup("east")
+    bench.store.failing.set()
+    for query in ({"key": b"east"}, {"key": b"north"}, {"vector": row(1)}):
+        assert refusal(bench, **query)[0] is grpc.StatusCode.UNAVAILABLE
+    assert not bench.producer.fills
+
+
+def test_a_search_that_fails_for_want_of_its_index_takes_no_look_up_with_it(bench: Bench) -> None:
+    bench.lookup("east")
+    bench.store.failing.set()
+    for _ in range(10):
+        assert refusal(bench, vector=row(1))[0] is grpc.StatusCode.UNAVAILABLE
+    bench.store.failing.clear()
+    assert statuses_of(bench.lookup("north")) == [KeyStatus.HIT]
+    assert bench.counted("embark_store_breaker_open") == 0
+
+
+def test_searches_that_hang_delay_neither_look_ups_nor_changes(bench: Bench, held: HeldSearches) -> None:
+    searches = [bench.stub.Similar.future(pb.SimilarRequest(key=b"east", k=1), timeout=60) for _ in range(40)]
+    eventually(lambda: len(held.timeouts) == SEARCH_THREADS, what="every thread of searches hangs")
+    assert statuses_of(bench.lookup("north", "new")) == [KeyStatus.HIT, KeyStatus.OOV_ENQUEUED]
+    put = pb.PutRequest(space=bench.space, keys=[b"put"], vectors=vector(1))
+    assert statuses_of(bench.stub.Put(put, timeout=30)) == [KeyStatus.HIT]
+    assert not any(call.done() for call in searches)
+    held.gate.set()
+    assert all(call.result().status == types_pb2.KEY_STATUS_HIT for call in searches)
+
+
+def test_a_search_is_given_less_time_than_its_caller_has(bench: Bench, held: HeldSearches) -> None:
+    held.gate.set()
+    similar(bench, timeout=20, vector=row(1))
+    bench.stub.Similar(pb.SimilarRequest(vector=row(1), k=1))
+    assert timedelta(seconds=5) < held.timeouts[0] < timedelta(seconds=20)
+    assert held.timeouts[1] == timedelta(seconds=30)
+
+
+def test_a_drain_loses_no_search(bench: Bench, held: HeldSearches) -> None:
+    search = bench.stub.Similar.future(pb.SimilarRequest(key=b"east", k=1), timeout=60)
+    eventually(lambda: held.timeouts)
+    stopping = threading.Thread(target=bench.server.stop)
+    stopping.start()
+    eventually(lambda: bench.server._stopped)
+    held.gate.set()
+    assert search.result().status == types_pb2.KEY_STATUS_HIT
+    stopping.join(30)
+    assert not stopping.is_alive()
+
+
+def test_searches_are_counted_by_the_status_of_their_key_and_timed(bench: Bench) -> None:
+    similar(bench, key=b"east")
+    similar(bench, key=b"new")
+    similar(bench, vector=row(1))
+    for status in ("HIT", "OOV_ENQUEUED"):
+        assert bench.counted("embark_keys_total", method="Similar", space="active", status=status) == 1
+    assert bench.counted("embark_similar_seconds_count") == 3

@@ -1,0 +1,46 @@
+"""Neighbours over the whole pipeline: photographs with the real model, then the search that another team would run."""
+
+from pathlib import Path
+
+import pytest
+from caches import sample
+from origin import PHOTOS, Origin
+
+from embark.client import EmbArkClient, InvalidRequestError, KeyStatus
+from embark_local.compose import run_local
+
+pytestmark = pytest.mark.real_model
+WAIT = 60.0
+
+
+def test_near_duplicates_of_photographs_are_found_by_key(tmp_path: Path, models_folder: Path, origin: Origin) -> None:
+    cache = sample("photos", store={"cassandra": {"vectorSearch": True}})
+    urls = {path.name: origin.url(path.name) for path in PHOTOS.glob("*.jpg")}
+    with (
+        run_local(cache, data=tmp_path, models=models_folder) as local,
+        EmbArkClient(local.target, timeout=WAIT) as client,
+    ):
+        assert client.similar(urls["coffee.jpg"]).status is KeyStatus.OOV_ENQUEUED
+        found = client.lookup(list(urls.values()), on_miss="wait", wait=WAIT)
+        assert set(found.statuses) == {KeyStatus.HIT}
+        for part, whole in (("chelsea-face.jpg", "chelsea.jpg"), ("coffee-cup.jpg", "coffee.jpg")):
+            near = client.similar(urls[part], 3)
+            assert near.status is KeyStatus.HIT
+            assert near.keys[0] == urls[whole]
+            assert 1 > near.scores[0] > near.scores[1] > near.scores[2]
+        row = found.vectors[list(urls).index("coffee.jpg")]
+        by_vector = client.similar(row, len(urls))
+        assert by_vector.keys[0] == urls["coffee.jpg"]
+        assert by_vector.keys[1:] == client.similar(urls["coffee.jpg"], len(urls)).keys
+        assert by_vector.scores[0] == pytest.approx(1)
+
+
+def test_a_cache_without_vector_search_refuses_locally_as_it_would_on_a_cluster(
+    tmp_path: Path, models_folder: Path
+) -> None:
+    with (
+        run_local(sample("titles"), data=tmp_path, models=models_folder) as local,
+        EmbArkClient(local.target, timeout=WAIT) as client,
+        pytest.raises(InvalidRequestError, match=r"spec\.store\.cassandra\.vectorSearch"),
+    ):
+        client.similar("cat")

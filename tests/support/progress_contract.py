@@ -1,0 +1,175 @@
+"""What every store promises of checkpoints and of dropping a space; a part of the contract suite."""
+
+import threading
+from collections.abc import Sequence
+from dataclasses import replace
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from store_rows import OTHER_SPACE, PATIENT, SPACE, embedding
+
+from embark.errors import ClosedError, UnavailableError
+from embark.store import Checkpoints, Progress, RolloutStore, TokenRange, split_ring
+
+FIRST, SECOND, THIRD = split_ring(3)
+DROPPED = "d0d0d0d0d0d0"
+
+
+class ProgressContract:
+    """Needs the fixture `store` (open, with both spaces ensured)."""
+
+    @pytest.fixture
+    def checkpoints(self, store: RolloutStore) -> Checkpoints:
+        checkpoints = store.checkpoints()
+        for space in (SPACE, OTHER_SPACE):
+            checkpoints.drop(space)
+        return checkpoints
+
+    def test_a_range_begins_at_its_start_and_goes_on_from_its_checkpoint(self, checkpoints: Checkpoints) -> None:
+        begun = checkpoints.begin(SPACE, FIRST)
+        assert begun == Progress(FIRST, FIRST.start)
+        assert (begun.rest, begun.over) == (FIRST, False)
+        further = begun.advanced(FIRST.start + 7, done=5, failed=1)
+        assert checkpoints.save(SPACE, further)
+        assert checkpoints.begin(SPACE, FIRST) == further
+        assert further.rest == TokenRange(FIRST.start + 7, FIRST.end)
+        over = further.advanced(FIRST.end, done=2**40, failed=2)
+        assert checkpoints.save(SPACE, over)
+        assert checkpoints.begin(SPACE, FIRST) == Progress(FIRST, FIRST.end, 5 + 2**40, 3)
+        assert over.over
+
+    def test_a_checkpoint_never_moves_back(self, checkpoints: Checkpoints) -> None:
+        begun = checkpoints.begin(SPACE, SECOND)
+        further = begun.advanced(9, done=9, failed=0)
+        assert checkpoints.save(SPACE, further)
+        assert not checkpoints.save(SPACE, begun.advanced(8, done=100, failed=100))
+        assert checkpoints.load(SPACE) == [further]
+
+    def test_a_save_whose_answer_was_lost_may_be_sent_again(self, checkpoints: Checkpoints) -> None:
+        further = checkpoints.begin(SPACE, SECOND).advanced(9, done=9, failed=0)
+        assert [checkpoints.save(SPACE, further), checkpoints.save(SPACE, further)] == [True, True]
+        assert checkpoints.load(SPACE) == [further]
+
+    def test_every_range_that_was_begun_is_loaded_in_order(self, checkpoints: Checkpoints) -> None:
+        assert checkpoints.load(SPACE) == []
+        for part in (THIRD, FIRST, SECOND):
+            checkpoints.begin(SPACE, part)
+        last = Progress(THIRD, THIRD.end, 3, 4)
+        assert checkpoints.save(SPACE, last)
+        assert checkpoints.load(SPACE) == [Progress(FIRST, FIRST.start), Progress(SECOND, SECOND.start), last]
+        assert checkpoints.load(OTHER_SPACE) == []
+
+    def test_what_was_never_begun_or_was_dropped_is_never_saved(self, checkpoints: Checkpoints) -> None:
+        assert not checkpoints.save(SPACE, Progress(FIRST, 0 + FIRST.end, 1, 0))
+        begun = checkpoints.begin(SPACE, FIRST)
+        checkpoints.begin(OTHER_SPACE, FIRST)
+        checkpoints.drop(SPACE)
+        assert not checkpoints.save(SPACE, begun.advanced(FIRST.end, done=1, failed=0))
+        assert checkpoints.load(SPACE) == []
+        assert checkpoints.load(OTHER_SPACE) == [begun]
+
+    def test_a_space_that_was_dropped_begins_anew_and_is_saved_again(self, checkpoints: Checkpoints) -> None:
+        for done in range(3):
+            begun = checkpoints.begin(SPACE, FIRST)
+            assert begun == Progress(FIRST, FIRST.start)
+            further = begun.advanced(FIRST.end - done, done=done, failed=0)
+            assert checkpoints.save(SPACE, further)
+            assert checkpoints.load(SPACE) == [further]
+            checkpoints.drop(SPACE)
+            checkpoints.drop(SPACE)
+
+    def test_a_space_is_scanned_in_the_ranges_of_one_split(self, checkpoints: Checkpoints) -> None:
+        begun = checkpoints.begin(SPACE, FIRST)
+        for other in split_ring(4)[:2]:
+            with pytest.raises(ValueError, match=f"{SPACE} has a checkpoint of .*; drop it"):
+                checkpoints.begin(SPACE, other)
+            assert not checkpoints.save(SPACE, Progress(other, other.end))
+        assert checkpoints.load(SPACE) == [begun]
+
+    def test_saves_in_any_order_keep_the_furthest(self, checkpoints: Checkpoints) -> None:
+        @given(st.lists(st.integers(0, 6), max_size=8))
+        @settings(max_examples=30, deadline=None)
+        def check(steps: list[int]) -> None:
+            checkpoints.drop(SPACE)
+            begun = furthest = checkpoints.begin(SPACE, SECOND)
+            for done, step in enumerate(steps):
+                asked = begun.advanced(SECOND.start + step, done=done, failed=0)
+                kept = checkpoints.save(SPACE, asked)
+                assert kept == (asked.cursor >= furthest.cursor)
+                furthest = asked if kept else furthest
+                assert checkpoints.load(SPACE) == [furthest]
+
+        check()
+
+    def test_of_processes_that_begin_and_save_at_once_the_furthest_is_kept(self, checkpoints: Checkpoints) -> None:
+        begun: list[Progress] = []
+        backward: list[Progress] = []
+        start = threading.Barrier(4)
+
+        def work(steps: Sequence[int]) -> None:
+            start.wait()
+            begun.append(replace(checkpoints.begin(SPACE, THIRD), cursor=THIRD.start, done=0))
+            for step in steps:
+                asked = Progress(THIRD, THIRD.start + step, step)
+                checkpoints.save(SPACE, asked)
+                [kept] = checkpoints.load(SPACE)
+                if kept.cursor < asked.cursor:
+                    backward.append(asked)
+
+        orders = [range(1, 16), range(15, 0, -1), range(1, 16, 3), range(2, 15, 4)]
+        threads = [threading.Thread(target=work, args=(steps,)) for steps in orders]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+        assert begun == [Progress(THIRD, THIRD.start)] * 4
+        assert backward == []
+        assert checkpoints.load(SPACE) == [Progress(THIRD, THIRD.start + 15, 15)]
+
+    def test_a_space_that_was_dropped_is_gone_with_its_checkpoints(
+        self, store: RolloutStore, checkpoints: Checkpoints
+    ) -> None:
+        store.ensure_space(DROPPED)
+        store.write(DROPPED, [embedding(f"key {i}", 1) for i in range(30)])
+        store.write(SPACE, [embedding("kept", 1)])
+        begun = checkpoints.begin(SPACE, FIRST)
+        checkpoints.begin(DROPPED, FIRST)
+        store.drop_space(DROPPED)
+        assert checkpoints.load(DROPPED) == []
+        with pytest.raises(UnavailableError, match="store"):
+            store.read(DROPPED, ["key 1"], PATIENT)
+        with pytest.raises(UnavailableError, match="store"):
+            store.write(DROPPED, [embedding("key 1", 1)])
+        store.drop_space(DROPPED)
+        assert store.read(SPACE, ["kept"], PATIENT).keys() == {"kept"}
+        assert checkpoints.load(SPACE) == [begun]
+
+    def test_a_space_that_was_dropped_may_be_made_again_and_is_empty(
+        self, store: RolloutStore, checkpoints: Checkpoints
+    ) -> None:
+        for at in (1, 2):
+            store.ensure_space(DROPPED)
+            assert store.count(DROPPED) == 0
+            store.write(DROPPED, [embedding("key", at)])
+            assert store.read(DROPPED, ["key"], PATIENT) == {"key": embedding("key", at)}
+            assert checkpoints.begin(DROPPED, FIRST) == Progress(FIRST, FIRST.start)
+            assert checkpoints.save(DROPPED, Progress(FIRST, FIRST.end))
+            store.drop_space(DROPPED)
+
+    def test_a_space_that_never_was_is_dropped_too(self, store: RolloutStore) -> None:
+        store.drop_space("feedfeedfeed")
+
+    def test_checkpoints_end_with_their_store(self, store: RolloutStore, checkpoints: Checkpoints) -> None:
+        begun = checkpoints.begin(SPACE, FIRST)
+        store.close()
+        with pytest.raises(ClosedError):
+            checkpoints.begin(SPACE, FIRST)
+        with pytest.raises(ClosedError):
+            checkpoints.save(SPACE, begun)
+        with pytest.raises(ClosedError):
+            checkpoints.load(SPACE)
+        with pytest.raises(ClosedError):
+            checkpoints.drop(SPACE)
+        with pytest.raises(ClosedError):
+            store.drop_space(SPACE)
