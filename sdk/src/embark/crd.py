@@ -1,7 +1,8 @@
 """Manifests: the text of an EmbeddingCache in, the value or every fault of it out."""
 
 import json
-from collections.abc import Sequence
+from collections.abc import Callable, Hashable, Sequence
+from typing import Any
 
 import yaml
 from pydantic import ValidationError
@@ -10,6 +11,21 @@ from pydantic_core import ErrorDetails
 from embark.errors import InvalidSpecError
 from embark.spec import EmbeddingCache
 
+_KEY = "[key]"  # the last part of pydantic's path where the key of a mapping is at fault, not its value
+
+
+class _Loader(yaml.SafeLoader):
+    """Refuses a key that stands twice in a mapping, as kubectl does; PyYAML would take the last one."""
+
+    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Hashable, Any]:  # noqa: FBT001, FBT002
+        names = [key.value for key, _ in node.value if key.tag != "tag:yaml.org,2002:merge"]
+        for key, _ in node.value:
+            if names.count(key.value) > 1:
+                raise yaml.constructor.ConstructorError(
+                    "while reading a mapping", node.start_mark, f"{key.value!r} stands in it twice", key.start_mark
+                )
+        return super().construct_mapping(node, deep)
+
 
 def parse_manifest(text: str) -> EmbeddingCache:
     """Parse one YAML document.
@@ -17,16 +33,29 @@ def parse_manifest(text: str) -> EmbeddingCache:
     Raises:
         InvalidSpecError: the first fault, by field.
     """
-    faults = find_faults(text)
-    if faults:
-        raise faults[0]
-    return _parse(text)
+    return _first_fault_raised(lambda: _validate(_load(text)))
+
+
+def parse_body(body: object) -> EmbeddingCache:
+    """Parse an object as the Kubernetes API returns it; raises as parse_manifest does."""
+    return _first_fault_raised(lambda: _validate(body))
 
 
 def find_faults(text: str) -> Sequence[InvalidSpecError]:
     """Return every fault of a manifest, by field as a user writes it; empty: the manifest is good."""
+    return _faults_of(lambda: _validate(_load(text)))
+
+
+def _first_fault_raised(parse: Callable[[], EmbeddingCache]) -> EmbeddingCache:
+    faults = _faults_of(parse)
+    if faults:
+        raise faults[0]
+    return parse()
+
+
+def _faults_of(parse: Callable[[], EmbeddingCache]) -> Sequence[InvalidSpecError]:
     try:
-        _parse(text)
+        parse()
     except InvalidSpecError as error:
         return [error]
     except ValidationError as error:
@@ -35,22 +64,56 @@ def find_faults(text: str) -> Sequence[InvalidSpecError]:
     return []
 
 
-def _parse(text: str) -> EmbeddingCache:
+def _load(text: str) -> object:
     try:
-        document = yaml.safe_load(text)
+        return yaml.load(text, _Loader)  # noqa: S506 - a SafeLoader
     except yaml.YAMLError as error:
         raise InvalidSpecError("(file)", f"not YAML: {' '.join(str(error).split())}") from None
     except (ValueError, RecursionError) as error:
         raise InvalidSpecError("(file)", f"not YAML that can be read: {error}") from None
+
+
+def _validate(document: object) -> EmbeddingCache:
     if not isinstance(document, dict):
         raise InvalidSpecError("(file)", "not a mapping; one EmbeddingCache is expected")
     try:
         # Dates, which YAML makes of metadata.creationTimestamp, are text in JSON.
-        body = json.dumps(document, default=str)
+        body = json.loads(json.dumps(document, default=str), parse_float=_read_float)
     except (TypeError, ValueError, RecursionError) as error:
         raise InvalidSpecError("(file)", f"has no form in JSON: {error}") from None
+    try:
+        return _validate_json(body)
+    except ValidationError as error:
+        if not _drop_nulls(body, error.errors()):
+            raise
+    return _validate_json(body)
+
+
+def _validate_json(body: dict[str, Any]) -> EmbeddingCache:
     # As the API server reads it: "16" is no integer and contact_points is no name of a field.
-    return EmbeddingCache.model_validate_json(body, strict=True, by_alias=True, by_name=False)
+    return EmbeddingCache.model_validate_json(json.dumps(body), strict=True, by_alias=True, by_name=False)
+
+
+def _read_float(digits: str) -> float:
+    """As the API server: 12.0 is a whole number."""
+    number = float(digits)
+    return int(number) if number.is_integer() else number
+
+
+def _drop_nulls(body: dict[str, Any], faults: Sequence[ErrorDetails]) -> bool:
+    """Take away what is null and may not be, and return whether there was any.
+
+    As the API server: a field that is null is a field that is not given; one that the resource does not have is a
+    fault whatever its value.
+    """
+    nulls = [fault["loc"] for fault in faults if fault["input"] is None and fault["type"] != "extra_forbidden"]
+    fields = [path for path in nulls if isinstance(path[-1], str)]
+    for *parents, last in fields:
+        target: Any = body
+        for part in parents:
+            target = target[part]
+        del target[last]
+    return bool(fields)
 
 
 def _follows(details: ErrorDetails, faults: Sequence[ErrorDetails]) -> bool:
@@ -62,8 +125,11 @@ def _follows(details: ErrorDetails, faults: Sequence[ErrorDetails]) -> bool:
 
 
 def _fault(details: ErrorDetails) -> InvalidSpecError:
+    parts = details["loc"]
+    if parts[-1:] == (_KEY,):
+        parts = parts[:-2]
     path = ""
-    for part in details["loc"]:
+    for part in parts:
         path += f"[{part}]" if isinstance(part, int) else f".{part}" if path else str(part)
     message = details["msg"].removeprefix("Value error, ")
     if details["type"] == "missing":

@@ -12,7 +12,20 @@ from pydantic import Field, model_validator
 from embark.errors import InvalidSpecError
 from embark.names import cache_name, consumer_group, dead_letters_topic, fills_topic, retina_target
 from embark.space import Space, space_of
-from embark.spec import Batch, Cassandra, EmbArk, EmbeddingCache, Encoder, Fetch, Kafka, Miss, Oov, Provider, Retry
+from embark.spec import (
+    Batch,
+    Cassandra,
+    EmbArk,
+    EmbeddingCache,
+    Encoder,
+    Fetch,
+    HotTier,
+    Kafka,
+    Miss,
+    Oov,
+    Provider,
+    Retry,
+)
 from embark.spec.encoder import ModelFile
 from embark.spec.model import Model
 from embark.spec.quantities import Duration, Size
@@ -44,6 +57,14 @@ class TopicSettings(Model):
     retry: Retry
 
 
+class Serving(Model):
+    """What the look-up server reads of `spec.embark`; how many replicas there are and what they get is not its own."""
+
+    hot_tier: HotTier
+    max_keys_per_request: int
+    read_timeout: Duration
+
+
 class EmbArkSettings(Model):
     """What the look-up server needs."""
 
@@ -54,7 +75,7 @@ class EmbArkSettings(Model):
     store: StoreSettings
     topic: TopicSettings
     miss: Miss
-    serving: EmbArk
+    serving: Serving
     repeat_window: Duration = Field(default="30s", validate_default=True)
     """Misses of one key within it are sent once."""
     oov_vector: tuple[float, ...] | None = None
@@ -144,9 +165,23 @@ def settings_for(
         encode_items=spec.encoder.batch.max_size,
     )
     embark = EmbArkSettings(
-        cache=name, active=space, store=store, topic=topic, miss=spec.miss, serving=spec.embark, oov_vector=vector
+        cache=name,
+        active=space,
+        store=store,
+        topic=topic,
+        miss=spec.miss,
+        serving=_serving(spec.embark),
+        oov_vector=vector,
     )
     return CacheSettings(embark, kfc, _retina_settings(name, space, spec.encoder))
+
+
+def _serving(embark: EmbArk) -> Serving:
+    return Serving(
+        hot_tier=embark.hot_tier,
+        max_keys_per_request=embark.max_keys_per_request,
+        read_timeout=embark.read_timeout,
+    )
 
 
 def _retina_settings(cache: str, space: Space, encoder: Encoder) -> RetinaSettings:

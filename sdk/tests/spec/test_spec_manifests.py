@@ -19,6 +19,7 @@ BAD: list[tuple[str, Any, str, str]] = [
     ("metadata.name", ABSENT, "metadata.name", "required"),
     ("metadata.name", "a" * 41, "metadata.name", "at most 40"),
     ("metadata.name", "Upper", "metadata.name", "'Upper'"),
+    ("metadata.name", "7up", "metadata.name", "pattern"),
     ("metadata.name", "ends-", "metadata.name", "pattern"),
     ("metadata.name", "two\n", "metadata.name", "pattern"),
     ("spec", ABSENT, "spec", "required"),
@@ -26,7 +27,7 @@ BAD: list[tuple[str, Any, str, str]] = [
     ("spec.encoder.model.digest", ABSENT, "spec.encoder.model.digest", "required"),
     ("spec.encoder.model.digest", "sha256:abc", "spec.encoder.model.digest", "'sha256:abc'"),
     ("spec.encoder.model.digest", f"sha256:{'A' * 64}", "spec.encoder.model.digest", "pattern"),
-    ("spec.encoder.model.uri", "ftp://m/x.onnx", "spec.encoder.model.uri", "https|s3|gs|file"),
+    ("spec.encoder.model.uri", "ftp://m/x.onnx", "spec.encoder.model.uri", "s3|gs|file"),
     ("spec.encoder.modality", "video", "spec.encoder.modality", "'image' or 'text', not 'video'"),
     ("spec.encoder.preprocessing", "imagenet-999", "spec.encoder.preprocessing", "'imagenet-224'"),
     ("spec.encoder.preprocessing", "text-256", "spec.encoder", "is for modality text"),
@@ -45,7 +46,9 @@ BAD: list[tuple[str, Any, str, str]] = [
     ("spec.encoder.fetch.schemes", ["ftp"], "spec.encoder.fetch.schemes[0]", "'ftp'"),
     ("spec.encoder.fetch.schemes", [], "spec.encoder.fetch.schemes", "at least 1 item"),
     ("spec.encoder.fetch.maxBytes", "10MB", "spec.encoder.fetch.maxBytes", "'10MB' is not a size such as 10Mi"),
-    ("spec.encoder.fetch.maxBytes", "0", "spec.encoder.fetch.maxBytes", "equal to 1"),
+    ("spec.encoder.fetch.maxBytes", "0", "spec.encoder.fetch.maxBytes", "'0' is under 1 byte"),
+    ("spec.encoder.fetch.maxBytes", "1025Gi", "spec.encoder.fetch.maxBytes", "over 1024Gi"),
+    ("spec.encoder.fetch.timeout", "0s", "spec.encoder.fetch.timeout", "'0s' is under 1ms"),
     (
         "spec.encoder.fetch.allowedPrivateNetworks",
         ["10.0.0.0/8", "10.0.0.1"],
@@ -58,6 +61,18 @@ BAD: list[tuple[str, Any, str, str]] = [
         "spec.encoder.fetch.allowedPrivateNetworks[0]",
         "host bits",
     ),
+    (
+        "spec.encoder.fetch.allowedPrivateNetworks",
+        ["::ffff:10.0.0.0/104"],
+        "spec.encoder.fetch.allowedPrivateNetworks[0]",
+        "write the IPv4 one",
+    ),
+    (
+        "spec.encoder.fetch.allowedPrivateNetworks",
+        ["10.0.0.0/255.0.0.0"],
+        "spec.encoder.fetch.allowedPrivateNetworks[0]",
+        "is not a CIDR",
+    ),
     ("spec.store.cassandra", ABSENT, "spec.store.cassandra", "required"),
     ("spec.store.cassandra.contactPoints", [], "spec.store.cassandra.contactPoints", "at least 1 item"),
     ("spec.encoder.batch", {"max_size": 1}, "spec.encoder.batch.max_size", "no such field"),
@@ -65,10 +80,12 @@ BAD: list[tuple[str, Any, str, str]] = [
     ("spec.store.cassandra.keyspace", "no-dashes", "spec.store.cassandra.keyspace", "'no-dashes'"),
     ("spec.store.cassandra.consistency", {"read": "ALL"}, "spec.store.cassandra.consistency.read", "'LOCAL_ONE'"),
     ("spec.store.ttl", "1d", "spec.store.ttl", "'1d' is not a duration"),
-    ("spec.store.ttl", f"{'9' * 30}h", "spec.store.ttl", "longer than a duration can be"),
+    ("spec.store.ttl", "175200h1ms", "spec.store.ttl", "over 175200h"),
+    ("spec.store.ttl", f"{'9' * 30}h", "spec.store.ttl", "is not a duration"),
     ("spec.topic", ABSENT, "spec.topic", "required"),
     ("spec.topic.kafka.bootstrapServers", ["kafka"], "spec.topic.kafka.bootstrapServers[0]", "'kafka'"),
     ("spec.topic.kafka.partitions", 0, "spec.topic.kafka.partitions", "equal to 1"),
+    ("spec.topic.retry", {"initialBackoff": "6m"}, "spec.topic.retry", "initialBackoff is over maxBackoff"),
     ("spec.topic.retry", {"maxAttempts": 0}, "spec.topic.retry.maxAttempts", "equal to 1"),
     ("spec.miss", {"oov": "Vector"}, "spec.miss", "oovVectorConfigMap goes with oov: Vector"),
     ("spec.miss", {"oovVectorConfigMap": "oov"}, "spec.miss", "oovVectorConfigMap goes with oov: Vector"),
@@ -79,6 +96,13 @@ BAD: list[tuple[str, Any, str, str]] = [
     ("spec.embark", {"maxKeysPerRequest": 0}, "spec.embark.maxKeysPerRequest", "equal to 1"),
     ("spec.kfc", {"autoscaling": {"min": 9, "max": 2}}, "spec.kfc.autoscaling", "min 9 is over max 2"),
     ("spec.kfc", {"resources": {"limits": {"cpu": "lots"}}}, "spec.kfc.resources.limits.cpu", "'lots'"),
+    ("spec.kfc", {"resources": {"limits": {"cpus": 1}}}, "spec.kfc.resources.limits", "pattern"),
+    (
+        "spec.kfc",
+        {"resources": {"requests": {"cpu": 2}, "limits": {"cpu": "1999m"}}},
+        "spec.kfc.resources",
+        "a request is over its limit",
+    ),
     ("spec.retina", {"replicas": -1}, "spec.retina.replicas", "equal to 0"),
     ("spec.retina", {"autoscaling": {"targetCPU": 101}}, "spec.retina.autoscaling.targetCPU", "100"),
     ("spec.mesh", {"provider": "consul"}, "spec.mesh.provider", "'linkerd'"),
@@ -127,6 +151,44 @@ def test_what_a_cluster_adds_to_metadata_is_ignored(document: dict[str, Any]) ->
     document["metadata"] |= {"uid": "x", "labels": {"a": "b"}, "creationTimestamp": "2024-05-01T10:00:00Z"}
     text = yaml.safe_dump(document).replace("'2024-05-01T10:00:00Z'", "2024-05-01T10:00:00Z")
     assert parse_manifest(text).metadata.name == "thumbnails"
+
+
+def test_a_field_that_is_null_is_a_field_that_is_not_given(document: dict[str, Any]) -> None:
+    document["spec"] |= {"miss": None, "embark": {"autoscaling": None, "replicas": 3}}
+    document["spec"]["encoder"]["modality"] = None
+    assert [str(fault) for fault in find_faults(yaml.safe_dump(document))] == [
+        "spec.encoder.modality: required, and not given"
+    ]
+
+
+def test_a_field_that_does_not_exist_is_a_fault_even_if_it_is_null(document: dict[str, Any]) -> None:
+    document["spec"] |= {"embark": {"hotTeir": None, "hotTier": None}}
+    assert [str(fault) for fault in find_faults(yaml.safe_dump(document))] == ["spec.embark.hotTeir: no such field"]
+
+
+def test_a_null_in_a_list_is_a_fault(document: dict[str, Any]) -> None:
+    document["spec"]["store"]["cassandra"]["contactPoints"] = ["cassandra", None]
+    assert [fault.field for fault in find_faults(yaml.safe_dump(document))] == ["spec.store.cassandra.contactPoints[1]"]
+
+
+def test_a_whole_number_may_be_written_with_a_point(document: dict[str, Any]) -> None:
+    document["spec"]["encoder"]["output"]["dimension"] = 1280.0
+    assert parse_manifest(yaml.safe_dump(document)).spec.encoder.output.dimension == 1280
+
+
+def test_a_field_that_stands_twice_is_a_fault(document: dict[str, Any]) -> None:
+    text = yaml.safe_dump(document).replace("    modality: image\n", "    modality: image\n    modality: text\n")
+    (fault,) = find_faults(text)
+    assert fault.field == "(file)"
+    assert "'modality' stands in it twice" in fault.message
+
+
+def test_a_whole_quantity_needs_no_quotes(document: dict[str, Any]) -> None:
+    document["spec"]["kfc"] = {"resources": {"requests": {"cpu": 1}, "limits": {"cpu": 2, "memory": "1Gi"}}}
+    document["spec"]["embark"] = {"hotTier": {"maxBytes": 4096}}
+    cache = parse_manifest(yaml.safe_dump(document))
+    assert cache.spec.kfc.resources.limits == {"cpu": "2", "memory": "1Gi"}
+    assert cache.spec.embark.hot_tier.max_bytes == 4096
 
 
 def test_a_status_from_a_cluster_is_read(document: dict[str, Any]) -> None:

@@ -23,27 +23,27 @@ class Quantities(BaseModel):
     ratio: Ratio = 0.0
 
 
-@given(st.integers(0, 10**12))
+@given(st.integers(0, 175_200 * 3_600_000))
 def test_a_duration_of_whole_milliseconds_reads_back(milliseconds: int) -> None:
     duration = timedelta(milliseconds=milliseconds)
     assert parse_duration(format_duration(duration)) == duration
 
 
-@given(st.integers(0, 2**50))
+@given(st.integers(0, 2**40))
 def test_a_size_reads_back(size: int) -> None:
     assert parse_size(format_size(size)) == size
 
 
-@given(st.integers(0, 2**20), st.sampled_from([("Ki", 2**10), ("Mi", 2**20), ("Gi", 2**30)]))
+@given(st.integers(0, 2**10), st.sampled_from([("Ki", 2**10), ("Mi", 2**20), ("Gi", 2**30)]))
 def test_a_size_in_binary_units_reads_back(count: int, unit: tuple[str, int]) -> None:
     assert parse_size(f"{count}{unit[0]}") == count * unit[1]
     assert parse_size(format_size(count * unit[1])) == count * unit[1]
 
 
 @given(
-    st.timedeltas(timedelta(0), timedelta(days=10_000)).map(lambda d: d - d % timedelta(milliseconds=1)),
-    st.integers(0, 2**50),
-    st.floats(0, 1),
+    st.timedeltas(timedelta(0), timedelta(days=7_000)).map(lambda d: d - d % timedelta(milliseconds=1)),
+    st.integers(0, 2**40),
+    st.integers(0, 10**9).map(lambda billionths: billionths / 10**9),
 )
 def test_quantities_read_back_from_json(duration: timedelta, size: int, ratio: float) -> None:
     value = Quantities(duration=duration, size=size, ratio=ratio)
@@ -58,7 +58,7 @@ def test_durations_are_read_as_kubernetes_writes_them(text: str, milliseconds: i
 
 
 @pytest.mark.parametrize(
-    "text", ["", "5", "ms", "-5s", "1.5s", "5 s", "5S", "1d", "5s\n", "\u0665s", 5, None, f"{'9' * 99}h"]
+    "text", ["", "5", "ms", "-5s", "1.5s", "5 s", "5S", "1d", "5s\n", "\u0665s", 5, None, f"{'9' * 99}h", "175201h"]
 )
 def test_what_is_no_duration_is_a_value_error(text: object) -> None:
     with pytest.raises(ValueError, match="duration"):
@@ -70,7 +70,9 @@ def test_sizes_are_read_as_kubernetes_writes_them(text: object, size: int) -> No
     assert parse_size(text) == size
 
 
-@pytest.mark.parametrize("text", ["", "Mi", "10MB", "-1", "1.5Mi", "10mi", "1 Ki", -1, True, 1.0, None, "1\n"])
+@pytest.mark.parametrize(
+    "text", ["", "Mi", "10MB", "-1", "1.5Mi", "10mi", "1 Ki", -1, True, 1.0, None, "1\n", 2**40 + 1]
+)
 def test_what_is_no_size_is_a_value_error(text: object) -> None:
     with pytest.raises(ValueError, match="size"):
         parse_size(text)

@@ -34,7 +34,9 @@ def test_each_service_gets_what_the_cache_declares(document: dict[str, Any]) -> 
     assert (embark.store, embark.topic) == (kfc.store, kfc.topic)
     assert embark.store.ttl.total_seconds() == 24 * 3600
     assert (embark.topic.fills, embark.topic.dead_letters) == ("team.thumbnails.fills", "team.thumbnails.dead-letters")
-    assert embark.serving == cache.spec.embark
+    assert embark.serving.read_timeout == cache.spec.embark.read_timeout
+    assert embark.serving.hot_tier == cache.spec.embark.hot_tier
+    assert embark.serving.max_keys_per_request == cache.spec.embark.max_keys_per_request
     assert (kfc.max_inflight, kfc.encode_items, kfc.topic.retry.max_attempts) == (3, 7, 9)
     assert kfc.retina == retina_target(cache, space.id)
     assert kfc.consumer_group == consumer_group(cache, space.id)
@@ -43,6 +45,14 @@ def test_each_service_gets_what_the_cache_declares(document: dict[str, Any]) -> 
         cache.spec.encoder.batch,
         cache.spec.encoder.fetch,
     )
+
+
+def test_how_many_replicas_there_are_and_what_they_get_is_in_no_settings(document: dict[str, Any]) -> None:
+    plain = settings_for(cache_of(document))
+    for part, replicas in (("embark", 5), ("kfc", 3), ("retina", 2)):
+        section = document["spec"].get(part, {})
+        document["spec"][part] = section | {"replicas": replicas, "resources": {"limits": {"cpu": "3"}}}
+    assert settings_for(EmbeddingCache.model_validate(document)) == plain
 
 
 def test_settings_of_another_space_name_that_space_alone(document: dict[str, Any]) -> None:

@@ -1,16 +1,16 @@
 """`spec.store` and `spec.topic`: where embeddings are kept, and where fills are asked for."""
 
 from enum import StrEnum
-from typing import Annotated
+from typing import Annotated, Self
 
-from pydantic import Field, StringConstraints
+from pydantic import Field, StringConstraints, model_validator
 
 from embark.spec.model import Model
 from embark.spec.quantities import Duration, Port
 
 Host = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9]([A-Za-z0-9.:\-]*[A-Za-z0-9])?$", max_length=253)]
 Server = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9.\-\[\]:]+:[0-9]{1,5}$", max_length=260)]
-Keyspace = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9_]{0,47}$")]
+Keyspace = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9_]{0,47}$", max_length=48)]
 SecretName = Annotated[str, StringConstraints(pattern=r"^([a-z0-9]([a-z0-9.\-]*[a-z0-9])?)?$", max_length=253)]
 TopicName = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9._\-]*$", max_length=230)]
 
@@ -59,7 +59,9 @@ class Consistency(Model):
 class Cassandra(Model):
     """`spec.store.cassandra`."""
 
-    contact_points: tuple[Host, ...] = Field(min_length=1, description="Hosts that the driver asks first.")
+    contact_points: tuple[Host, ...] = Field(
+        min_length=1, max_length=64, description="Hosts that the driver asks first."
+    )
     port: Port = Field(default=9042, description="CQL port of every host.")
     datacenter: Annotated[str, StringConstraints(min_length=1, max_length=48)] = Field(
         default="datacenter1", description="The local datacenter."
@@ -91,7 +93,9 @@ class Store(Model):
 class Kafka(Model):
     """`spec.topic.kafka`."""
 
-    bootstrap_servers: tuple[Server, ...] = Field(min_length=1, description="host:port of brokers to ask first.")
+    bootstrap_servers: tuple[Server, ...] = Field(
+        min_length=1, max_length=64, description="host:port of brokers to ask first."
+    )
     name: TopicName = Field(default="", description="Topic of the fills; empty: <namespace>.<cache>.fills.")
     partitions: int = Field(default=12, ge=1, le=4096, description="Partitions; the bound of parallel consumers.")
     replication_factor: int = Field(default=1, ge=1, le=9, description="Replicas of every partition.")
@@ -112,6 +116,12 @@ class Retry(Model):
         default="1s", description="Before the second attempt; doubles each time.", validate_default=True
     )
     max_backoff: Duration = Field(default="5m", description="The longest backoff.", validate_default=True)
+
+    @model_validator(mode="after")
+    def _agree(self) -> Self:
+        if self.initial_backoff > self.max_backoff:
+            raise ValueError("initialBackoff is over maxBackoff")
+        return self
 
 
 class Topic(Model):

@@ -13,7 +13,11 @@ from embark.spec.status import EmbeddingCacheStatus
 
 API_VERSION: Final = "embark.dev/v1alpha1"
 KIND: Final = "EmbeddingCache"
-NAME_PATTERN: Final = r"^[a-z0-9]([a-z0-9\-]*[a-z0-9])?$"
+# A letter first: the cache's Services are named after it, and a Service's name begins with one.
+NAME_PATTERN: Final = r"^[a-z]([a-z0-9\-]*[a-z0-9])?$"
+# Leaves room for the suffixes of children within the 63 characters of a DNS label.
+NAME_LENGTH: Final = 40
+NAMESPACE_PATTERN: Final = r"^[a-z0-9]([a-z0-9\-]*[a-z0-9])?$"
 
 
 class Metadata(Model):
@@ -21,9 +25,10 @@ class Metadata(Model):
 
     model_config = ConfigDict(extra="ignore")
 
-    # 40 leaves room for the suffixes of children within the 63 characters of a DNS label.
-    name: Annotated[str, StringConstraints(pattern=NAME_PATTERN, max_length=40)] = Field(description="The cache.")
-    namespace: Annotated[str, StringConstraints(pattern=NAME_PATTERN, max_length=63)] = Field(
+    name: Annotated[str, StringConstraints(pattern=NAME_PATTERN, max_length=NAME_LENGTH)] = Field(
+        description="The cache."
+    )
+    namespace: Annotated[str, StringConstraints(pattern=NAMESPACE_PATTERN, max_length=63)] = Field(
         default="default", description="Its namespace."
     )
     generation: int = Field(default=0, ge=0, description="Counts changes of the spec.")

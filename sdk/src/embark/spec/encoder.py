@@ -7,10 +7,10 @@ from pydantic import Field, StringConstraints, model_validator
 
 from embark.spec.model import Model
 from embark.spec.networks import Network
-from embark.spec.quantities import Duration, Size
+from embark.spec.quantities import Duration, PositiveSize, Timeout
 
 DIGEST_PATTERN: Final = r"^sha256:[0-9a-f]{64}$"
-URI_PATTERN: Final = r"^(https|s3|gs|file)://.+$"
+URI_PATTERN: Final = r"^(https|http|s3|gs|file)://.+$"
 
 
 class Modality(StrEnum):
@@ -58,12 +58,17 @@ class Provider(StrEnum):
 class ModelFile(Model):
     """`spec.encoder.model`."""
 
-    uri: Annotated[str, StringConstraints(pattern=URI_PATTERN)] = Field(
-        description="Where the ONNX file is: https, s3, gs or file."
+    uri: Annotated[str, StringConstraints(pattern=URI_PATTERN, max_length=2048)] = Field(
+        description="Where the ONNX file is: https, http, s3, gs or file."
     )
-    digest: Annotated[str, StringConstraints(pattern=DIGEST_PATTERN)] = Field(
+    digest: Annotated[str, StringConstraints(pattern=DIGEST_PATTERN, max_length=71)] = Field(
         description="sha256 of the file, as sha256:<64 hex digits>; verified before the model is loaded."
     )
+
+    @property
+    def name(self) -> str:
+        """What people call the model: the file's name, without its folder and `.onnx`."""
+        return self.uri.rstrip("/").rpartition("/")[2].removesuffix(".onnx")
 
 
 class Output(Model):
@@ -93,15 +98,17 @@ class Batch(Model):
 class Fetch(Model):
     """`spec.encoder.fetch`: how Retina downloads images, and from where it refuses to."""
 
-    schemes: tuple[Annotated[str, StringConstraints(pattern="^https?$")], ...] = Field(
-        default=("https", "http"), min_length=1, description="URL schemes that are fetched."
+    schemes: tuple[Annotated[str, StringConstraints(pattern="^https?$", max_length=5)], ...] = Field(
+        default=("https", "http"), min_length=1, max_length=2, description="URL schemes that are fetched."
     )
     allowed_private_networks: tuple[Network, ...] = Field(
-        default=(), description="CIDRs that may be dialled although they are not public."
+        default=(), max_length=64, description="CIDRs that may be dialled although they are not public."
     )
-    max_bytes: Size = Field(default="10Mi", ge=1, description="Larger files are refused.", validate_default=True)
-    max_pixels: int = Field(default=25_000_000, ge=1, description="Images with more pixels are refused undecoded.")
-    timeout: Duration = Field(default="5s", description="For one image, redirects included.", validate_default=True)
+    max_bytes: PositiveSize = Field(default="10Mi", description="Larger files are refused.", validate_default=True)
+    max_pixels: int = Field(
+        default=25_000_000, ge=1, le=1_000_000_000, description="Images with more pixels are refused undecoded."
+    )
+    timeout: Timeout = Field(default="5s", description="For one image, redirects included.", validate_default=True)
     max_redirects: int = Field(default=3, ge=0, le=20, description="Redirects followed, each checked as a new URL.")
     per_host_concurrency: int = Field(default=8, ge=1, le=1024, description="Downloads from one host at a time.")
 

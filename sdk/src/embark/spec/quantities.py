@@ -3,34 +3,53 @@
 import re
 from datetime import timedelta
 from decimal import Decimal
-from typing import Annotated, Final
+from typing import Annotated, Final, TypeGuard
 
 from pydantic import BeforeValidator, Field, PlainSerializer, ValidationInfo, WithJsonSchema
 
 _UNITS: Final = {"ms": 1, "s": 1_000, "m": 60_000, "h": 3_600_000}
-_PARTS: Final = re.compile(r"(\d+)(ms|s|m|h)")
-DURATION_PATTERN: Final = r"^([0-9]+(ms|s|m|h))+$"
+_PARTS: Final = re.compile(r"([0-9]+)(ms|s|m|h)")
+DURATION_PATTERN: Final = r"^([0-9]{1,9}(ms|s|m|h))+$"
+LONGEST_DURATION: Final = "175200h"
+_LONGEST: Final = timedelta(hours=175_200)  # 20 years of 365 days, the longest TTL that Cassandra takes
 
 _FACTORS: Final = {"": 1, "k": 10**3, "M": 10**6, "G": 10**9, "Ki": 2**10, "Mi": 2**20, "Gi": 2**30}
 SIZE_PATTERN: Final = r"^[0-9]+(Ki|Mi|Gi|k|M|G)?$"
+LARGEST_SIZE: Final = "1024Gi"
+_LARGEST: Final = 2**40
 
 RATIO_PATTERN: Final = r"^(0(\.[0-9]+)?|1(\.0+)?)$"
+
+# Of the text of a quantity: bounds what one CEL rule of the CRD may cost.
+_MAX_LENGTH: Final = 20
 
 
 def parse_duration(value: object) -> timedelta:
     """Parse `1h30m`, `5s`, `5ms` (whole numbers, units ms, s, m, h) as Go and Kubernetes write them.
 
     Raises:
-        ValueError: the text is not of that form.
+        ValueError: the text is not of that form, or longer than 20 years.
     """
     if isinstance(value, timedelta):
         return value
-    if not isinstance(value, str) or not re.fullmatch(DURATION_PATTERN, value):
+    if not _is_text(value, DURATION_PATTERN):
         raise ValueError(f"{value!r} is not a duration such as 5ms, 30s or 1h30m")
-    try:
-        return timedelta(milliseconds=sum(int(n) * _UNITS[unit] for n, unit in _PARTS.findall(value)))
-    except OverflowError:
-        raise ValueError(f"{value!r} is longer than a duration can be") from None
+    duration = timedelta(milliseconds=sum(int(n) * _UNITS[unit] for n, unit in _PARTS.findall(value)))
+    if duration > _LONGEST:
+        raise ValueError(f"{value!r} is over {LONGEST_DURATION}, the longest duration")
+    return duration
+
+
+def parse_timeout(value: object) -> timedelta:
+    """Parse a duration that is not zero.
+
+    Raises:
+        ValueError: no duration, or zero.
+    """
+    duration = parse_duration(value)
+    if not duration:
+        raise ValueError(f"{value!r} is under 1ms")
+    return duration
 
 
 def format_duration(value: timedelta) -> str:
@@ -48,15 +67,30 @@ def parse_size(value: object) -> int:
     """Parse a number of bytes, `10Mi` or `500k`, as Kubernetes writes memory quantities.
 
     Raises:
-        ValueError: the text is not of that form.
+        ValueError: the text is not of that form, or over a tebibyte.
     """
     if isinstance(value, int) and not isinstance(value, bool) and value >= 0:
-        return value
-    if not isinstance(value, str) or not re.fullmatch(SIZE_PATTERN, value):
+        size = value
+    elif _is_text(value, SIZE_PATTERN):
+        digits = value.rstrip("".join(_FACTORS))
+        size = int(digits) * _FACTORS[value.removeprefix(digits)]
+    else:
         raise ValueError(f"{value!r} is not a size such as 10Mi or 500k")
-    digits = re.match(r"\d+", value)
-    assert digits is not None  # noqa: S101 - the pattern begins with digits
-    return int(digits[0]) * _FACTORS[value[digits.end() :]]
+    if size > _LARGEST:
+        raise ValueError(f"{value!r} is over {LARGEST_SIZE}, the largest size")
+    return size
+
+
+def parse_positive_size(value: object) -> int:
+    """Parse a size that is not zero.
+
+    Raises:
+        ValueError: no size, or zero.
+    """
+    size = parse_size(value)
+    if not size:
+        raise ValueError(f"{value!r} is under 1 byte")
+    return size
 
 
 def format_size(value: int) -> str:
@@ -75,7 +109,7 @@ def parse_ratio(value: object) -> float:
     """
     if isinstance(value, float) and 0 <= value <= 1:
         return value
-    if not isinstance(value, str) or not re.fullmatch(RATIO_PATTERN, value):
+    if not _is_text(value, RATIO_PATTERN):
         raise ValueError(f'{value!r} is not a share between "0" and "1", such as "0.99", in quotes')
     return float(value)
 
@@ -91,13 +125,33 @@ def _format_ratio(value: float) -> str:
     return format(Decimal(repr(value)), "f").rstrip("0").rstrip(".") or "0"
 
 
-def _text_schema(pattern: str) -> WithJsonSchema:
-    return WithJsonSchema({"type": "string", "pattern": pattern})
+def _is_text(value: object, pattern: str) -> TypeGuard[str]:
+    return isinstance(value, str) and len(value) <= _MAX_LENGTH and re.fullmatch(pattern, value) is not None
+
+
+# `x-least` and `x-most` are bounds of text; the CRD has a CEL rule for them.
+def _duration_schema(least: str) -> WithJsonSchema:
+    text = {"type": "string", "pattern": DURATION_PATTERN, "maxLength": _MAX_LENGTH}
+    return WithJsonSchema(text | {"x-least": least, "x-most": LONGEST_DURATION})
+
+
+def _size_schema(least: int) -> WithJsonSchema:
+    either = {"x-kubernetes-int-or-string": True, "pattern": SIZE_PATTERN, "maxLength": _MAX_LENGTH}
+    return WithJsonSchema(either | {"x-least": str(least), "x-most": LARGEST_SIZE})
 
 
 Duration = Annotated[
-    timedelta, BeforeValidator(parse_duration), PlainSerializer(format_duration), _text_schema(DURATION_PATTERN)
+    timedelta, BeforeValidator(parse_duration), PlainSerializer(format_duration), _duration_schema("0s")
 ]
-Size = Annotated[int, BeforeValidator(parse_size), PlainSerializer(format_size), _text_schema(SIZE_PATTERN)]
-Ratio = Annotated[float, BeforeValidator(_read_ratio), PlainSerializer(_format_ratio), _text_schema(RATIO_PATTERN)]
+Timeout = Annotated[
+    timedelta, BeforeValidator(parse_timeout), PlainSerializer(format_duration), _duration_schema("1ms")
+]
+Size = Annotated[int, BeforeValidator(parse_size), PlainSerializer(format_size), _size_schema(0)]
+PositiveSize = Annotated[int, BeforeValidator(parse_positive_size), PlainSerializer(format_size), _size_schema(1)]
+Ratio = Annotated[
+    float,
+    BeforeValidator(_read_ratio),
+    PlainSerializer(_format_ratio),
+    WithJsonSchema({"type": "string", "pattern": RATIO_PATTERN, "maxLength": _MAX_LENGTH}),
+]
 Port = Annotated[int, Field(ge=1, le=65535)]

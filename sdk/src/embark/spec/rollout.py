@@ -26,7 +26,9 @@ class Rollout(Model):
         default="0.01", description="Share of keys that may fail to re-embed.", validate_default=True
     )
     parallelism: int = Field(default=2, ge=1, le=256, description="Pods that re-embed at a time.")
-    max_keys_per_second: int = Field(default=0, ge=0, description="Rate limit of all pods together; 0: none.")
+    max_keys_per_second: int = Field(
+        default=0, ge=0, le=1_000_000_000, description="Rate limit of all pods together; 0: none."
+    )
     keep_previous: Duration = Field(
         default="72h", description="How long the previous space is kept for rollback.", validate_default=True
     )

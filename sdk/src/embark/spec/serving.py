@@ -7,9 +7,9 @@ from pydantic import Field, StringConstraints, model_validator
 
 from embark.spec.backends import SecretName
 from embark.spec.model import Model
-from embark.spec.quantities import Duration, Size
+from embark.spec.quantities import Duration, Size, Timeout
+from embark.spec.resources import ExtendedResource, Resources
 
-Quantity = Annotated[str, StringConstraints(pattern=r"^[0-9]+(\.[0-9]+)?(m|k|M|G|T|Ki|Mi|Gi|Ti)?$")]
 ObjectName = Annotated[str, StringConstraints(pattern=r"^[a-z0-9]([a-z0-9.\-]*[a-z0-9])?$", max_length=253)]
 
 
@@ -50,13 +50,6 @@ class Miss(Model):
         return self
 
 
-class Resources(Model):
-    """Container resources, as in core/v1."""
-
-    requests: dict[str, Quantity] = Field(default_factory=dict, description="Guaranteed, for example cpu: 500m.")
-    limits: dict[str, Quantity] = Field(default_factory=dict, description="At most.")
-
-
 class CpuAutoscaling(Model):
     """Replicas by CPU use."""
 
@@ -88,7 +81,9 @@ class LagAutoscaling(Model):
 
     min: int = Field(default=1, ge=0, le=1000, description="Replicas at least.")
     max: int = Field(default=12, ge=1, le=1000, description="Replicas at most; never over the topic's partitions.")
-    lag_threshold: int = Field(default=100, ge=1, description="Records of lag that one replica is there for.")
+    lag_threshold: int = Field(
+        default=100, ge=1, le=1_000_000_000, description="Records of lag that one replica is there for."
+    )
 
     @model_validator(mode="after")
     def _agree(self) -> Self:
@@ -113,7 +108,7 @@ class EmbArk(Model):
 
     hot_tier: HotTier = Field(default_factory=HotTier, description="The in-process LRU of encoded rows.")
     max_keys_per_request: int = Field(default=1024, ge=1, le=65536, description="Larger look-ups are refused.")
-    read_timeout: Duration = Field(
+    read_timeout: Timeout = Field(
         default="50ms", description="How long the store may take; then UNAVAILABLE.", validate_default=True
     )
     resources: Resources = Field(default_factory=Resources, description="Container resources.")
@@ -144,7 +139,9 @@ class Gpu(Model):
     """`spec.retina.gpu`."""
 
     count: int = Field(default=0, ge=0, le=16, description="GPUs of one replica.")
-    resource_name: str = Field(default="nvidia.com/gpu", description="The extended resource that is asked for.")
+    resource_name: ExtendedResource = Field(
+        default="nvidia.com/gpu", description="The extended resource that is asked for."
+    )
 
 
 class Retina(Model):
@@ -181,7 +178,7 @@ class Mesh(Model):
 
     provider: MeshProvider = Field(default=MeshProvider.NONE, description="none, linkerd or istio.")
     authorized_clients: tuple[AuthorizedClient, ...] = Field(
-        default=(), description="Who may look up, under a mesh; empty: everyone in the mesh."
+        default=(), max_length=64, description="Who may look up, under a mesh; empty: everyone in the mesh."
     )
 
 

@@ -62,6 +62,7 @@ class CacheStatus(Model):
     """`status.cache`."""
 
     hit_ratio: str = Field(default="", description="Share of look-ups' keys answered with their embedding.")
+    hit_percent: str = Field(default="", description="hitRatio in percent, for people.")
     oov_ratio: str = Field(default="", description="Share answered with the OOV embedding.")
     entries: int = Field(default=0, ge=0, description="Embeddings in the active space.")
 
@@ -78,7 +79,12 @@ class EmbeddingCacheStatus(Model):
 
     observed_generation: int = Field(default=0, ge=0, description="The generation that this status is about.")
     phase: str = Field(default="", description="One word for people.")
-    conditions: tuple[Condition, ...] = Field(default=(), description="Accepted, Ready and the parts' own.")
+    model: str = Field(default="", description="The model file's name, for people.")
+    conditions: tuple[Condition, ...] = Field(
+        default=(),
+        description="Accepted, Ready and the parts' own.",
+        json_schema_extra={"x-kubernetes-list-type": "map", "x-kubernetes-list-map-keys": ["type"]},
+    )
     endpoint: str = Field(default="", description="host:port of the gRPC look-ups.")
     replicas: int = Field(default=0, ge=0, description="EmbArk's ready replicas, for the scale subresource.")
     selector: str = Field(default="", description="EmbArk's pods, for the scale subresource.")

@@ -1,0 +1,66 @@
+{{/* The full name of the release's objects. */}}
+{{- define "embark.fullname" -}}
+{{- if contains .Chart.Name .Release.Name -}}
+{{- printf "%s-operator" (.Release.Name | trunc 50 | trimSuffix "-") -}}
+{{- else -}}
+{{- printf "%s-embark-operator" (.Release.Name | trunc 45 | trimSuffix "-") -}}
+{{- end -}}
+{{- end -}}
+
+{{- define "embark.selector" -}}
+app.kubernetes.io/name: embark-operator
+app.kubernetes.io/instance: {{ .Release.Name }}
+{{- end -}}
+
+{{- define "embark.labels" -}}
+{{ include "embark.selector" . }}
+app.kubernetes.io/part-of: embark
+app.kubernetes.io/version: {{ .Chart.AppVersion | quote }}
+app.kubernetes.io/managed-by: {{ .Release.Service }}
+helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version }}
+{{- end -}}
+
+{{- define "embark.serviceAccount" -}}
+{{ .Values.serviceAccount.name | default (include "embark.fullname" .) }}
+{{- end -}}
+
+{{/* An image: (list image appVersion). */}}
+{{- define "embark.image" -}}
+{{- $image := index . 0 -}}
+{{- printf "%s:%s" $image.repository ($image.tag | default (index . 1)) -}}
+{{- end -}}
+
+{{/* What the operator does with caches and their children, in each namespace that it looks after. */}}
+{{- define "embark.rules" -}}
+- apiGroups: [embark.dev]
+  resources: [embeddingcaches]
+  verbs: [get, list, watch]
+- apiGroups: [embark.dev]
+  resources: [embeddingcaches/status]
+  verbs: [update]
+# For children's owner references, where the cluster checks who may hold up an owner's deletion.
+- apiGroups: [embark.dev]
+  resources: [embeddingcaches/finalizers]
+  verbs: [update]
+- apiGroups: [""]
+  resources: [configmaps, serviceaccounts, services]
+  verbs: [get, list, watch, create, patch, delete]
+- apiGroups: [apps]
+  resources: [deployments]
+  verbs: [get, list, watch, create, patch, delete]
+- apiGroups: [batch]
+  resources: [jobs]
+  verbs: [get, list, watch, create, patch, delete]
+- apiGroups: [policy]
+  resources: [poddisruptionbudgets]
+  verbs: [get, list, watch, create, patch, delete]
+- apiGroups: [autoscaling]
+  resources: [horizontalpodautoscalers]
+  verbs: [get, list, watch, create, patch, delete]
+- apiGroups: [""]
+  resources: [pods]
+  verbs: [list]
+- apiGroups: [""]
+  resources: [events]
+  verbs: [create]
+{{- end -}}

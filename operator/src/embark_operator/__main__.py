@@ -1,0 +1,106 @@
+"""The process of the operator: `python -m embark_operator`; commands.py says with which options."""
+
+from embark.signals import catch_signals, end_on_signals
+
+if __name__ == "__main__":
+    end_on_signals()  # the imports below take a second
+
+import asyncio
+import logging
+import socket
+import sys
+import threading
+import time
+import uuid
+from contextlib import ExitStack
+from datetime import UTC, datetime
+
+import kopf
+from prometheus_client import REGISTRY
+
+from embark.errors import EmbArkError
+from embark.processes import exit_status, log_json
+from embark.rpc.probes import Probes
+from embark.settings import Listen
+from embark_operator.commands import Asked, parse_command
+from embark_operator.fences import FencedCluster
+from embark_operator.handlers import Caches, watch, watch_settings
+from embark_operator.kubernetes_cluster import KubernetesCluster, connect
+from embark_operator.leadership import Leadership
+from embark_operator.leases import Lease
+from embark_operator.metrics import Metrics
+from embark_operator.passes import Passes
+from embark_operator.queues import WorkQueue
+from embark_operator.reconcile import Key, Reconciler
+from embark_operator.services import PodServices
+
+WORKERS = 4
+STANDBY_SECONDS = 0.5
+
+
+class LeaseLostError(EmbArkError):
+    """Another operator has become the active one."""
+
+
+def run(asked: Asked) -> None:
+    """Wait for the lease, then reconcile until SIGTERM or SIGINT."""
+    stopping = catch_signals()
+    with ExitStack() as stack:
+        cluster = KubernetesCluster(connect())
+        stack.callback(cluster.close)
+        metrics = Metrics(REGISTRY)
+        identity = f"{socket.gethostname()}_{uuid.uuid4()}"
+        lease = Lease(cluster, asked.lease_namespace, asked.lease_name, identity, monotonic=time.monotonic, utc=_utc)
+        stack.callback(Probes(asked.host, asked.probes_port, REGISTRY, lambda: "").close)
+        leadership = Leadership(lease)
+        metrics.leading.set_function(lambda: lease.held)
+        stack.callback(leadership.stop)
+        leadership.start()
+        while not (leadership.held.wait(STANDBY_SECONDS) or stopping.is_set()):
+            pass
+        if not stopping.is_set():
+            fenced = FencedCluster(cluster, lease.check, metrics.count_write)
+            reconciler = Reconciler(fenced, PodServices(Listen().probes_port), asked.options, _utc)
+            asyncio.run(reconcile_all(asked, Passes(reconciler.reconcile, metrics), metrics, leadership.lost))
+        if leadership.lost.is_set():
+            raise LeaseLostError("the lease was lost; this process ends, and starts anew as a standby")
+
+
+async def reconcile_all(asked: Asked, passes: Passes, metrics: Metrics, lost: threading.Event) -> None:
+    """Watch and reconcile until a signal comes or the lease is lost."""
+    queue: WorkQueue[Key] = WorkQueue(passes.make, first_backoff=1.0, most_backoff=60.0)
+    caches = Caches(queue)
+    metrics.watch(lambda: len(queue), lambda: len(caches))
+    stop = asyncio.Event()
+    work = (queue.run(WORKERS), caches.resync(asked.options.resync), relay(lost, stop))
+    tasks = [asyncio.create_task(part) for part in work]
+    try:
+        await kopf.operator(
+            registry=watch(caches, queue),
+            settings=watch_settings(),
+            standalone=True,
+            clusterwide=not asked.options.namespaces,
+            namespaces=asked.options.namespaces,
+            stop_flag=stop,
+        )
+    finally:
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+
+
+async def relay(lost: threading.Event, stop: asyncio.Event) -> None:
+    """Set `stop` once `lost` is set; kopf would wait for a threading.Event in a thread that never ends."""
+    while not lost.is_set():
+        await asyncio.sleep(STANDBY_SECONDS)
+    stop.set()
+
+
+def _utc() -> datetime:
+    return datetime.now(UTC).replace(microsecond=0)
+
+
+if __name__ == "__main__":
+    log_json()
+    logging.getLogger("kopf.objects").setLevel(logging.WARNING)  # it tells every event that it has handed over
+    sys.exit(exit_status(lambda: run(parse_command())))

@@ -1,0 +1,128 @@
+"""The conditions and the phase of a cache, from what was observed; pure."""
+
+from collections.abc import Sequence
+from datetime import datetime
+from enum import StrEnum
+from typing import Final, NamedTuple
+
+from embark.spec.status import Condition
+from embark_operator.observed import Observed, Part, Schema
+
+
+class Phase(StrEnum):
+    """A cache in one word, for people."""
+
+    INVALID = "Invalid"
+    PAUSED = "Paused"
+    PENDING = "Pending"
+    ROLLING = "Rolling"
+    READY = "Ready"
+    DEGRADED = "Degraded"
+
+
+ACCEPTED: Final = "Accepted"
+READY: Final = "Ready"
+_TRUE, _FALSE, _UNKNOWN = "True", "False", "Unknown"
+
+
+class Finding(NamedTuple):
+    """A condition before it has a generation and a time."""
+
+    type: str
+    status: str
+    reason: str
+    message: str = ""
+
+
+def accepted() -> Finding:
+    """Return the finding about a spec that can be carried out."""
+    return Finding(ACCEPTED, _TRUE, "Valid")
+
+
+def refused(message: str) -> Sequence[Finding]:
+    """Return the findings about a spec that cannot be carried out; the children stay as they are."""
+    return (
+        Finding(ACCEPTED, _FALSE, "InvalidSpec", message),
+        Finding(READY, _FALSE, "InvalidSpec", "the spec is not accepted; what ran before it goes on"),
+    )
+
+
+def failed(message: str) -> Sequence[Finding]:
+    """Return the findings about children that could not be applied."""
+    return (accepted(), Finding(READY, _FALSE, "ApplyFailed", message))
+
+
+def find_conditions(observed: Observed) -> Sequence[Finding]:
+    """Return every condition of a cache whose children are applied, Ready last."""
+    parts = (
+        *_servers(observed.schema),
+        _part("EmbArkReady", observed.embark),
+        _part("KfcReady", observed.kfc),
+        _part("RetinaReady", observed.retina),
+    )
+    missing = [finding for finding in parts if finding.status != _TRUE]
+    if missing:
+        first = missing[0]
+        ready = Finding(READY, _FALSE, first.type.replace("Ready", "NotReady"), first.message)
+    else:
+        ready = Finding(READY, _TRUE, "AllReady")
+    return (accepted(), *parts, ready)
+
+
+def phase_of(findings: Sequence[Finding], observed: Observed | None, *, paused: bool) -> Phase:
+    """Return the phase that goes with the findings."""
+    by_type = {finding.type: finding.status == _TRUE for finding in findings}
+    if not by_type[ACCEPTED]:
+        return Phase.INVALID
+    if paused:
+        return Phase.PAUSED
+    if not by_type[READY] or observed is None:
+        return Phase.DEGRADED if by_type.get("EmbArkReady") else Phase.PENDING
+    rolled = all(part.rolled for part in (observed.embark, observed.kfc, observed.retina))
+    return Phase.READY if rolled else Phase.ROLLING
+
+
+def date_conditions(
+    findings: Sequence[Finding], previous: Sequence[Condition], generation: int, now: datetime
+) -> tuple[Condition, ...]:
+    """Return the findings as conditions; the time of transition moves only where the status has changed."""
+    before = {condition.type: condition for condition in previous}
+    fresh = []
+    for finding in findings:
+        old = before.pop(finding.type, None)
+        since = old.last_transition_time if old and old.status == finding.status else now
+        fresh.append(
+            Condition(
+                type=finding.type,
+                status=finding.status,
+                reason=finding.reason,
+                message=finding.message,
+                observed_generation=generation,
+                last_transition_time=since,
+            )
+        )
+    # What this pass found nothing about is as it was.
+    return (*before.values(), *fresh)
+
+
+def _servers(schema: Schema) -> tuple[Finding, Finding]:
+    store, topic = "StoreReady", "TopicReady"
+    if schema.done:
+        return Finding(store, _TRUE, "SchemaDone"), Finding(topic, _TRUE, "SchemaDone")
+    if schema.why.startswith("error: topic:"):
+        return Finding(store, _TRUE, "SchemaDone"), Finding(topic, _FALSE, "SchemaFailed", schema.why)
+    if schema.why:
+        waits = "the schema command makes tables before topics, and has not come so far"
+        return Finding(store, _FALSE, "SchemaFailed", schema.why), Finding(topic, _UNKNOWN, "SchemaPending", waits)
+    waits = "the schema command has not ended yet"
+    return Finding(store, _UNKNOWN, "SchemaPending", waits), Finding(topic, _UNKNOWN, "SchemaPending", waits)
+
+
+def _part(kind: str, part: Part) -> Finding:
+    count = f"{part.ready} of {part.wanted} replicas are ready"
+    said = f"{count}; {part.why}" if part.why else count
+    if part.wanted == 0:
+        return Finding(kind, _TRUE, "ScaledToZero", "no replicas are wanted")
+    if part.ready == 0:
+        return Finding(kind, _FALSE, "NotReady", said)
+    return Finding(kind, _TRUE, "Ready" if part.rolled else "Rolling", "" if part.rolled else said)

@@ -1,0 +1,170 @@
+"""The cluster behind the Kubernetes API, by the official client; blocking, called off the event loop."""
+
+import json
+import tempfile
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, Final
+
+from kubernetes import config
+from kubernetes.client import ApiClient, Configuration
+from kubernetes.dynamic import DynamicClient
+from kubernetes.dynamic.exceptions import DynamicApiError, NotFoundError, ResourceNotFoundError
+from urllib3.exceptions import HTTPError
+
+from embark.errors import UnavailableError
+from embark_operator.cluster import ConflictError, RefusedError
+from embark_operator.kinds import Kind, kind_of
+from embark_operator.names import FIELD_MANAGER, Manifest
+
+# A write that takes longer may end after this process has lost its lease; see leases.
+REQUEST_SECONDS: Final = 5.0
+_PAGE: Final = 500
+_CONFLICT: Final = 409
+_TOO_MANY: Final = 429
+_SERVER_FAULTS: Final = 500
+
+
+def connect() -> ApiClient:
+    """Return a client of the API server that the pod's account, or KUBECONFIG, names.
+
+    Raises:
+        UnavailableError: there is neither.
+    """
+    try:
+        config.load_config()  # type: ignore[no-untyped-call]
+    except config.ConfigException as error:
+        raise UnavailableError("kubernetes", f"no API server is configured: {error}") from error
+    configuration = Configuration.get_default_copy()
+    configuration.retries = False  # a write that is tried again in silence may last longer than the lease
+    return ApiClient(configuration)
+
+
+class KubernetesCluster:
+    """A Cluster; thread-safe."""
+
+    def __init__(self, client: ApiClient) -> None:
+        # The client keeps what it discovered in a file: one of this process, never one that another left behind.
+        self._folder = tempfile.TemporaryDirectory(prefix="embark-operator-")
+        with _translated("the API server"):
+            cache = Path(self._folder.name) / "discovered.json"
+            self._client = DynamicClient(client, cache_file=str(cache))  # type: ignore[no-untyped-call]
+
+    def close(self) -> None:
+        """Remove what was written to disk; calling it twice is harmless."""
+        self._folder.cleanup()
+
+    def read(self, kind: Kind, namespace: str, name: str) -> Manifest | None:
+        """Return an object, or None if there is none."""
+        try:
+            return self._ask(f"{kind.name} {namespace}/{name}", kind, "get", name=name, namespace=namespace)
+        except NotFoundError:
+            return None
+
+    def find(self, kind: Kind, namespace: str, selector: str = "") -> Sequence[Manifest]:
+        """Return the objects with those labels, read in pages."""
+        found: list[Manifest] = []
+        token = None
+        while True:
+            page = self._ask(
+                f"list of {kind.plural}",
+                kind,
+                "get",
+                namespace=namespace or None,
+                label_selector=selector or None,
+                limit=_PAGE,
+                _continue=token,
+            )
+            # The items of a list do not repeat what they are.
+            found += [{"apiVersion": kind.api_version, "kind": kind.name, **item} for item in page["items"]]
+            token = page["metadata"].get("continue")
+            if not token:
+                return found
+
+    def apply(self, manifest: Manifest, manager: str = FIELD_MANAGER) -> Manifest:
+        """Apply a manifest on the server."""
+        return self._ask(
+            _what(manifest),
+            kind_of(manifest),
+            "server_side_apply",
+            body=manifest,
+            namespace=manifest["metadata"].get("namespace"),
+            field_manager=manager,
+            force_conflicts=True,
+        )
+
+    def create(self, manifest: Manifest) -> Manifest:
+        """Create an object."""
+        namespace = manifest["metadata"].get("namespace")
+        return self._ask(_what(manifest), kind_of(manifest), "create", body=manifest, namespace=namespace)
+
+    def delete(self, kind: Kind, namespace: str, name: str, uid: str) -> None:
+        """Delete that very object, and what it owns in the background."""
+        options = {
+            "apiVersion": "v1",
+            "kind": "DeleteOptions",
+            "propagationPolicy": "Background",
+            "preconditions": {"uid": uid},
+        }
+        try:
+            self._ask(f"{kind.name} {namespace}/{name}", kind, "delete", name=name, namespace=namespace, body=options)
+        except (NotFoundError, ConflictError):
+            return  # gone, or gone and made again since it was read
+
+    def write_status(self, cache: Manifest, status: Manifest) -> None:
+        """Make `status` the whole status of a cache, unless the cache has changed since it was read."""
+        with _translated(_what(cache)):
+            kind = kind_of(cache)
+            resource = self._client.resources.get(api_version=kind.api_version, kind=kind.name)
+            resource.status.replace(
+                body=cache | {"status": status},
+                namespace=cache["metadata"]["namespace"],
+                field_manager=FIELD_MANAGER,
+                _request_timeout=REQUEST_SECONDS,
+            )
+
+    def replace(self, manifest: Manifest) -> Manifest:
+        """Replace an object, unless it has changed since it was read; for the lease."""
+        namespace = manifest["metadata"].get("namespace")
+        return self._ask(_what(manifest), kind_of(manifest), "replace", body=manifest, namespace=namespace)
+
+    def _ask(self, what: str, kind: Kind, verb: str, **arguments: Any) -> Manifest:
+        with _translated(what):
+            resource = self._client.resources.get(api_version=kind.api_version, kind=kind.name)
+            answer = getattr(resource, verb)(serialize=False, _request_timeout=REQUEST_SECONDS, **arguments)
+            body: Manifest = json.loads(answer.data)
+            return body
+
+
+def _what(manifest: Manifest) -> str:
+    metadata = manifest["metadata"]
+    return f"{manifest['kind']} {metadata.get('namespace', '')}/{metadata['name']}"
+
+
+@contextmanager
+def _translated(what: str) -> Iterator[None]:
+    """Turn the client's errors into those of `cluster`; NotFoundError alone stays, for read and delete."""
+    try:
+        yield
+    except NotFoundError:
+        raise
+    except DynamicApiError as error:
+        status, message, reason = error.status, *_told(error)
+        if status == _TOO_MANY or status >= _SERVER_FAULTS:
+            raise UnavailableError("kubernetes", f"{what}: {message}") from error
+        refusal = ConflictError if status == _CONFLICT else RefusedError
+        raise refusal(what, reason, message) from error
+    except ResourceNotFoundError as error:
+        raise RefusedError(what, "NoSuchKind", str(error)) from error
+    except (HTTPError, OSError) as error:
+        raise UnavailableError("kubernetes", f"{what}: {error}") from error
+
+
+def _told(error: DynamicApiError) -> tuple[str, str]:
+    """Return the message and the reason of the API's Status, or what HTTP says."""
+    try:
+        told = json.loads(error.body or "")
+        return told.get("message") or error.reason, told.get("reason") or error.reason
+    except (TypeError, ValueError, AttributeError):
+        return str(error.reason), str(error.reason)

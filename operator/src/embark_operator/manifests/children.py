@@ -1,0 +1,68 @@
+"""What every child of a cache has in common: its name, its labels and its owner; the builders call it."""
+
+import hashlib
+import json
+from dataclasses import dataclass
+from typing import Final
+
+from embark.spec import API_VERSION, KIND, EmbeddingCache
+from embark_operator.names import Manifest, child_labels, selector_labels
+
+MANIFEST_HASH: Final = "embark.dev/manifest-hash"
+"""Of all that was asked for: a field that is no longer wanted is seen by it, and then pruned by server-side apply."""
+
+_HASH_LENGTH: Final = 16
+
+
+@dataclass(frozen=True, slots=True)
+class Component:
+    """One component of one cache: EmbArk, or what serves one space."""
+
+    cache: EmbeddingCache
+    uid: str
+    """The cache's."""
+    title: str
+    """embark, kfc, retina or schema."""
+    name: str
+    """Of its Deployment, and of all its objects that no other name is said of."""
+    space_id: str = ""
+
+    @property
+    def selector(self) -> dict[str, str]:
+        """The labels that select its pods."""
+        return selector_labels(self.cache, self.title, self.space_id)
+
+    @property
+    def labels(self) -> dict[str, str]:
+        """The labels of its objects."""
+        return child_labels(self.cache, self.title, self.space_id)
+
+
+def build_child(component: Component, api_version: str, kind: str, body: Manifest, name: str = "") -> Manifest:
+    """Return an object of a component, owned by the cache; `body` is all but its metadata."""
+    metadata = {
+        "name": name or component.name,
+        "namespace": component.cache.metadata.namespace,
+        "labels": component.labels,
+        "ownerReferences": [_owner(component)],
+    }
+    manifest = {"apiVersion": api_version, "kind": kind, "metadata": metadata, **body}
+    stamped = metadata | {"annotations": {MANIFEST_HASH: hash_of(manifest)}}
+    return manifest | {"metadata": stamped}
+
+
+def hash_of(value: object, length: int = _HASH_LENGTH) -> str:
+    """Return the first hex digits of sha256 over the canonical JSON of `value`."""
+    canonical = json.dumps(value, sort_keys=True, separators=(",", ":"))
+    return hashlib.sha256(canonical.encode()).hexdigest()[:length]
+
+
+def _owner(component: Component) -> Manifest:
+    return {
+        "apiVersion": API_VERSION,
+        "kind": KIND,
+        "name": component.cache.metadata.name,
+        "uid": component.uid,
+        "controller": True,
+        "blockOwnerDeletion": True,
+    }

@@ -1,0 +1,58 @@
+"""The pods of a component, and the security that all of them have; called by Deployments and the schema Job."""
+
+import math
+from typing import Any, Final
+
+from embark_operator.manifests.children import Component
+from embark_operator.manifests.containers import PRE_STOP_SECONDS, Process, build_container
+from embark_operator.manifests.volumes import build_volumes
+from embark_operator.names import Manifest
+
+# Of the images' user; a number, because only of a number a kubelet knows that it is not root.
+_USER: Final = 65532
+# After the drain: acknowledgements of the topic are awaited, connections closed.
+_CLOSE_SECONDS: Final = 15
+
+
+def build_pod(
+    component: Component, process: Process, account: str, config_map: str, pull_secrets: tuple[str, ...]
+) -> Manifest:
+    """Return the spec of a component's pods: the restricted profile of the Pod Security Standards, and no token."""
+    pod: dict[str, Any] = {
+        "serviceAccountName": account,
+        "automountServiceAccountToken": False,
+        # The variables of other Services would be an environment that nothing reads.
+        "enableServiceLinks": False,
+        "securityContext": {
+            "runAsNonRoot": True,
+            "runAsUser": _USER,
+            "runAsGroup": _USER,
+            "fsGroup": _USER,
+            "seccompProfile": {"type": "RuntimeDefault"},
+        },
+        "terminationGracePeriodSeconds": _grace_seconds(process),
+        "containers": [build_container(component.title, process)],
+        "volumes": build_volumes(config_map, process.mounts),
+    }
+    if pull_secrets:
+        pod["imagePullSecrets"] = [{"name": name} for name in pull_secrets]
+    return pod
+
+
+def build_spread(component: Component) -> list[Manifest]:
+    """Return constraints that keep a component's pods apart where there is room."""
+    return [
+        {
+            "maxSkew": 1,
+            "topologyKey": "kubernetes.io/hostname",
+            "whenUnsatisfiable": "ScheduleAnyway",
+            "labelSelector": {"matchLabels": component.selector},
+            # Of one revision only: the pods that a rolling update is about to remove do not count.
+            "matchLabelKeys": ["pod-template-hash"],
+        }
+    ]
+
+
+def _grace_seconds(process: Process) -> int:
+    drain = math.ceil(process.listen.drain.total_seconds()) if process.listen else 0
+    return drain + (PRE_STOP_SECONDS if process.serves_grpc else 0) + _CLOSE_SECONDS

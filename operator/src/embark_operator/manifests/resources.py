@@ -1,0 +1,68 @@
+"""The resources of a component's container: what the spec says, with requests where it says nothing."""
+
+import math
+from collections.abc import Mapping
+from typing import Final
+
+from embark.errors import InvalidSpecError
+from embark.spec.resources import Resources, quantity_value
+from embark.spec.serving import Gpu
+from embark_operator.manifests.quantities import canonical_quantity
+from embark_operator.names import Manifest
+
+# Autoscaling by CPU needs a request for it, and a scheduler knows nothing of a pod without requests. They are small, so
+# that a cache fits beside its backends on a small node; limits are the user's alone.
+KFC: Final = {"cpu": "100m", "memory": "192Mi"}
+RETINA: Final = {"cpu": "500m", "memory": "1Gi"}
+_EMBARK_CPU: Final = "250m"
+_MI: Final = 1024 * 1024
+# The interpreter, the drivers, and what a few large replies hold at a time.
+_EMBARK_OWN_BYTES: Final = 256 * _MI
+# Of what the hot tier holds: the allocator's gaps between rows that come and go.
+_HOT_TIER_SLACK: Final = 0.25
+
+
+def default_embark_requests(hot_tier_bytes: int) -> Mapping[str, str]:
+    """Return EmbArk's requests: the memory covers a full hot tier."""
+    memory = _EMBARK_OWN_BYTES + math.ceil(hot_tier_bytes * (1 + _HOT_TIER_SLACK))
+    return {"cpu": _EMBARK_CPU, "memory": f"{math.ceil(memory / _MI)}Mi"}
+
+
+def build_resources(
+    section: str, resources: Resources, defaults: Mapping[str, str], gpu: Gpu | None = None
+) -> Manifest:
+    """Return a container's resources; `section` is where the user writes them, for example spec.embark.
+
+    A limit without a request is the request too, as everywhere in Kubernetes; then no default is added.
+
+    Raises:
+        InvalidSpecError: a quantity is larger than any.
+    """
+    limits = _canonical(f"{section}.resources.limits", resources.limits)
+    requests = _canonical(f"{section}.resources.requests", resources.requests)
+    absent = {name: canonical_quantity(value) for name, value in defaults.items() if name not in limits | requests}
+    if gpu and gpu.count:
+        limits[gpu.resource_name] = str(gpu.count)
+    return {part: found for part, found in (("requests", absent | requests), ("limits", limits)) if found}
+
+
+def check_hot_tier(resources: Resources, hot_tier_bytes: int) -> None:
+    """Refuse a memory limit that the hot tier alone would reach.
+
+    Raises:
+        InvalidSpecError: it is too low.
+    """
+    limit = resources.limits.get("memory")
+    if limit is not None and quantity_value(limit) <= hot_tier_bytes:
+        message = f"{limit} does not hold spec.embark.hotTier.maxBytes, {hot_tier_bytes} bytes, and EmbArk beside it"
+        raise InvalidSpecError("spec.embark.resources.limits.memory", message)
+
+
+def _canonical(field: str, quantities: Mapping[str, str]) -> dict[str, str]:
+    found = {}
+    for name, quantity in quantities.items():
+        try:
+            found[name] = canonical_quantity(quantity)
+        except ValueError as error:
+            raise InvalidSpecError(f"{field}.{name}", str(error)) from None
+    return found

@@ -1,0 +1,78 @@
+"""The children of the Retina of one space; called by `build`."""
+
+from typing import Final
+
+from embark.errors import InvalidSpecError
+from embark.settings import RetinaSettings
+from embark.spec import EmbeddingCache, Provider
+from embark.spec.serving import Gpu, RetinaAutoscaling
+from embark_operator.manifests.children import Component
+from embark_operator.manifests.config_maps import build_config_map, settings_hash
+from embark_operator.manifests.containers import Process
+from embark_operator.manifests.deployments import build_deployment
+from embark_operator.manifests.resources import RETINA, build_resources
+from embark_operator.manifests.scaling import build_scaling
+from embark_operator.manifests.services import build_account, build_headless_service
+from embark_operator.manifests.volumes import MODELS, MODELS_FOLDER
+from embark_operator.names import Manifest, retina_name
+from embark_operator.options import Images
+
+# A model of two gigabytes over a slow line, and its first runs.
+_STARTUP_SECONDS: Final = 900
+
+
+def build_retina(cache: EmbeddingCache, uid: str, settings: RetinaSettings, images: Images) -> list[Manifest]:
+    """Return account, settings, Service, Deployment, autoscaler and disruption budget.
+
+    Raises:
+        InvalidSpecError: there is no image for the provider, or a field of spec.retina is none that can be run with.
+    """
+    space_id = settings.space.id
+    component = Component(cache, uid, "retina", retina_name(cache, space_id), space_id)
+    spec = cache.spec.retina
+    autoscaling = None if spec.replicas is not None else spec.autoscaling or RetinaAutoscaling()
+    process = Process(
+        image=_image(settings.provider, images),
+        pull_policy=images.pull_policy,
+        module="retina",
+        resources=build_resources("spec.retina", spec.resources, RETINA, _gpu(settings.provider, spec.gpu)),
+        mounts=(MODELS,),
+        arguments=("--models", MODELS_FOLDER),
+        listen=settings.listen,
+        serves_grpc=True,
+        startup_seconds=_STARTUP_SECONDS,
+    )
+    deployment = build_deployment(
+        component,
+        process,
+        images,
+        settings_hash=settings_hash(settings),
+        replicas=spec.replicas,
+        tolerations=_tolerations(spec.gpu),
+    )
+    return [
+        build_account(component),
+        build_config_map(component, settings),
+        build_headless_service(component, settings.listen),
+        deployment,
+        *build_scaling(component, spec.replicas, autoscaling),
+    ]
+
+
+def _image(provider: Provider, images: Images) -> str:
+    if provider is Provider.CPU:
+        return images.retina
+    if not images.retina_cuda:
+        raise InvalidSpecError("spec.encoder.provider", "cuda, and this operator was given no image of Retina for it")
+    return images.retina_cuda
+
+
+def _gpu(provider: Provider, gpu: Gpu) -> Gpu:
+    if gpu.count and provider is not Provider.CUDA:
+        raise InvalidSpecError("spec.retina.gpu.count", f"GPUs are for provider cuda; the provider is {provider}")
+    return gpu
+
+
+def _tolerations(gpu: Gpu) -> tuple[Manifest, ...]:
+    # Nodes with GPUs are commonly kept for those who ask for them, by a taint of the resource's name.
+    return ({"key": gpu.resource_name, "operator": "Exists", "effect": "NoSchedule"},) if gpu.count else ()

@@ -1,0 +1,77 @@
+"""The volumes of a pod and where its container sees them: settings, Secrets, /tmp and Retina's models."""
+
+import copy
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Final
+
+from embark.spec import Cassandra, Kafka
+from embark_operator.names import Manifest
+
+SETTINGS_FOLDER: Final = "/etc/embark"
+TMP_FOLDER: Final = "/tmp"  # noqa: S108 - of the container, a volume of its own
+MODELS_FOLDER: Final = "/models"
+# Not below SETTINGS_FOLDER: a mount inside a read-only mount needs a kubelet that makes its folder there first.
+_SECRETS_FOLDER: Final = "/var/run/secrets/embark.dev"
+
+# Readable by the group that the kubelet gives the volume to, and by nobody else.
+_SECRET_MODE: Final = 0o440
+_TMP_SIZE: Final = "1Gi"
+# An ONNX file has at most 2 GiB, as every protobuf message; a second one is there while it is downloaded.
+_MODELS_SIZE: Final = "4Gi"
+
+
+@dataclass(frozen=True, slots=True)
+class Mount:
+    """A volume at a folder of the container."""
+
+    name: str
+    folder: str
+    volume: Manifest
+    read_only: bool = False
+
+
+MODELS: Final = Mount("models", MODELS_FOLDER, {"emptyDir": {"sizeLimit": _MODELS_SIZE}})
+_TMP: Final = Mount("tmp", TMP_FOLDER, {"emptyDir": {"sizeLimit": _TMP_SIZE}})
+
+
+def secret_mounts(cassandra: Cassandra, kafka: Kafka) -> tuple[Mount, ...]:
+    """Return a mount for each Secret that the cache names, called as the option of the services that takes it."""
+    named = {
+        "store-credentials": cassandra.credentials_secret,
+        "store-tls": cassandra.tls_secret,
+        "topic-credentials": kafka.credentials_secret,
+        "topic-tls": kafka.tls_secret,
+    }
+    return tuple(
+        Mount(
+            option,
+            f"{_SECRETS_FOLDER}/{option}",
+            {"secret": {"secretName": secret, "defaultMode": _SECRET_MODE}},
+            read_only=True,
+        )
+        for option, secret in named.items()
+        if secret
+    )
+
+
+def secret_arguments(mounts: Sequence[Mount]) -> tuple[str, ...]:
+    """Return the options that tell a service where its Secrets are."""
+    return tuple(part for mount in mounts for part in (f"--{mount.name}", mount.folder))
+
+
+def build_volumes(config_map: str, mounts: Sequence[Mount]) -> list[Manifest]:
+    """Return the volumes of a pod."""
+    return [{"name": mount.name, **copy.deepcopy(mount.volume)} for mount in (_settings(config_map), _TMP, *mounts)]
+
+
+def build_volume_mounts(mounts: Sequence[Mount]) -> list[Manifest]:
+    """Return the mounts of the pod's container."""
+    return [
+        {"name": mount.name, "mountPath": mount.folder} | ({"readOnly": True} if mount.read_only else {})
+        for mount in (_settings(""), _TMP, *mounts)
+    ]
+
+
+def _settings(config_map: str) -> Mount:
+    return Mount("settings", SETTINGS_FOLDER, {"configMap": {"name": config_map}}, read_only=True)

@@ -1,0 +1,52 @@
+"""The names and labels of a cache's children; the one place that makes them."""
+
+from typing import Any, Final
+
+from embark.spec import EmbeddingCache
+
+Manifest = dict[str, Any]
+"""An object of the Kubernetes API, as its YAML."""
+
+FIELD_MANAGER: Final = "embark-operator"
+HANDOVER: Final = "embark-operator-handover"
+"""Holds the replicas of a Deployment from when the operator lets go of them until a scaler sets them."""
+MANAGED_BY: Final = "app.kubernetes.io/managed-by"
+CACHE: Final = "embark.dev/cache"
+COMPONENT: Final = "app.kubernetes.io/component"
+SPACE: Final = "embark.dev/space"
+
+
+def child_selector(cache_name: str) -> str:
+    """Return the label selector that finds every child of a cache in its namespace."""
+    return f"{MANAGED_BY}={FIELD_MANAGER},{CACHE}={cache_name}"
+
+
+def selector_labels(cache: EmbeddingCache, component: str, space_id: str = "") -> dict[str, str]:
+    """Return the labels that select a component's pods; they never change, and hold nothing of the user's."""
+    labels = {CACHE: cache.metadata.name, COMPONENT: component}
+    return labels | ({SPACE: space_id} if space_id else {})
+
+
+def child_labels(cache: EmbeddingCache, component: str, space_id: str = "") -> dict[str, str]:
+    """Return the labels of a child."""
+    return selector_labels(cache, component, space_id) | {
+        "app.kubernetes.io/name": "embark",
+        "app.kubernetes.io/instance": cache.metadata.name,
+        "app.kubernetes.io/part-of": "embark",
+        MANAGED_BY: FIELD_MANAGER,
+    }
+
+
+def embark_name(cache: EmbeddingCache) -> str:
+    """Return the name of EmbArk's Deployment, Service, account and settings."""
+    return f"{cache.metadata.name}-embark"
+
+
+def kfc_name(cache: EmbeddingCache, space_id: str) -> str:
+    """Return the name of the Deployment, account and settings of a space's KFC."""
+    return f"{cache.metadata.name}-kfc-{space_id}"
+
+
+def retina_name(cache: EmbeddingCache, space_id: str) -> str:
+    """Return the name of the Deployment, Service, account and settings of a space's Retina."""
+    return f"{cache.metadata.name}-retina-{space_id}"

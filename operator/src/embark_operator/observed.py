@@ -1,0 +1,47 @@
+"""What reconcile has seen of a cache's children, as frozen values; conditions and the status are made from it."""
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """One Deployment."""
+
+    wanted: int
+    ready: int
+    rolled: bool
+    """Whether every pod is ready and of the newest template."""
+    why: str = ""
+    """Why it is not ready, in the words of its first pod that is not; empty: nothing is known."""
+
+
+@dataclass(frozen=True, slots=True)
+class Schema:
+    """The schema Job."""
+
+    done: bool
+    why: str = ""
+    """What its last attempt said; empty: it has not failed."""
+
+
+@dataclass(frozen=True, slots=True)
+class Readings:
+    """What the services counted; None: no pod answered, and what was known stays."""
+
+    hit_ratio: float | None = None
+    oov_ratio: float | None = None
+    """None: there were no look-ups yet."""
+    entries: int | None = None
+    lag: int | None = None
+    dead_lettered: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Observed:
+    """All of it."""
+
+    schema: Schema
+    embark: Part
+    kfc: Part
+    retina: Part
+    readings: Readings = Readings()

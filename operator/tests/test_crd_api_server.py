@@ -1,0 +1,70 @@
+"""A real API server takes the CRD, and judges caches by it as `embark validate` does."""
+
+from collections.abc import Iterator
+
+import pytest
+import yaml
+from api_caches import Caches, Document, Refused, caches_of, install_crd
+from api_server import ApiServer
+from invalid_caches import InvalidCache, cache_schema, invalid_caches, parts_of
+from odd_caches import odd_caches
+
+from embark.crd import find_faults
+from embark_operator.crd.rules import CHANGE_RULES
+
+pytestmark = pytest.mark.cluster
+
+INVALID = list(invalid_caches())
+
+
+@pytest.fixture(scope="module")
+def caches(api_server: ApiServer) -> Iterator[Caches]:
+    install_crd(api_server)
+    with caches_of(api_server.kubeconfig, "default") as made:
+        yield made
+
+
+def refusal_of(caches: Caches, manifest: Document) -> Refused | None:
+    try:
+        caches.create(manifest, dry_run=True)
+    except Refused as refused:
+        return refused
+    return None
+
+
+@pytest.mark.parametrize("invalid", INVALID, ids=lambda invalid: invalid.name)
+def test_an_invalid_cache_is_refused_by_its_field(caches: Caches, invalid: InvalidCache) -> None:
+    refused = refusal_of(caches, invalid.manifest)
+    assert refused is not None
+    if invalid.unknown:
+        assert f'unknown field "{invalid.field}"' in refused.message
+    else:
+        assert invalid.field in refused.fields
+
+
+def test_every_rule_of_the_crd_refuses_something(caches: Caches) -> None:
+    rules = {
+        (path, rule["message"])
+        for path, part in parts_of(cache_schema()["properties"]["spec"], "spec")
+        for rule in part.get("x-kubernetes-validations", [])
+        if path not in CHANGE_RULES
+    }
+    assert len(rules) > 30
+    said = {
+        (cause["field"].replace("[1]", "[]"), cause["message"])
+        for invalid in INVALID
+        if not invalid.unknown and (refused := refusal_of(caches, invalid.manifest))
+        for cause in refused.causes
+    }
+    silent = [rule for rule in rules if not any(rule[0] == path and rule[1] in message for path, message in said)]
+    assert silent == []
+
+
+def test_an_odd_value_is_judged_as_embark_validate_judges_it(caches: Caches) -> None:
+    differences = []
+    for name, manifest in odd_caches():
+        faults = find_faults(yaml.safe_dump(manifest))
+        refused = refusal_of(caches, manifest)
+        if bool(faults) != bool(refused):
+            differences.append(f"{name}: {faults or 'good'}, and the API server: {refused or 'good'}")
+    assert differences == []

@@ -1,0 +1,107 @@
+import copy
+from typing import Any
+
+import pytest
+from child_manifests import CHANGES, children, leaves, of_component, of_kind
+
+from embark_operator.differences import differs
+from embark_operator.names import Manifest
+
+ALL = [manifest for change in CHANGES for manifest in children(**change)]
+
+
+def at(manifest: Manifest, path: tuple[str | int, ...]) -> Any:
+    found: Any = manifest
+    for part in path:
+        found = found[part]
+    return found
+
+
+def names_of(manifest: Manifest) -> str:
+    return f"{manifest['kind']}/{manifest['metadata']['name']}"
+
+
+def embark() -> Manifest:
+    return of_component(children(), "Deployment", "embark")
+
+
+@pytest.mark.parametrize("manifest", ALL, ids=names_of)
+def test_a_manifest_does_not_differ_from_itself(manifest: Manifest) -> None:
+    assert not differs(manifest, copy.deepcopy(manifest))
+
+
+@pytest.mark.parametrize("manifest", ALL, ids=names_of)
+def test_a_value_that_was_changed_is_seen_wherever_it_is(manifest: Manifest) -> None:
+    for path, leaf in leaves(manifest):
+        live = copy.deepcopy(manifest)
+        # True and 1 are equal for Python, "1" and 1 for a careless eye.
+        for other in ("changed", int(leaf) if isinstance(leaf, bool) else str(leaf) if isinstance(leaf, int) else None):
+            at(live, path[:-1])[path[-1]] = other
+            assert differs(manifest, live), path
+
+
+@pytest.mark.parametrize("manifest", ALL, ids=names_of)
+def test_a_value_that_was_removed_is_seen_wherever_it_is(manifest: Manifest) -> None:
+    for path, _ in leaves(manifest):
+        live = copy.deepcopy(manifest)
+        del at(live, path[:-1])[path[-1]]
+        assert differs(manifest, live), path
+
+
+def test_what_others_add_does_not_count() -> None:
+    live = embark()
+    live["metadata"]["labels"]["team"] = "search"
+    live["metadata"]["annotations"]["deployment.kubernetes.io/revision"] = "3"
+    live["metadata"]["ownerReferences"].insert(0, {"uid": "another", "kind": "Bundle"})
+    live["status"] = {"readyReplicas": 2}
+    live["spec"]["replicas"] = 7
+    template = live["spec"]["template"]
+    template["metadata"]["annotations"]["kubectl.kubernetes.io/restartedAt"] = "now"
+    pod = template["spec"]
+    pod["dnsPolicy"] = "ClusterFirst"
+    pod["containers"].insert(0, {"name": "proxy", "image": "mesh"})
+    pod["volumes"].insert(0, {"name": "identity", "emptyDir": {}})
+    pod["containers"][1]["env"].insert(0, {"name": "TRACING", "value": "on"})
+    pod["containers"][1]["volumeMounts"].insert(0, {"name": "identity", "mountPath": "/identity"})
+    pod["containers"][1]["ports"].insert(0, {"containerPort": 9999, "protocol": "TCP"})
+    assert not differs(embark(), live)
+
+
+def test_arguments_are_ours_alone_and_in_their_order() -> None:
+    live = embark()
+    arguments = live["spec"]["template"]["spec"]["containers"][0]["args"]
+    arguments.append("--verbose")
+    assert differs(embark(), live)
+    arguments.pop()
+    assert not differs(embark(), live)
+    arguments.reverse()
+    assert differs(embark(), live)
+
+
+def test_a_container_that_is_gone_is_seen_beside_another() -> None:
+    live = embark()
+    live["spec"]["template"]["spec"]["containers"][0]["name"] = "other"
+    assert differs(embark(), live)
+
+
+def test_a_list_or_an_object_of_another_kind_is_a_difference() -> None:
+    assert differs({"spec": {"a": 1}}, {"spec": []})
+    assert differs({"args": ["a"]}, {"args": "a"})
+    assert differs({"args": ["a"]}, {"args": None})
+
+
+def test_two_items_that_trade_places_are_the_same_where_they_have_names() -> None:
+    live = of_component(children(), "Service", "retina")
+    live["spec"]["ports"].reverse()
+    assert not differs(of_component(children(), "Service", "retina"), live)
+
+
+def test_a_field_that_is_no_longer_wanted_is_a_difference() -> None:
+    limited = children(kfc={"resources": {"limits": {"memory": "1Gi"}}})
+    assert differs(of_component(children(), "Deployment", "kfc"), of_component(limited, "Deployment", "kfc"))
+    secret = children(store={"cassandra": {"tlsSecret": "tls"}})
+    assert differs(of_component(children(), "Deployment", "kfc"), of_component(secret, "Deployment", "kfc"))
+
+
+def test_all_kinds_are_among_what_is_tried() -> None:
+    assert all(of_kind(ALL, kind) for kind in ("Service", "Job", "HorizontalPodAutoscaler", "PodDisruptionBudget"))

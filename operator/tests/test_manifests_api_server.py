@@ -1,0 +1,129 @@
+"""What a real API server makes of the children: it takes them, and stores them as they were written."""
+
+from collections.abc import Iterator
+from contextlib import closing
+from itertools import count
+from typing import Any
+
+import pytest
+from api_server import ApiServer
+from caches import sample_text
+from child_manifests import CHANGES, children_of, container, of_component, of_kind, templates
+from kubernetes import config
+from stored_quantities import STORED
+
+from embark.crd import parse_manifest
+from embark.spec import EmbeddingCache
+from embark_operator.differences import differs
+from embark_operator.kinds import kind_of
+from embark_operator.kubernetes_cluster import KubernetesCluster
+from embark_operator.names import Manifest
+
+pytestmark = pytest.mark.cluster
+
+_RESTRICTED = "pod-security.kubernetes.io/enforce=restricted"
+_numbers = count()
+
+
+@pytest.fixture(scope="module")
+def cluster(api_server: ApiServer) -> Iterator[KubernetesCluster]:
+    with config.new_client_from_config(config_file=str(api_server.kubeconfig)) as client:  # type: ignore[no-untyped-call]
+        with closing(KubernetesCluster(client)) as connected:
+            yield connected
+
+
+@pytest.fixture
+def namespace(api_server: ApiServer) -> str:
+    """A new namespace, which refuses pods beyond the restricted profile."""
+    name = f"manifests-{next(_numbers)}"
+    api_server.kubectl("create", "namespace", name)
+    api_server.kubectl("label", "namespace", name, _RESTRICTED)
+    return name
+
+
+def cache_in(namespace: str, sample: str = "photos", **changes: dict[str, Any]) -> EmbeddingCache:
+    text = sample_text(sample, **changes)
+    return parse_manifest(text.replace(f"name: {sample}\n", f"name: {sample}\n  namespace: {namespace}\n", 1))
+
+
+def read(cluster: KubernetesCluster, manifest: Manifest) -> Manifest:
+    metadata = manifest["metadata"]
+    found = cluster.read(kind_of(manifest), metadata["namespace"], metadata["name"])
+    assert found is not None
+    return found
+
+
+@pytest.mark.parametrize("change", CHANGES, ids=str)
+@pytest.mark.parametrize("sample", ["photos", "titles"])
+def test_children_are_stored_as_they_were_written(
+    cluster: KubernetesCluster, namespace: str, sample: str, change: dict[str, Any]
+) -> None:
+    wanted = children_of(cache_in(namespace, sample, **change))
+    for manifest in wanted:
+        cluster.apply(manifest)
+    for manifest in wanted:
+        live = read(cluster, manifest)
+        assert not differs(manifest, live), manifest["kind"]
+        again = cluster.apply(manifest)
+        assert again["metadata"]["resourceVersion"] == live["metadata"]["resourceVersion"], manifest["kind"]
+
+
+@pytest.mark.parametrize("change", CHANGES, ids=str)
+def test_a_namespace_of_the_restricted_profile_takes_every_pod(
+    cluster: KubernetesCluster, namespace: str, change: dict[str, Any]
+) -> None:
+    wanted = children_of(cache_in(namespace, **change))
+    for manifest in of_kind(wanted, "ServiceAccount"):
+        cluster.apply(manifest)
+    for component, template in templates(wanted).items():
+        metadata = template["metadata"] | {"name": component, "namespace": namespace}
+        pod = {"apiVersion": "v1", "kind": "Pod", "metadata": metadata, "spec": template["spec"]}
+        assert cluster.create(pod)["metadata"]["uid"]
+
+
+def test_what_is_no_longer_wanted_is_seen_and_goes_away(cluster: KubernetesCluster, namespace: str) -> None:
+    limited = children_of(cache_in(namespace, kfc={"resources": {"limits": {"memory": "1Gi"}}, "replicas": 3}))
+    cluster.apply(of_component(limited, "Deployment", "kfc"))
+    plain = of_component(children_of(cache_in(namespace, kfc={"replicas": 3})), "Deployment", "kfc")
+    assert differs(plain, read(cluster, plain))
+    live = cluster.apply(plain)
+    assert "limits" not in container(live["spec"]["template"])["resources"]
+    assert not differs(plain, live)
+
+
+def test_what_others_add_is_neither_seen_nor_taken_away(
+    api_server: ApiServer, cluster: KubernetesCluster, namespace: str
+) -> None:
+    wanted = of_component(children_of(cache_in(namespace)), "Deployment", "embark")
+    cluster.apply(wanted)
+    where = ("deployment", wanted["metadata"]["name"], f"--namespace={namespace}")
+    api_server.kubectl("label", *where, "team=search")
+    api_server.kubectl("annotate", *where, "note=kept")
+    api_server.kubectl("scale", *where, "--replicas=4")
+    live = read(cluster, wanted)
+    assert not differs(wanted, live)
+    live = cluster.apply(wanted)
+    assert live["metadata"]["labels"]["team"] == "search"
+    assert live["metadata"]["annotations"]["note"] == "kept"
+    assert live["spec"]["replicas"] == 4
+
+
+def test_an_edit_by_hand_is_seen_and_undone(api_server: ApiServer, cluster: KubernetesCluster, namespace: str) -> None:
+    wanted = of_component(children_of(cache_in(namespace)), "Deployment", "embark")
+    cluster.apply(wanted)
+    where = ("deployment", wanted["metadata"]["name"], f"--namespace={namespace}")
+    api_server.kubectl("set", "image", *where, "embark=elsewhere.example/embark:0")
+    assert differs(wanted, read(cluster, wanted))
+    assert not differs(wanted, cluster.apply(wanted))
+
+
+def test_quantities_are_canonical_in_the_words_of_the_api_server(cluster: KubernetesCluster, namespace: str) -> None:
+    deployment = of_component(children_of(cache_in(namespace)), "Deployment", "kfc")
+    pod = deployment["spec"]["template"]["spec"]
+    only = pod["containers"][0]
+    pod["containers"] = [
+        only | {"name": f"c{at}", "resources": {"limits": {"memory": quantity}}} for at, quantity in enumerate(STORED)
+    ]
+    stored = cluster.apply(deployment)["spec"]["template"]["spec"]["containers"]
+    found = {q: only["resources"]["limits"]["memory"] for q, only in zip(STORED, stored, strict=True)}
+    assert found == STORED

@@ -1,0 +1,151 @@
+import json
+from collections import Counter
+from typing import Any
+
+import pytest
+from caches import sample_text
+from child_manifests import CHANGES, IMAGES, UID, children, children_of, leaves, of_kind
+
+from embark.crd import parse_manifest
+from embark.names import retina_target
+from embark.settings import EmbArkSettings, KfcSettings, RetinaSettings, settings_for
+from embark.spec import EmbeddingCache
+from embark_operator.kinds import CHILD_KINDS
+from embark_operator.manifests.kfc import build_kfc
+from embark_operator.names import CACHE, MANAGED_BY, Manifest
+
+ALL = [manifest for change in CHANGES for manifest in children(**change)]
+
+
+def named(name: str, namespace: str = "default") -> EmbeddingCache:
+    text = sample_text("photos").replace("name: photos", f"name: {name}\n  namespace: {namespace}", 1)
+    return parse_manifest(text)
+
+
+def test_every_child_belongs_to_its_cache_and_is_found_by_its_labels() -> None:
+    cache = named("mine", "team")
+    for manifest in children_of(cache):
+        metadata = manifest["metadata"]
+        assert metadata["namespace"] == "team"
+        assert metadata["labels"][CACHE] == "mine"
+        assert metadata["labels"][MANAGED_BY] == "embark-operator"
+        assert metadata["ownerReferences"] == [
+            {
+                "apiVersion": "embark.dev/v1alpha1",
+                "kind": "EmbeddingCache",
+                "name": "mine",
+                "uid": UID,
+                "controller": True,
+                "blockOwnerDeletion": True,
+            }
+        ]
+
+
+def test_every_kind_of_child_is_one_that_reconcile_looks_for() -> None:
+    known = {(kind.api_version, kind.name) for kind in CHILD_KINDS}
+    assert {(manifest["apiVersion"], manifest["kind"]) for manifest in ALL} == known
+
+
+def test_no_two_children_are_the_same_object() -> None:
+    for change in CHANGES:
+        counted = Counter((m["kind"], m["metadata"]["name"]) for m in children(**change))
+        assert set(counted.values()) == {1}
+
+
+def test_the_names_of_the_longest_cache_are_dns_labels() -> None:
+    cache = named("n" * 40, "s" * 63)
+    labels = [manifest["metadata"]["labels"].values() for manifest in children_of(cache)]
+    names = [manifest["metadata"]["name"] for manifest in children_of(cache)]
+    assert max(len(text) for text in (*names, *(value for values in labels for value in values))) <= 63
+
+
+def test_manifests_hold_what_json_holds_and_nothing_empty() -> None:
+    assert json.loads(json.dumps(ALL)) == ALL
+    for path, leaf in (found for manifest in ALL for found in leaves(manifest)):
+        # A str of its own class, as an enum's, is written as something else by some encoders.
+        assert type(leaf) in {str, int, bool}, path
+
+
+def test_the_same_cache_always_has_the_same_children() -> None:
+    for change in CHANGES:
+        assert children(**change) == children(**change)
+
+
+def test_nobody_who_changes_a_manifest_changes_the_next_one() -> None:
+    first, second = children(), children()
+    for manifest in first:
+        _spoil(manifest)
+    assert children() == second
+
+
+def test_a_child_is_applied_after_what_its_pods_need() -> None:
+    seen: set[tuple[str, str]] = set()
+    for manifest in children():
+        if manifest["kind"] in {"Deployment", "Job"}:
+            pod = manifest["spec"]["template"]["spec"]
+            assert ("ServiceAccount", pod["serviceAccountName"]) in seen
+            (config_map,) = (v["configMap"]["name"] for v in pod["volumes"] if "configMap" in v)
+            assert ("ConfigMap", config_map) in seen
+        seen.add((manifest["kind"], manifest["metadata"]["name"]))
+
+
+def test_a_config_map_holds_the_settings_that_its_service_parses() -> None:
+    cache = named("mine")
+    found = {m["metadata"]["name"]: m["data"] for m in of_kind(children_of(cache), "ConfigMap")}
+    space = settings_for(cache).kfc.space.id
+    forms: dict[str, Any] = {
+        "mine-embark": EmbArkSettings,
+        f"mine-kfc-{space}": KfcSettings,
+        f"mine-retina-{space}": RetinaSettings,
+    }
+    read = {name: forms[name].model_validate_json(data["settings.json"]) for name, data in found.items()}
+    assert set(read.values()) == set(settings_for(cache))
+    assert all(list(data) == ["settings.json"] for data in found.values())
+
+
+def test_clients_find_embark_by_one_address_or_by_its_pods() -> None:
+    services = {m["metadata"]["name"]: m["spec"] for m in of_kind(children_of(named("mine")), "Service")}
+    assert "clusterIP" not in services["mine-embark"]
+    assert services["mine-embark-headless"]["clusterIP"] == "None"
+    for spec in services.values():
+        assert spec["ports"][0]["port"] == 50051
+        assert "publishNotReadyAddresses" not in spec
+
+
+def test_kfc_finds_retina_by_its_headless_service() -> None:
+    cache = named("mine", "team")
+    space = settings_for(cache).kfc.space.id
+    (service,) = (m for m in of_kind(children_of(cache), "Service") if "retina" in m["metadata"]["name"])
+    metadata, port = service["metadata"], service["spec"]["ports"][0]["port"]
+    assert f"dns:///{metadata['name']}.{metadata['namespace']}:{port}" == retina_target(cache, space)
+    assert service["spec"]["clusterIP"] == "None"
+
+
+def test_the_children_of_two_spaces_stand_beside_each_other() -> None:
+    cache = named("mine")
+    settings = settings_for(cache).kfc
+    other = settings_for(cache, settings.space.model_copy(update={"dimension": 3})).kfc
+    names = [m["metadata"]["name"] for s in (settings, other) for m in build_kfc(cache, UID, s, IMAGES)]
+    assert not set(names[: len(names) // 2]) & set(names[len(names) // 2 :])
+
+
+@pytest.mark.parametrize("kind", ["Deployment", "ConfigMap", "HorizontalPodAutoscaler"])
+def test_a_field_that_is_no_longer_wanted_shows_in_the_hash_of_a_manifest(kind: str) -> None:
+    def hashes(manifests: list[Manifest]) -> set[str]:
+        return {m["metadata"]["annotations"]["embark.dev/manifest-hash"] for m in of_kind(manifests, kind)}
+
+    more = children(
+        embark={"autoscaling": {"targetCPU": 60}, "resources": {"limits": {"memory": "1Gi"}}, "readTimeout": "1s"}
+    )
+    assert len(hashes(children()) - hashes(more)) == 1
+
+
+def _spoil(value: object) -> None:
+    if isinstance(value, dict):
+        for part in value.values():
+            _spoil(part)
+        value.clear()
+    elif isinstance(value, list):
+        for part in value:
+            _spoil(part)
+        value.clear()

@@ -1,0 +1,45 @@
+from decimal import Decimal
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from stored_quantities import STORED
+
+from embark.spec.resources import quantity_value
+from embark_operator.manifests.quantities import canonical_quantity
+
+
+@pytest.mark.parametrize(("written", "stored"), STORED.items())
+def test_a_quantity_is_written_as_the_api_server_stores_it(written: str, stored: str) -> None:
+    assert canonical_quantity(written) == stored
+
+
+def test_a_quantity_beyond_what_kubernetes_counts_is_refused() -> None:
+    assert canonical_quantity(str(2**63 - 1)) == str(2**63 - 1)
+    with pytest.raises(ValueError, match="9223372036854775808"):
+        canonical_quantity(str(2**63))
+
+
+@given(
+    st.integers(0, 10**6),
+    st.integers(0, 999),
+    st.sampled_from(["", "m", "k", "M", "G", "T", "Ki", "Mi", "Gi", "Ti"]),
+)
+def test_nothing_is_lost_but_what_is_below_a_thousandth(whole: int, thousandths: int, suffix: str) -> None:
+    written = f"{whole}.{thousandths:03d}{suffix}"
+    canonical = canonical_quantity(written)
+    lost = _value(canonical) - quantity_value(written)
+    assert 0 <= lost < Decimal("0.001")
+
+
+@given(st.integers(0, 10**6), st.sampled_from(["", "m", "k", "M", "G", "T", "Ki", "Mi", "Gi"]))
+def test_a_canonical_quantity_stays_as_it_is(number: int, suffix: str) -> None:
+    canonical = canonical_quantity(f"{number}{suffix}")
+    assert canonical.endswith(("P", "E", "Pi", "Ei")) or canonical_quantity(canonical) == canonical
+
+
+def _value(canonical: str) -> Decimal:
+    for suffix, factor in (("Pi", 2**50), ("Ei", 2**60), ("P", 10**15), ("E", 10**18)):
+        if canonical.endswith(suffix):
+            return Decimal(canonical.removesuffix(suffix)) * factor
+    return quantity_value(canonical)

@@ -1,0 +1,46 @@
+from typing import Any
+
+import pytest
+from caches import sample
+from child_manifests import OPTIONS, UID, children, children_of
+
+from embark.errors import InvalidSpecError
+from embark_operator.manifests.build import build
+from embark_operator.options import Images, Options
+
+PLAIN = Options(Images(embark="e", kfc="k", retina="r"))
+
+
+@pytest.mark.parametrize(
+    ("field", "change"),
+    [
+        ("spec.retina.gpu.count", {"retina": {"gpu": {"count": 1}}}),
+        ("spec.embark.resources.limits.memory", {"embark": {"resources": {"limits": {"memory": "256Mi"}}}}),
+        ("spec.kfc.resources.requests.memory", {"kfc": {"resources": {"requests": {"memory": "99999999Ti"}}}}),
+        ("spec.miss.oovVectorConfigMap", {"miss": {"oov": "Vector", "oovVectorConfigMap": "oov"}}),
+    ],
+)
+def test_what_only_the_operator_can_judge_names_its_field(field: str, change: dict[str, Any]) -> None:
+    with pytest.raises(InvalidSpecError) as refused:
+        children(**change)
+    assert refused.value.field == field
+
+
+def test_a_cache_on_gpus_is_refused_without_an_image_for_them() -> None:
+    with pytest.raises(InvalidSpecError, match="no image") as refused:
+        children_of(sample("photos", encoder={"provider": "cuda"}), PLAIN)
+    assert refused.value.field == "spec.encoder.provider"
+    assert children(encoder={"provider": "cuda"})
+
+
+def test_an_oov_vector_that_no_config_map_holds_is_refused() -> None:
+    dimension = 65536
+    cache = sample(
+        "photos",
+        encoder={"output": {"dimension": dimension}},
+        miss={"oov": "Vector", "oovVectorConfigMap": "oov"},
+    )
+    assert build(cache, UID, OPTIONS, oov_vector=[0.25] * dimension)
+    with pytest.raises(InvalidSpecError, match="1048576") as refused:
+        build(cache, UID, OPTIONS, oov_vector=[1 / 3] * dimension)
+    assert refused.value.field == "spec.miss.oovVectorConfigMap"

@@ -1,0 +1,137 @@
+from dataclasses import replace
+from typing import Any
+
+import pytest
+from caches import sample
+from child_manifests import IMAGES, changes, children, children_of, of_component, of_kind, templates
+from hypothesis import given, settings
+
+from embark_operator.names import COMPONENT, Manifest
+from embark_operator.options import Images, Options
+
+Change = dict[str, dict[str, Any]]
+
+
+def rolled(before: list[Manifest], after: list[Manifest]) -> set[str]:
+    """Return the components whose pods are replaced when `before` becomes `after`."""
+    old, new = templates(before), templates(after)
+    return {name for name in old.keys() - {"schema"} if old[name] != new[name]}
+
+
+@pytest.mark.parametrize(
+    ("change", "components"),
+    [
+        ({"embark": {"replicas": 5}}, set()),
+        ({"embark": {"autoscaling": {"min": 3, "max": 4}}}, set()),
+        ({"kfc": {"replicas": 3}}, set()),
+        ({"retina": {"autoscaling": {"max": 9}}}, set()),
+        ({"rollout": {"minCoverage": "0.5"}}, set()),
+        ({"store": {"deletionPolicy": "Delete"}}, set()),
+        ({"embark": {"resources": {"requests": {"cpu": "2"}}}}, {"embark"}),
+        ({"embark": {"hotTier": {"ttl": "5s"}}}, {"embark"}),
+        ({"embark": {"readTimeout": "80ms"}}, {"embark"}),
+        ({"kfc": {"resources": {"limits": {"memory": "1Gi"}}}}, {"kfc"}),
+        ({"kfc": {"maxInflight": 8}}, {"kfc"}),
+        ({"retina": {"resources": {"requests": {"cpu": "2"}}}}, {"retina"}),
+        ({"encoder": {"fetch": {"timeout": "9s"}}}, {"retina"}),
+        ({"encoder": {"model": {"uri": "https://elsewhere.example/m.onnx"}}}, {"retina"}),
+        ({"encoder": {"provider": "cuda"}}, {"retina"}),
+        ({"encoder": {"batch": {"maxSize": 8}}}, {"kfc", "retina"}),
+        ({"store": {"ttl": "24h"}}, {"embark", "kfc"}),
+        ({"topic": {"kafka": {"credentialsSecret": "kafka-user"}}}, {"embark", "kfc"}),
+    ],
+    ids=str,
+)
+def test_a_change_replaces_the_pods_that_read_it_and_no_others(change: Change, components: set[str]) -> None:
+    assert rolled(children(), children(**change)) == components
+
+
+def test_new_settings_reach_a_pod_by_a_hash_on_its_template() -> None:
+    def hash_of(manifests: list[Manifest]) -> str:
+        annotations: dict[str, str] = templates(manifests)["embark"]["metadata"]["annotations"]
+        return annotations["embark.dev/settings-hash"]
+
+    slower = children(embark={"readTimeout": "80ms"})
+    assert hash_of(slower) != hash_of(children())
+    assert hash_of(children(embark={"replicas": 3})) == hash_of(children())
+
+
+def test_a_new_image_replaces_the_pods_of_its_service_alone() -> None:
+    newer = replace(IMAGES, embark="registry.example/embark:2")
+    assert rolled(children(), children_of(sample("photos"), Options(newer))) == {"embark"}
+
+
+@settings(max_examples=50, deadline=None)
+@given(changes(), changes())
+def test_whatever_changes_a_deployment_of_a_name_selects_the_same_pods(first: Change, second: Change) -> None:
+    # Its selector cannot be changed: the API server would refuse it.
+    old = {m["metadata"]["name"]: m["spec"]["selector"] for m in of_kind(children(**first), "Deployment")}
+    for manifest in of_kind(children(**second), "Deployment"):
+        name, selector = manifest["metadata"]["name"], manifest["spec"]["selector"]
+        assert old.get(name, selector) == selector
+
+
+@settings(max_examples=30, deadline=None)
+@given(changes())
+def test_every_selector_finds_the_pods_of_one_deployment(change: Change) -> None:
+    manifests = children(**change)
+    owners = [*of_kind(manifests, "Deployment"), *of_kind(manifests, "Job")]
+    pods = {m["metadata"]["name"]: m["spec"]["template"]["metadata"]["labels"] for m in owners}
+    for manifest in manifests:
+        selector = manifest.get("spec", {}).get("selector")
+        if selector:
+            wanted = selector.get("matchLabels", selector)
+            found = {name for name, labels in pods.items() if wanted.items() <= labels.items()}
+            deployment = of_component(owners, "Deployment", manifest["metadata"]["labels"][COMPONENT])
+            assert found == {deployment["metadata"]["name"]}
+
+
+@settings(max_examples=50, deadline=None)
+@given(changes(), changes())
+def test_a_schema_job_of_a_name_is_never_changed(first: Change, second: Change) -> None:
+    (old,), (new,) = (of_kind(children(**change), "Job") for change in (first, second))
+    if old["metadata"]["name"] == new["metadata"]["name"]:
+        assert old == new
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"topic": {"kafka": {"partitions": 24}}},
+        {"topic": {"kafka": {"name": "mine"}}},
+        {"store": {"cassandra": {"keyspace": "elsewhere"}}},
+        {"store": {"cassandra": {"tlsSecret": "tls"}}},
+        {"encoder": {"output": {"dimension": 640}}},
+    ],
+    ids=str,
+)
+def test_the_schema_command_runs_again_for_what_it_makes(change: Change) -> None:
+    (old,), (new,) = of_kind(children(), "Job"), of_kind(children(**change), "Job")
+    assert old["metadata"]["name"] != new["metadata"]["name"]
+
+
+@pytest.mark.parametrize(
+    "change", [{"embark": {"readTimeout": "1s"}}, {"kfc": {"maxInflight": 9}}, {"store": {"ttl": "1h"}}], ids=str
+)
+def test_the_schema_command_does_not_run_again_for_anything_else(change: Change) -> None:
+    assert of_kind(children(), "Job") == of_kind(children(**change), "Job")
+
+
+@pytest.mark.parametrize(
+    "images",
+    [
+        replace(IMAGES, kfc="registry.example/kfc:2"),
+        replace(IMAGES, pull_policy="Always"),
+        replace(IMAGES, pull_secrets=()),
+    ],
+    ids=lambda images: f"{images.kfc}-{images.pull_policy}-{images.pull_secrets}",
+)
+def test_a_schema_job_that_would_run_in_another_way_is_another_job(images: Images) -> None:
+    (old,), (new,) = of_kind(children(), "Job"), of_kind(children_of(sample("photos"), Options(images)), "Job")
+    assert old["metadata"]["name"] != new["metadata"]["name"]
+
+
+def test_a_schema_job_stays_once_it_is_complete() -> None:
+    (job,) = of_kind(children(), "Job")
+    assert "ttlSecondsAfterFinished" not in job["spec"]
+    assert job["spec"]["template"]["spec"]["restartPolicy"] == "OnFailure"

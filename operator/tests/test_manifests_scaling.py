@@ -1,0 +1,65 @@
+from typing import Any
+
+import pytest
+from child_manifests import changes, children, of_component, of_kind
+from hypothesis import given, settings
+
+from embark_operator.names import COMPONENT
+
+Change = dict[str, dict[str, Any]]
+
+
+def bounds(component: str, **change: dict[str, Any]) -> tuple[int, int, int]:
+    spec = of_component(children(**change), "HorizontalPodAutoscaler", component)["spec"]
+    (metric,) = spec["metrics"]
+    return spec["minReplicas"], spec["maxReplicas"], metric["containerResource"]["target"]["averageUtilization"]
+
+
+@settings(max_examples=50, deadline=None)
+@given(changes())
+def test_replicas_are_written_exactly_where_no_autoscaler_writes_them(change: Change) -> None:
+    manifests = children(**change)
+    scaled = {m["spec"]["scaleTargetRef"]["name"]: m["spec"] for m in of_kind(manifests, "HorizontalPodAutoscaler")}
+    for deployment in of_kind(manifests, "Deployment"):
+        assert ("replicas" in deployment["spec"]) != (deployment["metadata"]["name"] in scaled)
+    assert all(1 <= spec["minReplicas"] <= spec["maxReplicas"] for spec in scaled.values())
+
+
+def test_without_a_word_every_component_is_autoscaled() -> None:
+    assert bounds("embark") == (2, 10, 70)
+    assert bounds("retina") == (1, 4, 80)
+    assert bounds("kfc") == (1, 12, 80)
+
+
+def test_autoscaling_is_what_the_spec_says() -> None:
+    assert bounds("embark", embark={"autoscaling": {"min": 3, "max": 5, "targetCPU": 50}}) == (3, 5, 50)
+    assert bounds("retina", retina={"autoscaling": {"max": 9}}) == (1, 9, 80)
+
+
+def test_kfc_never_has_more_replicas_than_there_are_partitions() -> None:
+    assert bounds("kfc", topic={"kafka": {"partitions": 3}}) == (1, 3, 80)
+    assert bounds("kfc", topic={"kafka": {"partitions": 3}}, kfc={"autoscaling": {"min": 8, "max": 9}}) == (3, 3, 80)
+    assert bounds("kfc", kfc={"autoscaling": {"min": 0}}) == (1, 12, 80)
+
+
+def test_load_is_met_at_once_and_pods_go_slowly() -> None:
+    for scaler in of_kind(children(), "HorizontalPodAutoscaler"):
+        behavior = scaler["spec"]["behavior"]
+        assert behavior["scaleUp"]["stabilizationWindowSeconds"] == 0
+        assert behavior["scaleDown"]["stabilizationWindowSeconds"] >= 300
+
+
+@pytest.mark.parametrize(
+    ("change", "components"),
+    [
+        ({}, {"embark", "retina"}),
+        ({"embark": {"replicas": 1}, "retina": {"replicas": 0}}, set()),
+        ({"embark": {"replicas": 2}, "retina": {"autoscaling": {"max": 1}}}, {"embark"}),
+        ({"embark": {"replicas": 1}, "retina": {"replicas": 2}}, {"retina"}),
+    ],
+    ids=str,
+)
+def test_a_node_is_drained_one_pod_at_a_time_where_there_can_be_two(change: Change, components: set[str]) -> None:
+    budgets = of_kind(children(**change), "PodDisruptionBudget")
+    assert {budget["metadata"]["labels"][COMPONENT] for budget in budgets} == components
+    assert all(budget["spec"]["maxUnavailable"] == 1 for budget in budgets)

@@ -1,0 +1,162 @@
+"""The operator's process on a real API server with controllers and no nodes: pods stay Pending, all else is real."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+from cache_namespaces import CacheNamespace
+from eventually import eventually
+from operator_processes import Operator, operator
+
+pytestmark = pytest.mark.cluster
+WAIT = 60.0
+SOON = 10.0
+
+
+def _await_pending(namespace: CacheNamespace, cache: str = "photos") -> None:
+    eventually(lambda: namespace.get("embc", cache).get("status", {}).get("phase") == "Pending", WAIT, "a first pass")
+
+
+def _settle(running: Operator) -> float:
+    """Return how many writes there were once nothing is due any more."""
+
+    def still() -> bool:
+        passes = running.metric("embark_operator_passes_total")
+        eventually(lambda: running.metric("embark_operator_passes_total") >= passes + 4, WAIT, "further passes")
+        return running.writes() == before
+
+    before = running.writes()
+    while not still():
+        before = running.writes()
+    return before
+
+
+@pytest.fixture
+def options(namespace: CacheNamespace) -> tuple[str, ...]:
+    """Options of an operator for this namespace alone, with a lease of its own in it."""
+    return (f"--namespace={namespace.name}", f"--lease-namespace={namespace.name}", "--resync-seconds=1")
+
+
+def test_a_cache_gets_its_children_and_says_why_it_is_not_ready(
+    namespace: CacheNamespace, options: tuple[str, ...], tmp_path: Path
+) -> None:
+    namespace.apply("photos")
+    with operator(namespace.server.kubeconfig, tmp_path, *options):
+        _await_pending(namespace)
+        assert "Deployment/photos-embark" in namespace.children()
+        assert namespace.condition("photos", "Accepted")["status"] == "True"
+        assert "photos-embark" in namespace.condition("photos", "EmbArkReady")["message"] or eventually(
+            lambda: "not scheduled" in namespace.condition("photos", "EmbArkReady")["message"], WAIT, "the reason"
+        )
+        assert "Pending" in namespace.kubectl("describe", "embc", "photos")
+
+
+def test_a_child_that_was_deleted_or_edited_by_hand_is_back_soon_and_what_others_added_stays(
+    namespace: CacheNamespace, options: tuple[str, ...], tmp_path: Path
+) -> None:
+    namespace.apply("photos")
+    with operator(namespace.server.kubeconfig, tmp_path, *options, "--resync-seconds=3600"):
+        _await_pending(namespace)
+        namespace.kubectl("label", "deployment", "photos-embark", "team=ads")
+        for place, body in namespace.children().items():
+            namespace.kubectl("delete", place.lower(), "--wait=false")
+            uid = body["metadata"]["uid"]
+            eventually(
+                lambda place=place, uid=uid: _uid(namespace, place) not in ("", uid),  # type: ignore[misc]
+                SOON,
+                f"{place} is back",
+            )
+        namespace.kubectl("label", "service", "photos-embark", "team=ads")
+        patch = json.dumps({"spec": {"ports": [{"port": 50051, "name": "grpc", "targetPort": 1}]}})
+        namespace.kubectl("patch", "service", "photos-embark", "--type=merge", f"--patch={patch}")
+        eventually(lambda: "targetPort: 1\n" not in _yaml(namespace, "service"), SOON, "the edit is undone")
+        assert namespace.get("service", "photos-embark")["metadata"]["labels"]["team"] == "ads"
+
+
+def test_replicas_that_a_scaler_owns_are_left_alone(
+    namespace: CacheNamespace, options: tuple[str, ...], tmp_path: Path
+) -> None:
+    namespace.apply("photos")
+    with operator(namespace.server.kubeconfig, tmp_path, *options) as running:
+        _await_pending(namespace)
+        _settle(running)
+        namespace.kubectl("scale", "deployment", "photos-embark", "--replicas=5")
+        _settle(running)
+        assert namespace.get("deployment", "photos-embark")["spec"]["replicas"] == 5
+
+
+def test_at_rest_nothing_is_written(namespace: CacheNamespace, options: tuple[str, ...], tmp_path: Path) -> None:
+    namespace.apply("photos")
+    with operator(namespace.server.kubeconfig, tmp_path, *options) as running:
+        _await_pending(namespace)
+        written = _settle(running)
+        versions = _versions(namespace)
+        passes = running.metric("embark_operator_passes_total")
+        eventually(lambda: running.metric("embark_operator_passes_total") >= passes + 10, WAIT, "ten resyncs")
+        assert (running.writes(), _versions(namespace)) == (written, versions)
+
+
+def test_of_two_operators_one_writes_and_the_other_takes_over(
+    namespace: CacheNamespace, options: tuple[str, ...], tmp_path: Path
+) -> None:
+    with (
+        operator(namespace.server.kubeconfig, tmp_path, *options) as first,
+        operator(namespace.server.kubeconfig, tmp_path, *options) as second,
+    ):
+        eventually(lambda: first.leads() or second.leads(), WAIT, "one leads")
+        active, standby = (first, second) if first.leads() else (second, first)
+        namespace.apply("photos")
+        _await_pending(namespace)
+        assert (active.writes() > 0, standby.writes(), standby.leads()) == (True, 0, False)
+        assert active.terminate() == 0
+        standby.await_leading()
+        namespace.apply("titles")
+        _await_pending(namespace, "titles")
+
+
+def test_a_cache_that_is_not_acceptable_says_so_and_the_next_edit_mends_it(
+    namespace: CacheNamespace, options: tuple[str, ...], tmp_path: Path
+) -> None:
+    namespace.apply("photos", miss={"oov": "Vector", "oovVectorConfigMap": "vectors"})
+    with operator(namespace.server.kubeconfig, tmp_path, *options):
+        eventually(lambda: namespace.condition("photos", "Accepted").get("status") == "False", WAIT, "a refusal")
+        assert "spec.miss.oovVectorConfigMap" in namespace.condition("photos", "Accepted")["message"]
+        assert namespace.children() == {}
+        namespace.apply("photos", miss={"oov": "Zeros", "oovVectorConfigMap": ""})
+        _await_pending(namespace)
+
+
+@pytest.mark.parametrize("cascade", ["foreground", "background"])
+def test_a_deleted_cache_takes_its_children_along(
+    cascade: str, namespace: CacheNamespace, options: tuple[str, ...], tmp_path: Path
+) -> None:
+    namespace.apply("photos")
+    with operator(namespace.server.kubeconfig, tmp_path, *options):
+        _await_pending(namespace)
+        namespace.kubectl("delete", "embc", "photos", f"--cascade={cascade}", "--timeout=60s")
+        eventually(lambda: not namespace.children(), WAIT, "no child is left")
+
+
+def test_a_cache_whose_operator_is_gone_can_be_deleted(
+    namespace: CacheNamespace, options: tuple[str, ...], tmp_path: Path
+) -> None:
+    namespace.apply("photos")
+    with operator(namespace.server.kubeconfig, tmp_path, *options):
+        _await_pending(namespace)
+    namespace.kubectl("delete", "embc", "photos", "--timeout=60s")
+    eventually(lambda: not namespace.children(), WAIT, "no child is left")
+
+
+def _uid(namespace: CacheNamespace, place: str) -> str:
+    body: dict[str, Any] = namespace.children().get(place, {"metadata": {}})
+    return str(body["metadata"].get("uid", ""))
+
+
+def _yaml(namespace: CacheNamespace, kind: str) -> str:
+    return namespace.kubectl("get", kind, "photos-embark", "-o=yaml")
+
+
+def _versions(namespace: CacheNamespace) -> dict[str, str]:
+    bodies = namespace.children() | {"cache": namespace.get("embc", "photos")}
+    return {place: body["metadata"]["resourceVersion"] for place, body in bodies.items()}

@@ -1,0 +1,102 @@
+import asyncio
+from collections.abc import Awaitable, Callable
+
+import pytest
+
+from embark_operator.queues import WorkQueue
+
+pytestmark = pytest.mark.asyncio
+
+
+async def _run(queue: WorkQueue[str], until: Callable[[], Awaitable[object]], workers: int = 4) -> None:
+    running = asyncio.create_task(queue.run(workers))
+    try:
+        await asyncio.wait_for(until(), 10)
+    finally:
+        running.cancel()
+        await asyncio.gather(running, return_exceptions=True)
+
+
+async def test_a_key_asked_for_many_times_before_its_turn_gets_one_pass() -> None:
+    made: list[str] = []
+    done = asyncio.Event()
+
+    async def process(key: str) -> bool:
+        made.append(key)
+        if key == "last":
+            done.set()
+        return True
+
+    queue = WorkQueue(process, first_backoff=0.01, most_backoff=0.01)
+    for key in ("a", "a", "a", "last"):
+        queue.add(key)
+    await _run(queue, done.wait, workers=1)
+    assert made == ["a", "last"]
+
+
+async def test_a_key_is_never_in_two_passes_at_once_and_one_asked_for_meanwhile_gets_another() -> None:
+    passes = 0
+    under_way = 0
+    most = 0
+    begun, go_on, done = asyncio.Event(), asyncio.Event(), asyncio.Event()
+
+    async def process(_key: str) -> bool:
+        nonlocal passes, under_way, most
+        passes += 1
+        under_way += 1
+        most = max(most, under_way)
+        begun.set()
+        await go_on.wait()
+        under_way -= 1
+        if passes == 2:
+            done.set()
+        return True
+
+    async def ask_again() -> None:
+        await begun.wait()
+        queue.add("a")
+        queue.add("a")
+        go_on.set()
+        await done.wait()
+
+    queue = WorkQueue(process, first_backoff=0.01, most_backoff=0.01)
+    queue.add("a")
+    await _run(queue, ask_again)
+    assert (passes, most) == (2, 1)
+
+
+async def test_a_pass_that_failed_is_made_again_until_it_does_not() -> None:
+    passes = 0
+    done = asyncio.Event()
+
+    async def process(_key: str) -> bool:
+        nonlocal passes
+        passes += 1
+        if passes == 3:
+            done.set()
+        return passes == 3
+
+    queue = WorkQueue(process, first_backoff=0.001, most_backoff=0.001)
+    queue.add("a")
+    await _run(queue, done.wait)
+    assert passes == 3
+    assert len(queue) == 0
+
+
+async def test_a_key_that_is_gone_is_not_tried_again() -> None:
+    passed: list[str] = []
+    done = asyncio.Event()
+
+    async def process(key: str) -> bool:
+        passed.append(key)
+        if key == "gone":
+            asyncio.get_running_loop().call_soon(queue.forget, key)
+            asyncio.get_running_loop().call_later(0.02, queue.add, "after")
+            return False
+        done.set()
+        return True
+
+    queue = WorkQueue(process, first_backoff=0.01, most_backoff=0.01)
+    queue.add("gone")
+    await _run(queue, done.wait)
+    assert passed == ["gone", "after"]

@@ -1,0 +1,307 @@
+from collections.abc import Sequence
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+import yaml
+from caches import sample_text
+from memory_cluster import MemoryCluster
+
+from embark.errors import UnavailableError
+from embark_operator.cluster import RefusedError
+from embark_operator.kinds import CACHE, CHILD_KINDS, CONFIG_MAP, DEPLOYMENT, EVENT, JOB, SERVICE, Kind
+from embark_operator.names import FIELD_MANAGER, Manifest
+from embark_operator.options import Images, Options
+from embark_operator.reconcile import Key, Reconciler
+
+KEY = Key("default", "photos")
+OPTIONS = Options(Images("embark:1", "kfc:1", "retina:1"))
+BEGIN = datetime(2026, 1, 1, tzinfo=UTC)
+
+
+class Silent:
+    """Services whose pods do not answer."""
+
+    def readiness(self, address: str) -> str:
+        return f"{address} is not ready"
+
+    def scrape(self, addresses: Sequence[str]) -> Sequence[str]:
+        return [METRICS for _ in addresses]
+
+    def entries(self, target: str) -> int | None:
+        assert target == "photos-embark.default:50051"
+        return 7
+
+
+METRICS = """# TYPE embark_keys_total counter
+embark_keys_total{method="Lookup",space="active",status="HIT"} 3.0
+embark_keys_total{method="Lookup",space="active",status="OOV_ENQUEUED"} 1.0
+embark_keys_total{method="Prefetch",space="active",status="OOV_ENQUEUED"} 9.0
+embark_kfc_lag 5.0
+embark_kfc_fills_total{outcome="dead-lettered"} 2.0
+"""
+
+
+class World:
+    """A cluster with one cache in it, and its operator."""
+
+    def __init__(self, cluster: MemoryCluster | None = None, **changes: dict[str, Any]) -> None:
+        self.cluster = cluster or MemoryCluster()
+        self.now = BEGIN
+        self.apply_cache(**changes)
+
+    def apply_cache(self, **changes: dict[str, Any]) -> None:
+        document = yaml.safe_load(sample_text("photos", **changes))
+        document["metadata"]["namespace"] = "default"
+        if (CACHE, *KEY) in self.cluster.objects:
+            self.cluster.objects[CACHE, *KEY]["spec"] = {}
+            self.cluster.edit(CACHE, *KEY, {"spec": document["spec"]})
+        else:
+            self.cluster.create(document)
+        self.cluster.writes.clear()
+
+    def reconcile(self) -> list[str]:
+        """Make a pass by an operator that has just started; return what it wrote."""
+        before = len(self.cluster.writes)
+        self.outcome = Reconciler(self.cluster, Silent(), OPTIONS, lambda: self.now).reconcile(KEY)
+        return self.cluster.writes[before:]
+
+    @property
+    def status(self) -> Manifest:
+        status: Manifest = self.cluster.objects[CACHE, *KEY]["status"]
+        return status
+
+    def condition(self, kind: str) -> Manifest:
+        return next(condition for condition in self.status["conditions"] if condition["type"] == kind)
+
+    def children(self) -> dict[tuple[str, str], Manifest]:
+        return {
+            (kind.name, name): body for (kind, _, name), body in self.cluster.objects.items() if kind in CHILD_KINDS
+        }
+
+    def child(self, kind: Kind, prefix: str) -> Manifest:
+        return next(body for (of, _, name), body in self.cluster.objects.items() if of == kind and prefix in name)
+
+    def make_ready(self) -> None:
+        """Be the controllers: every Deployment's pods are ready, every Job is done."""
+        for (kind, namespace, name), body in list(self.cluster.objects.items()):
+            if kind == DEPLOYMENT:
+                labels = body["spec"]["template"]["metadata"]["labels"]
+                counts = dict.fromkeys(("replicas", "readyReplicas", "updatedReplicas"), 1)
+                status = counts | {"observedGeneration": body["metadata"]["generation"] + 1}
+                self.cluster.edit(kind, namespace, name, {"spec": {"replicas": 1}, "status": status})
+                pod = {
+                    "apiVersion": "v1",
+                    "kind": "Pod",
+                    "metadata": {"name": f"{name}-1", "namespace": namespace, "labels": labels},
+                    "status": {"podIP": "10.0.0.1", "conditions": [{"type": "Ready", "status": "True"}]},
+                }
+                self.cluster.create(pod)
+            if kind == JOB:
+                done = {"status": {"conditions": [{"type": "Complete", "status": "True"}]}}
+                self.cluster.edit(kind, namespace, name, done)
+        self.cluster.writes.clear()
+
+
+def test_the_first_pass_makes_every_child_and_the_second_writes_nothing() -> None:
+    world = World()
+    first = world.reconcile()
+    assert {kind for kind, _ in world.children()} == {kind.name for kind in CHILD_KINDS}
+    assert first[-2:] == ["status photos", first[-1]]
+    assert first[-1].startswith("create Event photos.")
+    assert world.reconcile() == []
+
+
+def test_a_cache_at_rest_is_written_to_no_more_once_it_is_ready() -> None:
+    world = World()
+    world.reconcile()
+    world.make_ready()
+    world.reconcile()
+    world.now += timedelta(hours=1)
+    assert world.reconcile() == []
+
+
+def test_a_child_that_was_deleted_or_edited_is_back_after_a_pass() -> None:
+    world = World()
+    world.reconcile()
+    before = {place: body["spec"] for place, body in world.children().items() if "spec" in body}
+    service = world.child(SERVICE, "embark")["metadata"]["name"]
+    deployment = world.child(DEPLOYMENT, "embark")["metadata"]["name"]
+    world.cluster.objects.pop((SERVICE, "default", service))
+    world.cluster.edit(DEPLOYMENT, "default", deployment, {"spec": {"template": {"spec": {"containers": []}}}})
+    assert sorted(world.reconcile()) == [f"apply Deployment {deployment}", f"apply Service {service}"]
+    assert {place: body["spec"] for place, body in world.children().items() if "spec" in body} == before
+
+
+def test_labels_and_annotations_that_others_add_stay_and_cause_no_write() -> None:
+    world = World()
+    world.reconcile()
+    name = world.child(DEPLOYMENT, "embark")["metadata"]["name"]
+    added = {"labels": {"team": "ads"}, "annotations": {"note": "ours"}}
+    world.cluster.edit(DEPLOYMENT, "default", name, {"metadata": added})
+    assert world.reconcile() == []
+    assert world.child(DEPLOYMENT, "embark")["metadata"]["labels"]["team"] == "ads"
+
+
+def test_what_is_no_longer_wanted_goes_and_what_is_not_ours_stays() -> None:
+    world = World()
+    world.reconcile()
+    scalers = [name for kind, name in world.children() if kind == "HorizontalPodAutoscaler"]
+    stranger = {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "mine", "namespace": "default"}}
+    stranger["metadata"]["labels"] = dict(world.child(CONFIG_MAP, "embark")["metadata"]["labels"])  # type: ignore[index]
+    world.cluster.create(stranger)
+    world.apply_cache(embark={"replicas": 3}, kfc={"replicas": 1}, retina={"replicas": 2})
+    written = world.reconcile()
+    assert sorted(line for line in written if line.startswith("delete")) == [
+        f"delete HorizontalPodAutoscaler {name}" for name in sorted(scalers)
+    ]
+    assert ("ConfigMap", "mine") in world.children()
+
+
+def test_replicas_stay_as_they_are_when_a_scaler_takes_them_over() -> None:
+    world = World(embark={"replicas": 5})
+    world.reconcile()
+    world.apply_cache(embark={"autoscaling": {"min": 2}})
+    world.reconcile()
+    world.apply_cache(embark={"autoscaling": {"min": 2}, "readTimeout": "70ms"})
+    assert "apply Deployment photos-embark" in world.reconcile()
+    assert world.child(DEPLOYMENT, "embark")["spec"]["replicas"] == 5
+
+
+def test_an_object_of_somebody_else_with_a_childs_name_is_left_alone_and_named() -> None:
+    world = World()
+    theirs = {"apiVersion": "v1", "kind": "Service", "metadata": {"name": "photos-embark", "namespace": "default"}}
+    world.cluster.create(theirs)
+    world.reconcile()
+    assert "ownerReferences" not in world.cluster.objects[SERVICE, "default", "photos-embark"]["metadata"]
+    assert "Service photos-embark is there already" in world.condition("Ready")["message"]
+    assert world.outcome.failure
+
+
+def test_a_spec_that_cannot_be_carried_out_says_which_field_and_leaves_the_children() -> None:
+    world = World()
+    world.reconcile()
+    children = world.children()
+    world.apply_cache(miss={"oov": "Vector", "oovVectorConfigMap": "vectors"})
+    world.reconcile()
+    assert world.status["phase"] == "Invalid"
+    assert world.condition("Accepted")["status"] == "False"
+    assert "spec.miss.oovVectorConfigMap: there is no ConfigMap vectors" in world.condition("Accepted")["message"]
+    assert world.children() == children
+
+
+@pytest.mark.parametrize("data", [{}, {"vector": "no"}, {"vector": "[1, 2]"}, {"vector": "{}"}])
+def test_an_oov_vector_that_is_none_is_refused_by_field(data: dict[str, str]) -> None:
+    world = World(miss={"oov": "Vector", "oovVectorConfigMap": "vectors"})
+    metadata = {"name": "vectors", "namespace": "default"}
+    world.cluster.create({"apiVersion": "v1", "kind": "ConfigMap", "metadata": metadata, "data": data})
+    world.reconcile()
+    assert "spec.miss.oovVectorConfigMap" in world.condition("Accepted")["message"]
+
+
+def test_a_paused_cache_keeps_its_children_as_they_are() -> None:
+    world = World()
+    world.reconcile()
+    world.apply_cache(paused=True, embark={"replicas": 3})  # type: ignore[arg-type]
+    assert {line.split()[0] for line in world.reconcile()} == {"status", "create"}
+    assert world.status["phase"] == "Paused"
+
+
+def test_a_cache_that_is_being_deleted_is_left_to_the_garbage_collector() -> None:
+    world = World()
+    world.cluster.edit(CACHE, *KEY, {"metadata": {"deletionTimestamp": "2026-01-01T00:00:00Z"}})
+    assert world.reconcile() == []
+
+
+def test_the_status_tells_readiness_counts_and_when_they_changed() -> None:
+    world = World()
+    world.reconcile()
+    assert world.condition("Ready")["status"] == "False"
+    assert world.status["phase"] == "Pending"
+    world.make_ready()
+    world.now += timedelta(minutes=1)
+    world.reconcile()
+    assert world.condition("Ready")["status"] == "True"
+    assert world.condition("Ready")["lastTransitionTime"] == "2026-01-01T00:01:00Z"
+    assert world.condition("Accepted")["lastTransitionTime"] == "2026-01-01T00:00:00Z"
+    assert world.status["cache"] == {"hitRatio": "0.7500", "hitPercent": "75.0", "oovRatio": "0.2500", "entries": 7}
+    assert (world.status["topic"]["lag"], world.status["topic"]["deadLettered"]) == (5, 2)
+    assert world.status["endpoint"] == "photos-embark.default:50051"
+
+
+def test_each_change_of_phase_and_nothing_else_is_an_event() -> None:
+    world = World()
+    world.reconcile()
+    world.make_ready()
+    world.now += timedelta(minutes=1)
+    world.reconcile()
+    world.now += timedelta(minutes=1)
+    world.reconcile()
+    events = [body["reason"] for (kind, _, _), body in world.cluster.objects.items() if kind == EVENT]
+    assert events == ["Pending", "Ready"]
+
+
+def test_a_schema_job_that_fails_tells_which_server_and_what_it_said() -> None:
+    world = World()
+    world.reconcile()
+    job = world.child(JOB, "schema")["metadata"]["name"]
+    said = "error: topic: photos.fills: no answer in time"
+    ended = {"state": {"terminated": {"exitCode": 1, "message": said}}}
+    metadata = {"name": "schema-1", "namespace": "default", "labels": {"embark.dev/cache": "photos", "job-name": job}}
+    pod = {"apiVersion": "v1", "kind": "Pod", "metadata": metadata, "status": {"containerStatuses": [ended]}}
+    world.cluster.create(pod)
+    world.reconcile()
+    assert (world.condition("StoreReady")["status"], world.condition("TopicReady")["status"]) == ("True", "False")
+    assert world.condition("TopicReady")["message"] == said
+
+
+def test_a_refused_child_is_named_and_tried_again() -> None:
+    class Full(MemoryCluster):
+        def apply(self, manifest: Manifest, manager: str = FIELD_MANAGER) -> Manifest:
+            if manifest["kind"] == "Deployment":
+                raise RefusedError(f"Deployment {manifest['metadata']['name']}", "Forbidden", "exceeded quota")
+            return super().apply(manifest, manager)
+
+    world = World(Full())
+    world.reconcile()
+    assert "exceeded quota" in world.outcome.failure
+    assert "exceeded quota" in world.condition("Ready")["message"]
+
+
+class Cut(MemoryCluster):
+    """A cluster whose connection is cut before or after its n-th write has been done."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.left = -1
+        self.after = False
+
+    def _store(self, place: tuple[Kind, str, str], body: Manifest) -> Manifest:
+        self.left -= 1
+        if self.left == 0 and not self.after:
+            raise UnavailableError("kubernetes", "cut")
+        stored = super()._store(place, body)
+        if self.left == 0:
+            raise UnavailableError("kubernetes", "cut")
+        return stored
+
+
+@pytest.mark.parametrize("after", [False, True])
+def test_an_operator_cut_off_at_any_write_of_its_first_pass_ends_in_the_same_state_and_doubles_no_write(
+    after: bool,  # noqa: FBT001
+) -> None:
+    undisturbed = World(Cut())
+    writes = undisturbed.reconcile()
+    for cut in range(1, sum(line.startswith("apply") for line in writes) + 1):
+        cluster = Cut()
+        world = World(cluster)
+        cluster.left, cluster.after = cut, after
+        with pytest.raises(UnavailableError):
+            world.reconcile()
+        done = [line for line in cluster.writes if line.startswith("apply")]
+        cluster.left = -1
+        again = [line for line in world.reconcile() if line.startswith("apply")]
+        assert len(done) + len(again) == sum(line.startswith("apply") for line in writes) + (not after)
+        assert {place: body.get("spec") for place, body in world.children().items()} == {
+            place: body.get("spec") for place, body in undisturbed.children().items()
+        }

@@ -1,0 +1,43 @@
+"""A namespace for caches on a real API server, as tests of the operator use it."""
+
+import json
+from typing import Any
+
+import yaml
+from api_server import ApiServer
+from caches import sample_text
+
+_KINDS = "configmaps,serviceaccounts,services,deployments,jobs,poddisruptionbudgets,horizontalpodautoscalers"
+
+
+class CacheNamespace:
+    """A namespace of its own on the shared API server."""
+
+    def __init__(self, server: ApiServer, name: str) -> None:
+        self.server = server
+        self.name = name
+
+    def kubectl(self, *arguments: str, stdin: str = "") -> str:
+        """Run kubectl in the namespace."""
+        return self.server.kubectl(*arguments, f"--namespace={self.name}", stdin=stdin)
+
+    def apply(self, name: str, **changes: dict[str, Any]) -> None:
+        """Apply samples/photos.yaml under another name, with changes to sections of its spec."""
+        document = yaml.safe_load(sample_text("photos", **changes))
+        document["metadata"] = {"name": name}
+        self.kubectl("apply", "--server-side", "-f=-", stdin=json.dumps(document))
+
+    def get(self, *arguments: str) -> dict[str, Any]:
+        """Return what `kubectl get` gives, parsed."""
+        body: dict[str, Any] = json.loads(self.kubectl("get", *arguments, "-o=json"))
+        return body
+
+    def children(self) -> dict[str, dict[str, Any]]:
+        """Return every child of every cache, by `Kind/name`."""
+        items = self.get(_KINDS, "-l=app.kubernetes.io/managed-by=embark-operator")["items"]
+        return {f"{item['kind']}/{item['metadata']['name']}": item for item in items}
+
+    def condition(self, cache: str, kind: str) -> dict[str, Any]:
+        """Return a condition of a cache, or nothing while there is none."""
+        conditions = self.get("embc", cache).get("status", {}).get("conditions", ())
+        return next((condition for condition in conditions if condition["type"] == kind), {})

@@ -1,0 +1,117 @@
+"""The children of caches as the operator builds them, and changes of a spec for tests of what follows from one."""
+
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+from caches import sample
+from hypothesis import strategies as st
+
+from embark.spec import EmbeddingCache
+from embark_operator.manifests.build import build
+from embark_operator.names import COMPONENT, Manifest
+from embark_operator.options import Images, Options
+
+UID = "5f3c1c8e-0d4b-4a53-9d0c-5d0d8f9a7e11"
+IMAGES = Images(
+    embark="registry.example/embark:1",
+    kfc="registry.example/kfc:1",
+    retina="registry.example/retina:1",
+    retina_cuda="registry.example/retina-cuda:1",
+    pull_secrets=("registry",),
+)
+OPTIONS = Options(IMAGES)
+
+SECRETS: dict[str, dict[str, Any]] = {
+    "store": {"cassandra": {"credentialsSecret": "cassandra-user", "tlsSecret": "cassandra-tls"}},
+    "topic": {"kafka": {"credentialsSecret": "kafka-user", "tlsSecret": "kafka-tls"}},
+}
+GPUS: dict[str, dict[str, Any]] = {"encoder": {"provider": "cuda"}, "retina": {"gpu": {"count": 2}, "replicas": 2}}
+CHANGES: tuple[dict[str, dict[str, Any]], ...] = (
+    {},
+    SECRETS,
+    GPUS,
+    {"embark": {"replicas": 3}, "kfc": {"replicas": 0}, "retina": {"replicas": 1}},
+    {"embark": {"resources": {"requests": {"cpu": "1000m", "memory": "2048Mi"}, "limits": {"memory": "4.5Gi"}}}},
+)
+"""Changes that between them make every kind of child and every optional field of one."""
+
+
+def children_of(cache: EmbeddingCache, options: Options = OPTIONS) -> list[Manifest]:
+    return build(cache, UID, options)
+
+
+def children(**changes: dict[str, Any]) -> list[Manifest]:
+    """Return the children of samples/photos.yaml with changes to sections of its spec."""
+    return children_of(sample("photos", **changes))
+
+
+def of_kind(manifests: Iterable[Manifest], kind: str) -> list[Manifest]:
+    return [manifest for manifest in manifests if manifest["kind"] == kind]
+
+
+def of_component(manifests: Iterable[Manifest], kind: str, component: str) -> Manifest:
+    """Return the one child of a kind that a component has."""
+    (found,) = (m for m in of_kind(manifests, kind) if m["metadata"]["labels"][COMPONENT] == component)
+    return found
+
+
+def templates(manifests: Iterable[Manifest]) -> dict[str, Manifest]:
+    """Return the pod template of every component, the schema Job's too."""
+    return {
+        manifest["metadata"]["labels"][COMPONENT]: manifest["spec"]["template"]
+        for manifest in manifests
+        if manifest["kind"] in {"Deployment", "Job"}
+    }
+
+
+def container(template: Manifest) -> Manifest:
+    """Return the one container of a pod template."""
+    (only,) = template["spec"]["containers"]
+    return dict(only)
+
+
+def leaves(value: object, path: tuple[str | int, ...] = ()) -> Sequence[tuple[tuple[str | int, ...], object]]:
+    """Return every value that is no dict and no list, and every empty one, with its path."""
+    if isinstance(value, dict | list) and value:
+        parts = value.items() if isinstance(value, dict) else enumerate(value)
+        return [leaf for key, part in parts for leaf in leaves(part, (*path, key))]
+    return [(path, value)]
+
+
+def _section(**fields: st.SearchStrategy[Any]) -> st.SearchStrategy[dict[str, Any]]:
+    return st.fixed_dictionaries({}, optional=fields)
+
+
+_CPU = st.sampled_from(["100m", "0.5", "1000m", "2"])
+_RESOURCES = _section(requests=_section(cpu=_CPU), limits=_section(memory=st.sampled_from(["1024Mi", "1.5Gi", "8G"])))
+_SCALED: st.SearchStrategy[dict[str, Any]] = st.one_of(
+    st.fixed_dictionaries({"replicas": st.integers(1, 1000)}),
+    st.integers(1, 1000).flatmap(
+        lambda least: st.fixed_dictionaries(
+            {"autoscaling": st.fixed_dictionaries({"min": st.just(least), "max": st.integers(least, 1000)})}
+        )
+    ),
+    st.just({}),
+)
+
+
+def _scaled(**fields: st.SearchStrategy[Any]) -> st.SearchStrategy[dict[str, Any]]:
+    return st.builds(lambda scaling, rest: scaling | rest, _SCALED, _section(resources=_RESOURCES, **fields))
+
+
+def changes() -> st.SearchStrategy[dict[str, dict[str, Any]]]:
+    """Return changes of any section of a spec, those that begin another space among them."""
+    secret = st.sampled_from(["", "mine"])
+    return _section(
+        encoder=_section(
+            provider=st.sampled_from(["cpu", "cuda"]),
+            batch=_section(maxSize=st.integers(1, 64)),
+            fetch=_section(maxRedirects=st.integers(0, 9)),
+            output=_section(dimension=st.sampled_from([1280, 640])),
+        ),
+        store=_section(cassandra=_section(credentialsSecret=secret, port=st.integers(1, 65535)), ttl=st.just("1h")),
+        topic=_section(kafka=_section(tlsSecret=secret, partitions=st.integers(1, 64))),
+        embark=_scaled(hotTier=_section(maxBytes=st.sampled_from(["0", "1Mi", "512Mi"]))),
+        kfc=_scaled(maxInflight=st.integers(1, 16)),
+        retina=_scaled(),
+    )

@@ -1,0 +1,100 @@
+"""A cache in a cluster as its user meets it: kubectl, and look-ups from the client pod."""
+
+import json
+import subprocess
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from e2e_cluster import Kubernetes, run
+
+LOAD = Path(__file__).parents[1] / "e2e" / "client_load.py"
+_CALM = 60.0
+
+
+@dataclass(frozen=True)
+class Cache:
+    """One EmbeddingCache."""
+
+    cluster: Kubernetes
+    namespace: str
+    name: str
+
+    @property
+    def target(self) -> str:
+        """What clients in the cluster dial."""
+        return f"{self.name}-embark-headless:50051"
+
+    def body(self) -> dict[str, Any]:
+        """Return the resource."""
+        return self.cluster.get(self.namespace, "embc", self.name)
+
+    def condition(self, kind: str) -> dict[str, Any]:
+        """Return one of its conditions; empty: it has none of that type yet."""
+        conditions = self.body().get("status", {}).get("conditions", ())
+        return next((condition for condition in conditions if condition["type"] == kind), {})
+
+    def await_ready(self, seconds: int = 300) -> None:
+        """Return once it is Ready and no Deployment of it is on its way."""
+        self.cluster.kubectl(
+            "wait", f"-n={self.namespace}", f"embc/{self.name}", "--for=condition=Ready", f"--timeout={seconds}s"
+        )
+
+    def pods(self, component: str) -> list[dict[str, Any]]:
+        """Return a component's pods that are not ending."""
+        selector = f"-l=embark.dev/cache={self.name},app.kubernetes.io/component={component}"
+        pods: list[dict[str, Any]] = self.cluster.get(self.namespace, "pods", selector)["items"]
+        return [pod for pod in pods if "deletionTimestamp" not in pod["metadata"]]
+
+    def lookup(self, *keys: str, wait: str = "0s") -> dict[str, str]:
+        """Look keys up from the client pod; return their statuses."""
+        command = ["kubectl", "exec", f"-n={self.namespace}", "client", "--", "embark", "lookup", *keys]
+        ran = subprocess.run(
+            [*command, "--json", f"--wait={wait}", f"--server={self.target}", "--timeout=60s"],
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        answers = [json.loads(line) for line in ran.stdout.splitlines()]
+        assert len(answers) == len(keys), ran.stderr
+        return {answer["key"]: answer["status"] for answer in answers}
+
+    def answered_by(self) -> dict[str, float]:
+        """Return how many keys each EmbArk pod has answered, by its metrics."""
+        counts = {}
+        for pod in self.pods("embark"):
+            name = pod["metadata"]["name"]
+            path = f"/api/v1/namespaces/{self.namespace}/pods/{name}:8080/proxy/metrics"
+            lines = run(["kubectl", "get", "--raw", path]).splitlines()
+            counts[name] = sum(float(line.split()[-1]) for line in lines if line.startswith("embark_keys_total"))
+        return counts
+
+
+@contextmanager
+def load_on(cache: Cache, channels: int) -> Iterator["Load"]:
+    """Look up on `channels` channels from the client pod until the block ends."""
+    command = ["kubectl", "exec", "-i", f"-n={cache.namespace}", "client", "--"]
+    inside = ["python", "-c", LOAD.read_text(), cache.target, str(channels)]
+    with subprocess.Popen([*command, *inside], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:
+        try:
+            assert process.stdout
+            assert process.stdout.readline() == "ready\n"
+            yield Load(process)
+        finally:
+            if process.poll() is None:
+                process.kill()
+
+
+class Load:
+    """Look-ups under way."""
+
+    def __init__(self, process: "subprocess.Popen[str]") -> None:
+        self._process = process
+
+    def end(self) -> dict[str, Any]:
+        """Stop them, and return how many were answered and how many failed."""
+        told, _ = self._process.communicate(timeout=_CALM)
+        counts: dict[str, Any] = json.loads(told)
+        return counts

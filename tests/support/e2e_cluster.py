@@ -1,0 +1,108 @@
+"""kubectl and helm for the e2e tests, which see what a user sees and no more."""
+
+import json
+import os
+import subprocess
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+ROOT = Path(__file__).parents[2]
+
+
+class CommandError(Exception):
+    """A command ended with an error; the message is what it said."""
+
+
+@dataclass(frozen=True)
+class Kubernetes:
+    """A cluster with the project's images; `backends` is empty where the chart's own images can be pulled."""
+
+    images: str
+    tag: str
+    backends: str
+
+    def kubectl(self, *arguments: str, stdin: str = "") -> str:
+        """Run kubectl and return its output."""
+        return run(["kubectl", *arguments], stdin)
+
+    def get(self, namespace: str, *arguments: str) -> dict[str, Any]:
+        """Return what `kubectl get` gives, parsed."""
+        body: dict[str, Any] = json.loads(self.kubectl("get", f"-n={namespace}", *arguments, "-o=json"))
+        return body
+
+    def apply(self, namespace: str, *manifests: Mapping[str, Any]) -> None:
+        """Apply manifests in a namespace."""
+        items = {"apiVersion": "v1", "kind": "List", "items": manifests}
+        self.kubectl("apply", f"-n={namespace}", "--server-side", "-f=-", stdin=json.dumps(items))
+
+    def image(self, name: str) -> str:
+        """Return the name of one of the project's images."""
+        return f"{self.images}/{name}:{self.tag}"
+
+    def operator_values(self) -> dict[str, Any]:
+        """Return the values of charts/embark that name the images of the working tree."""
+        names = ("operator", "embark", "kfc", "retina")
+        return {"images": {name: {"repository": f"{self.images}/{name}", "tag": self.tag} for name in names}}
+
+    def backend_values(self) -> dict[str, Any]:
+        """Return the values of charts/embark-backends for a small node."""
+        requests = {"requests": {"cpu": "50m", "memory": "512Mi"}}
+        values: dict[str, Any] = {name: {"resources": requests} for name in ("cassandra", "kafka")}
+        for name in values if self.backends else ():
+            values[name]["image"] = {"repository": f"{self.backends}/{name}"}
+        return values
+
+    @contextmanager
+    def namespace(self, name: str, enforce: str = "") -> Iterator[str]:
+        """Make a namespace, and delete it afterwards with all that is in it; `enforce` is a Pod Security level."""
+        self.kubectl("create", "namespace", name)
+        try:
+            if enforce:
+                self.kubectl("label", "namespace", name, f"pod-security.kubernetes.io/enforce={enforce}")
+            yield name
+        finally:
+            self.kubectl("delete", "namespace", name, "--timeout=180s")
+
+
+@dataclass(frozen=True)
+class Release:
+    """A release of one of the charts."""
+
+    cluster: Kubernetes
+    namespace: str
+    name: str
+    values: Mapping[str, Any]
+
+    def install(self, chart: Path | None = None) -> None:
+        """Install or upgrade it from the working tree's chart of its name, or another."""
+        where = chart or ROOT / "charts" / self.name
+        command = ["helm", "upgrade", "--install", self.name, str(where), f"--namespace={self.namespace}"]
+        run([*command, "--wait", "--timeout=300s", "--values=-"], json.dumps(self.values))
+
+    def uninstall(self) -> None:
+        """Uninstall it."""
+        run(["helm", "uninstall", self.name, f"--namespace={self.namespace}", "--wait", "--timeout=120s"])
+
+
+def kubernetes(environment: Mapping[str, str]) -> Kubernetes:
+    """Return the cluster that the environment names, as tests/cluster/run_in.py sets it."""
+    return Kubernetes(
+        images=environment.get("EMBARK_IMAGES", "embark"),
+        tag=environment.get("EMBARK_TAG", "0.1.0"),
+        backends=environment.get("EMBARK_BACKENDS", ""),
+    )
+
+
+def run(command: Sequence[str], stdin: str = "") -> str:
+    """Run a command and return its output.
+
+    Raises:
+        CommandError: it ended with another status than 0.
+    """
+    ran = subprocess.run(command, input=stdin, capture_output=True, text=True, check=False, env=dict(os.environ))
+    if ran.returncode:
+        raise CommandError(f"{' '.join(command)}: {ran.stderr.strip() or ran.stdout.strip()}")
+    return ran.stdout

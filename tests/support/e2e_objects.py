@@ -1,0 +1,85 @@
+"""What the e2e tests put into a cluster beside caches: a server of photographs and models, and a client pod."""
+
+from typing import Any
+
+import yaml
+from caches import sample_text
+from e2e_cluster import Kubernetes
+
+Manifest = dict[str, Any]
+
+_POD = {
+    "runAsNonRoot": True,
+    "runAsUser": 65532,
+    "seccompProfile": {"type": "RuntimeDefault"},
+}
+_CONTAINER = {"allowPrivilegeEscalation": False, "capabilities": {"drop": ["ALL"]}}
+SMALL = {"requests": {"cpu": "50m", "memory": "256Mi"}}
+
+
+def photos_server(cluster: Kubernetes) -> list[Manifest]:
+    """Return a Deployment and a Service that serve samples/photos and the sample models over HTTP."""
+    labels = {"app": "samples"}
+    container = {
+        "name": "samples",
+        "image": cluster.image("samples"),
+        "ports": [{"containerPort": 8000}],
+        "readinessProbe": {"tcpSocket": {"port": 8000}},
+        "securityContext": _CONTAINER,
+    }
+    return [
+        {
+            "apiVersion": "apps/v1",
+            "kind": "Deployment",
+            "metadata": {"name": "samples"},
+            "spec": {
+                "selector": {"matchLabels": labels},
+                "template": {
+                    "metadata": {"labels": labels},
+                    "spec": {"securityContext": _POD, "containers": [container]},
+                },
+            },
+        },
+        {
+            "apiVersion": "v1",
+            "kind": "Service",
+            "metadata": {"name": "samples"},
+            "spec": {"selector": labels, "ports": [{"port": 80, "targetPort": 8000}]},
+        },
+    ]
+
+
+def client_pod(cluster: Kubernetes) -> list[Manifest]:
+    """Return a pod that sleeps, to look up from with `kubectl exec`."""
+    container = {
+        "name": "client",
+        "image": cluster.image("embark"),
+        "command": ["python", "-c", "import signal; signal.pause()"],
+        "securityContext": _CONTAINER,
+    }
+    spec = {"securityContext": _POD, "containers": [container], "terminationGracePeriodSeconds": 1}
+    return [{"apiVersion": "v1", "kind": "Pod", "metadata": {"name": "client"}, "spec": spec}]
+
+
+def photos_cache(name: str = "photos", **changes: dict[str, Any]) -> Manifest:
+    """Return samples/photos.yaml for such a cluster: the model and the photographs come from the samples' server."""
+    document: Manifest = yaml.safe_load(sample_text("photos"))
+    digest = document["spec"]["encoder"]["model"]["digest"].replace(":", "-")
+    in_cluster = {
+        # Whatever network the pods of the cluster have.
+        "fetch": {"schemes": ["http"], "allowedPrivateNetworks": ["10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16"]},
+        "model": {"uri": f"http://samples/models/{digest}.onnx"},
+    }
+    small: dict[str, dict[str, Any]] = {
+        "embark": {"replicas": 2, "resources": SMALL, "readTimeout": "1s", "hotTier": {"maxBytes": "32Mi"}},
+        "kfc": {"replicas": 1, "resources": SMALL},
+        "retina": {"replicas": 1, "resources": SMALL},
+        "store": {"cassandra": {"keyspace": name.replace("-", "_")}},
+    }
+    sections: dict[str, dict[str, Any]] = {"encoder": in_cluster}
+    for extra in (small, changes):
+        for section, values in extra.items():
+            sections[section] = {**sections.get(section, {}), **values}
+    merged: Manifest = yaml.safe_load(sample_text("photos", **sections))
+    merged["metadata"] = {"name": name}
+    return merged

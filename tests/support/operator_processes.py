@@ -1,0 +1,74 @@
+"""The operator as a process of its own, on a real API server."""
+
+import os
+import re
+import subprocess
+import sys
+import urllib.request
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from eventually import eventually
+from free_ports import free_ports
+
+HOST = "127.0.0.1"
+IMAGES = ("--embark-image=embark:1", "--kfc-image=kfc:1", "--retina-image=retina:1")
+PATIENCE = 60.0
+
+
+class Operator:
+    """A started operator; its log is in `log`."""
+
+    def __init__(self, process: "subprocess.Popen[bytes]", probes_port: int, log: Path) -> None:
+        self.process = process
+        self._probes_port = probes_port
+        self.log = log
+
+    def metric(self, sample: str) -> float:
+        """Return the sum of the samples whose line begins so, 0 while there are none."""
+        with urllib.request.urlopen(f"http://{HOST}:{self._probes_port}/metrics", timeout=5) as answer:
+            lines = answer.read().decode().splitlines()
+        return sum(float(line.split()[-1]) for line in lines if re.match(f"{re.escape(sample)}[ {{]", line))
+
+    def writes(self) -> float:
+        """Return how many writes it has sent, but those to its lease."""
+        return self.metric("embark_operator_writes_total")
+
+    def leads(self) -> bool:
+        """Return whether it holds the lease."""
+        try:
+            return self.metric("embark_operator_leading") == 1
+        except OSError:
+            return False
+
+    def await_leading(self) -> None:
+        """Return once it holds the lease."""
+        eventually(self.leads, PATIENCE, f"the operator leads; its log: {self.log}")
+
+    def kill(self) -> None:
+        """End it with SIGKILL."""
+        self.process.kill()
+        self.process.wait()
+
+    def terminate(self) -> int:
+        """End it with SIGTERM, and return its exit status."""
+        self.process.terminate()
+        return self.process.wait(PATIENCE)
+
+
+@contextmanager
+def operator(kubeconfig: Path, folder: Path, *options: str) -> Iterator[Operator]:
+    """Run an operator until the block ends."""
+    folder.mkdir(parents=True, exist_ok=True)
+    (port,) = free_ports(HOST, 1)
+    log = folder / f"operator-{port}.log"
+    command = [sys.executable, "-m", "embark_operator", *IMAGES, f"--host={HOST}", f"--probes-port={port}", *options]
+    with log.open("wb") as out:
+        process = subprocess.Popen(command, stdout=out, stderr=out, env=os.environ | {"KUBECONFIG": str(kubeconfig)})
+    try:
+        yield Operator(process, port, log)
+    finally:
+        if process.poll() is None:
+            process.kill()
+        process.wait()
