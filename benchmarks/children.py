@@ -1,4 +1,4 @@
-"""A server of a benchmark in a process of its own, which tells its ports and the CPU time it has used."""
+"""A part of a benchmark in a process of its own: it serves, or works when told, and tells the CPU time it has used."""
 
 import multiprocessing
 import time
@@ -11,7 +11,7 @@ Serve = Callable[..., AbstractContextManager[Any]]
 
 
 class Child:
-    """A running server; `serving` is what its context manager gave."""
+    """A running process; `serving` is what its context manager gave, unless that is a function: see run()."""
 
     def __init__(self, pipe: Connection, serving: Any) -> None:
         self._pipe = pipe
@@ -21,6 +21,11 @@ class Child:
         """Return the CPU time of the process so far, all threads together."""
         self._pipe.send("cpu")
         return float(self._pipe.recv())
+
+    def run(self, *arguments: Any) -> Any:
+        """Call the function that the child's context manager gave, over there, and return what it returns."""
+        self._pipe.send(arguments)
+        return self._pipe.recv()
 
 
 @contextmanager
@@ -44,6 +49,6 @@ def child(serve: Serve, *arguments: Any) -> Iterator[Child]:
 
 def _main(pipe: Connection, serve: Serve, arguments: tuple[Any, ...]) -> None:
     with serve(*arguments) as serving:
-        pipe.send(serving)
-        while pipe.recv() == "cpu":
-            pipe.send(time.process_time())
+        pipe.send(None if callable(serving) else serving)
+        while (message := pipe.recv()) != "stop":
+            pipe.send(time.process_time() if message == "cpu" else serving(*message))

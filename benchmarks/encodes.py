@@ -2,25 +2,23 @@
 
 import os
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
 from itertools import cycle, islice
 from typing import Any, Final
 
 import grpc
 import numpy as np
 import onnxruntime
+from caches import SAMPLES, sample_settings
 from children import Child, child
-from manifests import SAMPLES, settings_of
 from numpy.typing import NDArray
-from prometheus_client import CollectorRegistry
 from ratios import Rate, Ratio, compare
+from subjects import retina_on
 
 from embark.rpc.channels import server_options
 from embark.spec import Preprocessing
 from embark.v1 import retina_pb2
-from embark_local.retinas import running_retina
 from retina.decode import decode
 from retina.models import model_path, models_folder
 from retina.profiles import PROFILES, fill_row
@@ -39,14 +37,15 @@ def measure(rounds: int, calls: int) -> list[Ratio]:
     """Return the ratios on JPEG bytes and on tensors; a round is `calls` Encode calls of 16 items."""
     jpegs = [path.read_bytes() for path in sorted((SAMPLES / "photos").glob("*.jpg"))]
     tensors = [_prepare(jpeg).tobytes() for jpeg in jpegs]
-    with child(_serve) as retina:
+    settings = sample_settings("photos").retina
+    with child(retina_on, settings) as retina:
         return [
             compare(
                 "Retina, JPEG / decode + preprocess + ONNX Runtime",
                 unit="images/s",
                 wanted=0.85,
                 rounds=rounds,
-                subject=lambda: _load(retina, "content", jpegs, calls),
+                subject=lambda: _load(retina, settings.space.id, "content", jpegs, calls),
                 baseline=lambda: _direct(jpegs, _prepare, calls),
             ),
             compare(
@@ -54,22 +53,22 @@ def measure(rounds: int, calls: int) -> list[Ratio]:
                 unit="images/s",
                 wanted=0.90,
                 rounds=rounds,
-                subject=lambda: _load(retina, "tensor", tensors, calls),
+                subject=lambda: _load(retina, settings.space.id, "tensor", tensors, calls),
                 baseline=lambda: _direct(tensors, _as_tensor, calls),
             ),
         ]
 
 
-def _load(retina: Child, field: str, payloads: list[bytes], calls: int) -> Rate:
+def _load(retina: Child, space: str, field: str, payloads: list[bytes], calls: int) -> Rate:
     """Encode `calls` * 16 items with as many calls under way as KFC has for a Retina of this size."""
     requests = [
         retina_pb2.EncodeRequest(
-            space=retina.serving[1],
+            space=space,
             items=[retina_pb2.EncodeItem(**{field: payload}) for payload in islice(cycle(payloads), n, n + ITEMS)],
         ).SerializeToString()
         for n in range(calls)
     ]
-    with grpc.insecure_channel(f"127.0.0.1:{retina.serving[0]}", options=server_options()) as channel:
+    with grpc.insecure_channel(f"127.0.0.1:{retina.serving}", options=server_options()) as channel:
         call: grpc.UnaryUnaryMultiCallable[bytes, bytes] = channel.unary_unary(ENCODE)
         grpc.channel_ready_future(channel).result(10)
         cpu, started = retina.cpu_seconds(), time.perf_counter()
@@ -111,12 +110,5 @@ def _session() -> Any:
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = 1
     options.add_session_config_entry("session.intra_op.allow_spinning", "0")
-    model = model_path(models_folder(os.environ), settings_of("photos").retina.model.digest)
+    model = model_path(models_folder(os.environ), sample_settings("photos").retina.model.digest)
     return onnxruntime.InferenceSession(model, options, providers=["CPUExecutionProvider"])
-
-
-@contextmanager
-def _serve() -> Iterator[tuple[int, str]]:
-    settings = settings_of("photos").retina
-    with running_retina(settings, models_folder(os.environ), CollectorRegistry()) as running:
-        yield running.port, settings.space.id

@@ -18,7 +18,8 @@ class Ratio:
     """A figure: subject over baseline, the median of the rounds' ratios, with the lowest and the highest."""
 
     name: str
-    wanted: float
+    wanted: float | None
+    """None: the figure is for reading alone."""
     wall: float
     cpu: float
     lowest: float
@@ -32,7 +33,7 @@ def compare(
     name: str,
     *,
     unit: str,
-    wanted: float,
+    wanted: float | None,
     rounds: int,
     subject: Callable[[], Rate],
     baseline: Callable[[], Rate],

@@ -44,7 +44,7 @@ def main() -> int:
             ) as local,
             EmbArkClient(local.target) as client,
         ):
-            model = cache.spec.encoder.model.uri.rpartition("/")[2].removesuffix(".onnx")
+            model = cache.spec.encoder.model.name
             story = _tell(client, local, model, _keys(origin, photos))
     except EmbArkError as error:
         print(f"the demo could not run: {error}", file=sys.stderr)

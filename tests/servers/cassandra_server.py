@@ -1,8 +1,10 @@
 """A real Cassandra node on loopback, for the fixtures and for `make servers`."""
 
 import os
+import shutil
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -30,14 +32,24 @@ _OPENS = {
     ),
     "jdk.management": ("com.sun.management.internal",),
 }
+_JVM = ("-Xms768m", "-Xmx768m")
 # Without it logback writes every DEBUG line.
-_LOGBACK = """<configuration>
-  <appender name="out" class="ch.qos.logback.core.ConsoleAppender">
-    <encoder><pattern>%-5level [%thread] %date{ISO8601} %logger{0} - %msg%n</pattern></encoder>
-  </appender>
-  <root level="INFO"><appender-ref ref="out"/></root>
-</configuration>
-"""
+_LOGBACK = Path(__file__).with_name("logback.xml")
+
+
+@dataclass(frozen=True, slots=True)
+class Node:
+    """Where a node answers clients and other nodes, and where its cluster begins; a cluster has one pair of ports."""
+
+    host: str
+    port: int
+    storage_port: int
+    seed: str
+
+    @property
+    def begins(self) -> bool:
+        """Whether the cluster begins here: this node has nobody to wait for."""
+        return self.host == self.seed
 
 
 class CassandraServer(Server):
@@ -45,22 +57,30 @@ class CassandraServer(Server):
 
     datacenter = "datacenter1"
 
-    def __init__(self, command: Sequence[str], folder: Path, host: str, port: int, login: Mapping[str, Any]) -> None:
-        self.host = host
-        self.port = port
+    def __init__(self, command: Sequence[str], folder: Path, node: Node, login: Mapping[str, Any]) -> None:
+        self.host = node.host
+        self.port = node.port
         self._login = login
         super().__init__("cassandra", command, folder, self._answers_cql)
 
+    def peers(self) -> int:
+        """Return how many other nodes it knows; 0 as well while it does not answer."""
+        return self._ask("SELECT count(*) FROM system.peers_v2") or 0
+
     def _answers_cql(self) -> bool:
+        return self._ask("SELECT release_version FROM system.local") is not None
+
+    def _ask(self, statement: str) -> Any:
+        """Return the first column of the first row, from this node and no other; None while it does not answer."""
         if not listens(self.host, self.port):
-            return False
+            return None
         profile = ExecutionProfile(load_balancing_policy=WhiteListRoundRobinPolicy([self.host]), request_timeout=5)
         profiles = {EXEC_PROFILE_DEFAULT: profile}
         cluster = Cluster([self.host], self.port, protocol_version=4, execution_profiles=profiles, **self._login)
         try:
-            return bool(cluster.connect().execute("SELECT release_version FROM system.local").one())
+            return cluster.connect().execute(statement).one()[0]
         except (NoHostAvailable, DriverException):
-            return False
+            return None
         finally:
             cluster.shutdown()
 
@@ -71,7 +91,6 @@ def cassandra_server(
     host: str = "127.0.0.1",
     options: Mapping[str, Any] | None = None,
     login: Mapping[str, Any] | None = None,
-    heap: str = "768m",
 ) -> Iterator[CassandraServer]:
     """Run a node in `folder` on free ports of `host`; `options` are added to its cassandra.yaml, or replace its own.
 
@@ -81,15 +100,8 @@ def cassandra_server(
         MissingToolsError: Java or Maven is not installed.
         ServerFailedError: it did not start.
     """
-    jars = server_jars("cassandra", os.environ)
     port, storage_port = free_ports(host, 2)
-    conf = folder / "conf"
-    conf.mkdir()
-    (conf / "cassandra.yaml").write_text(
-        yaml.safe_dump(_options(folder, host, port, storage_port) | dict(options or {}))
-    )
-    (conf / "logback.xml").write_text(_LOGBACK)
-    server = CassandraServer(_command(folder, jars, heap), folder, host, port, login or {})
+    server = prepare_node(folder, Node(host, port, storage_port, host), options, login)
     try:
         server.start()
         yield server
@@ -97,15 +109,40 @@ def cassandra_server(
         server.stop()
 
 
-def _command(folder: Path, jars: Path, heap: str) -> list[str]:
-    reach = [f"--add-exports={name}/{package}=ALL-UNNAMED" for name in _EXPORTS for package in _EXPORTS[name]]
-    reach += [f"--add-opens={name}/{package}=ALL-UNNAMED" for name in _OPENS for package in _OPENS[name]]
+def prepare_node(
+    folder: Path,
+    node: Node,
+    options: Mapping[str, Any] | None = None,
+    login: Mapping[str, Any] | None = None,
+    jvm: Sequence[str] = _JVM,
+) -> CassandraServer:
+    """Write what `node` reads at its start; nothing runs yet.
+
+    Raises:
+        MissingToolsError: Java or Maven is not installed.
+    """
+    jars = server_jars("cassandra", os.environ)
+    conf = folder / "conf"
+    conf.mkdir()
+    (conf / "cassandra.yaml").write_text(yaml.safe_dump(_options(folder, node) | dict(options or {})))
+    shutil.copy(_LOGBACK, conf)
+    return CassandraServer(_command(folder, jars, node, jvm), folder, node, login or {})
+
+
+def reach_options() -> list[str]:
+    """Return the options with which a Java 17 lets Cassandra reach into it."""
+    exports = [f"--add-exports={name}/{package}=ALL-UNNAMED" for name in _EXPORTS for package in _EXPORTS[name]]
+    opens = [f"--add-opens={name}/{package}=ALL-UNNAMED" for name in _OPENS for package in _OPENS[name]]
+    return exports + opens
+
+
+def _command(folder: Path, jars: Path, node: Node, jvm: Sequence[str]) -> list[str]:
     properties = {
         "cassandra-foreground": "yes",
         "cassandra.config": (folder / "conf" / "cassandra.yaml").as_uri(),
         "cassandra.storagedir": str(folder / "data"),
-        # One node has nobody to wait for.
-        "cassandra.ring_delay_ms": "0",
+        # How long a node that joins listens to what the others say of the ring.
+        "cassandra.ring_delay_ms": "0" if node.begins else "2000",
         "cassandra.skip_wait_for_gossip_to_settle": "0",
         "cassandra.superuser_setup_delay_ms": "0",
         "io.netty.tryReflectionSetAccessible": "true",
@@ -114,13 +151,13 @@ def _command(folder: Path, jars: Path, heap: str) -> list[str]:
         "jdk.attach.allowAttachSelf": "true",
     }
     agents = [f"-javaagent:{jar}" for jar in jars.glob("jamm-*.jar")]
-    memory = [f"-Xms{heap}", f"-Xmx{heap}"]
     named = [f"-D{name}={value}" for name, value in properties.items()]
     path = f"{folder / 'conf'}:{jars}/*"
-    return ["java", *memory, *agents, *reach, *named, "-cp", path, "org.apache.cassandra.service.CassandraDaemon"]
+    main = "org.apache.cassandra.service.CassandraDaemon"
+    return ["java", *jvm, *agents, *reach_options(), *named, "-cp", path, main]
 
 
-def _options(folder: Path, host: str, port: int, storage_port: int) -> dict[str, Any]:
+def _options(folder: Path, node: Node) -> dict[str, Any]:
     seeds = {"class_name": "org.apache.cassandra.locator.SimpleSeedProvider"}
     data = folder / "data"
     return {
@@ -128,11 +165,11 @@ def _options(folder: Path, host: str, port: int, storage_port: int) -> dict[str,
         "num_tokens": 4,
         "partitioner": "org.apache.cassandra.dht.Murmur3Partitioner",
         "endpoint_snitch": "SimpleSnitch",
-        "seed_provider": [seeds | {"parameters": [{"seeds": f"{host}:{storage_port}"}]}],
-        "listen_address": host,
-        "storage_port": storage_port,
-        "rpc_address": host,
-        "native_transport_port": port,
+        "seed_provider": [seeds | {"parameters": [{"seeds": f"{node.seed}:{node.storage_port}"}]}],
+        "listen_address": node.host,
+        "storage_port": node.storage_port,
+        "rpc_address": node.host,
+        "native_transport_port": node.port,
         "data_file_directories": [str(data / "data")],
         "commitlog_directory": str(data / "commitlog"),
         "saved_caches_directory": str(data / "saved_caches"),

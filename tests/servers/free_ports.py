@@ -8,12 +8,12 @@ import socket
 _PORTS = range(20_000, 32_000)
 
 
-def free_ports(host: str, count: int) -> list[int]:
-    """Return `count` different ports of `host` that nobody listens on."""
+def free_ports(host: str, count: int, *others: str) -> list[int]:
+    """Return `count` different ports that nobody listens on, at `host` nor at any of the others."""
     ports: list[int] = []
     while len(ports) < count:
         port = secrets.choice(_PORTS)
-        if port not in ports and _is_free(host, port):
+        if port not in ports and all(_is_free(at, port) for at in (host, *others)):
             ports.append(port)
     return ports
 

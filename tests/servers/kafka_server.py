@@ -1,43 +1,64 @@
-"""A real Kafka broker (KRaft, one process) on loopback, for the fixtures and for `make servers`."""
+"""A real Kafka broker (KRaft, also its own controller) on loopback, for the fixtures and for `make servers`."""
 
 import os
 import subprocess
 from base64 import urlsafe_b64encode
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from confluent_kafka import KafkaException
 from confluent_kafka.admin import AdminClient
 from free_ports import free_ports
+from kafka_properties import Node, node_properties
 from maven_jars import server_jars
 from server_process import Server, ServerFailedError, listens
 
-_JVM = ("-Xms128m", "-Xmx384m", "-XX:+UseSerialGC", "-Dorg.slf4j.simpleLogger.showDateTime=true")
+_JVM = ("-Xms128m", "-Xmx384m", "-XX:+UseSerialGC")
+
+
+@dataclass(frozen=True, slots=True)
+class Security:
+    """How a broker lets its clients in: the protocol, properties that go with it, and users of SCRAM by name.
+
+    `login` is what a client needs besides the address, in librdkafka's words.
+    """
+
+    protocol: str = "PLAINTEXT"
+    properties: Mapping[str, str] = field(default_factory=dict)
+    users: Mapping[str, str] = field(default_factory=dict)
+    login: Mapping[str, str] = field(default_factory=dict)
 
 
 class KafkaServer(Server):
-    """A broker; clients ask `bootstrap` first."""
+    """A broker of number `number`; clients ask `bootstrap` first."""
 
-    def __init__(self, folder: Path, jars: Path, host: str, port: int) -> None:
-        self.host = host
-        self.port = port
-        self.bootstrap = f"{host}:{port}"
-        super().__init__("kafka", _command(jars, "kafka.Kafka", "kafka.properties"), folder, self._lists_its_brokers)
+    def __init__(self, folder: Path, jars: Path, node: Node, *, jvm: Sequence[str], login: Mapping[str, str]) -> None:
+        self.number = node.number
+        self.host = node.host
+        self.port = node.port
+        self.bootstrap = f"{node.host}:{node.port}"
+        self._login = login
+        command = _command(jars, jvm, "kafka.Kafka", "kafka.properties")
+        super().__init__("kafka", command, folder, self._is_among_its_brokers)
 
-    def _lists_its_brokers(self) -> bool:
+    def _is_among_its_brokers(self) -> bool:
         if not listens(self.host, self.port):
             return False
-        client = AdminClient({"bootstrap.servers": self.bootstrap, "log_level": 0})
+        client = AdminClient({"bootstrap.servers": self.bootstrap, "log_level": 0, **self._login})
         try:
-            return bool(client.list_topics(timeout=5).brokers)
+            return self.number in client.list_topics(timeout=5).brokers
         except KafkaException:
             return False
 
 
 @contextmanager
 def kafka_server(
-    folder: Path, host: str = "127.0.0.1", properties: Mapping[str, str] | None = None
+    folder: Path,
+    host: str = "127.0.0.1",
+    properties: Mapping[str, str] | None = None,
+    security: Security | None = None,
 ) -> Iterator[KafkaServer]:
     """Run a broker in `folder` on free ports of `host`; `properties` are added to its own or replace them.
 
@@ -45,12 +66,8 @@ def kafka_server(
         MissingToolsError: Java or Maven is not installed.
         ServerFailedError: it did not start.
     """
-    jars = server_jars("kafka", os.environ)
-    port, controller_port = free_ports(host, 2)
-    settings = _properties(folder, host, port, controller_port) | dict(properties or {})
-    (folder / "kafka.properties").write_text("".join(f"{name}={value}\n" for name, value in settings.items()))
-    _format(jars, folder)
-    server = KafkaServer(folder, jars, host, port)
+    node = node_on(host)
+    server = prepare_broker(folder, node, [node], properties=properties, security=security)
     try:
         server.start()
         yield server
@@ -58,50 +75,47 @@ def kafka_server(
         server.stop()
 
 
-def _command(jars: Path, main: str, *arguments: str) -> list[str]:
-    return ["java", *_JVM, "-cp", f"{jars}/*", main, *arguments]
+def node_on(host: str, number: int = 1) -> Node:
+    """Return a node on free ports of `host`."""
+    return Node(number, host, *free_ports(host, 3))
 
 
-def _properties(folder: Path, host: str, port: int, controller_port: int) -> dict[str, str]:
-    return {
-        "process.roles": "broker,controller",
-        "node.id": "1",
-        "controller.quorum.bootstrap.servers": f"{host}:{controller_port}",
-        "listeners": f"PLAINTEXT://{host}:{port},CONTROLLER://{host}:{controller_port}",
-        "advertised.listeners": f"PLAINTEXT://{host}:{port}",
-        "controller.listener.names": "CONTROLLER",
-        "inter.broker.listener.name": "PLAINTEXT",
-        "log.dirs": str(folder / "data"),
-        # Topics are made by ensure_topics alone, in tests as in a cluster.
-        "auto.create.topics.enable": "false",
-        # One broker holds every replica.
-        "offsets.topic.replication.factor": "1",
-        "offsets.topic.num.partitions": "4",
-        "transaction.state.log.replication.factor": "1",
-        "transaction.state.log.min.isr": "1",
-        "share.coordinator.state.topic.replication.factor": "1",
-        "share.coordinator.state.topic.min.isr": "1",
-        # Members that die are missed within seconds, so that tests of a rebalance are short.
-        "group.initial.rebalance.delay.ms": "0",
-        "group.min.session.timeout.ms": "1000",
-        "group.consumer.min.session.timeout.ms": "1000",
-        "group.consumer.session.timeout.ms": "6000",
-        "group.consumer.min.heartbeat.interval.ms": "500",
-        "group.consumer.heartbeat.interval.ms": "1000",
-        # A broker that was killed is let in again once its old session is over.
-        "broker.session.timeout.ms": "2000",
-        "broker.heartbeat.interval.ms": "500",
-        # Small, for a machine that also runs the tests.
-        "num.network.threads": "2",
-        "num.io.threads": "2",
-        "log.cleaner.dedupe.buffer.size": "4194304",
-    }
+def prepare_broker(
+    folder: Path,
+    node: Node,
+    cluster: Sequence[Node],
+    *,
+    properties: Mapping[str, str] | None = None,
+    security: Security | None = None,
+    jvm: Sequence[str] = _JVM,
+) -> KafkaServer:
+    """Write what the broker of `node` reads at its start; nothing runs yet.
+
+    Raises:
+        MissingToolsError: Java or Maven is not installed.
+        ServerFailedError: Kafka refuses the properties.
+    """
+    jars, security = server_jars("kafka", os.environ), security or Security()
+    settings = node_properties(folder / "data", node, cluster, security.protocol)
+    settings |= {**security.properties, **(properties or {})}
+    (folder / "kafka.properties").write_text("".join(f"{name}={value}\n" for name, value in settings.items()))
+    _format(jars, folder, cluster, security.users)
+    return KafkaServer(folder, jars, node, jvm=jvm, login=security.login)
 
 
-def _format(jars: Path, folder: Path) -> None:
+def _command(jars: Path, jvm: Sequence[str], main: str, *arguments: str) -> list[str]:
+    dated = "-Dorg.slf4j.simpleLogger.showDateTime=true"
+    return ["java", *jvm, dated, "-cp", f"{jars}/*", main, *arguments]
+
+
+def _format(jars: Path, folder: Path, cluster: Sequence[Node], users: Mapping[str, str]) -> None:
     cluster_id = urlsafe_b64encode(b"one test cluster").decode().rstrip("=")
-    arguments = ["format", "--standalone", "--cluster-id", cluster_id, "--config", "kafka.properties"]
-    command = _command(jars, "kafka.tools.StorageTool", *arguments)
+    voters = ",".join(node.voter for node in cluster)
+    arguments = ["format", "--cluster-id", cluster_id, "--config", "kafka.properties", "--initial-controllers", voters]
+    for name, password in users.items():
+        for mechanism in ("SCRAM-SHA-256", "SCRAM-SHA-512"):
+            arguments += ["--add-scram", f"{mechanism}=[name={name},password={password}]"]
+    command = _command(jars, ("-Xmx128m", "-XX:TieredStopAtLevel=1"), "kafka.tools.StorageTool", *arguments)
     ran = subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False)
     if ran.returncode:
         raise ServerFailedError(f"kafka could not format its folder:\n{ran.stdout}{ran.stderr}")

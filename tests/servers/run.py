@@ -1,19 +1,29 @@
-"""Runs a Cassandra and a Kafka on this machine until Ctrl-C: `make servers`, or `python tests/servers/run.py`."""
+"""Runs Cassandra and Kafka on this machine until Ctrl-C: `make servers`, or `python tests/servers/run.py`."""
 
+import argparse
 import signal
 import sys
 import tempfile
 from contextlib import ExitStack
 from pathlib import Path
 
+from cassandra_nodes import cassandra_nodes
 from cassandra_server import cassandra_server
+from kafka_brokers import kafka_brokers
 from kafka_server import kafka_server
 from maven_jars import FetchError, MissingToolsError
 from server_process import ServerFailedError
 
+# Of one cluster; every one is a process of some 200 MB (Kafka) or 800 MB (Cassandra).
+_MOST = 9
 
-def main() -> int:
-    """Start both, print where they answer, and stop them at Ctrl-C or SIGTERM; return the exit status."""
+
+def main(arguments: list[str]) -> int:
+    """Start them, print where they answer, and stop them at Ctrl-C or SIGTERM; return the exit status."""
+    parser = argparse.ArgumentParser(prog="make servers ARGS=...", description=__doc__)
+    parser.add_argument("--brokers", type=int, choices=range(1, _MOST + 1), default=1, help="Kafka brokers")
+    parser.add_argument("--nodes", type=int, choices=range(1, _MOST + 1), default=1, help="Cassandra nodes")
+    asked = parser.parse_args(arguments)
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:
         with ExitStack() as stack:
@@ -21,10 +31,10 @@ def main() -> int:
             print(f"Starting (the first time, jars come from Maven Central); logs are in {folder}", flush=True)
             for name in ("cassandra", "kafka"):
                 (folder / name).mkdir()
-            kafka = stack.enter_context(kafka_server(folder / "kafka"))
-            print(f"kafka      bootstrap server {kafka.bootstrap}", flush=True)
-            cassandra = stack.enter_context(cassandra_server(folder / "cassandra"))
-            print(f"cassandra  contact point {cassandra.host}, port {cassandra.port}", flush=True)
+            bootstrap = _start_kafka(stack, folder / "kafka", asked.brokers)
+            print(f"kafka      bootstrap server {bootstrap}", flush=True)
+            hosts, port = _start_cassandra(stack, folder / "cassandra", asked.nodes)
+            print(f"cassandra  contact point {hosts}, port {port}", flush=True)
             print("Ctrl-C stops them.", flush=True)
             signal.pause()
     except KeyboardInterrupt:
@@ -35,5 +45,20 @@ def main() -> int:
     return 0
 
 
+def _start_kafka(stack: ExitStack, folder: Path, brokers: int) -> str:
+    if brokers == 1:
+        return stack.enter_context(kafka_server(folder)).bootstrap
+    return stack.enter_context(kafka_brokers(folder, brokers)).bootstrap
+
+
+def _start_cassandra(stack: ExitStack, folder: Path, nodes: int) -> tuple[str, int]:
+    started = (
+        [stack.enter_context(cassandra_server(folder))]
+        if nodes == 1
+        else stack.enter_context(cassandra_nodes(folder, nodes))
+    )
+    return ",".join(node.host for node in started), started[0].port
+
+
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(main(sys.argv[1:]))

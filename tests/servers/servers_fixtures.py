@@ -1,11 +1,17 @@
-"""The pytest plugin of tests against real servers: `cassandra` and `kafka`, started once a session when asked for."""
+"""The pytest plugin of tests against real servers, which are started when a test asks for them.
+
+`cassandra` and `kafka` live as long as the session; `cassandra_pair` and `kafka_cluster`, of several processes, as long
+as the file that asks for them.
+"""
 
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 
 import pytest
+from cassandra_nodes import cassandra_nodes
 from cassandra_server import CassandraServer, cassandra_server
+from kafka_brokers import KafkaBrokers, kafka_brokers
 from kafka_server import KafkaServer, kafka_server
 from maven_jars import MissingToolsError
 
@@ -22,6 +28,20 @@ def kafka(tmp_path_factory: pytest.TempPathFactory) -> Iterator[KafkaServer]:
     """A Kafka broker that all tests of the session share."""
     with skipping_without_tools(), kafka_server(tmp_path_factory.mktemp("kafka")) as server:
         yield server
+
+
+@pytest.fixture(scope="module")
+def cassandra_pair(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Sequence[CassandraServer]]:
+    """Two Cassandra nodes of one ring."""
+    with skipping_without_tools(), cassandra_nodes(tmp_path_factory.mktemp("cassandra_pair")) as nodes:
+        yield nodes
+
+
+@pytest.fixture(scope="module")
+def kafka_cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[KafkaBrokers]:
+    """Three Kafka brokers of one cluster."""
+    with skipping_without_tools(), kafka_brokers(tmp_path_factory.mktemp("kafka_cluster")) as cluster:
+        yield cluster
 
 
 @contextmanager

@@ -19,7 +19,7 @@ from embark.settings import EmbArkSettings, Listen, settings_for
 from embark.spec import EmbeddingCache
 from embark.store import Embedding, Row
 from embark.store.memory import MemoryStore
-from embark.topic import Fill, FillProducer
+from embark.topic import Fill, FillProducer, Losses
 from embark.v1 import embark_pb2 as pb
 from embark.v1.embark_pb2_grpc import EmbArkServiceStub
 from embark_server.server import EmbArkServer
@@ -81,9 +81,10 @@ class CommandedStore(FaultyStore):
 
 @dataclass
 class RecordingProducer:
-    """A FillProducer that keeps what it takes, and takes nothing while `full`."""
+    """A FillProducer that keeps what it takes, takes nothing while `full`, and has lost what a test says."""
 
     full: bool = False
+    lost: Losses = field(default_factory=Losses)
     fills: list[Fill] = field(default_factory=list)
     records: list[tuple[bytes, Mapping[str, bytes]]] = field(default_factory=list)
 
@@ -96,6 +97,9 @@ class RecordingProducer:
 
     def pending(self) -> int:
         return len(self.fills)
+
+    def losses(self) -> Losses:
+        return self.lost
 
     def close(self, timeout: timedelta) -> int:  # noqa: ARG002 - nothing is on its way
         return 0

@@ -11,7 +11,7 @@ from topic_members import Members
 from topic_records import A_WHILE, CAPACITY, NO_TIME, PARTITIONS, PATIENT, finished, keys_of, send, take, taking
 
 from embark.errors import ClosedError
-from embark.topic import Record, Topic
+from embark.topic import Losses, Record, Topic
 
 Jam = Callable[[], AbstractContextManager[object]]
 
@@ -127,6 +127,7 @@ class TopicContract(Members):
             taken = [i for i in range(CAPACITY + 5) if producer.produce(f"{i}".encode(), b"value", {})]
             assert taken == list(range(CAPACITY))
             assert not producer.produce(b"one more", b"value", {})
+            assert producer.losses() == Losses(shed=6)
         records = take(consumer, CAPACITY)
         assert keys_of(records) == sorted(str(i).encode() for i in taken)
         consumer.commit(finished(records))
@@ -147,6 +148,7 @@ class TopicContract(Members):
         assert producer.pending() == 0
         assert not producer.produce(b"late", b"value", {})
         assert producer.close(NO_TIME) == 0
+        assert producer.losses() == Losses()
         assert keys_of(take(topic.consumer("group"), CAPACITY)) == keys
 
     def test_many_threads_and_producers_lose_and_double_nothing(self, topic: Topic) -> None:

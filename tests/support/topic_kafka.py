@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from uuid import uuid4
 
+from confluent_kafka.admin import AdminClient, ConfigResource, ResourceType  # type: ignore[attr-defined]
 from eventually import eventually
 from topic_records import CAPACITY, NO_TIME, PARTITIONS
 
@@ -23,6 +24,13 @@ def topic_settings(bootstrap: str, partitions: int = PARTITIONS) -> TopicSetting
     name = f"test.{uuid4().hex[:12]}"
     kafka = Kafka(bootstrap_servers=(bootstrap,), partitions=partitions)
     return TopicSettings(kafka=kafka, fills=f"{name}.fills", dead_letters=f"{name}.dead-letters", retry=Retry())
+
+
+def topic_config(bootstrap: str, topic: str) -> dict[str, str]:
+    """The configuration of a topic, as the brokers have it."""
+    admin = AdminClient({"bootstrap.servers": bootstrap})
+    resource = ConfigResource(ResourceType.TOPIC, topic)
+    return {name: entry.value for name, entry in admin.describe_configs([resource])[resource].result(30).items()}
 
 
 @contextmanager

@@ -1,11 +1,9 @@
-"""What the processes of all services begin and end with: settings, JSON logs, signals; each `__main__` calls it."""
+"""What the processes of all services begin and end with: settings, JSON logs, exit status; each `__main__` calls it."""
 
 import argparse
 import json
 import logging
-import signal
 import sys
-import threading
 from collections.abc import Callable
 from pathlib import Path
 from typing import Final, TypeVar
@@ -13,6 +11,7 @@ from typing import Final, TypeVar
 from pydantic import BaseModel, ValidationError
 
 from embark.errors import EmbArkError
+from embark.signals import Stopping
 
 S = TypeVar("S", bound=BaseModel)
 
@@ -66,15 +65,7 @@ def exit_status(run: Callable[[], None]) -> int:
     return 0
 
 
-def catch_signals() -> threading.Event:
-    """Return an event that SIGTERM and SIGINT set from now on, instead of ending the process; main thread only."""
-    stopping = threading.Event()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, lambda *_: stopping.set())
-    return stopping
-
-
-def wait_for_stop(stopping: threading.Event, failure: Callable[[], Exception | None] = lambda: None) -> None:
+def wait_for_stop(stopping: Stopping, failure: Callable[[], Exception | None] = lambda: None) -> None:
     """Return when `stopping` is set.
 
     Raises:

@@ -4,20 +4,21 @@ import json
 import logging
 import os
 import signal
-import threading
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from killed_child import child
 
 from embark.backends import Secrets, topic_access
 from embark.errors import InvalidSpecError
-from embark.processes import FaultError, JsonFormatter, catch_signals, exit_status, read_settings, wait_for_stop
+from embark.processes import FaultError, JsonFormatter, exit_status, read_settings, wait_for_stop
 from embark.settings import Listen
+from embark.signals import Stopping, catch_signals
 
 
 @pytest.fixture
-def stopping() -> Iterator[threading.Event]:
+def stopping() -> Iterator[Stopping]:
     kept = {number: signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGINT)}
     yield catch_signals()
     for number, handler in kept.items():
@@ -37,13 +38,30 @@ def test_a_log_line_is_one_json_object_with_its_key_and_space() -> None:
     }
 
 
-def test_sigterm_ends_the_wait(stopping: threading.Event) -> None:
+def test_sigterm_ends_the_wait(stopping: Stopping) -> None:
     os.kill(os.getpid(), signal.SIGTERM)
     wait_for_stop(stopping)
     assert stopping.is_set()
 
 
-def test_a_fault_ends_the_wait_and_is_named(stopping: threading.Event) -> None:
+def test_a_signal_in_the_middle_of_a_wait_never_holds_it_up() -> None:
+    code = """
+        import signal
+        from embark.signals import Stopping
+        print("begun", flush=True)
+        for round in range(5_000):
+            stopping = Stopping()
+            signal.signal(signal.SIGALRM, lambda *_: stopping.set())
+            signal.setitimer(signal.ITIMER_REAL, 0.0001 + round % 50 * 0.00001)
+            while not stopping.wait(0.00002):
+                pass
+        print("ended", flush=True)
+    """
+    with child(code) as (_, lines):
+        assert list(lines) == ["begun", "ended"]
+
+
+def test_a_fault_ends_the_wait_and_is_named(stopping: Stopping) -> None:
     with pytest.raises(FaultError, match="broken"):
         wait_for_stop(stopping, lambda: ValueError("broken"))
 

@@ -33,8 +33,9 @@ def opened(cassandra_pair: Sequence[CassandraServer], clock: FakeClock) -> Itera
         cassandra = settings.cassandra.model_copy(update=changed)
         store = CassandraStore(settings.model_copy(update={"cassandra": cassandra}), clock)
         stores.append(store)
-        store.ensure_space(SPACE)
-        assert written(store)
+        # A busy machine may miss a heartbeat of a node that makes a table.
+        eventually(lambda: succeeds(lambda: store.ensure_space(SPACE)), 90, "the schema is made")
+        eventually(lambda: written(store), 90, "every key has its row")
         return store
 
     yield open_store
@@ -51,13 +52,17 @@ def suspended(server: CassandraServer) -> Iterator[None]:
         server.resume()
 
 
-def written(store: CassandraStore) -> bool:
-    """Write every key; return whether a quorum of its replicas took it, of two both."""
+def succeeds(call: Callable[[], None]) -> bool:
     try:
-        store.write(SPACE, [embedding(key, 1) for key in KEYS])
+        call()
     except UnavailableError:
         return False
     return True
+
+
+def written(store: CassandraStore) -> bool:
+    """Write every key; return whether a quorum of its replicas took it, of two both."""
+    return succeeds(lambda: store.write(SPACE, [embedding(key, 1) for key in KEYS]))
 
 
 def fault(store: CassandraStore, timeout: timedelta) -> str:

@@ -7,7 +7,7 @@ from topic_contract import Jam, TopicContract
 from topic_kafka import fresh_topic, settle
 from topic_records import CAPACITY, PATIENT, finished, send, take
 
-from embark.topic import FillConsumer, Topic
+from embark.topic import FillConsumer, Losses, Topic
 from embark.topic.kafka import KafkaTopic
 
 pytestmark = pytest.mark.integration
@@ -56,6 +56,6 @@ def test_what_a_full_queue_did_not_take_is_counted(
     with jam():
         send(producer, *(f"key {i}" for i in range(CAPACITY)))
         assert not any(producer.produce(b"too much", b"", {}) for _ in range(3))
-        assert (producer.shed, producer.dropped) == (3, 0)
+        assert producer.losses() == Losses(shed=3)
     assert producer.close(PATIENT) == 0
-    assert producer.dropped == 0
+    assert producer.losses() == Losses(shed=3)

@@ -3,6 +3,7 @@ from topic_kafka import topic_settings
 
 from embark.errors import InvalidSpecError
 from embark.settings import TopicSettings
+from embark.spec import SaslMechanism
 from embark.topic.kafka import KafkaAccess, KafkaTopic
 from embark.topic.kafka_options import access_options, consumer_options
 
@@ -51,6 +52,12 @@ def test_a_pem_that_is_none_is_refused(settings: TopicSettings) -> None:
     with pytest.raises(InvalidSpecError, match=r"spec\.topic\.kafka: librdkafka refuses it"):
         topic.producer()
     topic.close()
+
+
+@pytest.mark.parametrize("mechanism", SaslMechanism)
+def test_the_spec_says_how_the_user_proves_itself(settings: TopicSettings, mechanism: SaslMechanism) -> None:
+    kafka = settings.kafka.model_copy(update={"sasl_mechanism": mechanism})
+    assert access_options(kafka, KafkaAccess(username="embark"))["sasl.mechanism"] == mechanism.value
 
 
 def test_secrets_are_not_printed() -> None:

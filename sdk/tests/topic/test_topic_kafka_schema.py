@@ -1,35 +1,74 @@
+import logging
 from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 
 import pytest
-from confluent_kafka.admin import AdminClient, ConfigResource, ResourceType  # type: ignore[attr-defined]
+from confluent_kafka.admin import AdminClient
+from confluent_kafka.cimpl import NewTopic
+from eventually import eventually
 from kafka_server import KafkaServer
-from topic_kafka import topic_settings
+from topic_kafka import topic_config, topic_settings
 
 from embark.errors import UnavailableError
 from embark.settings import TopicSettings
 from embark.topic.kafka_schema import TopicState, ensure_topics
 
 pytestmark = pytest.mark.integration
+WEEK = str(timedelta(days=7) // timedelta(milliseconds=1))
 
 
 def with_kafka(settings: TopicSettings, **changes: int) -> TopicSettings:
     return settings.model_copy(update={"kafka": settings.kafka.model_copy(update=changes)})
 
 
+def make_topic(kafka: KafkaServer, topic: str, config: dict[str, str]) -> None:
+    """Make a topic of one partition as somebody else might have made it."""
+    admin = AdminClient({"bootstrap.servers": kafka.bootstrap})
+    admin.create_topics([NewTopic(topic, 1, 1, config=config)])[topic].result(10)
+    eventually(lambda: topic in admin.list_topics(timeout=10).topics, what="the topic is known")
+
+
 def test_topics_are_made_once_with_partitions_retention_and_compression(kafka: KafkaServer) -> None:
     settings = topic_settings(kafka.bootstrap, partitions=3)
     assert [state.created for state in ensure_topics(settings)] == [True, True]
     assert list(ensure_topics(settings)) == [TopicState(settings.fills), TopicState(settings.dead_letters)]
-    admin = AdminClient({"bootstrap.servers": kafka.bootstrap})
-    topics = admin.list_topics(timeout=10).topics
+    topics = AdminClient({"bootstrap.servers": kafka.bootstrap}).list_topics(timeout=10).topics
     assert len(topics[settings.fills].partitions) == 3
     assert len(topics[settings.dead_letters].partitions) == 1
-    resource = ConfigResource(ResourceType.TOPIC, settings.fills)
-    config = admin.describe_configs([resource])[resource].result(10)
-    week = timedelta(days=7) // timedelta(milliseconds=1)
-    assert config["retention.ms"].value == str(week)
-    assert (config["compression.type"].value, config["cleanup.policy"].value) == ("lz4", "delete")
+    config = topic_config(kafka.bootstrap, settings.fills)
+    assert config["retention.ms"] == WEEK
+    assert (config["compression.type"], config["cleanup.policy"]) == ("lz4", "delete")
+    assert config["min.insync.replicas"] == "1"
+
+
+def test_what_a_topic_that_is_there_has_otherwise_is_set_and_logged_and_the_rest_left_alone(
+    kafka: KafkaServer, caplog: pytest.LogCaptureFixture
+) -> None:
+    settings = topic_settings(kafka.bootstrap)
+    others = {"retention.ms": "1000", "compression.type": "gzip", "segment.bytes": "2097152"}
+    make_topic(kafka, settings.fills, others)
+    with caplog.at_level(logging.INFO, "embark.topic.kafka_schema"):
+        fills, letters = ensure_topics(settings)
+    assert (fills.created, fills.grown_from, letters.created) == (False, 1, True)
+    assert set(fills.changes) == {
+        f"retention.ms is {WEEK}, and was 1000",
+        "compression.type is lz4, and was gzip",
+    }
+    assert all(f"topic {settings.fills}: {change}" in caplog.text for change in fills.changes)
+    eventually(
+        lambda: topic_config(kafka.bootstrap, settings.fills)["retention.ms"] == WEEK,
+        what="the broker has the retention",
+    )
+    config = topic_config(kafka.bootstrap, settings.fills)
+    assert (config["compression.type"], config["segment.bytes"]) == ("lz4", "2097152")
+    assert [state.changes for state in ensure_topics(settings)] == [(), ()]
+
+
+def test_writes_never_need_more_replicas_than_a_topic_has(kafka: KafkaServer) -> None:
+    settings = topic_settings(kafka.bootstrap)
+    ensure_topics(settings)
+    fills, _ = ensure_topics(with_kafka(settings, replication_factor=3))
+    assert (fills.changes, fills.differences) == ((), ("1 replicas, and the cache says 3",))
 
 
 def test_missing_partitions_are_added_and_too_many_are_reported(kafka: KafkaServer) -> None:

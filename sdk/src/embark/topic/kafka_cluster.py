@@ -9,8 +9,9 @@ from confluent_kafka.admin import AdminClient
 
 from embark.errors import InvalidSpecError, UnavailableError
 from embark.spec import Kafka
+from embark.topic.kafka_faults import KafkaFaults
 from embark.topic.kafka_log import KafkaLog
-from embark.topic.kafka_options import KafkaAccess, Options, access_options
+from embark.topic.kafka_options import KafkaAccess, Options, access_options, how_asked
 from embark.topic.records import Record
 
 OnError = Callable[[KafkaError], None]
@@ -33,6 +34,7 @@ class KafkaCluster:
         self, kafka: Kafka, access: KafkaAccess | None, *, client_id: str, on_stats: OnStats | None = None
     ) -> None:
         self._options: Final = access_options(kafka, access or KafkaAccess()) | {"client.id": client_id}
+        self._faults: Final = KafkaFaults(how_asked(self._options))
         self._on_stats: Final = on_stats
         self._log: Final = KafkaLog()
 
@@ -53,18 +55,28 @@ class KafkaCluster:
     def open_admin(self) -> AdminClient:
         """Return a client that asks for and changes topics and groups."""
         with _translating_refusals():
-            return AdminClient(dict(self._options), logger=self._log)
+            config: dict[str, object] = {**self._options, "error_cb": self._faults.note}
+            return AdminClient(config, logger=self._log)  # type: ignore[arg-type]  # says no callback is an option
+
+    def explain(self, error: KafkaError) -> str:
+        """Return an error for people; where no broker was reached, with what its connections reported."""
+        return self._faults.explain(error)
+
+    def unavailable(self, what: str, error: KafkaException, admin: AdminClient | None = None) -> UnavailableError:
+        """Return the error that callers of a topic know; `admin` is the client that met it, if it is one."""
+        if admin is not None:
+            admin.poll(0)  # calls back with what its connections reported
+        return UnavailableError("topic", f"{what}: {self.explain(error_of(error))}")
 
     def _common(self, options: Options, on_error: OnError) -> dict[str, object]:
-        common: dict[str, object] = {**self._options, **options, "error_cb": on_error}
+        def noted(error: KafkaError) -> None:
+            self._faults.note(error)
+            on_error(error)
+
+        common: dict[str, object] = {**self._options, **options, "error_cb": noted}
         if self._on_stats is not None:
             common |= {"stats_cb": self._on_stats, "statistics.interval.ms": _STATS_MILLISECONDS}
         return common
-
-
-def unavailable(what: str, error: KafkaException) -> UnavailableError:
-    """Return the error that callers of a topic know."""
-    return UnavailableError("topic", f"{what}: {error_of(error).str()}")
 
 
 def error_of(exception: KafkaException) -> KafkaError:

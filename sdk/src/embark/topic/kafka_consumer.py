@@ -10,7 +10,8 @@ from typing import Final
 from confluent_kafka import Consumer, KafkaError, KafkaException, Message, TopicPartition
 
 from embark.errors import ClosedError, UnavailableError
-from embark.topic.kafka_cluster import KafkaCluster, error_of, is_fatal, partitions_of, record_of, unavailable
+from embark.topic.kafka_cluster import KafkaCluster, error_of, is_fatal, partitions_of, record_of
+from embark.topic.kafka_faults import is_unreached
 from embark.topic.kafka_lag import KafkaOffsets
 from embark.topic.kafka_options import consumer_options
 from embark.topic.kafka_partitions import OwnedPartitions
@@ -24,6 +25,7 @@ _SLICE_SECONDS: Final = 0.5
 _FIRST_PROBE_SECONDS: Final = 5.0
 _PROBE_SECONDS: Final = 1.0
 _NO_ANSWER_YET: Final = "no broker has answered yet"
+_NO_ANSWER: Final = "no broker answers"
 # Leaving a group whose brokers are gone would wait for them; they give the partitions away by themselves then.
 _CLOSE_SECONDS: Final = 5.0
 _UNSUPPORTED: Final = frozenset({KafkaError.UNSUPPORTED_VERSION, KafkaError._UNSUPPORTED_FEATURE})  # noqa: SLF001 - librdkafka's own codes are named so
@@ -101,7 +103,7 @@ class KafkaConsumer:
         try:
             self._client.store_offsets(offsets=[TopicPartition(self._topic, *item) for item in accepted.items()])
         except KafkaException as error:
-            raise unavailable("offsets are not kept", error) from error
+            raise self._cluster.unavailable("offsets are not kept", error) from error
 
     def pause(self, paused: bool) -> None:  # noqa: FBT001 - as the protocol
         """Stop or resume handing out records."""
@@ -168,7 +170,7 @@ class KafkaConsumer:
         except KafkaException as error:
             if error_of(error).code() == KafkaError.UNKNOWN_TOPIC_OR_PART:
                 raise UnavailableError("topic", f"there is no {self._topic}; the schema command makes it") from error
-            raise unavailable(self._doubt, error) from error
+            raise self._cluster.unavailable(self._doubt, error) from error
         self._doubt = ""
 
     def _take_note(self, error: KafkaError) -> None:
@@ -177,7 +179,7 @@ class KafkaConsumer:
             self._fatal = error
         if error.code() in _DENIED:
             self._denied = error.str()
-        self._doubt = error.str()
+        self._doubt = _NO_ANSWER if is_unreached(error) else error.str()
         # librdkafka logs what is wrong with brokers, poll() raises what is wrong with the topic or the group.
         self._log.debug("%s", error, extra={"topic": self._topic, "group": self._group})
 

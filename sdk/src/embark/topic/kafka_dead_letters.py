@@ -9,7 +9,7 @@ from typing import Final
 from confluent_kafka import Consumer, KafkaError, KafkaException, Message, Producer, TopicPartition
 
 from embark.errors import ClosedError, UnavailableError
-from embark.topic.kafka_cluster import KafkaCluster, partitions_of, record_of, unavailable
+from embark.topic.kafka_cluster import KafkaCluster, partitions_of, record_of
 from embark.topic.kafka_options import dead_letters_producer_options, reader_options
 from embark.topic.records import Record
 
@@ -42,7 +42,9 @@ class KafkaDeadLetters:
             if not failures or failures[0] is not None:
                 # A later attempt begins with a client that no earlier record holds up.
                 self._let_go()
-                reason = failures[0].str() if failures and failures[0] else "no acknowledgement in time"
+                reason = (
+                    self._cluster.explain(failures[0]) if failures and failures[0] else "no acknowledgement in time"
+                )
                 raise UnavailableError("topic", f"{self._topic}: {reason}")
 
     def read(self, limit: int = 100) -> Sequence[Record]:
@@ -52,7 +54,7 @@ class KafkaDeadLetters:
         try:
             messages = _read_newest(client, self._topic, limit)
         except KafkaException as error:
-            raise unavailable(self._topic, error) from error
+            raise self._cluster.unavailable(self._topic, error) from error
         finally:
             client.close()
         messages.sort(key=lambda message: (message.timestamp()[1], message.partition(), message.offset()))

@@ -8,7 +8,7 @@ from typing import Final
 from confluent_kafka import ConsumerGroupTopicPartitions, KafkaException, TopicPartition
 from confluent_kafka.admin import AdminClient, OffsetSpec  # type: ignore[attr-defined]  # exported, and not said so
 
-from embark.topic.kafka_cluster import KafkaCluster, partitions_of, unavailable
+from embark.topic.kafka_cluster import KafkaCluster, partitions_of
 
 _PATIENCE: Final = timedelta(seconds=3)
 
@@ -34,9 +34,10 @@ class KafkaOffsets:
             ends = self._list(partitions, OffsetSpec.latest())  # type: ignore[no-untyped-call]
             commits = self._commits(group, partitions)
         except KafkaException as error:
+            unavailable = self._cluster.unavailable(f"the lag of {group} is not known", error, self._client())
             # The next question begins with a new client, which asks the addresses of the spec again.
             self.close()
-            raise unavailable(f"the lag of {group} is not known", error) from error
+            raise unavailable from error
         positions = {number: max(begins[number], commits.get(number, -1), kept.get(number, -1)) for number in begins}
         return sum(max(0, ends[number] - position) for number, position in positions.items())
 

@@ -1,16 +1,15 @@
 """Passes librdkafka's log lines on to logging; KafkaCluster gives it to every client as its logger."""
 
 import logging
-import re
 import threading
 import time
 from collections.abc import Callable
 from typing import Final
 
+from embark.topic.kafka_faults import without_times
+
 # In an outage each client repeats its lines with every attempt to connect, several times a second.
 _SECONDS_BETWEEN_REPEATS: Final = 60.0
-# "(after 7ms in state CONNECT, 2 identical error(s) suppressed)": the same line but for that is a repeat.
-_TIMES: Final = re.compile(r"\(after .*?ms in state .*")
 _MAX_REMEMBERED: Final = 1_000
 
 
@@ -26,7 +25,7 @@ class KafkaLog:
     def log(self, level: int, message: str, *parts: object) -> None:
         """Called by confluent-kafka, as it would call logging.Logger.log."""
         line = message % parts
-        if self._is_due(_TIMES.sub("", line)):
+        if self._is_due(without_times(line)):
             self._log.log(level, "%s", line)
 
     def _is_due(self, line: str) -> bool:

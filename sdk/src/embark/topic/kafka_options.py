@@ -22,7 +22,6 @@ class KafkaAccess:
 
     username: str = ""
     password: str = field(default="", repr=False)
-    mechanism: str = "SCRAM-SHA-512"
     authority: str = ""
     """ca.crt; empty: the system's authorities, where TLS is used at all."""
     certificate: str = ""
@@ -60,11 +59,21 @@ def access_options(kafka: Kafka, access: KafkaAccess) -> Options:
     options |= {name: pem for name, pem in pems.items() if pem}
     if access.username:
         options |= {
-            "sasl.mechanism": access.mechanism,
+            "sasl.mechanism": kafka.sasl_mechanism.value,
             "sasl.username": access.username,
             "sasl.password": access.password,
         }
     return options
+
+
+def how_asked(options: Options) -> str:
+    """Return how brokers are spoken to, for people: the protocol, user and certificate of access_options."""
+    protocol = str(options["security.protocol"])
+    user = (
+        f"as {options['sasl.username']} by {options['sasl.mechanism']}" if "sasl.username" in options else "as nobody"
+    )
+    certificate = "with" if "ssl.certificate.pem" in options else "without"
+    return f"asked over {protocol} {user}" + (f", {certificate} a certificate" if protocol.endswith("ssl") else "")
 
 
 def fills_producer_options(capacity: int, kept_for: timedelta) -> Options:

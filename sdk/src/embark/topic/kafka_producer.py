@@ -4,6 +4,7 @@ import logging
 import threading
 import time
 from collections.abc import Mapping
+from dataclasses import asdict
 from datetime import timedelta
 from typing import Final
 
@@ -11,6 +12,7 @@ from confluent_kafka import KafkaError, KafkaException, Message, Producer
 
 from embark.topic.kafka_cluster import KafkaCluster, is_fatal
 from embark.topic.kafka_options import fills_producer_options
+from embark.topic.records import Losses
 
 # A fill that waited longer is dropped: who still wants it has asked again by then.
 _KEPT_FOR: Final = timedelta(minutes=5)
@@ -22,7 +24,7 @@ _PURGE_SECONDS: Final = 5.0
 
 
 class KafkaProducer:
-    """A FillProducer. Counts what it lost: `shed` were never taken, `dropped` were taken and not delivered.
+    """A FillProducer. Counts what it lost, and says why in its log.
 
     While no broker answers, up to `capacity` records wait, each for up to `kept_for`.
     """
@@ -37,24 +39,15 @@ class KafkaProducer:
         self._counting: Final = threading.Lock()  # guards the next two
         self._dropped = 0
         self._reason = ""
-        self._lock: Final = threading.Lock()  # guards the next three, and the client
+        self._lock: Final = threading.Lock()  # guards the next four, and the client
         self._shed = 0
+        self._refused = 0
         self._closed = False
         self._fatal = False
         self._client = self._open()
         self._stop: Final = threading.Event()
         self._thread: Final = threading.Thread(target=self._serve, name=f"{topic}-producer", daemon=True)
         self._thread.start()
-
-    @property
-    def shed(self) -> int:
-        """How many records were not taken, as the queue was full or the topic refused them."""
-        return self._shed
-
-    @property
-    def dropped(self) -> int:
-        """How many records were taken, and given up later."""
-        return self._dropped
 
     def produce(self, key: bytes, value: bytes, headers: Mapping[str, bytes]) -> bool:
         """Put the record into the queue; False when it is full or closed, or can never be delivered."""
@@ -67,15 +60,19 @@ class KafkaProducer:
                 self._shed += 1
                 return False
             except KafkaException as error:
-                self._shed += 1
+                self._refused += 1
                 self._reason = str(error)
                 return False
             return True
 
     def pending(self) -> int:
-        """Return how many records are in the queue or on their way to a broker."""
+        """Return how many records are in the queue or on their way to a broker, and reports not served yet."""
         with self._lock:
             return 0 if self._closed else len(self._client)
+
+    def losses(self) -> Losses:
+        """Return how many records the queue had no room for, librdkafka refused, and no broker took."""
+        return Losses(self._shed, self._refused, self._dropped)
 
     def close(self, timeout: timedelta) -> int:
         """Take no more, wait up to `timeout` until all is acknowledged, and give up the rest."""
@@ -97,22 +94,21 @@ class KafkaProducer:
         return self._cluster.open_producer(self._options, self._failed, self._delivered)
 
     def _serve(self) -> None:
-        warned, known = -_SECONDS_BETWEEN_WARNINGS, 0
+        warned, known = -_SECONDS_BETWEEN_WARNINGS, Losses()
         while not self._stop.is_set():
             self._client.poll(_SERVE_SECONDS)
             if self._fatal:
                 self._replace()
-            lost = self._dropped + self._shed
+            lost = self.losses()
             if lost != known and time.monotonic() - warned >= _SECONDS_BETWEEN_WARNINGS:
-                reason, extra = self._reason or "the queue is full", {"dropped": self._dropped, "shed": self._shed}
-                self._log.warning("fills are lost: %s", reason, extra=extra)
+                self._log.warning("fills are lost: %s", self._reason or "the queue is full", extra=asdict(lost))
                 warned, known = time.monotonic(), lost
 
     def _delivered(self, error: KafkaError | None, _message: Message) -> None:
         if error is not None:
             with self._counting:
                 self._dropped += 1
-                self._reason = error.str()
+                self._reason = self._cluster.explain(error)
 
     def _failed(self, error: KafkaError) -> None:
         self._fatal = self._fatal or is_fatal(error)

@@ -1,21 +1,29 @@
 """Makes the topics of a cache, and grows them; the schema command calls it, and no service ever does."""
 
+import logging
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass
 from datetime import timedelta
-from typing import Final
+from typing import Final, TypeVar
 
 from confluent_kafka import KafkaError, KafkaException
-from confluent_kafka.admin import AdminClient
+from confluent_kafka.admin import (  # type: ignore[attr-defined]  # exported, and not said so
+    AdminClient,
+    AlterConfigOpType,
+    ConfigEntry,
+    ConfigResource,
+    ResourceType,
+)
 from confluent_kafka.cimpl import NewPartitions, NewTopic
 
 from embark.errors import UnavailableError
 from embark.settings import TopicSettings
-from embark.topic.kafka_cluster import KafkaCluster, error_of, unavailable
+from embark.topic.kafka_cluster import KafkaCluster, error_of
 from embark.topic.kafka_options import COMPRESSION, KafkaAccess
 
+T = TypeVar("T")
 FILLS_RETENTION: Final = timedelta(days=7)
 # Somebody has to find time for them.
 DEAD_LETTERS_RETENTION: Final = timedelta(days=30)
@@ -34,6 +42,8 @@ class TopicState:
     created: bool = False
     grown_from: int = 0
     """How many partitions it had before, where some were added."""
+    changes: tuple[str, ...] = ()
+    """What of its configuration was set anew, and from which value; for people."""
     differences: tuple[str, ...] = ()
     """What is not as the cache says, and cannot be changed without moving records; for people."""
 
@@ -45,36 +55,41 @@ class _Wanted:
     replicas: int
     retention: timedelta
 
-    def new(self) -> NewTopic:
-        config = {
+    def config(self, replicas: int) -> dict[str, str]:
+        """Return the configuration of a topic that has so many replicas, whatever the cache says of them."""
+        return {
             "cleanup.policy": "delete",
             "retention.ms": str(self.retention // timedelta(milliseconds=1)),
             "compression.type": COMPRESSION,
-            "min.insync.replicas": "2" if self.replicas >= _REPLICAS_FOR_A_QUORUM else "1",
+            "min.insync.replicas": "2" if replicas >= _REPLICAS_FOR_A_QUORUM else "1",
         }
-        return NewTopic(self.name, self.partitions, self.replicas, config=config)
+
+    def new(self) -> NewTopic:
+        return NewTopic(self.name, self.partitions, self.replicas, config=self.config(self.replicas))
 
 
 def ensure_topics(
     settings: TopicSettings, access: KafkaAccess | None = None, *, patience: timedelta = _PATIENCE
 ) -> Sequence[TopicState]:
-    """Make the fills topic and the dead-letters topic where they are missing, and add missing partitions.
+    """Make the fills topic and the dead-letters topic, or make those that are there as they would be made.
 
-    May be called again, and by several at once. A topic that exists keeps its configuration: somebody may have set it.
+    Missing partitions are added; retention, compression, clean-up and min.insync.replicas are set where they differ.
+    The number of replicas stays: changing it moves records. May be called again, and by several at once.
 
     Raises:
         UnavailableError: the brokers do not answer within `patience`, or refuse (too few brokers for the replicas).
         InvalidSpecError: see KafkaTopic.
     """
     kafka = settings.kafka
-    admin = KafkaCluster(kafka, access, client_id="embark-schema").open_admin()
+    cluster = KafkaCluster(kafka, access, client_id="embark-schema")
+    admin = cluster.open_admin()
     wanted = (
         _Wanted(settings.fills, kafka.partitions, kafka.replication_factor, FILLS_RETENTION),
         # One partition keeps them in order; they are few.
         _Wanted(settings.dead_letters, 1, kafka.replication_factor, DEAD_LETTERS_RETENTION),
     )
     deadline = time.monotonic() + patience.total_seconds()
-    return [_Ensuring(admin, topic, deadline).run() for topic in wanted]
+    return [_Ensuring(cluster, admin, topic, deadline).run() for topic in wanted]
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,42 +101,72 @@ class _Found:
 class _Ensuring:
     """One topic, until `deadline` on the monotonic clock."""
 
-    def __init__(self, admin: AdminClient, wanted: _Wanted, deadline: float) -> None:
+    def __init__(self, cluster: KafkaCluster, admin: AdminClient, wanted: _Wanted, deadline: float) -> None:
+        self._cluster: Final = cluster
         self._admin: Final = admin
         self._wanted: Final = wanted
         self._deadline: Final = deadline
+        self._log: Final = logging.getLogger(__name__)
 
     def run(self) -> TopicState:
-        """Make the topic or grow it, and wait until the brokers know it in that size."""
+        """Make the topic, or grow and configure it, and wait until the brokers know it in that size."""
         wanted, grown_from = self._wanted, 0
+        changes: tuple[str, ...] = ()
         found = self._find()
         created = found is None
         if found is None:
             self._finish(self._admin.create_topics([wanted.new()])[wanted.name])
-        elif found.partitions < wanted.partitions:
-            grown_from = found.partitions
-            more = NewPartitions(wanted.name, wanted.partitions)
-            self._finish(self._admin.create_partitions([more])[wanted.name])
-        return TopicState(wanted.name, created, grown_from, _differences(wanted, self._await_size()))
+        else:
+            if found.partitions < wanted.partitions:
+                grown_from = found.partitions
+                more = NewPartitions(wanted.name, wanted.partitions)
+                self._finish(self._admin.create_partitions([more])[wanted.name])
+            changes = self._configure(wanted.config(found.replicas))
+        return TopicState(wanted.name, created, grown_from, changes, _differences(wanted, self._await_size()))
+
+    def _configure(self, config: Mapping[str, str]) -> tuple[str, ...]:
+        """Set what differs, and nothing else: what somebody has set of the rest stays."""
+        topic = ConfigResource(ResourceType.TOPIC, self._wanted.name)
+        try:
+            present = self._answer(self._admin.describe_configs([topic])[topic])
+            differing = {name: value for name, value in config.items() if present[name].value != value}
+            if differing:
+                topic = ConfigResource(ResourceType.TOPIC, self._wanted.name, incremental_configs=_settings(differing))
+                self._answer(self._admin.incremental_alter_configs([topic])[topic])
+        except KafkaException as error:
+            raise self._unavailable(error) from error
+        changes = tuple(f"{name} is {value}, and was {present[name].value}" for name, value in differing.items())
+        for change in changes:
+            self._log.info("topic %s: %s", self._wanted.name, change, extra={"topic": self._wanted.name})
+        return changes
 
     def _find(self) -> _Found | None:
         try:
             found = self._admin.list_topics(timeout=self._left()).topics.get(self._wanted.name)
         except KafkaException as error:
-            raise unavailable(self._wanted.name, error) from error
+            raise self._unavailable(error) from error
         if found is None or found.error is not None:
             return None
         replicas = min(len(partition.replicas) for partition in found.partitions.values())
         return _Found(len(found.partitions), replicas)
 
     def _finish(self, change: Future[None]) -> None:
+        """Wait for a change, which another may have made already."""
         try:
-            change.result(self._left())
+            self._answer(change)
         except KafkaException as error:
             if error_of(error).code() not in _DONE_BY_ANOTHER:
-                raise unavailable(self._wanted.name, error) from error
+                raise self._unavailable(error) from error
+
+    def _answer(self, asked: Future[T]) -> T:
+        """Return what the brokers answer; raises their KafkaException too."""
+        try:
+            return asked.result(self._left())
         except TimeoutError as error:
             raise UnavailableError("topic", f"{self._wanted.name}: no answer in time") from error
+
+    def _unavailable(self, error: KafkaException) -> UnavailableError:
+        return self._cluster.unavailable(self._wanted.name, error, self._admin)
 
     def _await_size(self) -> _Found:
         while True:
@@ -134,6 +179,10 @@ class _Ensuring:
 
     def _left(self) -> float:
         return max(_RECHECK_SECONDS, self._deadline - time.monotonic())
+
+
+def _settings(config: Mapping[str, str]) -> list[ConfigEntry]:
+    return [ConfigEntry(name, value, incremental_operation=AlterConfigOpType.SET) for name, value in config.items()]
 
 
 def _differences(wanted: _Wanted, found: _Found) -> tuple[str, ...]:

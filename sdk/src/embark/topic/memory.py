@@ -10,7 +10,7 @@ from zlib import crc32
 
 from embark.errors import ClosedError
 from embark.topic.arrivals import Arrivals
-from embark.topic.records import Record
+from embark.topic.records import Losses, Record
 
 # Dead letters beyond these push the oldest out; memory has to end somewhere.
 _DEAD_LETTERS: Final = 10_000
@@ -68,12 +68,16 @@ class MemoryProducer:
     def __init__(self, topic: MemoryTopic) -> None:
         self._topic = topic
         self._closed = False
+        self._shed = 0
 
     def produce(self, key: bytes, value: bytes, headers: Mapping[str, bytes]) -> bool:
         """Append the record to the partition of its key; False when the topic is full or closed."""
         topic = self._topic
         with topic.lock:
-            if self._closed or topic.closed or sum(map(len, topic.held)) >= topic.capacity:
+            if self._closed or topic.closed:
+                return False
+            if sum(map(len, topic.held)) >= topic.capacity:
+                self._shed += 1
                 return False
             partition = crc32(key) % len(topic.held)
             record = Record(topic.name, partition, topic.ends[partition], key, value, dict(headers))
@@ -85,6 +89,10 @@ class MemoryProducer:
     def pending(self) -> int:
         """Return 0: nothing is on its way."""
         return 0
+
+    def losses(self) -> Losses:
+        """Return how many records found the topic full."""
+        return Losses(shed=self._shed)
 
     def close(self, timeout: timedelta) -> int:  # noqa: ARG002 - nothing is on its way
         """Take no more."""

@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from datetime import timedelta
 from typing import Protocol
 
-from embark.topic.records import Record
+from embark.topic.records import Losses, Record
 
 
 class FillProducer(Protocol):
@@ -19,6 +19,10 @@ class FillProducer(Protocol):
 
     def pending(self) -> int:
         """Return how many records are taken and not yet acknowledged."""
+        ...
+
+    def losses(self) -> Losses:
+        """Return how many records were lost until now; what a closed producer does not take is none of them."""
         ...
 
     def close(self, timeout: timedelta) -> int:

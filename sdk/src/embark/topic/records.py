@@ -24,6 +24,18 @@ class Record:
 
 
 @dataclass(frozen=True, slots=True)
+class Losses:
+    """How many fills a producer has lost since it was made; each counts once."""
+
+    shed: int = 0
+    """Not taken, for want of room."""
+    refused: int = 0
+    """Not taken, as the topic would never take them, such as one that is too large."""
+    dropped: int = 0
+    """Taken, and given up later: no acknowledgement came in time."""
+
+
+@dataclass(frozen=True, slots=True)
 class Fill:
     """A request to encode a key; a row written before `not_before` does not count as present."""
 

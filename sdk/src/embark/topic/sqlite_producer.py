@@ -11,6 +11,7 @@ from embark.clock import Clock
 from embark.errors import ClosedError, UnavailableError
 from embark.sqlite import SqliteFile
 from embark.topic import sqlite_log
+from embark.topic.records import Losses
 from embark.topic.sqlite_log import Unsent
 
 # How long one attempt waits for a locked file; short, as close() may have to wait for the attempt under way.
@@ -44,9 +45,11 @@ class SqliteProducer:
         self._announce = announce
         self._clock = clock
         self._log = logging.getLogger(__name__)
-        self._changed = threading.Condition()  # guards the next three
+        self._changed = threading.Condition()  # guards the next five
         self._queue: list[Unsent] = []
         self._pending = 0
+        self._shed = 0
+        self._dropped = 0
         self._closed = False
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._run, name=f"{topic}-producer", daemon=True)
@@ -56,7 +59,10 @@ class SqliteProducer:
         """Put the record into the queue; False when it is full or closed."""
         record = Unsent(sqlite_log.partition_of(key, self._partitions), key, value, dict(headers))
         with self._changed:
-            if self._closed or self._pending >= self._capacity:
+            if self._closed:
+                return False
+            if self._pending >= self._capacity:
+                self._shed += 1
                 return False
             self._queue.append(record)
             self._pending += 1
@@ -68,6 +74,11 @@ class SqliteProducer:
         with self._changed:
             return self._pending
 
+    def losses(self) -> Losses:
+        """Return how many records found the queue full, and how many close() gave up."""
+        with self._changed:
+            return Losses(shed=self._shed, dropped=self._dropped)
+
     def close(self, timeout: timedelta) -> int:
         """Take no more, wait up to `timeout` for the queue to empty, and end the thread."""
         with self._changed:
@@ -76,7 +87,8 @@ class SqliteProducer:
         self._thread.join(timeout.total_seconds())
         self._stop.set()
         self._thread.join()
-        lost = self.pending()
+        with self._changed:
+            lost = self._dropped = self._pending
         if lost:
             self._log.warning("records are lost: the file took them no more in time", extra={"records": lost})
         return lost

@@ -1,5 +1,10 @@
 """The process of KFC: `python -m kfc --settings FILE`."""
 
+from embark.signals import catch_signals, end_on_signals
+
+if __name__ == "__main__":
+    end_on_signals()  # the imports below take a second
+
 import argparse
 import sys
 from contextlib import ExitStack
@@ -8,7 +13,7 @@ from prometheus_client import REGISTRY
 
 from embark.backends import open_store, open_topic, run_command, secrets_of
 from embark.clock import now
-from embark.processes import catch_signals, read_settings, wait_for_stop
+from embark.processes import read_settings, wait_for_stop
 from embark.settings import KfcSettings
 from kfc.consumer import Kfc
 from kfc.encoder import RetinaEncoder

@@ -13,7 +13,7 @@ from embark.topic import DeadLetters, Record
 from embark.topic.records import timestamp
 from embark.v1 import fills_pb2
 from kfc.fill import Failed, Filler
-from kfc.metrics import Metrics, Outcome
+from kfc.metrics import Metrics
 from kfc.outages import Outages, Server
 from kfc.rows import negative_row
 
@@ -81,7 +81,7 @@ class Rejecter:
     def _append(self, record: Record, reject: Reject) -> None:
         letter = build_dead_letter(record, reject.cause, reject.attempts, self._clock())
         self._outages.insist(Server.DEAD_LETTERS, lambda: self._dead_letters.append(record.key, letter))
-        self._metrics.count(Outcome.DEAD_LETTERED)
+        self._metrics.count_dead_letter(reject.cause)
         self._log.warning(
             "dead letter: record %d of partition %d after %d attempts: %s",
             record.offset,

@@ -38,11 +38,26 @@ class Encoder(Protocol):
         ...
 
 
+# What gRPC and Retina answer where it is the request, or its reply, that they cannot handle: the same call would fail
+# again. A fault of Retina ends a call with INTERNAL or UNKNOWN, a message that is too large with RESOURCE_EXHAUSTED.
+_REJECTED: Final = frozenset(
+    {
+        grpc.StatusCode.INVALID_ARGUMENT,
+        grpc.StatusCode.OUT_OF_RANGE,
+        grpc.StatusCode.RESOURCE_EXHAUSTED,
+        grpc.StatusCode.INTERNAL,
+        grpc.StatusCode.UNKNOWN,
+        grpc.StatusCode.DATA_LOSS,
+    }
+)
+
+
 class RetinaEncoder:
     """Calls Encode of the Retina of `space` at a gRPC target, each call within `timeout`.
 
-    Every gRPC error is an outage, for none of them says anything of a key: a Retina of another space
-    (FAILED_PRECONDITION) is one that is being replaced or wrongly addressed, and the right one answers later.
+    A call that is rejected as such is made again by halves, until the keys that it fails on are alone. Every other gRPC
+    error is an outage, for it says nothing of a key: a Retina of another space (FAILED_PRECONDITION) is one that is
+    being replaced or wrongly addressed, and the right one answers later.
     """
 
     def __init__(self, target: str, space: Space, timeout: timedelta) -> None:
@@ -54,24 +69,32 @@ class RetinaEncoder:
         self._stub: Final = retina_pb2_grpc.RetinaServiceStub(self._channel)
 
     def encode(self, keys: Sequence[str], traceparent: str | None) -> Sequence[Encoded | Cause]:
-        """See Encoder; a vector of the wrong length and a reply that leaves items out are ENCODER_FAILED."""
+        """See Encoder; ENCODER_FAILED: a vector of the wrong length, items left out, a key whose call is rejected."""
+        try:
+            return self._call(keys, traceparent)
+        except grpc.RpcError as error:
+            if _code(error) not in _REJECTED:
+                raise UnavailableError("retina", self._message(error)) from error
+            if len(keys) == 1:
+                return [Cause(CauseKind.ENCODER_FAILED, f"the call was rejected: {self._message(error)}")]
+        half = len(keys) // 2
+        return [*self.encode(keys[:half], traceparent), *self.encode(keys[half:], traceparent)]
+
+    def close(self) -> None:
+        """Close the channel; calls under way end with UnavailableError."""
+        self._channel.close()
+
+    def _call(self, keys: Sequence[str], traceparent: str | None) -> Sequence[Encoded | Cause]:
         items = [retina_pb2.EncodeItem(key=key.encode()) for key in keys]
         request = retina_pb2.EncodeRequest(space=self._space, items=items)
         metadata = ((TRACEPARENT, traceparent),) if traceparent else ()
-        try:
-            reply = self._stub.Encode(request, timeout=self._timeout, metadata=metadata)
-        except grpc.RpcError as error:
-            raise UnavailableError("retina", self._message(error)) from error
+        reply = self._stub.Encode(request, timeout=self._timeout, metadata=metadata)
         if reply.space != self._space:
             raise UnavailableError("retina", f"{self._target} serves space {reply.space!r}, not {self._space}")
         if len(reply.results) != len(keys):
             detail = f"{len(reply.results)} results for {len(keys)} items"
             return [Cause(CauseKind.ENCODER_FAILED, detail)] * len(keys)
         return [self._outcome(result) for result in reply.results]
-
-    def close(self) -> None:
-        """Close the channel; calls under way end with UnavailableError."""
-        self._channel.close()
 
     def _outcome(self, result: retina_pb2.EncodeResult) -> Encoded | Cause:
         if result.WhichOneof("outcome") == "cause":
@@ -82,9 +105,12 @@ class RetinaEncoder:
         return Encoded(result.vector, result.content_hash)
 
     def _message(self, error: grpc.RpcError) -> str:
-        # What a stub raises is also the call that failed, which its type does not say.
-        call = cast("grpc.Call", error)
-        said = f"{call.code().name}: {call.details()}"
-        if call.code() is grpc.StatusCode.FAILED_PRECONDITION:
+        said = f"{_code(error).name}: {cast('grpc.Call', error).details()}"
+        if _code(error) is grpc.StatusCode.FAILED_PRECONDITION:
             return f"{self._target} refuses space {self._space} ({said})"
         return f"{self._target}: {said}"
+
+
+def _code(error: grpc.RpcError) -> grpc.StatusCode:
+    # What a stub raises is also the call that failed, which its type does not say.
+    return cast("grpc.Call", error).code()

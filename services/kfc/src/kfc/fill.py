@@ -108,7 +108,7 @@ class Filler:
         with self._metrics.inflight.track_inprogress():
             outcomes = self._encoder.encode([task.key for task in tasks], trace)
         self._metrics.encode_seconds.observe(self._timer() - start)
-        self._metrics.encodes.inc(len(tasks))
+        self._metrics.count_encodes(outcomes)
         return began, outcomes
 
     def _write(self, rows: Sequence[Row]) -> None:

@@ -1,9 +1,12 @@
 """The Prometheus metrics of KFC."""
 
+from collections.abc import Iterable
 from enum import StrEnum
 from typing import Final
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
+
+from embark.causes import Cause, CauseKind
 
 _SECONDS: Final = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60)
 _ITEMS: Final = (1, 2, 4, 8, 16, 32, 64, 128, 256, 512, 1024)
@@ -29,6 +32,12 @@ class Metrics:
             registry=registry,
         )
         self.encodes = Counter("embark_kfc_encodes", "Keys that Retina answered for.", registry=registry)
+        self._causes = Counter(
+            "embark_kfc_causes", "Keys that Retina had no embedding for, by cause.", ["cause"], registry=registry
+        )
+        self._dead_letters = Counter(
+            "embark_kfc_dead_letters", "Records that were dead-lettered, by cause.", ["cause"], registry=registry
+        )
         self.retries = Counter(
             "embark_kfc_retries",
             "Retries by reason: a key's cause, or the server that did not answer.",
@@ -49,7 +58,23 @@ class Metrics:
         )
         for outcome in Outcome:
             self.fills.labels(outcome)
+        for kind in CauseKind:
+            self._causes.labels(kind.value)
+            self._dead_letters.labels(kind.value)
+            self.retries.labels(kind.value)
 
     def count(self, outcome: Outcome, fills: int = 1) -> None:
         """Count fills that ended so."""
         self.fills.labels(outcome).inc(fills)
+
+    def count_encodes(self, outcomes: Iterable[object]) -> None:
+        """Count the answers of one Encode call; those that are no Cause are embeddings."""
+        for outcome in outcomes:
+            self.encodes.inc()
+            if isinstance(outcome, Cause):
+                self._causes.labels(outcome.kind.value).inc()
+
+    def count_dead_letter(self, cause: Cause) -> None:
+        """Count a record that was kept as a dead letter."""
+        self.count(Outcome.DEAD_LETTERED)
+        self._dead_letters.labels(cause.kind.value).inc()

@@ -1,13 +1,14 @@
 """Dead letters read back, and their records asked for anew; the command `embark dead-letters` calls it."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from typing import Final, Self
 
 from google.protobuf.message import DecodeError
 
 from embark.causes import Cause, CauseKind
+from embark.clock import micros
 from embark.errors import UnavailableError
 from embark.rpc.wire import cause_of_wire
 from embark.topic import Fill, FillProducer, Record
@@ -15,6 +16,7 @@ from embark.v1 import fills_pb2
 
 # How long the topic may take to acknowledge what is replayed.
 PATIENCE: Final = timedelta(seconds=30)
+_EPOCH: Final = datetime.fromtimestamp(0, UTC)
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,7 +39,7 @@ class DeadLetter:
             letter = fills_pb2.DeadLetter.FromString(record.value)
         except DecodeError as error:
             cause = Cause(CauseKind.UNREADABLE, f"not a DeadLetter: {error}")
-            return cls(place, cause, 0, datetime.fromtimestamp(0, UTC), record.key, record.value, "")
+            return cls(place, cause, 0, _EPOCH, record.key, record.value, "")
         return cls(
             place,
             cause_of_wire(letter.cause),
@@ -51,25 +53,34 @@ class DeadLetter:
     @property
     def replayable(self) -> bool:
         """Whether its record can be read now; replaying another would only make a new dead letter."""
+        return self.request is not None
+
+    @property
+    def request(self) -> Fill | None:
+        """The request to make again; None: its record cannot be read.
+
+        What was written before it failed does not answer it: or the negative of a key that was unreachable would.
+        """
         try:
-            Fill.from_bytes(self.value)
+            fill = Fill.from_bytes(self.value)
         except ValueError:
-            return False
-        return True
+            return None
+        failed = micros(self.failed_at - _EPOCH)
+        return replace(fill, not_before=max(fill.not_before, failed + 1))
 
 
 def replay(letters: Sequence[DeadLetter], producer: FillProducer, wait: Callable[[], None]) -> int:
-    """Ask for the records of `letters` again, as they were; return how many, once all are acknowledged.
+    """Ask for what `letters` asked for again; return how many, once all are acknowledged.
 
     `wait` is called between two looks at what is pending. Letters stay where they are: a topic has no delete.
 
     Raises:
         UnavailableError: the topic takes no more, or does not acknowledge; the message says how far it came.
     """
-    replayable = [letter for letter in letters if letter.replayable]
-    for number, letter in enumerate(replayable):
-        if not producer.produce(letter.key, letter.value, {}):
-            raise UnavailableError("topic", f"took {number} of {len(replayable)} records and no more; try again")
+    requests = [(letter.key, fill) for letter in letters if (fill := letter.request) is not None]
+    for number, (key, fill) in enumerate(requests):
+        if not producer.produce(key, fill.to_bytes(), {}):
+            raise UnavailableError("topic", f"took {number} of {len(requests)} records and no more; try again")
     while producer.pending():
         wait()
-    return len(replayable)
+    return len(requests)

@@ -1,0 +1,70 @@
+"""What asking for a fill costs a look-up that misses, in every state of the broker.
+
+The look-ups are of one key that was never asked for, on a store in memory that has no row: beside a store that is a
+network away the cost would be lost in the noise. Subject and baseline differ in their producer alone; that of the
+baseline counts its records and does nothing else.
+"""
+
+from collections.abc import Iterator
+from functools import partial
+from itertools import count
+from typing import Final
+
+from children import Child, child
+from loads import LOOKUP, load, look_up
+from ratios import Rate, Ratio, compare
+from real_servers import RealServers
+from subjects import embark_on, empty_store, idle_producer, kafka_producer
+
+from embark.v1 import embark_pb2, types_pb2
+
+WANTED: Final = 0.95
+CALLERS: Final = 4
+# Records that wait while the broker is down: more than a run has look-ups.
+CAPACITY: Final = 1_000_000
+_NUMBERS: Final = count()
+
+
+def measure(servers: RealServers, rounds: int, seconds: float) -> list[Ratio]:
+    """Return the ratios with the broker up, killed, and killed with the queue full; the broker is up again after."""
+    settings = servers.settings_of("enqueues").embark
+    with child(embark_on, settings, empty_store, idle_producer) as idle:
+
+        def compare_in(state: str, embark: Child, status: int = types_pb2.KEY_STATUS_OOV_ENQUEUED) -> Ratio:
+            return compare(
+                f"EmbArk, misses, {state} / idle producer",
+                unit="look-ups/s",
+                wanted=WANTED,
+                rounds=rounds,
+                subject=partial(_load, embark, status, seconds),
+                baseline=partial(_load, idle, types_pb2.KEY_STATUS_OOV_ENQUEUED, seconds),
+            )
+
+        with child(embark_on, settings, empty_store, partial(kafka_producer, capacity=CAPACITY)) as embark:
+            up = compare_in("broker up", embark)
+            servers.kafka.kill()
+            down = compare_in("broker down", embark)
+        with child(embark_on, settings, empty_store, partial(kafka_producer, capacity=1)) as embark:
+            look_up(embark.serving, _miss())  # the one record that the queue has room for
+            full = compare_in("queue full", embark, types_pb2.KEY_STATUS_SHED)
+    servers.kafka.start()
+    return [up, down, full]
+
+
+def _load(embark: Child, status: int, seconds: float) -> Rate:
+    rate = load(embark, embark.serving, LOOKUP, _misses, seconds, callers=CALLERS)
+    # The replies were alike to the last byte, so that one more tells what all of them said.
+    found = look_up(embark.serving, _miss())[1].statuses[0]
+    if found != status:
+        raise RuntimeError(f"misses have status {found} and not {status}: the benchmark would measure something else")
+    return rate
+
+
+def _misses(_: int) -> Iterator[bytes]:
+    while True:
+        yield _miss()
+
+
+def _miss() -> bytes:
+    key = f"https://photographs.example/{next(_NUMBERS):012}.jpg"
+    return embark_pb2.LookupRequest(keys=[key.encode()]).SerializeToString()

@@ -1,0 +1,88 @@
+"""KFC on Kafka and Cassandra: with a Retina that is free, against a bare loop; with the real one, against it alone."""
+
+import time
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
+from itertools import count
+from typing import Final
+
+from bare_fills import bare_fills
+from children import Child, child
+from pipelines import PATIENCE, Asker, Pipeline, asking, encode, pipeline
+from ratios import Rate, Ratio, compare
+from real_servers import RealServers
+from subjects import free_encoder, kfc_on, retina_encoder
+
+from kfc.encoder import Encoder
+
+WANTED: Final = 0.90
+_NUMBERS: Final = count()
+
+
+def measure(servers: RealServers, rounds: int, messages: int, photographs: int) -> list[Ratio]:
+    """Return both ratios; a round is `messages` fills by a free encoder, or of `photographs` by the real one."""
+    return [_with_a_free_retina(servers, rounds, messages), _with_the_real_one(servers, rounds, photographs)]
+
+
+def _with_a_free_retina(servers: RealServers, rounds: int, messages: int) -> Ratio:
+    fills, bare = servers.settings_of("fills").kfc, servers.settings_of("barefills").kfc
+    with (
+        child(kfc_on, fills, free_encoder) as kfc,
+        child(bare_fills, bare) as loop,
+        asking(fills.topic) as of_kfc,
+        asking(bare.topic) as of_loop,
+    ):
+        return compare(
+            "KFC, free Retina / bare consume, write, store offsets",
+            unit="messages/s",
+            wanted=None,
+            rounds=rounds,
+            subject=lambda: _fill(of_kfc, kfc, _keys(messages), [kfc]),
+            baseline=lambda: _fill(of_loop, loop, _keys(messages), [loop]),
+        )
+
+
+def _with_the_real_one(servers: RealServers, rounds: int, photographs: int) -> Ratio:
+    with (
+        pipeline(servers.settings_of("photographs")) as running,
+        asking(running.settings.kfc.topic) as asker,
+        retina_encoder(running.settings.kfc) as encoder,
+    ):
+        # By CPU, what KFC uses counts beside what Retina does.
+        both = [running.kfc, running.retina]
+        return compare(
+            "KFC, real Retina / Encode calls of the same URLs",
+            unit="images/s",
+            wanted=WANTED,
+            rounds=rounds,
+            subject=lambda: _fill(asker, running.kfc, running.urls(photographs), both),
+            baseline=lambda: _encode(running, encoder, running.urls(photographs)),
+        )
+
+
+def _keys(amount: int) -> Sequence[str]:
+    return [f"https://photographs.example/{next(_NUMBERS):09}.jpg" for _ in range(amount)]
+
+
+def _fill(asker: Asker, filler: Child, keys: Sequence[str], counted: Sequence[Child]) -> Rate:
+    """Ask for keys and wait until their rows are written."""
+    cpu, started = _cpu_seconds(counted), time.perf_counter()
+    filler.run(asker.ask(keys), PATIENCE)
+    elapsed = time.perf_counter() - started
+    return Rate(len(keys) / elapsed, len(keys) / (_cpu_seconds(counted) - cpu))
+
+
+def _encode(running: Pipeline, encoder: Encoder, urls: Sequence[str]) -> Rate:
+    """Encode the URLs with as many calls under way, each of as many keys, as KFC has."""
+    size = running.settings.kfc.encode_items
+    calls = [urls[start : start + size] for start in range(0, len(urls), size)]
+    cpu, started = running.retina.cpu_seconds(), time.perf_counter()
+    with ThreadPoolExecutor(running.settings.kfc.max_inflight) as pool:
+        list(pool.map(partial(encode, encoder), calls))
+    elapsed = time.perf_counter() - started
+    return Rate(len(urls) / elapsed, len(urls) / (running.retina.cpu_seconds() - cpu))
+
+
+def _cpu_seconds(children: Sequence[Child]) -> float:
+    return sum(each.cpu_seconds() for each in children)

@@ -1,0 +1,87 @@
+"""KFC and the real Retina with an origin of photographs, each in a process of its own, and fills to ask them for."""
+
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, closing, contextmanager
+from dataclasses import dataclass
+from datetime import timedelta
+from itertools import count, cycle, islice
+from typing import Final
+
+from caches import SAMPLES
+from children import Child, child
+from subjects import kfc_on, photographs, retina_encoder, retina_on
+
+from embark.causes import Cause
+from embark.clock import now
+from embark.settings import CacheSettings, TopicSettings
+from embark.topic import Fill, FillProducer
+from embark.topic.kafka import KafkaTopic
+from kfc.encoder import Encoder
+
+PATIENCE: Final = 120.0
+_FLUSH: Final = timedelta(seconds=10)
+_NUMBERS: Final = count()
+_PHOTOS: Final = sorted(path.name for path in (SAMPLES / "photos").glob("*.jpg"))
+
+
+@dataclass(frozen=True)
+class Pipeline:
+    """What fills a cache; `settings` name the Retina that runs."""
+
+    settings: CacheSettings
+    retina: Child
+    kfc: Child
+    origin: str
+
+    def urls(self, amount: int) -> list[str]:
+        """Return keys that nobody has asked for yet."""
+        return [f"{self.origin}{name}?{next(_NUMBERS)}" for name in islice(cycle(_PHOTOS), amount)]
+
+
+@contextmanager
+def pipeline(settings: CacheSettings) -> Iterator[Pipeline]:
+    """Run KFC, Retina and the origin until the block ends."""
+    with ExitStack() as stack:
+        origin = stack.enter_context(child(photographs))
+        retina = stack.enter_context(child(retina_on, settings.retina))
+        target = f"127.0.0.1:{retina.serving}"
+        settings = settings._replace(kfc=settings.kfc.model_copy(update={"retina": target}))
+        kfc = stack.enter_context(child(kfc_on, settings.kfc, retina_encoder))
+        yield Pipeline(settings, retina, kfc, origin.serving)
+
+
+def encode(encoder: Encoder, urls: Sequence[str]) -> None:
+    """Encode the URLs in one call.
+
+    Raises:
+        RuntimeError: one was not encoded: the benchmark would measure something else.
+    """
+    for url, outcome in zip(urls, encoder.encode(urls, None), strict=True):
+        if isinstance(outcome, Cause):
+            raise RuntimeError(f"{url}: {outcome}")  # noqa: TRY004 - no fault of a type
+
+
+class Asker:
+    """Puts fills on a topic, as EmbArk does."""
+
+    def __init__(self, producer: FillProducer) -> None:
+        self._producer = producer
+        self.asked = 0
+
+    def ask(self, keys: Sequence[str]) -> int:
+        """Ask for keys; return how many were asked for since the beginning."""
+        for key in keys:
+            raw = key.encode()
+            if not self._producer.produce(raw, Fill(raw, now()).to_bytes(), {}):
+                raise RuntimeError(f"the topic does not take {key}")
+        self.asked += len(keys)
+        return self.asked
+
+
+@contextmanager
+def asking(settings: TopicSettings) -> Iterator[Asker]:
+    """Open a producer until the block ends."""
+    with closing(KafkaTopic(settings)) as topic:
+        producer = topic.producer()
+        yield Asker(producer)
+        producer.close(_FLUSH)

@@ -1,0 +1,167 @@
+"""EmbArk, KFC and Retina as the benchmarks run them, each in a child process and on whatever store and topic is asked.
+
+Every function here is for children.child: what it takes can be sent to a fresh process.
+"""
+
+import os
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, closing, contextmanager
+from datetime import timedelta
+
+from origin import Origin
+from prometheus_client import CollectorRegistry
+
+from embark.clock import now
+from embark.settings import EmbArkSettings, KfcSettings, RetinaSettings
+from embark.store import EmbeddingStore
+from embark.store.cassandra import CassandraStore
+from embark.store.memory import MemoryStore
+from embark.topic import FillProducer, Losses
+from embark.topic.kafka import KafkaTopic
+from embark_local.retinas import running_retina
+from embark_server.server import EmbArkServer
+from kfc.consumer import Kfc
+from kfc.encoder import Encoded, Encoder, RetinaEncoder
+from retina.models import models_folder
+
+_STEP_SECONDS = 0.005
+
+
+class IdleProducer:
+    """A FillProducer that counts what it is given, and does nothing else."""
+
+    def __init__(self) -> None:
+        self.count = 0
+
+    def produce(self, key: bytes, value: bytes, headers: Mapping[str, bytes]) -> bool:  # noqa: ARG002 - the protocol's
+        """Count the record as taken."""
+        self.count += 1
+        return True
+
+    def pending(self) -> int:
+        """Return 0."""
+        return 0
+
+    def losses(self) -> Losses:
+        """Return none."""
+        return Losses()
+
+    def close(self, timeout: timedelta) -> int:  # noqa: ARG002 - the protocol's
+        """Return 0: nothing is lost."""
+        return 0
+
+
+class FreeEncoder:
+    """An Encoder that answers at once, every key with the same vector."""
+
+    def __init__(self, vector: bytes) -> None:
+        self._encoded = Encoded(vector)
+
+    def encode(self, keys: Sequence[str], traceparent: str | None) -> Sequence[Encoded]:  # noqa: ARG002 - the protocol's
+        """Return a vector for every key."""
+        return [self._encoded] * len(keys)
+
+
+@contextmanager
+def embark_on(
+    settings: EmbArkSettings,
+    open_store: Callable[[EmbArkSettings], AbstractContextManager[EmbeddingStore]],
+    open_producer: Callable[[EmbArkSettings], AbstractContextManager[FillProducer]],
+) -> Iterator[int]:
+    """Serve look-ups; give the port."""
+    with open_store(settings) as store, open_producer(settings) as producer:
+        embark = EmbArkServer(settings, store, producer, clock=now, registry=CollectorRegistry())
+        embark.start()
+        try:
+            yield embark.port
+        finally:
+            embark.stop()
+
+
+@contextmanager
+def kfc_on(
+    settings: KfcSettings, open_encoder: Callable[[KfcSettings], AbstractContextManager[Encoder]]
+) -> Iterator[Callable[[int, float], None]]:
+    """Fill from Kafka into Cassandra; give a function that waits until so many rows are written, or raises."""
+    registry = CollectorRegistry()
+    with (
+        closing(CassandraStore(settings.store, now)) as store,
+        closing(KafkaTopic(settings.topic)) as topic,
+        open_encoder(settings) as encoder,
+    ):
+        consumer = topic.consumer(settings.consumer_group)
+        kfc = Kfc(settings, store, consumer, topic.dead_letters(), encoder, clock=now, registry=registry)
+        kfc.start()
+        try:
+            yield lambda total, patience: await_count(
+                lambda: registry.get_sample_value("embark_kfc_fills_total", {"outcome": "written"}) or 0,
+                total,
+                patience,
+            )
+        finally:
+            kfc.stop()
+
+
+@contextmanager
+def retina_on(settings: RetinaSettings) -> Iterator[int]:
+    """Serve the real model; give the port."""
+    with running_retina(settings, models_folder(os.environ), CollectorRegistry()) as running:
+        yield running.port
+
+
+@contextmanager
+def photographs() -> Iterator[str]:
+    """Serve samples/photos; give the URL of the folder. A query after a name makes another key of the same bytes."""
+    with Origin.serving() as origin:
+        yield origin.url("")
+
+
+def cassandra_store(settings: EmbArkSettings) -> AbstractContextManager[EmbeddingStore]:
+    """Open the store on Cassandra."""
+    return closing(CassandraStore(settings.store, now))
+
+
+@contextmanager
+def empty_store(settings: EmbArkSettings) -> Iterator[EmbeddingStore]:
+    """Open a store in memory that has no row."""
+    with closing(MemoryStore(now)) as store:
+        store.ensure_space(settings.active.id)
+        yield store
+
+
+@contextmanager
+def idle_producer(_: EmbArkSettings) -> Iterator[FillProducer]:
+    """Open a producer that does nothing."""
+    yield IdleProducer()
+
+
+@contextmanager
+def kafka_producer(settings: EmbArkSettings, capacity: int = 100_000) -> Iterator[FillProducer]:
+    """Open a producer on Kafka that holds up to `capacity` records."""
+    with closing(KafkaTopic(settings.topic, capacity=capacity)) as topic:
+        yield topic.producer()
+
+
+@contextmanager
+def free_encoder(settings: KfcSettings) -> Iterator[Encoder]:
+    """Open an encoder that costs nothing."""
+    yield FreeEncoder(bytes(settings.space.form.nbytes))
+
+
+def retina_encoder(settings: KfcSettings) -> AbstractContextManager[Encoder]:
+    """Open the encoder that calls Retina."""
+    return closing(RetinaEncoder(settings.retina, settings.space, settings.encode_timeout))
+
+
+def await_count(count: Callable[[], float], total: int, patience: float) -> None:
+    """Return once `count` has come to `total`.
+
+    Raises:
+        TimeoutError: it has not within `patience` seconds.
+    """
+    deadline = time.monotonic() + patience
+    while count() < total:
+        if time.monotonic() > deadline:
+            raise TimeoutError(f"{count():.0f} of {total} after {patience:.0f} s")
+        time.sleep(_STEP_SECONDS)

@@ -1,0 +1,49 @@
+"""What KFC shows on /metrics: every outcome, cause, retry and dead letter, the lag and the sizes of its calls."""
+
+from kfc_bench import Bench, probe
+from kfc_parts import ENCODER_FAILED, NOT_FOUND, UNREACHABLE, kfc_settings
+
+from embark.causes import CauseKind
+
+
+def test_every_cause_is_counted_where_an_encode_ends_and_where_a_record_is_given_up() -> None:
+    bench = Bench(kfc_settings(max_attempts=2))
+    bench.encoder.causes |= {"gone": NOT_FOUND, "away": UNREACHABLE, "nan": ENCODER_FAILED}
+    try:
+        bench.start()
+        bench.ask(["fine", "gone", "away", "nan"])
+        assert bench.producer.produce(b"key", b"\xff\xff", {})
+        bench.until_done()
+        causes = {kind: bench.metric("causes_total", cause=kind.value) for kind in CauseKind}
+        letters = {kind: bench.metric("dead_letters_total", cause=kind.value) for kind in CauseKind}
+    finally:
+        bench.close()
+    assert {kind.value: count for kind, count in causes.items() if count} == {
+        "not_found": 1,
+        "unreachable": 2,
+        "encoder_failed": 2,
+    }
+    assert {kind.value: count for kind, count in letters.items() if count} == {
+        "unreachable": 1,
+        "encoder_failed": 1,
+        "unreadable": 1,
+    }
+    assert bench.metric("encodes_total") == 6
+
+
+def test_the_metrics_are_there_before_anything_happens() -> None:
+    bench = Bench()
+    try:
+        text = probe(bench.start(), "/metrics")[1]
+    finally:
+        bench.close()
+    for line in (
+        'embark_kfc_fills_total{outcome="skipped"} 0.0',
+        'embark_kfc_fills_total{outcome="dead-lettered"} 0.0',
+        'embark_kfc_causes_total{cause="unreachable"} 0.0',
+        'embark_kfc_dead_letters_total{cause="unreadable"} 0.0',
+        'embark_kfc_retries_total{reason="unreachable"} 0.0',
+        "embark_kfc_batch_items_count 0.0",
+        "embark_kfc_lag 0.0",
+    ):
+        assert line in text
