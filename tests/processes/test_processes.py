@@ -3,7 +3,7 @@
 import pytest
 from deployments import WAIT, Deployment
 from eventually import eventually
-from origin import PHOTOS, Origin
+from origin import Origin
 from service_processes import run_schema
 
 from embark.client import EmbArkClient, KeyStatus
@@ -36,33 +36,5 @@ def test_services_started_before_the_schema_wait_for_it_and_say_so(deployment: D
         assert found.statuses == (KeyStatus.HIT,)
 
 
-def test_kill_9_of_kfc_during_fills_loses_nothing_and_encodes_nothing_written_again(
-    deployment: Deployment, origin: Origin
-) -> None:
-    keys = [origin.url(f"{path.name}?{copy}") for copy in range(3) for path in sorted(PHOTOS.glob("*.jpg"))]
-    assert run_schema(deployment.settings.kfc, deployment.folder) == [0]
-    with (
-        deployment.retina(),
-        deployment.embark() as embark,
-        EmbArkClient(deployment.target, timeout=10.0) as client,
-    ):
-        embark.await_ready()
-        with deployment.kfc() as kfc:
-            client.lookup(keys)
-            written = eventually(lambda: _hits(client, keys), WAIT, "the first fills")
-            kfc.kill()
-        fetched = dict(origin.asked)
-        written |= _hits(client, keys)
-        with deployment.kfc():
-            eventually(lambda: _hits(client, keys) == set(keys), WAIT, "every fill")
-    again = {origin.url(path) for path, count in origin.asked.items() if count > fetched.get(path, 0)}
-    assert again & written == set()
-
-
 def test_ten_schema_commands_at_once_all_succeed(deployment: Deployment) -> None:
     assert run_schema(deployment.settings.kfc, deployment.folder, times=10) == [0] * 10
-
-
-def _hits(client: EmbArkClient, keys: list[str]) -> set[str]:
-    found = client.lookup(keys)
-    return {key for key, status in zip(keys, found.statuses, strict=True) if status == KeyStatus.HIT}

@@ -6,7 +6,7 @@ from datetime import timedelta
 
 from embark.clock import Micros
 from embark.errors import UnavailableError
-from embark.store import EmbeddingStore, Neighbour, Row, Search
+from embark.store import EmbeddingStore, Neighbour, Row, Search, Served
 from embark.topic import DeadLetters, FillConsumer, FillProducer, Losses, Topic
 
 
@@ -20,11 +20,12 @@ class FaultyStore:
         self._never = threading.Event()
 
     def read(self, space: str, keys: Sequence[str], timeout: timedelta) -> dict[str, Row]:
-        self._check()
-        if self.hanging.is_set():
-            self._never.wait(timeout.total_seconds())
-            raise UnavailableError("store", "no answer in time")
+        self._check_read(timeout)
         return self._store.read(space, keys, timeout)
+
+    def lookup(self, space: str, keys: Sequence[str], timeout: timedelta) -> dict[str, Served]:
+        self._check_read(timeout)
+        return self._store.lookup(space, keys, timeout)
 
     def scan(self, space: str, page: int = 1000) -> Iterator[Sequence[Row]]:
         self._check()
@@ -52,6 +53,12 @@ class FaultyStore:
 
     def close(self) -> None:
         self._store.close()
+
+    def _check_read(self, timeout: timedelta) -> None:
+        self._check()
+        if self.hanging.is_set():
+            self._never.wait(timeout.total_seconds())
+            raise UnavailableError("store", "no answer in time")
 
     def _check(self) -> None:
         if self.failing.is_set():

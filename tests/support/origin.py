@@ -24,9 +24,9 @@ class Origin:
 
     @classmethod
     @contextmanager
-    def serving(cls) -> Iterator[Self]:
+    def serving(cls, port: int = 0) -> Iterator[Self]:
         """Serve until the block ends."""
-        server = _Server(("127.0.0.1", 0), _Handler)
+        server = _Server(("127.0.0.1", port), _Handler)
         origin = cls(server)
         server.origin = origin
         thread = threading.Thread(target=server.serve_forever, name="origin", daemon=True)

@@ -7,8 +7,10 @@ import urllib.request
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
+from tempfile import NamedTemporaryFile
 
 from eventually import eventually
+from prometheus_client.parser import text_string_to_metric_families
 
 from embark.settings import EmbArkSettings, KfcSettings, RetinaSettings
 
@@ -24,6 +26,11 @@ class Service:
         self._settings = settings
         self.log = log
 
+    @property
+    def target(self) -> str:
+        """Where it answers gRPC."""
+        return f"{self._settings.listen.host}:{self._settings.listen.grpc_port}"
+
     def readiness(self) -> str:
         """Return what /readyz says, or nothing while the process does not answer."""
         listen = self._settings.listen
@@ -37,30 +44,51 @@ class Service:
             assert self._process.poll() is None, f"the process has ended:\n{self.log.read_text()}"
             return ""
 
+    def metric(self, name: str, **labels: str) -> float:
+        """Return the value of a sample of /metrics, 0 where there is none."""
+        listen = self._settings.listen
+        with urllib.request.urlopen(f"http://{listen.host}:{listen.probes_port}/metrics", timeout=5) as answer:
+            families = list(text_string_to_metric_families(answer.read().decode()))
+        samples = [sample for family in families for sample in family.samples]
+        return next((sample.value for sample in samples if (sample.name, sample.labels) == (name, labels)), 0.0)
+
     def await_ready(self) -> None:
         """Wait until /readyz says ok."""
         eventually(lambda: self.readiness() == "ok", PATIENCE, f"ready; the log is\n{self.log.read_text()}")
 
+    @property
+    def pid(self) -> int:
+        """The process id while it runs."""
+        assert self._process.poll() is None, f"the process has ended:\n{self.log.read_text()}"
+        return self._process.pid
+
     def terminate(self) -> int:
         """Send SIGTERM and return the exit status."""
         self._process.terminate()
-        return self._process.wait(PATIENCE)
+        return self.wait()
 
     def kill(self) -> None:
         """Send SIGKILL."""
         self._process.kill()
-        self._process.wait(PATIENCE)
+        self.wait()
+
+    def wait(self) -> int:
+        """Wait until the process ends by itself; return its exit status."""
+        return self._process.wait(PATIENCE)
 
 
 @contextmanager
-def service(module: str, settings: Settings, folder: Path, *arguments: str) -> Iterator[Service]:
-    """Start `python -m module` with its settings; killed at the end if it still runs."""
+def service(program: str | Path, settings: Settings, folder: Path, *arguments: str) -> Iterator[Service]:
+    """Start a module (`python -m`) or a script with its settings; killed at the end if it still runs."""
     folder.mkdir(parents=True, exist_ok=True)
-    log = folder / f"{module}-{len(list(folder.iterdir()))}.log"
-    command = [sys.executable, "-m", module, "--settings", str(write_settings(settings, folder)), *arguments]
-    with log.open("wb") as output, subprocess.Popen(command, stdout=output, stderr=output) as process:
+    started = [str(program)] if isinstance(program, Path) else ["-m", program]
+    command = [sys.executable, *started, "--settings", str(write_settings(settings, folder)), *arguments]
+    with (
+        NamedTemporaryFile("wb", prefix=f"{Path(program).stem}-", suffix=".log", dir=folder, delete=False) as log,
+        subprocess.Popen(command, stdout=log, stderr=log) as process,
+    ):
         try:
-            yield Service(process, settings, log)
+            yield Service(process, settings, Path(log.name))
         finally:
             if process.poll() is None:
                 process.kill()

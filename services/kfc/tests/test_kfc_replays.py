@@ -3,9 +3,12 @@
 from datetime import timedelta
 
 import pytest
+from kfc_bench import Bench
+from kfc_parts import ENCODER_FAILED, UNREACHABLE, vector_of
 
 from embark.causes import Cause, CauseKind
 from embark.errors import UnavailableError
+from embark.store import Embedding
 from embark.topic import Fill, Record
 from embark.topic.memory import MemoryTopic
 from kfc.dead_letters import build_dead_letter
@@ -36,6 +39,32 @@ def test_a_replay_asks_for_the_same_record_again_and_leaves_unreadable_ones_alon
     topic.close()
     assert count == 1
     assert [(record.key, record.value) for record in again] == [(b"key", FILL)]
+
+
+def test_a_replayed_key_is_encoded_although_it_is_still_remembered_as_unreachable(bench: Bench) -> None:
+    bench.encoder.causes["a"] = UNREACHABLE
+    bench.start()
+    bench.ask(["a"])
+    bench.until_done()
+    assert bench.negative("a")
+    bench.encoder.causes.clear()
+    letters = [DeadLetter.of(record) for record in bench.dead_letters.read()]
+    assert replay(letters, bench.producer, _never) == 1
+    bench.until_done()
+    assert bench.embedding("a")
+
+
+def test_a_replay_of_a_key_that_was_filled_since_encodes_nothing(bench: Bench) -> None:
+    bench.encoder.causes["a"] = ENCODER_FAILED
+    bench.start()
+    bench.ask(["a"])
+    bench.until_done()
+    attempts = bench.encoder.times["a"]
+    bench.clock.advance(timedelta(seconds=1))
+    bench.memory.write(bench.space, [Embedding("a", vector_of("a"), bench.clock.at)])
+    replay([DeadLetter.of(record) for record in bench.dead_letters.read()], bench.producer, _never)
+    bench.until_done()
+    assert bench.encoder.times["a"] == attempts
 
 
 def test_a_replay_into_a_full_topic_says_how_far_it_came() -> None:

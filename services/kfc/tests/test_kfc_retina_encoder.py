@@ -1,66 +1,21 @@
 """The real encoder over real gRPC, against a Retina that a test commands."""
 
 from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 
 import grpc
 import pytest
+from fake_retina import FakeRetina, RetinaServer, serving
 from kfc_bench import Bench
 from kfc_parts import NOT_FOUND, kfc_settings, vector_of
 
 from embark.causes import Cause, CauseKind
 from embark.errors import UnavailableError
-from embark.rpc.wire import cause_to_wire
-from embark.v1 import retina_pb2, retina_pb2_grpc
+from embark.rpc.wire import cause_of_wire
 from kfc.encoder import Encoded, RetinaEncoder
 
 SPACE = kfc_settings().space
 TRACE = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
-
-
-class FakeRetina(retina_pb2_grpc.RetinaServiceServicer):
-    """Serves `space`; answers with vectors, a cause for `gone`, a short vector for `short`, nothing for `empty`."""
-
-    def __init__(self, space: str) -> None:
-        self.space = space
-        self.reply_space = space
-        self.drop = 0
-        self.metadata: list[dict[str, str]] = []
-
-    def Encode(  # noqa: N802 - gRPC's name
-        self, request: retina_pb2.EncodeRequest, context: grpc.ServicerContext
-    ) -> retina_pb2.EncodeResponse:
-        self.metadata.append({str(key): str(value) for key, value in context.invocation_metadata()})
-        if request.space != self.space:
-            context.abort(grpc.StatusCode.FAILED_PRECONDITION, f"this is the Retina of {self.space}")
-        results = [self._result(item.key.decode()) for item in request.items]
-        return retina_pb2.EncodeResponse(space=self.reply_space, results=results[self.drop :])
-
-    def _result(self, key: str) -> retina_pb2.EncodeResult:
-        if key == "gone":
-            return retina_pb2.EncodeResult(cause=cause_to_wire(NOT_FOUND))
-        if key == "empty":
-            return retina_pb2.EncodeResult()
-        vector = vector_of(key)
-        return retina_pb2.EncodeResult(vector=vector[:-1] if key == "short" else vector, content_hash=b"hash")
-
-
-class Server:
-    """A FakeRetina on a free port, or on the port of one that is gone."""
-
-    def __init__(self, retina: FakeRetina, port: int = 0) -> None:
-        self._server = grpc.server(ThreadPoolExecutor(4), options=[("grpc.so_reuseport", 0)])
-        retina_pb2_grpc.add_RetinaServiceServicer_to_server(retina, self._server)
-        self.port = self._server.add_insecure_port(f"127.0.0.1:{port}")
-        self._server.start()
-
-    @property
-    def target(self) -> str:
-        return f"127.0.0.1:{self.port}"
-
-    def stop(self) -> None:
-        self._server.stop(0).wait()
 
 
 @pytest.fixture
@@ -69,14 +24,13 @@ def retina() -> FakeRetina:
 
 
 @pytest.fixture
-def server(retina: FakeRetina) -> Iterator[Server]:
-    server = Server(retina)
-    yield server
-    server.stop()
+def server(retina: FakeRetina) -> Iterator[RetinaServer]:
+    with serving(retina) as server:
+        yield server
 
 
 @pytest.fixture
-def encoder(server: Server) -> Iterator[RetinaEncoder]:
+def encoder(server: RetinaServer) -> Iterator[RetinaEncoder]:
     encoder = RetinaEncoder(server.target, SPACE, timedelta(seconds=10))
     yield encoder
     encoder.close()
@@ -120,21 +74,21 @@ def test_vectors_of_another_space_are_never_taken(encoder: RetinaEncoder, retina
         encoder.encode(["a"], None)
 
 
-def test_a_retina_that_is_gone_is_an_outage(encoder: RetinaEncoder, server: Server) -> None:
+def test_a_retina_that_is_gone_is_an_outage(encoder: RetinaEncoder, server: RetinaServer) -> None:
     server.stop()
     with pytest.raises(UnavailableError, match="UNAVAILABLE"):
         encoder.encode(["a"], None)
 
 
 def test_keys_asked_while_retina_is_down_are_filled_once_it_is_back(
-    bench: Bench, server: Server, encoder: RetinaEncoder, retina: FakeRetina
+    bench: Bench, server: RetinaServer, encoder: RetinaEncoder, retina: FakeRetina
 ) -> None:
     server.stop()
     kfc = bench.start(encoder)
     keys = [f"key {i}" for i in range(40)]
     bench.ask([*keys, "gone"], traceparent=TRACE)
     bench.until(lambda: bench.metric("retries_total", reason="retina") > 5, "many failures")
-    revived = Server(retina, server.port)
+    revived = RetinaServer(retina, server.port)
     try:
         bench.until_done()
     finally:
@@ -144,3 +98,56 @@ def test_keys_asked_while_retina_is_down_are_filled_once_it_is_back(
     assert bench.negative("gone")
     assert bench.letters() == []
     assert {metadata["traceparent"] for metadata in retina.metadata} == {TRACE}
+
+
+@pytest.mark.parametrize("code", [grpc.StatusCode.INTERNAL, grpc.StatusCode.RESOURCE_EXHAUSTED])
+def test_a_call_that_is_rejected_fails_the_keys_alone_that_it_is_rejected_for(
+    encoder: RetinaEncoder, retina: FakeRetina, code: grpc.StatusCode
+) -> None:
+    keys = [f"key {i}" for i in range(16)]
+    retina.poison = {keys[3]: code, keys[11]: code}
+    found = encoder.encode(keys, TRACE)
+    causes = {key: outcome for key, outcome in zip(keys, found, strict=True) if isinstance(outcome, Cause)}
+    assert {key: cause.kind for key, cause in causes.items()} == dict.fromkeys(retina.poison, CauseKind.ENCODER_FAILED)
+    assert all(f"{code.name}: poisoned by the test" in cause.detail for cause in causes.values())
+    good = [key for key in keys if key not in retina.poison]
+    assert [outcome for outcome in found if isinstance(outcome, Encoded)] == [
+        Encoded(vector_of(key), b"hash") for key in good
+    ]
+    assert retina.times == dict.fromkeys(good, 1)
+    assert {metadata["traceparent"] for metadata in retina.metadata} == {TRACE}
+
+
+@pytest.mark.parametrize(
+    "code",
+    [grpc.StatusCode.UNAVAILABLE, grpc.StatusCode.DEADLINE_EXCEEDED, grpc.StatusCode.PERMISSION_DENIED],
+)
+def test_a_call_that_fails_for_the_server_alone_is_an_outage(
+    encoder: RetinaEncoder, retina: FakeRetina, code: grpc.StatusCode
+) -> None:
+    retina.poison = {"a": code}
+    with pytest.raises(UnavailableError, match=code.name):
+        encoder.encode(["a", "b"], None)
+
+
+def test_keys_that_every_call_is_rejected_for_become_dead_letters_and_hold_nobody_up(
+    bench: Bench, encoder: RetinaEncoder, retina: FakeRetina
+) -> None:
+    poison = [f"poison {i}" for i in range(bench.settings.max_inflight * 2)]
+    retina.poison = dict.fromkeys(poison, grpc.StatusCode.INTERNAL)
+    keys = [f"key {i}" for i in range(40)]
+    bench.ask([key for pair in zip(keys, [*poison] * 5, strict=True) for key in pair])
+    bench.start(encoder)
+    bench.until_done()
+    assert [bench.embedding(key) is not None for key in keys] == [True] * 40
+    letters = bench.letters()
+    assert {letter.record_key.decode() for letter in letters} == set(poison)
+    assert {letter.attempts for letter in letters} == {5}
+    assert {cause_of_wire(letter.cause).kind for letter in letters} == {CauseKind.ENCODER_FAILED}
+
+
+def test_a_rejected_call_is_halved_only_as_far_as_needed(encoder: RetinaEncoder, retina: FakeRetina) -> None:
+    keys = [f"key {i}" for i in range(16)]
+    retina.poison = {keys[0]: grpc.StatusCode.INTERNAL}
+    encoder.encode(keys, None)
+    assert [len(call) for call in retina.calls] == [16, 8, 4, 2, 1, 1, 2, 4, 8]

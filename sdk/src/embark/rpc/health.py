@@ -32,10 +32,16 @@ class Health:
         """Say SERVING to everyone who asks or watches."""
         self._announce(SERVING)
 
-    def drain(self) -> None:
-        """Say NOT_SERVING to everyone who asks or watches, and end the watches: the server's stop waits for them."""
-        for watch in self._announce(NOT_SERVING):
+    def drain(self) -> bool:
+        """Say NOT_SERVING to everyone who asks or watches, and end the watches: the server's stop waits for them.
+
+        Returns:
+            Whether anybody watched, and takes no further calls here once the news has arrived.
+        """
+        watches = self._announce(NOT_SERVING)
+        for watch in watches:
             watch.end()
+        return bool(watches)
 
     def Check(  # noqa: N802 - named by the proto
         self, request: health_pb2.HealthCheckRequest, context: grpc.ServicerContext

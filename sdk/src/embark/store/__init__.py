@@ -12,7 +12,7 @@ from embark.store.protocols import (
     RolloutStore,
 )
 from embark.store.ranges import Page, TokenRange, split_ring
-from embark.store.rows import Embedding, Negative, Row, expired
+from embark.store.rows import Embedding, Negative, Row, Served, Value, expired
 
 __all__ = [
     "Checkpoints",
@@ -29,7 +29,9 @@ __all__ = [
     "RolloutStore",
     "Row",
     "Search",
+    "Served",
     "TokenRange",
+    "Value",
     "expired",
     "split_ring",
 ]

@@ -17,13 +17,13 @@ from embark.store.cassandra_link import CassandraLink
 from embark.store.cassandra_progress import CassandraCheckpoints
 from embark.store.cassandra_requests import CassandraRequests
 from embark.store.cassandra_ring import WHOLE_RING, groups_by_replica, token_ranges
-from embark.store.cassandra_rows import of_columns
+from embark.store.cassandra_rows import of_columns, served_of
 from embark.store.cassandra_schema import drop_table, ensure_schema, has_progress
 from embark.store.cassandra_search import CassandraSearch
 from embark.store.cassandra_table import Table
 from embark.store.neighbours import Neighbour, Search
 from embark.store.ranges import Page, TokenRange, pages_of
-from embark.store.rows import Row, expired
+from embark.store.rows import Row, Served, expired
 
 # For what no look-up waits for: a write or delete, a page of a scan, a count.
 _PATIENCE: Final = timedelta(seconds=10)
@@ -94,12 +94,24 @@ class CassandraStore:
         table, left = self._link.prepared(Table, space, timeout)
         now = self._clock()
         rows: dict[str, Row] = {}
-        for found in self._requests.run(table.session, self._reads(table, keys), left):
+        for found in self._requests.run(table.session, self._reads(table, table.read_one, table.read_many, keys), left):
             for columns in found.current_rows:
                 row = of_columns(columns)
                 if row is not None and not expired(row, now):
                     rows[row.key] = row
         return rows
+
+    def lookup(self, space: str, keys: Sequence[str], timeout: timedelta) -> dict[str, Served]:
+        """Return what look-ups need of the same rows, from requests for no more than that."""
+        table, left = self._link.prepared(Table, space, timeout)
+        now = self._clock()
+        found: dict[str, Served] = {}
+        for answer in self._requests.run(table.session, self._reads(table, table.lookup_one, table.lookup_many, keys), left):
+            for columns in answer.current_rows:
+                row = served_of(columns, now)
+                if row is not None:
+                    found[columns[0]] = row
+        return found
 
     def scan(self, space: str, page: int = 1000) -> Iterator[Sequence[Row]]:
         """Yield the rows by token range; between two pages nothing is open, here or on the server."""
@@ -150,14 +162,14 @@ class CassandraStore:
         with unavailable_on_failure():
             return self._link.session(_CONNECT_PATIENCE.total_seconds())
 
-    def _reads(self, table: Table, keys: Sequence[str]) -> Iterator[Any]:
+    def _reads(self, table: Table, one: Any, many: Any, keys: Sequence[str]) -> Iterator[Any]:
         if len(keys) == 1:
-            yield table.read_one.bind((keys[0],))
+            yield one.bind((keys[0],))
             return
         asked = list(dict.fromkeys(keys))
         metadata = table.session.cluster.metadata
         for group in groups_by_replica(metadata, self._cassandra.keyspace, asked, _KEYS_A_REQUEST):
-            yield BoundStatement(table.read_many, routing_key=group[0].encode()).bind((group,))
+            yield BoundStatement(many, routing_key=group[0].encode()).bind((group,))
 
     def _fetched(self, space: str, within: TokenRange, page: int) -> Iterator[Sequence[tuple[int, Row | None]]]:
         for found in self._pages(space, "range_page", page, within):

@@ -19,7 +19,7 @@ from typing import Any, Final, Self
 from embark.causes import Cause
 from embark.clock import Micros
 from embark.names import embeddings_table
-from embark.store.rows import GRACE, Embedding, Negative, Row
+from embark.store.rows import GRACE, Embedding, Negative, Row, Served
 
 NEVER: Final = 0
 SLACK: Final = timedelta(minutes=1)
@@ -27,6 +27,8 @@ SLACK: Final = timedelta(minutes=1)
 _MAX_TTL_SECONDS: Final = 20 * 365 * 24 * 60 * 60
 _SPACE: Final = re.compile(r"[0-9a-z_]{1,36}")
 _COLUMNS: Final = "key, vector, cause, content_hash, expires_at, WRITETIME(vector), WRITETIME(cause)"
+# Every column costs the server and the driver, which decodes it in Python; a look-up gets those that it answers with.
+_LOOKED_UP: Final = "key, vector, cause, expires_at"
 _CREATE: Final = """
     CREATE TABLE IF NOT EXISTS {table} (
         key text PRIMARY KEY, vector blob, cause text, content_hash blob, written_at timestamp, expires_at bigint
@@ -38,6 +40,7 @@ WRITE: Final = """INSERT INTO {table} ({more}key, vector, cause, content_hash, w
 _DELETE: Final = "DELETE FROM {table} USING TIMESTAMP ? WHERE key = ?"
 
 Columns = tuple[str, bytes | None, str | None, bytes | None, int | None, Micros | None, Micros | None]
+LookedUp = tuple[str, bytes | None, str | None, int | None]
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,6 +51,8 @@ class Statements:
     drop: str
     read_one: str  # key
     read_many: str  # list of keys
+    lookup_one: str  # key
+    lookup_many: str  # list of keys
     page: str  # token to begin after, last token
     count_page: str  # as page
     range_page: str  # as page; the token comes before the columns
@@ -64,6 +69,8 @@ class Statements:
             drop=f"DROP TABLE IF EXISTS {table}",
             read_one=_READ.format(columns=_COLUMNS, table=table, which="key = ?"),
             read_many=_READ.format(columns=_COLUMNS, table=table, which="key IN ?"),
+            lookup_one=_READ.format(columns=_LOOKED_UP, table=table, which="key = ?"),
+            lookup_many=_READ.format(columns=_LOOKED_UP, table=table, which="key IN ?"),
             page=_READ.format(columns=_COLUMNS, table=table, which=_WITHIN),
             count_page=_READ.format(columns="expires_at, WRITETIME(vector)", table=table, which=_WITHIN),
             range_page=_READ.format(columns=f"token(key), {_COLUMNS}", table=table, which=_WITHIN),
@@ -107,4 +114,14 @@ def of_columns(columns: Columns) -> Row | None:
         return Embedding(key, vector, vector_at, content_hash or b"", expires_at or None)
     if cause and cause_at is not None:
         return Negative(key, Cause.from_text(cause), cause_at, expires_at or NEVER)
+    return None
+
+
+def served_of(columns: LookedUp, now: Micros) -> Served | None:
+    """Return what a look-up needs of the row that of_columns returns; None where it is none, or over at `now`."""
+    _, vector, cause, expires_at = columns
+    if vector is not None:
+        return None if expires_at and expires_at <= now else (vector, expires_at or None)
+    if cause and (expires_at or NEVER) > now:
+        return Cause.from_text(cause), expires_at
     return None

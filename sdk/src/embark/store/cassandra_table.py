@@ -18,6 +18,8 @@ class Table:
     session: Any
     read_one: Any
     read_many: Any
+    lookup_one: Any
+    lookup_many: Any
     page: Any
     count_page: Any
     range_page: Any
@@ -29,13 +31,12 @@ class Table:
         """Prepare the statements of a space; raises the driver's errors."""
         statements = Statements.of(cassandra.keyspace, space)
         read, write = cassandra.consistency.read.value, cassandra.consistency.write.value
-        read_many = prepare(session, statements.read_many, read)
-        # The server reports no routing key for a list of keys; the store gives it with every statement.
-        read_many.routing_key_indexes = [0]
         return cls(
             session=session,
             read_one=prepare(session, statements.read_one, read),
-            read_many=read_many,
+            read_many=_prepare_many(session, statements.read_many, read),
+            lookup_one=prepare(session, statements.lookup_one, read),
+            lookup_many=_prepare_many(session, statements.lookup_many, read),
             page=prepare(session, statements.page, read),
             count_page=prepare(session, statements.count_page, read),
             # Another space is filled from what is read in ranges: it must not miss what a quorum has acknowledged.
@@ -54,4 +55,11 @@ def prepare(session: Any, cql: str, consistency: str) -> Any:
     prepared = session.prepare(cql)
     prepared.consistency_level = ConsistencyLevel.name_to_value[consistency]
     prepared.is_idempotent = True  # each carries its own timestamp or condition
+    return prepared
+
+
+def _prepare_many(session: Any, cql: str, consistency: str) -> Any:
+    prepared = prepare(session, cql, consistency)
+    # The server reports no routing key for a list of keys; the store gives it with every statement.
+    prepared.routing_key_indexes = [0]
     return prepared

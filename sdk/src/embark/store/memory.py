@@ -12,7 +12,7 @@ from embark.errors import ClosedError, UnavailableError
 from embark.store.memory_progress import MemoryCheckpoints
 from embark.store.neighbours import Deadline, Neighbour, Search, search_all
 from embark.store.ranges import Page, TokenRange, pages_of, token_of
-from embark.store.rows import GRACE, Embedding, Row, expired
+from embark.store.rows import GRACE, Embedding, Row, Served, expired, served
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,6 +82,10 @@ class MemoryStore:
         """Return the rows of those keys that have one and whose time is not over."""
         with self._lock:
             return self._alive(space, keys)
+
+    def lookup(self, space: str, keys: Sequence[str], timeout: timedelta) -> dict[str, Served]:
+        """Return what look-ups need of the same rows."""
+        return {key: served(row) for key, row in self.read(space, keys, timeout).items()}
 
     def scan(self, space: str, page: int = 1000) -> Iterator[Sequence[Row]]:
         """Yield the rows of the keys that were there at the start, as they are when their page is made."""

@@ -8,7 +8,7 @@ from embark.clock import Micros
 from embark.store.neighbours import Neighbour, Search
 from embark.store.progress import Progress
 from embark.store.ranges import Page, TokenRange
-from embark.store.rows import Row
+from embark.store.rows import Row, Served
 
 
 class EmbeddingReader(Protocol):
@@ -16,6 +16,10 @@ class EmbeddingReader(Protocol):
 
     def read(self, space: str, keys: Sequence[str], timeout: timedelta) -> dict[str, Row]:
         """Return the rows of those keys that have one and whose time is not over, within `timeout`."""
+        ...
+
+    def lookup(self, space: str, keys: Sequence[str], timeout: timedelta) -> dict[str, Served]:
+        """Return what look-ups need of the rows that `read` would return; it costs less."""
         ...
 
     def scan(self, space: str, page: int = 1000) -> Iterator[Sequence[Row]]:

@@ -40,6 +40,17 @@ class Negative:
 
 Row = Embedding | Negative
 
+Value = bytes | Cause
+"""What a look-up answers with: an embedding's vector, or a negative's cause."""
+
+Served = tuple[Value, Micros | None]
+"""What a look-up needs of a row: its value, and when its time is over (None: never)."""
+
+
+def served(row: Row) -> Served:
+    """Return what a look-up needs of the row."""
+    return row.vector if isinstance(row, Embedding) else row.cause, row.expires_at
+
 
 def expired(row: Row, now: Micros) -> bool:
     """Return whether the row's time is over."""

@@ -11,7 +11,7 @@ from embark.clock import Clock, Micros, micros
 from embark.sqlite import SqliteFile
 from embark.store.neighbours import Deadline, Neighbour, Search, search_all
 from embark.store.ranges import LAST_TOKEN, Page, TokenRange, pages_of
-from embark.store.rows import GRACE, Row
+from embark.store.rows import GRACE, Row, Served, served
 from embark.store.sqlite_parts import change_in_parts
 from embark.store.sqlite_progress import CREATE_PROGRESS, SqliteCheckpoints
 from embark.store.sqlite_rows import Statements, of_columns, to_columns, tombstone
@@ -69,6 +69,10 @@ class SqliteStore:
         with self._file.lend(timeout) as connection:
             found = connection.execute(sql, (asked, self._clock())).fetchall()
         return {columns[0]: of_columns(columns) for columns in found}
+
+    def lookup(self, space: str, keys: Sequence[str], timeout: timedelta) -> dict[str, Served]:
+        """Return what look-ups need of the same rows."""
+        return {key: served(row) for key, row in self.read(space, keys, timeout).items()}
 
     def scan(self, space: str, page: int = 1000) -> Iterator[Sequence[Row]]:
         """Yield the rows in the order of their first writes; between two pages nothing is locked or open."""

@@ -8,7 +8,8 @@ import click
 
 from embark.crd import find_faults, parse_manifest
 from embark.errors import EmbArkError
-from embark.processes import catch_signals, wait_for_stop
+from embark.processes import wait_for_stop
+from embark.signals import catch_signals
 from embark.spec import EmbeddingCache
 from embark_local.compose import run_local
 from embark_local.folders import DATABASE, data_folder

@@ -1,5 +1,10 @@
 """The process of Retina: `python -m retina --settings FILE [--models FOLDER]`."""
 
+from embark.signals import end_on_signals
+
+if __name__ == "__main__":
+    end_on_signals()  # the imports below take a second
+
 import asyncio
 import os
 import signal

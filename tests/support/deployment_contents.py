@@ -1,0 +1,69 @@
+"""What the store and the topic of a deployment hold, read and written past its services."""
+
+from collections.abc import Iterator, Sequence
+from contextlib import closing, contextmanager
+from datetime import timedelta
+
+from deployments import Deployment
+
+from embark.backends import Secrets, open_store, open_topic
+from embark.clock import now
+from embark.store import Embedding
+from embark.store.cassandra import CassandraStore
+from embark.topic import Fill
+from embark.topic.kafka_cluster import KafkaCluster
+from embark.topic.kafka_lag import KafkaOffsets
+from kfc.replays import DeadLetter
+
+_PATIENCE = timedelta(seconds=10)
+_ALL = 100_000
+
+
+def read_vectors(deployment: Deployment, keys: Sequence[str]) -> dict[str, bytes]:
+    """Return the vectors of the keys that are embedded."""
+    with _store_of(deployment) as store:
+        rows = store.read(deployment.settings.kfc.space.id, keys, _PATIENCE)
+    return {key: row.vector for key, row in rows.items() if isinstance(row, Embedding)}
+
+
+def write_embedding(deployment: Deployment, key: str, vector: bytes) -> None:
+    """Write the row of a key that nobody has asked for."""
+    with _store_of(deployment) as store:
+        store.write(deployment.settings.kfc.space.id, [Embedding(key, vector, now())])
+
+
+def read_dead_letters(deployment: Deployment) -> list[DeadLetter]:
+    """Return every dead letter."""
+    with closing(open_topic(deployment.settings.kfc.topic, Secrets())) as topic:
+        return [DeadLetter.of(record) for record in topic.dead_letters().read(_ALL)]
+
+
+def read_fills(deployment: Deployment) -> list[Fill]:
+    """Return everything that was ever asked for."""
+    topic = deployment.settings.kfc.topic
+    # What reads one topic to its end reads the other as well.
+    with closing(open_topic(topic.model_copy(update={"dead_letters": topic.fills}), Secrets())) as fills:
+        return [Fill.from_bytes(record.value) for record in fills.dead_letters().read(_ALL)]
+
+
+def produce_fills(deployment: Deployment, keys: Sequence[str]) -> None:
+    """Ask for keys, with a record for each."""
+    with closing(open_topic(deployment.settings.kfc.topic, Secrets())) as topic:
+        producer = topic.producer()
+        for key in keys:
+            assert producer.produce(key.encode(), Fill(key.encode(), now()).to_bytes(), {})
+        assert producer.close(_PATIENCE) == 0
+
+
+def read_lag(deployment: Deployment) -> int:
+    """Return how many records KFC's group has not committed."""
+    settings = deployment.settings.kfc
+    cluster = KafkaCluster(settings.topic.kafka, None, client_id="tests")
+    with closing(KafkaOffsets(cluster, settings.topic.fills)) as offsets:
+        return offsets.lag(settings.consumer_group, {})
+
+
+@contextmanager
+def _store_of(deployment: Deployment) -> Iterator[CassandraStore]:
+    with closing(open_store(deployment.settings.kfc.store, Secrets())) as store:
+        yield store
