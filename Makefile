@@ -9,10 +9,11 @@ SOURCES := sdk operator services samples tests benchmarks
 export UV_PYTHON_DOWNLOADS := never
 UV = $(shell scripts/uv)
 RUN = $(UV) run --frozen --no-sync
+CLUSTER = PYTHONPATH=tests/cluster:tests/servers:tests/support:samples/models $(RUN) python tests/cluster
 
 .PHONY: help
 help:  ## Say what can be made
-	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
+	@grep -hE '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
 
 .PHONY: sync
 sync:
@@ -29,25 +30,56 @@ demo: models  ## Show photographs go from OOV to their embeddings (ARGS=--fresh 
 
 .PHONY: test
 test: models  ## Unit, contract and pipeline tests, with the real models
-	@$(RUN) pytest -q -m "not integration" $(ARGS)
+	@$(RUN) pytest -q -m "not integration and not cluster and not e2e" $(ARGS)
 
 .PHONY: integration
 integration: models  ## Tests against a real Cassandra and Kafka (needs Java 17 and Maven)
 	@$(RUN) pytest -q -m integration $(ARGS)
 
 .PHONY: servers
-servers: sync  ## Run a Cassandra and a Kafka until Ctrl-C (needs Java 17 and Maven)
-	@$(RUN) python tests/servers/run.py
+servers: sync  ## Run a Cassandra and a Kafka until Ctrl-C (ARGS="--brokers 3 --nodes 2" for more)
+	@$(RUN) python tests/servers/run.py $(ARGS)
+
+.PHONY: cluster
+cluster: sync  ## Run a real Kubernetes here, as root: builds it from Go modules, installs Debian packages it lacks
+	@EMBARK_INSTALL=1 $(CLUSTER)/up.py
+
+.PHONY: cluster-down
+cluster-down: sync  ## Stop that Kubernetes and leave nothing of it
+	@$(CLUSTER)/down.py
+
+.PHONY: cluster-load
+cluster-load: sync  ## Load the archives of make images ARGS="--save out/images" into that Kubernetes
+	@$(CLUSTER)/load.py out/images/*.tar
+
+.PHONY: cluster-test
+cluster-test: sync  ## Tests against a real API server alone (builds it from Go modules, once)
+	@$(CLUSTER)/binaries.py etcd kubernetes
+	@$(RUN) pytest -q -m cluster $(ARGS)
+
+.PHONY: kind
+kind: sync  ## Make a kind cluster instead, where Docker and kind are
+	@$(CLUSTER)/kind_cluster.py
+
+.PHONY: images
+images: sync  ## Build the images of the services and the operator, with Docker or Buildah (ARGS=--help)
+	@EMBARK_INSTALL=1 $(CLUSTER)/images.py $(ARGS)
+
+.PHONY: e2e
+e2e: models  ## Tests on the cluster of KUBECONFIG, or else of kind, or else of make cluster
+	@EMBARK_INSTALL=1 $(CLUSTER)/run_in.py $(KEEP) -- $(RUN) pytest -q -m e2e tests/e2e $(ARGS)
 
 .PHONY: bench
 bench: models  ## Measure against bare baselines in the same run; prints a table, writes out/bench.json
-	@$(RUN) python benchmarks/bench.py $(ARGS)
+	@PYTHONPATH=tests/servers:tests/support $(RUN) python benchmarks/bench.py $(ARGS)
 
 .PHONY: generate
 generate: STUBS ?= sdk/src
-generate: sync  ## Write the gRPC stubs from protos/
+generate: CRDS ?= crds/embark.dev_embeddingcaches.yaml charts/embark/files/embeddingcaches.yaml
+generate: sync  ## Write the gRPC stubs from protos/, the CRD from the spec
 	@$(RUN) python -m grpc_tools.protoc -I protos --python_out=$(STUBS) --mypy_out=quiet:$(STUBS) $(PROTOS)
 	@$(RUN) python -m grpc_tools.protoc -I protos --grpc_python_out=$(STUBS) --mypy_grpc_out=quiet:$(STUBS) $(SERVICES)
+	@$(RUN) python -m embark_operator.crd $(CRDS)
 
 .PHONY: check
 check: sync  ## Format, lint, types, layers, protos, and generated files up to date

@@ -27,9 +27,12 @@ _numbers = count()
 
 @pytest.fixture(scope="module")
 def cluster(api_server: ApiServer) -> Iterator[KubernetesCluster]:
-    with config.new_client_from_config(config_file=str(api_server.kubeconfig)) as client:  # type: ignore[no-untyped-call]
-        with closing(KubernetesCluster(client)) as connected:
-            yield connected
+    path = str(api_server.kubeconfig)
+    with (
+        config.new_client_from_config(config_file=path) as client,  # type: ignore[no-untyped-call]
+        closing(KubernetesCluster(client)) as connected,
+    ):
+        yield connected
 
 
 @pytest.fixture

@@ -9,7 +9,6 @@ import asyncio
 import logging
 import socket
 import sys
-import threading
 import time
 import uuid
 from contextlib import ExitStack
@@ -61,18 +60,21 @@ def run(asked: Asked) -> None:
         if not stopping.is_set():
             fenced = FencedCluster(cluster, lease.check, metrics.count_write)
             reconciler = Reconciler(fenced, PodServices(Listen().probes_port), asked.options, _utc)
-            asyncio.run(reconcile_all(asked, Passes(reconciler.reconcile, metrics), metrics, leadership.lost))
+            asyncio.run(reconcile_all(asked, Passes(reconciler.reconcile, metrics), metrics, leadership))
         if leadership.lost.is_set():
             raise LeaseLostError("the lease was lost; this process ends, and starts anew as a standby")
 
 
-async def reconcile_all(asked: Asked, passes: Passes, metrics: Metrics, lost: threading.Event) -> None:
+async def reconcile_all(asked: Asked, passes: Passes, metrics: Metrics, leadership: Leadership) -> None:
     """Watch and reconcile until a signal comes or the lease is lost."""
     queue: WorkQueue[Key] = WorkQueue(passes.make, first_backoff=1.0, most_backoff=60.0)
     caches = Caches(queue)
     metrics.watch(lambda: len(queue), lambda: len(caches))
     stop = asyncio.Event()
-    work = (queue.run(WORKERS), caches.resync(asked.options.resync), relay(lost, stop))
+    loop = asyncio.get_running_loop()
+    # kopf would wait for the lease's own event in a thread that never ends.
+    leadership.call_when_lost(lambda: loop.call_soon_threadsafe(stop.set))
+    work = (queue.run(WORKERS), caches.resync(asked.options.resync))
     tasks = [asyncio.create_task(part) for part in work]
     try:
         await kopf.operator(
@@ -87,13 +89,6 @@ async def reconcile_all(asked: Asked, passes: Passes, metrics: Metrics, lost: th
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
-
-
-async def relay(lost: threading.Event, stop: asyncio.Event) -> None:
-    """Set `stop` once `lost` is set; kopf would wait for a threading.Event in a thread that never ends."""
-    while not lost.is_set():
-        await asyncio.sleep(STANDBY_SECONDS)
-    stop.set()
 
 
 def _utc() -> datetime:

@@ -2,6 +2,7 @@
 
 import logging
 import threading
+from collections.abc import Callable
 from typing import Final
 
 from embark_operator.leases import RETRY_SECONDS, Lease
@@ -17,11 +18,20 @@ class Leadership:
         self.held: Final = threading.Event()
         self.lost: Final = threading.Event()
         """Set for good when the lease was held and is not any more: the process must end."""
+        self._guard: Final = threading.Lock()
+        self._calls: Final[list[Callable[[], object]]] = []
         self._thread: Final = threading.Thread(target=self._keep, name="lease", daemon=True)
 
     def start(self) -> None:
         """Begin to try."""
         self._thread.start()
+
+    def call_when_lost(self, call: Callable[[], object]) -> None:
+        """Call `call` on the lease's thread when the lease is lost, or now if it is."""
+        with self._guard:
+            self._calls.append(call)
+            if self.lost.is_set():
+                call()
 
     def stop(self) -> None:
         """Give the lease up."""
@@ -37,6 +47,9 @@ class Leadership:
                 self.held.set()
             elif self.held.is_set() and not holds:
                 self._log.error("the lease is lost: another operator is the active one")
-                self.lost.set()
+                with self._guard:
+                    self.lost.set()
+                    for call in self._calls:
+                        call()
                 return
             self._stopping.wait(RETRY_SECONDS)

@@ -32,8 +32,8 @@ def model_path(folder: Path, digest: str) -> Path:
 def obtain(model: ModelFile, folder: Path, log: logging.Logger) -> Path:
     """Return the path of a file with exactly the digest that the cache names.
 
-    A model that is not in `folder` is downloaded from its URI by fsspec (https, http, s3, gs, file) and appears there whole
-    or not at all.
+    A model that is not in `folder` is downloaded from its URI by fsspec (https, http, s3, gs, file) and appears there
+    whole or not at all.
 
     Raises:
         RefusedError: the file there, or what was downloaded, has another digest (the message names both), or it could

@@ -1,0 +1,38 @@
+"""The pytest plugin of tests against a real API server: `api_server`, and `api_server_with_controllers`."""
+
+import os
+from collections.abc import Iterator
+
+import pytest
+from api_server import ApiServer
+from api_server import api_server as running_api_server
+from binaries import NotBuiltError, built, ensure_built
+from go_modules import ETCD, KUBERNETES
+
+
+@pytest.fixture(scope="session")
+def api_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ApiServer]:
+    """An API server that all tests of the session share: nothing acts on what is in it but the test."""
+    require_programs()
+    with running_api_server(tmp_path_factory.mktemp("api-server")) as server:
+        yield server
+
+
+@pytest.fixture(scope="session")
+def api_server_with_controllers(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ApiServer]:
+    """As `api_server`, with kube-controller-manager: ReplicaSets, garbage collection, namespaces that go away."""
+    folder = tmp_path_factory.mktemp("api-server-with-controllers")
+    require_programs()
+    with running_api_server(folder, controllers=True) as server:
+        yield server
+
+
+def require_programs() -> None:
+    """Skip the test when the programs of a cluster are not in the cache folder; in CI, build them first."""
+    for module in (ETCD, KUBERNETES):
+        if os.environ.get("CI"):
+            ensure_built(module, os.environ, print)
+        try:
+            built(module, os.environ)
+        except NotBuiltError as error:
+            pytest.skip(str(error))

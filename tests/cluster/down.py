@@ -1,0 +1,26 @@
+"""Stops the cluster of this machine and removes all of it: `make cluster-down`."""
+
+import os
+import sys
+
+from commands import ClusterError
+from node_down import take_down
+from nodes import Node
+
+
+def main() -> int:
+    """Take the node down, or what is left of it; return the exit status."""
+    if os.geteuid():
+        print("error: the cluster is root's", file=sys.stderr)
+        return 1
+    try:
+        take_down(Node())
+    except ClusterError as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 1
+    print("No cluster is here now.")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

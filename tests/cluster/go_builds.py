@@ -1,0 +1,83 @@
+"""Builds a Go module's commands with the ordinary Go client, as a user of the module would; binaries.py calls it.
+
+`go install path@version` refuses modules that replace their own parts, as Kubernetes and etcd do. So each is required
+by a small module of ours, which needs the same replacements under their published versions.
+"""
+
+import json
+import shutil
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+from commands import ClusterError, output_of
+from go_modules import GoModule
+
+# Kubernetes v1.X.Y publishes its staging modules as v0.X.Y.
+_STAGING = "k8s.io/"
+
+
+class MissingGoError(ClusterError):
+    """There is no Go client; the message says where it is from."""
+
+
+def build(module: GoModule, folder: Path, environment: Mapping[str, str], report: Callable[[str], None]) -> Path:
+    """Build the module's commands and return the folder of the files, which is within `folder`.
+
+    `report` gets a line for each step. The caches of modules and of objects are in `folder` too, gigabytes that go when
+    the caller removes it.
+
+    Raises:
+        MissingGoError: there is no `go`.
+        CommandFailedError: the module could not be fetched or built.
+    """
+    go = shutil.which("go", path=environment.get("PATH"))
+    if go is None:
+        raise MissingGoError(f"building {module.name} needs the Go client on the PATH: https://go.dev/dl/")
+    made, work = folder / "bin", folder / "module"
+    made.mkdir()
+    work.mkdir()
+    variables = dict(environment) | _variables(folder)
+    report(f"{module.name} {module.version}: fetching {module.path} …")
+    (work / "go.mod").write_text(_module_file(module, _published(go, module, work, variables)))
+    flags = " ".join(["-s", "-w", *(f"-X {name}={value}" for name, value in module.variables.items())])
+    for command, package in module.commands.items():
+        report(f"{module.name} {module.version}: building {command} …")
+        output_of(
+            [go, "build", "-ldflags", flags, "-o", str(made / command), package], folder=work, environment=variables
+        )
+    return made
+
+
+def _variables(folder: Path) -> dict[str, str]:
+    return {
+        "CGO_ENABLED": "0",
+        "GOTOOLCHAIN": "local",
+        # Read-only modules, Go's default, could not be removed with the folder.
+        "GOFLAGS": "-mod=mod -modcacherw -buildvcs=false -trimpath",
+        "GOCACHE": str(folder / "objects"),
+        "GOMODCACHE": str(folder / "modules"),
+        "GOWORK": "off",
+    }
+
+
+def _published(go: str, module: GoModule, work: Path, variables: Mapping[str, str]) -> dict[str, Any]:
+    """Return the module's own go.mod, as JSON."""
+    downloaded = json.loads(
+        output_of(
+            [go, "mod", "download", "-json", f"{module.path}@{module.version}"], folder=work, environment=variables
+        )
+    )
+    parsed: dict[str, Any] = json.loads(
+        output_of([go, "mod", "edit", "-json", downloaded["GoMod"]], folder=work, environment=variables)
+    )
+    return parsed
+
+
+def _module_file(module: GoModule, published: Mapping[str, Any]) -> str:
+    lines = ["module cluster", f"go {published['Go']}", f"require {module.path} {module.version}"]
+    for replaced in published.get("Replace") or ():
+        old = replaced["Old"]["Path"]
+        if module.path == "k8s.io/kubernetes" and old.startswith(_STAGING):
+            lines.append(f"replace {old} => {old} v0{module.version.removeprefix('v1')}")
+    return "".join(f"{line}\n" for line in lines)

@@ -1,0 +1,68 @@
+"""Base images without a registry: a minimal Debian with some packages, for Buildah; images.py asks for them."""
+
+import hashlib
+import tempfile
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+from cache_folder import default_folder
+from commands import output_of
+from image_builders import Buildah, Image
+
+_SUITE: Final = "bookworm"
+
+
+@dataclass(frozen=True)
+class Base:
+    """A Debian with `packages`."""
+
+    name: str
+    packages: tuple[str, ...]
+
+    @property
+    def tag(self) -> str:
+        """What tells two versions of it apart."""
+        return hashlib.sha256(" ".join((_SUITE, *self.packages)).encode()).hexdigest()[:12]
+
+
+# pip is what scripts/uv installs uv with.
+PYTHON: Final = Base("python-base", ("python3-pip", "ca-certificates"))
+JAVA: Final = Base("java-base", ("openjdk-17-jre-headless",))
+
+
+def ensure_base(base: Base, builder: Buildah, environment: Mapping[str, str], report: Callable[[str], None]) -> str:
+    """Return the name of the base image in Buildah's storage, made first where it is not there.
+
+    Raises:
+        CommandFailedError: mmdebstrap or Buildah failed.
+    """
+    image = Image(f"localhost/embark/{base.name}:{base.tag}")
+    if not builder.holds(image.reference):
+        archive = _ensure_archive(base, default_folder(environment) / "images", report)
+        with tempfile.TemporaryDirectory() as folder:
+            dockerfile = Path(folder) / "Dockerfile"
+            dockerfile.write_text(f"FROM scratch\nADD {archive.name} /\n")
+            builder.build(image, dockerfile, archive.parent)
+    return image.reference
+
+
+def _ensure_archive(base: Base, folder: Path, report: Callable[[str], None]) -> Path:
+    archive = folder / f"{base.name}-{base.tag}.tar"
+    if not archive.exists():
+        report(f"{base.name}: a Debian {_SUITE} with {' '.join(base.packages)} …")
+        folder.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryDirectory(dir=folder, prefix=f".{base.name}-") as fresh:
+            made = Path(fresh) / "base.tar"
+            command = [
+                "mmdebstrap",
+                "--quiet",
+                "--variant=minbase",
+                "--dpkgopt=force-unsafe-io",
+                f"--include={','.join(base.packages)}",
+                _SUITE,
+            ]
+            output_of([*command, str(made)])
+            made.replace(archive)
+    return archive

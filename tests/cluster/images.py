@@ -1,0 +1,113 @@
+"""Builds the project's images, with Docker or Buildah: `make images ARGS=…`.
+
+`--cuda` adds the variant of Retina for GPUs. `--e2e` adds what only the e2e tests run: the sample photographs and
+models over HTTP and, with Buildah, a Cassandra and a Kafka. `--save` writes an archive of each into a folder.
+"""
+
+import argparse
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Final
+
+from cache_folder import default_folder
+from cassandra_server import reach_options
+from commands import ClusterError
+from debian_packages import IMAGES, ensure_installed
+from image_bases import JAVA, PYTHON, ensure_base
+from image_builders import Buildah, Builder, Docker, Image, docker_answers
+from maven_jars import FetchError, MissingToolsError, server_jars
+
+ROOT: Final = Path(__file__).parents[2]
+_OWN: Final = Path(__file__).parent / "images"
+_SERVERS: Final = ROOT / "tests" / "servers"
+PREFIX: Final = "localhost/embark"
+DOCKERFILES: Final = {
+    "embark": "services/embark/Dockerfile",
+    "kfc": "services/kfc/Dockerfile",
+    "retina": "services/retina/Dockerfile",
+    "operator": "operator/Dockerfile",
+}
+
+
+def report(line: str) -> None:
+    """Say what is being done."""
+    print(line, flush=True)
+
+
+def image_tag() -> str:
+    """Return the tag of git that the working tree is at, or `dev`."""
+    command = ["git", "describe", "--tags", "--exact-match", "--dirty=-dev"]
+    ran = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+    return ran.stdout.strip() or "dev"
+
+
+def build_images(asked: argparse.Namespace) -> Iterator[tuple[Builder, Image]]:
+    """Build what is asked for, and yield each image with who built it.
+
+    Raises:
+        MissingPackagesError: there is neither Docker nor Buildah.
+        CommandFailedError: a build failed.
+    """
+    builder: Docker | Buildah
+    if docker_answers():
+        builder, bases = Docker(), {}
+    else:
+        ensure_installed(IMAGES, os.environ, report)
+        builder = Buildah()
+        bases = {"BASE_IMAGE": ensure_base(PYTHON, builder, os.environ, report)}
+    for name, dockerfile in DOCKERFILES.items():
+        yield _build(builder, Image(f"{asked.prefix}/{name}:{asked.tag}", bases), ROOT / dockerfile, ROOT)
+    if asked.cuda:
+        image = Image(f"{asked.prefix}/retina:{asked.tag}-cuda", {**bases, "RUNTIME": "cuda"})
+        yield _build(builder, image, ROOT / DOCKERFILES["retina"], ROOT)
+    if asked.e2e:
+        folders = {"photos": ROOT / "samples" / "photos", "models": default_folder(os.environ) / "models"}
+        samples = Image(f"{asked.prefix}/samples:{asked.tag}", bases, folders)
+        yield _build(builder, samples, _OWN / "samples" / "Dockerfile", _OWN / "samples")
+        if isinstance(builder, Buildah):
+            yield from _build_servers(builder, asked.prefix)
+
+
+def _build_servers(builder: Buildah, prefix: str) -> Iterator[tuple[Builder, Image]]:
+    java = {"BASE_IMAGE": ensure_base(JAVA, builder, os.environ, report)}
+    for name in ("cassandra", "kafka"):
+        jars = server_jars(name, os.environ)
+        version = jars.name.split("-")[1]
+        arguments = java if name == "kafka" else {**java, "JAVA_OPTIONS": " ".join(reach_options())}
+        image = Image(f"{prefix}/{name}:{version}", arguments, {"jars": jars, "servers": _SERVERS})
+        yield _build(builder, image, _OWN / name / "Dockerfile", _OWN / name)
+
+
+def _build(builder: Builder, image: Image, dockerfile: Path, context: Path) -> tuple[Builder, Image]:
+    report(f"building {image.reference} …")
+    builder.build(image, dockerfile, context)
+    return builder, image
+
+
+def main() -> int:
+    """Build as the command line asks; return the exit status."""
+    parser = argparse.ArgumentParser(description="Build EmbArk's images with Docker or Buildah.")
+    parser.add_argument("--prefix", default=PREFIX, help="what the names begin with (default: %(default)s)")
+    parser.add_argument("--tag", default=image_tag(), help="(default: git's tag, or dev; here %(default)s)")
+    parser.add_argument("--cuda", action="store_true", help="also Retina with onnxruntime-gpu, tagged TAG-cuda")
+    parser.add_argument("--e2e", action="store_true", help="also what the e2e tests run besides")
+    parser.add_argument("--save", type=Path, metavar="FOLDER", help="write an archive of each image into it")
+    asked = parser.parse_args()
+    try:
+        for builder, image in build_images(asked):
+            if asked.save:
+                asked.save.mkdir(parents=True, exist_ok=True)
+                name = image.reference.removeprefix(f"{asked.prefix}/").replace(":", "-")
+                report(f"saving {asked.save / name}.tar …")
+                builder.save(image.reference, asked.save / f"{name}.tar")
+    except (ClusterError, FetchError, MissingToolsError) as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 1
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,87 @@
+"""A kind cluster in Docker, for machines that have both: `make kind`; run_in.py makes one too.
+
+kind brings CoreDNS. metrics-server comes as on our own node: built from its Go module, loaded, applied.
+"""
+
+import os
+import sys
+import tempfile
+from collections.abc import Callable, Iterable, Mapping
+from pathlib import Path
+
+from binaries import ensure_built
+from cache_folder import default_folder
+from commands import ClusterError, output_of
+from go_modules import METRICS_SERVER
+from kubeconfigs import Kubectl
+from node_up import ADDONS
+from program_images import write_image
+
+NAME = "embark"
+_CONFIG = Path(__file__).with_name("kind.yaml")
+
+
+def bring_up_kind(environment: Mapping[str, str], report: Callable[[str], None]) -> Path:
+    """Make the kind cluster unless it is there, and return the path of its kubeconfig.
+
+    Raises:
+        ClusterError: kind failed, or metrics-server could not be built or applied.
+    """
+    kubeconfig = default_folder(environment) / "kind" / "kubeconfig"
+    kubeconfig.parent.mkdir(parents=True, exist_ok=True)
+    if NAME in _kind("get", "clusters").split():
+        _kind("export", "kubeconfig", f"--name={NAME}", f"--kubeconfig={kubeconfig}")
+        return kubeconfig
+    report("making a kind cluster …")
+    _kind("create", "cluster", f"--config={_CONFIG}", f"--kubeconfig={kubeconfig}", "--wait=180s")
+    program = ensure_built(METRICS_SERVER, environment, report) / "metrics-server"
+    with tempfile.TemporaryDirectory() as folder:
+        archive = Path(folder) / "metrics-server.tar"
+        load_into_kind([write_image(program, [], "localhost/metrics-server:dev", archive)])
+    Kubectl(Path("kubectl"), kubeconfig)("apply", f"--filename={ADDONS / 'metrics-server'}.yaml")
+    return kubeconfig
+
+
+def load_into_kind(archives: Iterable[Path]) -> None:
+    """Load archives of images into the cluster's node.
+
+    Raises:
+        CommandFailedError: kind failed.
+    """
+    for archive in archives:
+        _kind("load", "image-archive", str(archive), f"--name={NAME}")
+
+
+def remove_kind() -> None:
+    """Delete the cluster.
+
+    Raises:
+        CommandFailedError: kind failed.
+    """
+    _kind("delete", "cluster", f"--name={NAME}")
+
+
+def _kind(*arguments: str) -> str:
+    return output_of(["kind", *arguments])
+
+
+def main() -> int:
+    """Make the cluster and say how to use it; return the exit status."""
+    try:
+        kubeconfig = bring_up_kind(os.environ, lambda line: print(line, flush=True))
+    except FileNotFoundError as error:
+        print(
+            f"error: {error.filename} is not installed; without Docker and kind there is `make cluster`",
+            file=sys.stderr,
+        )
+        return 1
+    except ClusterError as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 1
+    print(f"kubeconfig  {kubeconfig}")
+    print(f"stop        kind delete cluster --name={NAME}")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

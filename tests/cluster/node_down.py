@@ -1,0 +1,39 @@
+"""Takes the node down, whatever state it is in, and leaves the machine as it was; down.py and up.py call it."""
+
+import shutil
+
+from node_cgroups import remove_cgroups
+from node_networks import remove_network
+from node_processes import end
+from node_remains import end_shims, restore_machine, unmount_all
+from nodes import Node
+
+# The kubelet first: it would start again what is ended.
+_ORDER = (
+    "kubelet",
+    "kube-proxy",
+    "kube-scheduler",
+    "kube-controller-manager",
+    "containerd",
+    "kube-apiserver",
+    "etcd",
+)
+
+
+def take_down(node: Node) -> None:
+    """End the node's processes and pods and remove its network, mounts, control groups and folder.
+
+    May be called again where it was cut short.
+
+    Raises:
+        ClusterError: a pod's processes did not go away, or a mount or the network.
+    """
+    for name in _ORDER:
+        end(node, name)
+    end_shims(node)
+    remove_cgroups(node)
+    unmount_all(node)
+    remove_network(node)
+    restore_machine(node)
+    if node.root.exists():
+        shutil.rmtree(node.root)

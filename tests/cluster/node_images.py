@@ -1,0 +1,36 @@
+"""Images in the node's containerd: its own, and archives that run_in.py brings."""
+
+import shutil
+import tempfile
+from collections.abc import Iterable
+from pathlib import Path
+
+from commands import output_of
+from nodes import Node
+from program_images import write_image
+
+
+def load_images(node: Node, archives: Iterable[Path]) -> None:
+    """Load archives (of OCI's or Docker's form) into the node, where pods find them under the names they carry.
+
+    Raises:
+        CommandFailedError: containerd did not take one.
+    """
+    for archive in archives:
+        command = ["ctr", f"--address={node.socket}", "--namespace=k8s.io", "images", "import", str(archive)]
+        output_of(command)
+
+
+def load_own_images(node: Node, coredns: Path, metrics_server: Path) -> None:
+    """Load what the node itself runs: the pause container of every pod, CoreDNS and metrics-server."""
+    catatonit = Path(shutil.which("catatonit") or "")
+    with tempfile.TemporaryDirectory(dir=node.root) as folder:
+        archives = [
+            write_image(program, arguments, f"localhost/{name}:dev", Path(folder) / f"{name}.tar")
+            for name, program, arguments in (
+                ("pause", catatonit, ["-P"]),
+                ("coredns", coredns, []),
+                ("metrics-server", metrics_server, []),
+            )
+        ]
+        load_images(node, archives)

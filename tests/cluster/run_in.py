@@ -1,0 +1,127 @@
+"""Runs a command against a cluster: `make e2e` runs the tests with it.
+
+The cluster is the one of KUBECONFIG, or of kind, or our own (choose.py). To the latter two it brings the images of the
+working tree. One that it started it takes down at the end, unless --keep is given. The command finds in its environment
+
+KUBECONFIG      the cluster; it runs in the network namespace where that answers
+EMBARK_IMAGES   what the names of the project's images begin with
+EMBARK_TAG      their tag
+EMBARK_BACKENDS what the names of Cassandra's and Kafka's images begin with; unset where the chart's own can be pulled
+PATH            with kubectl and helm
+"""
+
+import argparse
+import os
+import shutil
+import subprocess
+import sys
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from binaries import ensure_built
+from choose import Choice, choose_cluster
+from commands import ClusterError
+from go_modules import HELM, KUBERNETES
+from image_builders import docker_answers
+from images import PREFIX, ROOT, image_tag
+from images import report as report_line
+from kind_cluster import bring_up_kind, load_into_kind, remove_kind
+from node_down import take_down
+from node_images import load_images
+from nodes import Node
+from up import is_up, start_cluster
+
+ARCHIVES = ROOT / "out" / "images"
+
+
+@dataclass(frozen=True)
+class Access:
+    """How a command reaches the cluster: what it begins with, and what is added to its environment."""
+
+    prefix: Sequence[str] = ()
+    environment: Mapping[str, str] = field(default_factory=dict)
+
+
+@contextmanager
+def cluster(choice: Choice, *, keep: bool) -> Iterator[Access]:
+    """Yield access to the chosen cluster, with the images of the working tree in it where it is made here."""
+    if choice is Choice.GIVEN:
+        yield Access(environment=_with_path(_helm()))
+    elif choice is Choice.KIND:
+        kubeconfig = bring_up_kind(os.environ, report_line)
+        try:
+            load_into_kind(_build_archives())
+            yield Access(environment={"KUBECONFIG": str(kubeconfig), **_images(), **_with_path(_helm())})
+        finally:
+            if not keep:
+                remove_kind()
+    else:
+        with _own_cluster(keep=keep) as access:
+            yield access
+
+
+@contextmanager
+def _own_cluster(*, keep: bool) -> Iterator[Access]:
+    node = Node()
+    was_up = is_up(node)
+    programs = [ensure_built(KUBERNETES, os.environ, report_line), ensure_built(HELM, os.environ, report_line)]
+    archives = _build_archives()
+    start_cluster(node)
+    try:
+        report_line("loading the images …")
+        load_images(node, archives)
+        backends = {"EMBARK_BACKENDS": PREFIX}
+        kubeconfig = {"KUBECONFIG": str(node.kubeconfig)}
+        yield Access(node.inside, {**kubeconfig, **_images(), **backends, **_with_path(programs)})
+    finally:
+        if not (keep or was_up):
+            take_down(node)
+
+
+def _build_archives() -> list[Path]:
+    shutil.rmtree(ARCHIVES, ignore_errors=True)
+    command = [sys.executable, str(Path(__file__).with_name("images.py")), "--e2e", f"--save={ARCHIVES}"]
+    if subprocess.run(command, check=False).returncode:
+        raise ClusterError("there is nothing to run the tests with: the images could not be built")
+    return sorted(ARCHIVES.glob("*.tar"))
+
+
+def _images() -> Mapping[str, str]:
+    return {"EMBARK_IMAGES": PREFIX, "EMBARK_TAG": image_tag()}
+
+
+def _helm() -> list[Path]:
+    return [] if shutil.which("helm") else [ensure_built(HELM, os.environ, report_line)]
+
+
+def _with_path(folders: Sequence[Path]) -> Mapping[str, str]:
+    return {"PATH": os.pathsep.join([*map(str, folders), os.environ["PATH"]])}
+
+
+def main() -> int:
+    """Run the command that the command line gives; return its exit status."""
+    parser = argparse.ArgumentParser(description="Run a command against a cluster.")
+    parser.add_argument("--keep", action="store_true", help="leave a cluster that was started here running")
+    parser.add_argument("command", nargs=argparse.REMAINDER)
+    asked = parser.parse_args()
+    command = [part for part in asked.command if part != "--"]
+    try:
+        choice = choose_cluster(
+            os.environ,
+            has_kind=shutil.which("kind") is not None,
+            docker_answers=docker_answers(),
+            is_root=os.geteuid() == 0,
+        )
+        report_line(f"Running in {choice.value}.")
+        with cluster(choice, keep=asked.keep) as access:
+            environment = {**os.environ, **access.environment}
+            return subprocess.run([*access.prefix, *command], env=environment, check=False).returncode
+    except ClusterError as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,63 @@
+"""Starts a real Kubernetes of one node on this machine: `make cluster`."""
+
+import os
+import sys
+
+from commands import ClusterError
+from debian_packages import CLUSTER, ensure_installed
+from node_down import take_down
+from node_processes import find
+from node_up import bring_up, ensure_programs, kubectl_of
+from nodes import Node
+
+
+def report(line: str) -> None:
+    """Say what is being done."""
+    print(line, flush=True)
+
+
+def is_up(node: Node) -> bool:
+    """Tell whether the node's API server runs."""
+    server = find(node, "kube-apiserver")
+    return server is not None and server.is_alive()
+
+
+def start_cluster(node: Node) -> None:
+    """Start the node's cluster, or say that it runs; one that cannot be started is taken down again."""
+    ensure_installed(CLUSTER, os.environ, report)
+    programs = ensure_programs(os.environ, report)
+    if is_up(node):
+        report("A cluster runs already.")
+        return
+    if node.root.exists():
+        report(f"removing what is left of a cluster in {node.root} …")
+        take_down(node)
+    try:
+        bring_up(node, programs, report)
+    except BaseException:
+        take_down(node)
+        raise
+    report("The cluster is ready.")
+
+
+def main() -> int:
+    """Start the cluster and say how to use it; return the exit status."""
+    if os.geteuid():
+        print("error: the cluster makes namespaces and mounts, which only root may", file=sys.stderr)
+        return 1
+    node = Node()
+    try:
+        start_cluster(node)
+    except ClusterError as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 1
+    print(f"kubeconfig  {node.kubeconfig}")
+    print(f"kubectl     {' '.join(map(str, kubectl_of(node).command))}")
+    print(f"a shell     {' '.join(node.inside)} env KUBECONFIG={node.kubeconfig} $SHELL")
+    print(f"logs        {node.logs}")
+    print("stop        make cluster-down")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
