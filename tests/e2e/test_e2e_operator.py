@@ -1,13 +1,16 @@
 """The operator's release: what it may do, what an upgrade leaves alone, what an uninstall leaves behind."""
 
 import json
+from pathlib import Path
 
 import pytest
 from e2e_caches import Cache
-from e2e_cluster import Kubernetes, Release
+from e2e_cluster import Kubernetes, Release, chart_before
 from e2e_objects import photos_cache
+from eventually import eventually
 
 pytestmark = pytest.mark.e2e
+SEEN = 120.0
 
 # What a look at its code and its log of requests says that it does.
 USED = {
@@ -51,17 +54,44 @@ def test_the_operator_may_do_what_it_does_and_nothing_else(cluster: Kubernetes, 
     assert found == USED
 
 
-def test_an_upgrade_that_changes_no_settings_restarts_no_service(
-    cluster: Kubernetes, release: Release, namespace: str
+def test_an_upgrade_from_the_commit_before_restarts_no_service(
+    cluster: Kubernetes, release: Release, namespace: str, tmp_path: Path
 ) -> None:
+    release.install(chart_before(tmp_path))
     cluster.apply(namespace, photos_cache("kept"))
     cache = Cache(cluster, namespace, "kept")
     cache.await_ready()
-    before = {pod["metadata"]["uid"] for name in ("embark", "kfc", "retina") for pod in cache.pods(name)}
-    Release(
-        cluster, release.namespace, release.name, {**release.values, "podAnnotations": {"upgraded": "yes"}}
-    ).install()
+    before = _pods(cache)
+    upgraded = {**release.values, "podAnnotations": {"upgraded": "yes"}}
+    Release(cluster, release.namespace, release.name, upgraded).install()
     cluster.kubectl("annotate", f"-n={namespace}", "embc/kept", "looked-at=again")
-    cache.await_ready()
-    after = {pod["metadata"]["uid"] for name in ("embark", "kfc", "retina") for pod in cache.pods(name)}
-    assert after == before
+    cluster.apply(namespace, photos_cache("after"))
+    Cache(cluster, namespace, "after").await_ready()  # so the new operator has been at work
+    assert _pods(cache) == before
+    for name in ("kept", "after"):
+        cluster.kubectl("delete", f"-n={namespace}", "embc", name, "--timeout=120s")
+
+
+def test_an_uninstall_leaves_the_resource_alone_and_nothing_that_waits_for_the_operator(
+    cluster: Kubernetes, release: Release
+) -> None:
+    with cluster.namespace("orphans") as orphans:
+        cluster.apply(orphans, photos_cache("left"))
+        eventually(lambda: cluster.get(orphans, "deployments")["items"], SEEN, "its children")
+        release.uninstall()
+        try:
+            kinds = "customresourcedefinitions,clusterroles,clusterrolebindings"
+            mine = f"-l=app.kubernetes.io/instance={release.name}"
+            left = cluster.kubectl("get", kinds, mine, "-o=name").split()
+            assert left == ["customresourcedefinition.apiextensions.k8s.io/embeddingcaches.embark.dev"]
+            namespaced = "all,serviceaccounts,roles,rolebindings,configmaps"
+            eventually(lambda: not cluster.get(release.namespace, namespaced, mine)["items"], SEEN, "all is gone")
+            cluster.kubectl("delete", f"-n={orphans}", "embc", "left", "--timeout=60s")
+            eventually(lambda: not cluster.get(orphans, "deployments,pods")["items"], SEEN, "its children are gone")
+            cluster.apply(orphans, photos_cache("last"))  # goes with its namespace
+        finally:
+            release.install()
+
+
+def _pods(cache: Cache) -> set[str]:
+    return {pod["metadata"]["uid"] for name in ("embark", "kfc", "retina") for pod in cache.pods(name)}

@@ -56,7 +56,7 @@ def test_a_dead_letter_that_is_replayed_is_filled_once_its_origin_is_back(
     deployment: Deployment, kafka: KafkaServer
 ) -> None:
     retry = Retry(max_attempts=2, initial_backoff=timedelta(milliseconds=100))
-    hasty = deployment.changed(kfc={"topic": deployment.settings.kfc.topic.model_copy(update={"retry": retry})})
+    hasty = deployment.changed(kfc={"retry": retry})
     (port,) = free_ports("127.0.0.1", 1)
     key = f"http://127.0.0.1:{port}/chelsea.jpg"
     assert run_schema(hasty.settings.kfc, hasty.folder) == [0]

@@ -3,6 +3,7 @@
 import json
 import os
 import subprocess
+import tarfile
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -94,6 +95,15 @@ def kubernetes(environment: Mapping[str, str]) -> Kubernetes:
         tag=environment.get("EMBARK_TAG", "0.1.0"),
         backends=environment.get("EMBARK_BACKENDS", ""),
     )
+
+
+def chart_before(folder: Path) -> Path:
+    """Return the operator's chart as it was in the commit before, written into a folder."""
+    archive = folder / "chart.tar"
+    run(["git", "-C", str(ROOT), "archive", "HEAD~1", "charts/embark", f"--output={archive}"])
+    with tarfile.open(archive) as tar:
+        tar.extractall(folder, filter="data")
+    return folder / "charts" / "embark"
 
 
 def run(command: Sequence[str], stdin: str = "") -> str:

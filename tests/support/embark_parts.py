@@ -17,7 +17,7 @@ from embark.clock import Clock, Micros
 from embark.errors import UnavailableError
 from embark.settings import EmbArkSettings, Listen, settings_for
 from embark.spec import EmbeddingCache
-from embark.store import Embedding, Row
+from embark.store import Embedding, Row, Served
 from embark.store.memory import MemoryStore
 from embark.topic import Fill, FillProducer, Losses
 from embark.v1 import embark_pb2 as pb
@@ -69,14 +69,21 @@ class CommandedStore(FaultyStore):
         self.gate.set()
 
     def read(self, space: str, keys: Sequence[str], timeout: timedelta) -> dict[str, Row]:
-        self.reads.append(keys)
-        if not self.gate.wait(timeout.total_seconds()):
-            raise UnavailableError("store", "no answer in time")
+        self._pass_gate(keys, timeout)
         return super().read(space, keys, timeout)
+
+    def lookup(self, space: str, keys: Sequence[str], timeout: timedelta) -> dict[str, Served]:
+        self._pass_gate(keys, timeout)
+        return super().lookup(space, keys, timeout)
 
     def delete(self, space: str, keys: Sequence[str], at: Micros) -> None:
         super().delete(space, keys, at)
         self.deletes.append((space, keys, at))
+
+    def _pass_gate(self, keys: Sequence[str], timeout: timedelta) -> None:
+        self.reads.append(keys)
+        if not self.gate.wait(timeout.total_seconds()):
+            raise UnavailableError("store", "no answer in time")
 
 
 @dataclass

@@ -8,9 +8,10 @@ import pytest
 from fake_clock import FakeClock
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from store_rows import OTHER_SPACE, PATIENT, SPACE, embedding, negative, read_one, scanned
+from store_rows import OTHER_SPACE, PATIENT, SPACE, embedding, look_up, negative, read_one, scanned
 from store_write_rule import WriteRule
 
+from embark.causes import Cause, CauseKind
 from embark.errors import ClosedError, UnavailableError
 from embark.store import Embedding, EmbeddingStore, Row
 
@@ -27,6 +28,37 @@ class StoreContract(WriteRule):
         store.write(SPACE, rows)
         assert store.read(SPACE, [row.key for row in rows], PATIENT) == {row.key: row for row in rows}
         assert [read_one(store, row.key) for row in rows] == rows
+
+    def test_a_look_up_gets_vector_or_cause_and_the_end_of_every_row(
+        self, store: EmbeddingStore, clock: FakeClock
+    ) -> None:
+        ends = clock.at + 10_000_000
+        rows: list[Row] = [
+            embedding("ä 'quoted' \"key\"", 7, bytes(range(256)) * 20),
+            embedding("with TTL", 7, expires_at=ends),
+            negative("nothing there", 8, ends),
+        ]
+        store.write(SPACE, rows)
+        expected = {
+            rows[0].key: (bytes(range(256)) * 20, None),
+            "with TTL": (b"\0\0\x80\x3f", ends),
+            "nothing there": (Cause(CauseKind.NOT_FOUND, "404: gone"), ends),
+        }
+        assert look_up(store, *expected) == expected
+        assert {key: row for key in expected for key, row in look_up(store, key).items()} == expected
+
+    def test_a_look_up_finds_the_keys_that_a_read_finds(self, store: EmbeddingStore, clock: FakeClock) -> None:
+        ends = clock.at + 60_000_000
+        rows = [embedding(f"key {i}", i + 1, i.to_bytes(4, "little")) for i in range(2000)]
+        store.write(SPACE, [*rows[::2], embedding("e", 1, expires_at=ends), negative("n", 1, ends)])
+        store.delete(SPACE, ["key 4"], 5)
+        clock.advance(timedelta(seconds=60))
+        keys = [*(row.key for row in rows), "e", "n", "key 2"]
+        found = look_up(store, *keys)
+        assert found == {row.key: (row.vector, None) for row in rows[::2] if row.key != "key 4"}
+        assert found.keys() == store.read(SPACE, keys, PATIENT).keys()
+        assert [look_up(store, key) for key in ("e", "n", "key 4", "KEY 2")] == [{}] * 4
+        assert look_up(store) == {}
 
     def test_a_key_without_a_row_is_absent_from_the_answer(self, store: EmbeddingStore) -> None:
         store.write(SPACE, [embedding("here", 1)])
@@ -92,6 +124,8 @@ class StoreContract(WriteRule):
         with pytest.raises(UnavailableError, match="store"):
             store.read(unknown, ["key"], PATIENT)
         with pytest.raises(UnavailableError, match="store"):
+            store.lookup(unknown, ["key"], PATIENT)
+        with pytest.raises(UnavailableError, match="store"):
             store.write(unknown, [embedding("key", 1)])
         with pytest.raises(UnavailableError, match="store"):
             store.delete(unknown, ["key"], 1)
@@ -108,6 +142,8 @@ class StoreContract(WriteRule):
         store.close()
         with pytest.raises(ClosedError):
             store.read(SPACE, ["key"], PATIENT)
+        with pytest.raises(ClosedError):
+            store.lookup(SPACE, ["key"], PATIENT)
         with pytest.raises(ClosedError):
             store.write(SPACE, [embedding("key", 1)])
         with pytest.raises(ClosedError):

@@ -4,7 +4,7 @@ from datetime import timedelta
 
 from embark.causes import Cause, CauseKind
 from embark.clock import Micros
-from embark.store import Embedding, EmbeddingStore, Negative, Row
+from embark.store import Embedding, EmbeddingStore, Negative, Row, Served
 
 SPACE = "0123456789ab"
 OTHER_SPACE = "ba9876543210"
@@ -21,6 +21,10 @@ def negative(key: str, at: Micros, expires_at: Micros) -> Negative:
 
 def read_one(store: EmbeddingStore, key: str) -> Row | None:
     return store.read(SPACE, [key], PATIENT).get(key)
+
+
+def look_up(store: EmbeddingStore, *keys: str) -> dict[str, Served]:
+    return store.lookup(SPACE, keys, PATIENT)
 
 
 def scanned(store: EmbeddingStore, page: int = 1000) -> list[Row]:

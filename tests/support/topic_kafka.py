@@ -9,7 +9,7 @@ from eventually import eventually
 from topic_records import CAPACITY, NO_TIME, PARTITIONS
 
 from embark.settings import TopicSettings
-from embark.spec import Kafka, Retry
+from embark.spec import Kafka
 from embark.topic import FillConsumer
 from embark.topic.kafka import KafkaTopic
 from embark.topic.kafka_consumer import KafkaConsumer
@@ -23,7 +23,7 @@ def topic_settings(bootstrap: str, partitions: int = PARTITIONS) -> TopicSetting
     """The settings of topics that nobody has used before."""
     name = f"test.{uuid4().hex[:12]}"
     kafka = Kafka(bootstrap_servers=(bootstrap,), partitions=partitions)
-    return TopicSettings(kafka=kafka, fills=f"{name}.fills", dead_letters=f"{name}.dead-letters", retry=Retry())
+    return TopicSettings(kafka=kafka, fills=f"{name}.fills", dead_letters=f"{name}.dead-letters")
 
 
 def topic_config(bootstrap: str, topic: str) -> dict[str, str]:

@@ -74,14 +74,21 @@ def _said(pod: Manifest) -> str:
         ended = container.get("state", {}).get("terminated") or container.get("lastState", {}).get("terminated")
         waiting = container.get("state", {}).get("waiting")
         if ended and (waiting or "terminated" in container["state"]) and ended.get("exitCode"):
-            last = str(ended.get("message") or "").strip().splitlines()
-            return last[-1] if last else f"ended with status {ended['exitCode']} ({ended.get('reason', 'Error')})"
+            status = f"ended with status {ended['exitCode']} ({ended.get('reason', 'Error')})"
+            return _error_in(str(ended.get("message") or "")) or status
         if waiting and waiting.get("message"):
             return f"{waiting['reason']}: {waiting['message']}"
     for condition in status.get("conditions", ()):
         if condition["type"] == "PodScheduled" and condition["status"] == "False":
             return f"not scheduled: {condition.get('message', '')}"
     return ""
+
+
+def _error_in(log: str) -> str:
+    """Return the error that ended a service, with the line after it where it goes on there; else the last line."""
+    lines = log.strip().splitlines()
+    errors = [number for number, line in enumerate(lines) if line.startswith("error: ")]
+    return " ".join(line.strip() for line in lines[errors[-1] :][:3]) if errors else "".join(lines[-1:])
 
 
 def _readings(cache: EmbeddingCache, pods: Sequence[Manifest], services: Services) -> Readings:

@@ -37,7 +37,7 @@ def test_each_service_gets_what_the_cache_declares(document: dict[str, Any]) -> 
     assert embark.serving.read_timeout == cache.spec.embark.read_timeout
     assert embark.serving.hot_tier == cache.spec.embark.hot_tier
     assert embark.serving.max_keys_per_request == cache.spec.embark.max_keys_per_request
-    assert (kfc.max_inflight, kfc.encode_items, kfc.topic.retry.max_attempts) == (3, 7, 9)
+    assert (kfc.max_inflight, kfc.encode_items, kfc.retry.max_attempts) == (3, 7, 9)
     assert kfc.retina == retina_target(cache, space.id)
     assert kfc.consumer_group == consumer_group(cache, space.id)
     assert (retina.model, retina.batch, retina.fetch) == (

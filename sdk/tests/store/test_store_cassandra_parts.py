@@ -1,5 +1,6 @@
 """The parts of the Cassandra store that need no server."""
 
+import socket
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import timedelta
@@ -13,11 +14,14 @@ from cassandra.cluster import NoHostAvailable
 from store_rows import embedding, negative
 
 from embark.errors import UnavailableError
+from embark.spec import Cassandra
 from embark.store.cassandra_access import Credentials, tls_context
 from embark.store.cassandra_errors import unavailable_on_failure
+from embark.store.cassandra_link import _cluster
 from embark.store.cassandra_requests import CassandraRequests
 from embark.store.cassandra_ring import groups_by_replica, token_ranges
-from embark.store.cassandra_rows import of_columns, ttl_seconds, write_values
+from embark.store.cassandra_rows import of_columns, served_of, ttl_seconds, write_values
+from embark.store.rows import expired, served
 
 NOW = 1_767_225_600_000_000
 A_WHILE = timedelta(milliseconds=50)
@@ -125,6 +129,25 @@ def test_every_write_has_a_value_or_null_for_every_column() -> None:
 def test_a_row_of_which_nothing_is_left_is_none() -> None:
     assert of_columns(("key", None, None, None, None, None, None)) is None
     assert of_columns(("key", None, "", b"", 0, None, 5)) is None
+
+
+@pytest.mark.parametrize("vector", [b"1234", None])
+@pytest.mark.parametrize("cause", ["not_found: 404", "", None])
+@pytest.mark.parametrize("expires_at", [None, 0, NOW - 1, NOW, NOW + 1])
+def test_a_look_up_gets_of_a_row_what_a_read_makes_of_it(
+    vector: bytes | None, cause: str | None, expires_at: int | None
+) -> None:
+    row = of_columns(("key", vector, cause, b"hash", expires_at, None if vector is None else NOW, NOW))
+    expected = None if row is None or expired(row, NOW) else served(row)
+    assert served_of(("key", vector, cause, expires_at), NOW) == expected
+
+
+def test_the_end_of_a_request_never_waits_by_nagles_algorithm_for_the_acknowledgement_of_its_beginning() -> None:
+    cluster = _cluster(Cassandra(contact_points=["127.0.0.1"], keyspace="k"), None, None)
+    try:
+        assert (socket.IPPROTO_TCP, socket.TCP_NODELAY, 1) in cluster.sockopts
+    finally:
+        cluster.shutdown()
 
 
 def test_token_ranges_cover_the_ring_without_overlap() -> None:

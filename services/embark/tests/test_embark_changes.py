@@ -183,15 +183,15 @@ def test_an_invalidation_reaches_the_previous_space_lest_a_rollback_bring_the_ro
 def test_a_look_up_that_read_before_an_invalidation_leaves_nothing_hot_after_it() -> None:
     with running() as bench:
         bench.write({"a": vector(1)})
-        read, row = bench.store.read, vector(1)
+        lookup, row = bench.store.lookup, vector(1)
 
-        def read_then_invalidate(space: str, keys: list[str], timeout: timedelta) -> object:
-            found = read(space, keys, timeout)
-            bench.store.read = read  # type: ignore[method-assign]
+        def look_up_then_invalidate(space: str, keys: list[str], timeout: timedelta) -> object:
+            found = lookup(space, keys, timeout)
+            bench.store.lookup = lookup  # type: ignore[method-assign]
             invalidate(bench, b"a")
             return found
 
-        bench.store.read = read_then_invalidate  # type: ignore[method-assign,assignment]
+        bench.store.lookup = look_up_then_invalidate  # type: ignore[method-assign,assignment]
         assert bench.lookup("a").vectors == row
         assert statuses_of(bench.lookup("a")) == [PENDING]
 

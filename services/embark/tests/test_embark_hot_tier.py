@@ -1,5 +1,9 @@
 """The hot tier keeps to its bytes and times, and never outlives an invalidation."""
 
+from typing import NoReturn
+
+import pytest
+
 from embark.causes import Cause, CauseKind
 from embark_server.hot_tier import ENTRY_OVERHEAD, HotTier
 
@@ -60,6 +64,16 @@ def test_a_tier_of_no_bytes_keeps_nothing() -> None:
     tier = HotTier(0, TTL)
     keep(tier, 0, a=b"A")
     assert tier.get_many([b"a"], 0) == [None]
+
+
+def test_a_tier_of_no_bytes_does_not_look_at_what_it_is_given() -> None:
+    class Unread(dict[bytes, tuple[bytes, None]]):
+        def items(self) -> NoReturn:
+            raise AssertionError("it was looked at")
+
+    HotTier(0, TTL).put_many(Unread(), 0, 0)
+    with pytest.raises(AssertionError):
+        HotTier(1, TTL).put_many(Unread(), 0, 0)
 
 
 def test_what_was_read_before_an_invalidation_is_not_kept_after_it() -> None:

@@ -1,6 +1,7 @@
 """Look-ups over gRPC: hot tier, then store, then OOV and one fill; every row in the order asked."""
 
 from datetime import timedelta
+from typing import NoReturn
 
 import grpc
 import pytest
@@ -8,6 +9,7 @@ from embark_parts import NBYTES, ZEROS, embark_settings, rows_of, running, statu
 from google.protobuf.duration_pb2 import Duration
 
 from embark.causes import Cause, CauseKind
+from embark.errors import UnavailableError
 from embark.store import Negative
 from embark.topic.memory import MemoryTopic
 from embark.v1 import embark_pb2 as pb
@@ -140,6 +142,17 @@ def test_a_row_of_another_length_is_never_served_and_is_written_over(caplog: pyt
         assert bench.producer.fills[0].not_before == bench.clock() + 1
         assert bench.counted("embark_unservable_rows_total") == 1
         assert [record.__dict__["key"] for record in caplog.records if hasattr(record, "key")] == ["bad"]
+
+
+def test_no_fill_is_asked_for_that_would_leave_a_row_of_another_length(monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail(*_: object) -> NoReturn:
+        raise UnavailableError("store", "it does not say when the row was written")
+
+    with running() as bench:
+        bench.write({"bad": bytes(NBYTES - 4)})
+        monkeypatch.setattr(bench.store, "read", fail)
+        assert statuses_of(bench.lookup("bad")) == [KeyStatus.UNAVAILABLE]
+        assert bench.producer.fills == []
 
 
 @pytest.mark.parametrize(

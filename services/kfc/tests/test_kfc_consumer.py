@@ -94,10 +94,9 @@ def test_too_many_outstanding_records_pause_the_consumer_while_polls_go_on(monke
 
 def test_keys_that_wait_for_another_attempt_let_others_pass() -> None:
     settings = kfc_settings()
-    patient = settings.topic.retry.model_copy(update={"initial_backoff": timedelta(hours=1)})
-    patient = patient.model_copy(update={"max_backoff": timedelta(hours=1)})
-    topic = settings.topic.model_copy(update={"retry": patient})
-    bench = Bench(settings.model_copy(update={"topic": topic}))
+    hour = timedelta(hours=1)
+    patient = settings.retry.model_copy(update={"initial_backoff": hour, "max_backoff": hour})
+    bench = Bench(settings.model_copy(update={"retry": patient}))
     waiting = [f"waiting {i}" for i in range(50)]
     bench.encoder.causes.update(dict.fromkeys(waiting, UNREACHABLE))
     try:

@@ -3,6 +3,7 @@
 import ssl
 from collections.abc import Iterator, Sequence
 from datetime import timedelta
+from itertools import chain
 from typing import Any, Final
 
 from cassandra.query import BoundStatement
@@ -20,7 +21,7 @@ from embark.store.cassandra_ring import WHOLE_RING, groups_by_replica, token_ran
 from embark.store.cassandra_rows import of_columns, served_of
 from embark.store.cassandra_schema import drop_table, ensure_schema, has_progress
 from embark.store.cassandra_search import CassandraSearch
-from embark.store.cassandra_table import Table
+from embark.store.cassandra_table import KeyStatements, Table
 from embark.store.neighbours import Neighbour, Search
 from embark.store.ranges import Page, TokenRange, pages_of
 from embark.store.rows import Row, Served, expired
@@ -91,27 +92,15 @@ class CassandraStore:
 
     def read(self, space: str, keys: Sequence[str], timeout: timedelta) -> dict[str, Row]:
         """Return the rows of those keys that have one, all requests under way together."""
-        table, left = self._link.prepared(Table, space, timeout)
-        now = self._clock()
-        rows: dict[str, Row] = {}
-        for found in self._requests.run(table.session, self._reads(table, table.read_one, table.read_many, keys), left):
-            for columns in found.current_rows:
-                row = of_columns(columns)
-                if row is not None and not expired(row, now):
-                    rows[row.key] = row
-        return rows
+        found, now = self._asked("read", space, keys, timeout), self._clock()
+        rows = (row for row in map(of_columns, found) if row is not None and not expired(row, now))
+        return {row.key: row for row in rows}
 
     def lookup(self, space: str, keys: Sequence[str], timeout: timedelta) -> dict[str, Served]:
         """Return what look-ups need of the same rows, from requests for no more than that."""
-        table, left = self._link.prepared(Table, space, timeout)
-        now = self._clock()
-        found: dict[str, Served] = {}
-        for answer in self._requests.run(table.session, self._reads(table, table.lookup_one, table.lookup_many, keys), left):
-            for columns in answer.current_rows:
-                row = served_of(columns, now)
-                if row is not None:
-                    found[columns[0]] = row
-        return found
+        found, now = self._asked("lookup", space, keys, timeout), self._clock()
+        rows = ((columns[0], served_of(columns, now)) for columns in found)
+        return {key: row for key, row in rows if row is not None}
 
     def scan(self, space: str, page: int = 1000) -> Iterator[Sequence[Row]]:
         """Yield the rows by token range; between two pages nothing is open, here or on the server."""
@@ -162,14 +151,19 @@ class CassandraStore:
         with unavailable_on_failure():
             return self._link.session(_CONNECT_PATIENCE.total_seconds())
 
-    def _reads(self, table: Table, one: Any, many: Any, keys: Sequence[str]) -> Iterator[Any]:
+    def _asked(self, kind: str, space: str, keys: Sequence[str], timeout: timedelta) -> Iterator[Any]:
+        table, left = self._link.prepared(Table, space, timeout)
+        requests = self._by_keys(table, getattr(table, kind), keys)
+        return chain.from_iterable(found.current_rows for found in self._requests.run(table.session, requests, left))
+
+    def _by_keys(self, table: Table, statements: KeyStatements, keys: Sequence[str]) -> Iterator[Any]:
         if len(keys) == 1:
-            yield one.bind((keys[0],))
+            yield statements.one.bind((keys[0],))
             return
         asked = list(dict.fromkeys(keys))
         metadata = table.session.cluster.metadata
         for group in groups_by_replica(metadata, self._cassandra.keyspace, asked, _KEYS_A_REQUEST):
-            yield BoundStatement(many, routing_key=group[0].encode()).bind((group,))
+            yield BoundStatement(statements.many, routing_key=group[0].encode()).bind((group,))
 
     def _fetched(self, space: str, within: TokenRange, page: int) -> Iterator[Sequence[tuple[int, Row | None]]]:
         for found in self._pages(space, "range_page", page, within):

@@ -4,10 +4,12 @@ Services never change the schema. Of several schema commands at once every one s
 which carries them out one after the other: two hosts that make one table at the same time make two, of different ids.
 """
 
+import time
 from collections.abc import Sequence
 from datetime import timedelta
 from typing import Any, Final
 
+from cassandra import DriverException
 from cassandra.query import SimpleStatement
 
 from embark.errors import UnavailableError
@@ -18,6 +20,7 @@ from embark.store.progress import PROGRESS_TABLE
 
 # A statement waits for those of the other commands, and then for every host to agree.
 _PATIENCE: Final = timedelta(seconds=60)
+_AGAIN_SECONDS: Final = 0.5
 
 _PROGRESS: Final = """
     CREATE TABLE IF NOT EXISTS "{keyspace}".{table} (
@@ -65,7 +68,22 @@ def carry_out(session: Any, cassandra: Cassandra, statements: Sequence[str]) -> 
             if not future.is_schema_agreed:
                 raise UnavailableError("store", f"the hosts of Cassandra do not agree on the schema: {statement}")
         # What another command has made already changes nothing here: agreement on that is awaited as well.
-        session.cluster.refresh_schema_metadata(max_schema_agreement_wait=seconds)
+        _await_agreement(session.cluster, seconds)
+
+
+def _await_agreement(cluster: Any, seconds: float) -> None:
+    """Return once all hosts have one schema and the driver has read it; raises the driver's errors."""
+    deadline = time.monotonic() + seconds
+    while True:
+        try:
+            cluster.refresh_schema_metadata(max_schema_agreement_wait=seconds)
+        except DriverException:
+            # The driver gives its own questions two seconds, which many commands at once can make too few.
+            if time.monotonic() >= deadline:
+                raise
+            time.sleep(_AGAIN_SECONDS)
+        else:
+            return
 
 
 def _first_host(session: Any, datacenter: str) -> Any:

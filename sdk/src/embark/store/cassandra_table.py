@@ -12,14 +12,28 @@ from embark.store.rows import Row
 
 
 @dataclass(frozen=True, slots=True)
+class KeyStatements:
+    """The prepared statements that ask for rows by key: for one key, and for a list of keys."""
+
+    one: Any
+    many: Any
+
+    @classmethod
+    def prepare(cls, session: Any, one: str, many: str, consistency: str) -> Self:
+        """Prepare the statements; raises the driver's errors."""
+        prepared = cls(prepare(session, one, consistency), prepare(session, many, consistency))
+        # The server reports no routing key for a list of keys; the store gives it with every statement.
+        prepared.many.routing_key_indexes = [0]
+        return prepared
+
+
+@dataclass(frozen=True, slots=True)
 class Table:
     """A space's table with its prepared statements; see Statements for their parameters."""
 
     session: Any
-    read_one: Any
-    read_many: Any
-    lookup_one: Any
-    lookup_many: Any
+    read: KeyStatements
+    lookup: KeyStatements
     page: Any
     count_page: Any
     range_page: Any
@@ -33,10 +47,8 @@ class Table:
         read, write = cassandra.consistency.read.value, cassandra.consistency.write.value
         return cls(
             session=session,
-            read_one=prepare(session, statements.read_one, read),
-            read_many=_prepare_many(session, statements.read_many, read),
-            lookup_one=prepare(session, statements.lookup_one, read),
-            lookup_many=_prepare_many(session, statements.lookup_many, read),
+            read=KeyStatements.prepare(session, statements.read_one, statements.read_many, read),
+            lookup=KeyStatements.prepare(session, statements.lookup_one, statements.lookup_many, read),
             page=prepare(session, statements.page, read),
             count_page=prepare(session, statements.count_page, read),
             # Another space is filled from what is read in ranges: it must not miss what a quorum has acknowledged.
@@ -55,11 +67,4 @@ def prepare(session: Any, cql: str, consistency: str) -> Any:
     prepared = session.prepare(cql)
     prepared.consistency_level = ConsistencyLevel.name_to_value[consistency]
     prepared.is_idempotent = True  # each carries its own timestamp or condition
-    return prepared
-
-
-def _prepare_many(session: Any, cql: str, consistency: str) -> Any:
-    prepared = prepare(session, cql, consistency)
-    # The server reports no routing key for a list of keys; the store gives it with every statement.
-    prepared.routing_key_indexes = [0]
     return prepared

@@ -8,12 +8,12 @@ from bisect import bisect_left
 from collections.abc import Iterable
 from typing import Final
 
-from prometheus_client.core import CounterMetricFamily, HistogramMetricFamily, Metric
+from prometheus_client.core import CounterMetricFamily, Metric
 from prometheus_client.registry import Collector
 
 from embark_server.statuses import KeyStatus
+from embark_server.times import SECONDS, build_histogram
 
-SECONDS: Final = (0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10)
 _STATUSES: Final = len(KeyStatus) + 1
 
 
@@ -36,7 +36,11 @@ class Answered(Collector):
 
     def count_statuses(self, method: str, role: str, statuses: bytes) -> None:
         """Count the answer to one request: its statuses, one byte a key."""
-        found = [(status, statuses.count(status)) for status in KeyStatus]
+        if statuses and statuses.count(statuses[0]) == len(statuses):
+            # As most answers are: no set is made.
+            found = [(statuses[0], len(statuses))]
+        else:
+            found = [(status, statuses.count(status)) for status in set(statuses)]
         with self._lock:
             counts = self._keys[method, role]
             for status, count in found:
@@ -58,10 +62,4 @@ class Answered(Collector):
             for status in KeyStatus:
                 answered.add_metric([method, role, status.name], counts[status])
         yield answered
-        buckets, below = [], 0
-        for bound, count in zip([*map(str, map(float, SECONDS)), "+Inf"], times, strict=True):
-            below += count
-            buckets.append((bound, float(below)))
-        yield HistogramMetricFamily(
-            "embark_lookup_seconds", "Time of one look-up in the server.", buckets=buckets, sum_value=seconds
-        )
+        yield build_histogram("embark_lookup_seconds", "Time of one look-up in the server.", times, seconds)

@@ -3,7 +3,7 @@
 from collections.abc import Collection, Iterable, Mapping, Sequence
 
 from embark.causes import Cause
-from embark_server.hot_tier import Value
+from embark.store import Value
 from embark_server.oov import OovEmbedding
 from embark_server.statuses import KeyStatus
 

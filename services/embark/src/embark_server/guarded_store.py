@@ -3,11 +3,12 @@
 import logging
 from collections.abc import Callable, Iterator, Sequence
 from datetime import timedelta
+from time import perf_counter
 from typing import Final, TypeVar
 
 from embark.clock import Clock, Micros
 from embark.errors import ClosedError, UnavailableError
-from embark.store import EmbeddingStore, Neighbour, Row, Search
+from embark.store import EmbeddingStore, Neighbour, Row, Search, Served
 from embark_server.breaker import Breaker
 from embark_server.metrics import Metrics
 from embark_server.threads import stepping_aside
@@ -44,13 +45,11 @@ class GuardedStore:
 
     def read(self, space: str, keys: Sequence[str], remaining: float) -> dict[str, Row]:
         """Return the rows of those keys that have one, in time for a caller with `remaining` seconds left."""
-        allowed = min(self._read_timeout, timedelta(seconds=min(time_for_waiting(remaining), 1e6)))
-        if allowed <= timedelta(0):
-            raise UnavailableError("store", "not asked: the call has no time left")
-        # A caller that leaves the store less than half of its time says nothing about the store by running out of it.
-        fair = 2 * allowed >= self._read_timeout
-        with self._metrics.store_read_seconds.time():
-            return self._ask(lambda: self._store.read(space, keys, allowed), fair=fair)
+        return self._read(self._store.read, space, keys, remaining)
+
+    def lookup(self, space: str, keys: Sequence[str], remaining: float) -> dict[str, Served]:
+        """Return what look-ups need of the rows that `read` would return, in the same time."""
+        return self._read(self._store.lookup, space, keys, remaining)
 
     def write(self, space: str, rows: Sequence[Row]) -> None:
         """Write rows; see EmbeddingWriter."""
@@ -82,6 +81,24 @@ class GuardedStore:
             yield from self._store.scan(space, page)
         except ClosedError as error:
             raise UnavailableError("store", str(error)) from error
+
+    def _read(
+        self,
+        read: Callable[[str, Sequence[str], timedelta], dict[str, T]],
+        space: str,
+        keys: Sequence[str],
+        remaining: float,
+    ) -> dict[str, T]:
+        allowed = min(self._read_timeout, timedelta(seconds=min(time_for_waiting(remaining), 1e6)))
+        if allowed <= timedelta(0):
+            raise UnavailableError("store", "not asked: the call has no time left")
+        # A caller that leaves the store less than half of its time says nothing about the store by running out of it.
+        fair = 2 * allowed >= self._read_timeout
+        started = perf_counter()
+        try:
+            return self._ask(lambda: read(space, keys, allowed), fair=fair)
+        finally:
+            self._metrics.store_reads.count(perf_counter() - started)
 
     def _ask(self, ask: Callable[[], T], *, fair: bool = True) -> T:
         if not self._breaker.allow(self._clock()):

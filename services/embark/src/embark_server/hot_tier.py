@@ -5,11 +5,8 @@ from collections import OrderedDict
 from collections.abc import Mapping, Sequence
 from typing import Final
 
-from embark.causes import Cause
 from embark.clock import Micros
-
-Value = bytes | Cause
-"""A row to serve as it is, or the cause of a negative."""
+from embark.store import Served, Value
 
 # Of one entry beside key and row, on 64-bit CPython 3.11: entry tuple 64, int 32, headers of two bytes objects 66,
 # OrderedDict node and slots of two tables about 200.
@@ -60,11 +57,13 @@ class HotTier:
                     append(None)
         return values
 
-    def put_many(self, values: Mapping[bytes, tuple[Value, Micros | None]], now: Micros, epoch: int) -> None:
+    def put_many(self, values: Mapping[bytes, Served], now: Micros, epoch: int) -> None:
         """Keep values, each with the time its row expires at (None: never).
 
         Nothing is kept when a key was dropped since `epoch`: what was read before an Invalidate must not outlive it.
         """
+        if not self._max_bytes:
+            return
         with self._lock:
             if epoch != self._epoch:
                 return

@@ -3,16 +3,15 @@
 import logging
 from collections.abc import Iterable, Mapping, Sequence
 
-from embark.causes import Cause, CauseError
+from embark.causes import CauseError
 from embark.clock import Clock, Micros
 from embark.errors import UnavailableError
 from embark.keys import parse_key
-from embark.store import Embedding, Row
+from embark.store import Served, Value
 from embark_server.answers import Answer
 from embark_server.calls import Call
 from embark_server.fills import Ask, Fills
 from embark_server.guarded_store import GuardedStore
-from embark_server.hot_tier import Value
 from embark_server.metrics import Metrics
 from embark_server.spaces import ServedSpace
 from embark_server.statuses import KeyStatus
@@ -54,7 +53,8 @@ class Lookups:
         if not texts:
             return
         try:
-            rows, outdated = self._read(served, texts, call, keep=keep)
+            rows, unservable = self._read(served, texts, call, keep=keep)
+            outdated = self._outdate(served, unservable, call) if unservable and served.filled else {}
         except UnavailableError:
             answer.settle(texts, KeyStatus.UNAVAILABLE)
             return
@@ -84,36 +84,40 @@ class Lookups:
 
     def _read(
         self, served: ServedSpace, texts: Mapping[bytes, str], call: Call, *, keep: bool
-    ) -> tuple[dict[bytes, Value], dict[bytes, Micros]]:
-        """Return what the store has to serve, and the times before which rows of another form are outdated."""
+    ) -> tuple[dict[bytes, Value], dict[bytes, str]]:
+        """Return what the store has to serve, and the keys whose rows are of another form than the space's."""
         epoch = served.hot.epoch
-        found = self._store.read(served.id, list(texts.values()), call.remaining())
-        values: dict[bytes, tuple[Value, Micros | None]] = {}
-        outdated: dict[bytes, Micros] = {}
+        found = self._store.lookup(served.id, list(texts.values()), call.remaining())
+        nbytes = served.form.nbytes
+        rows: dict[bytes, Served] = {}
+        unservable: dict[bytes, str] = {}
         for key, text in texts.items():
             row = found.get(text)
             if row is None:
                 continue
-            value = _value(row, served.form.nbytes)
-            if value is None:
-                # With this time in its fill, KFC does not take the row for a good one but writes over it.
-                outdated[key] = row.written_at + 1
+            if isinstance(row[0], bytes) and len(row[0]) != nbytes:
+                unservable[key] = text
             else:
-                values[key] = (value, row.expires_at)
-        if outdated:
-            self._report(served, texts, outdated)
-        if keep and values:
-            served.hot.put_many(values, self._clock(), epoch)
-        return {key: value for key, (value, _) in values.items()}, outdated
+                rows[key] = row
+        if unservable:
+            self._report(served, list(unservable.values()))
+        if keep and rows:
+            served.hot.put_many(rows, self._clock(), epoch)
+        return {key: value for key, (value, _) in rows.items()}, unservable
 
-    def _report(self, served: ServedSpace, texts: Mapping[bytes, str], outdated: Mapping[bytes, Micros]) -> None:
-        self._metrics.unservable_rows.inc(len(outdated))
-        first = texts[next(iter(outdated))]
+    def _outdate(self, served: ServedSpace, unservable: Mapping[bytes, str], call: Call) -> dict[bytes, Micros]:
+        """Return the times before which the rows of these keys do not count."""
+        rows = self._store.read(served.id, list(unservable.values()), call.remaining())
+        # With this time in its fill, KFC does not take the row for a good one but writes over it.
+        return {key: rows[text].written_at + 1 for key, text in unservable.items() if text in rows}
+
+    def _report(self, served: ServedSpace, unservable: Sequence[str]) -> None:
+        self._metrics.unservable_rows.inc(len(unservable))
         self._log.warning(
             "a row is not served, as its vector has not %d bytes: %s",
             served.form.nbytes,
-            first,
-            extra={"key": first, "space": served.id, "rows": len(outdated)},
+            unservable[0],
+            extra={"key": unservable[0], "space": served.id, "rows": len(unservable)},
         )
 
 
@@ -126,9 +130,3 @@ def parse_keys(answer: Answer, keys: Iterable[bytes]) -> dict[bytes, str]:
         except CauseError as error:
             answer.settle([key], KeyStatus.INVALID, error.cause)
     return texts
-
-
-def _value(row: Row, nbytes: int) -> bytes | Cause | None:
-    if isinstance(row, Embedding):
-        return row.vector if len(row.vector) == nbytes else None
-    return row.cause

@@ -8,7 +8,8 @@ from prometheus_client.core import CounterMetricFamily, Metric
 from prometheus_client.registry import Collector
 
 from embark.topic import FillProducer
-from embark_server.answered import SECONDS, Answered
+from embark_server.answered import Answered
+from embark_server.times import SECONDS, Times
 
 METHODS: Final = ("Lookup", "LookupStream", "Prefetch", "Put", "Invalidate", "Similar")
 ROLES: Final = ("active", "previous")
@@ -21,9 +22,8 @@ class Metrics:
         self._registry = registry
         self.answered = Answered(METHODS, ROLES)
         registry.register(self.answered)
-        self.store_read_seconds = Histogram(
-            "embark_store_read_seconds", "Time of one read of the store.", registry=registry, buckets=SECONDS
-        )
+        self.store_reads = Times("embark_store_read_seconds", "Time of one read of the store.")
+        registry.register(self.store_reads)
         self.search_seconds = Histogram(
             "embark_similar_seconds", "Time of one search for neighbours.", registry=registry, buckets=SECONDS
         )

@@ -2,6 +2,7 @@
 
 import logging
 import threading
+import time
 from collections.abc import Callable
 from typing import Final
 
@@ -33,6 +34,8 @@ from embark_server.spaces import ServedSpace, ServedSpaces
 from embark_server.waits import Waits
 
 _PAGE: Final = 500
+# How long clients that are told NOT_SERVING have to take it in; a message and a turn of their threads.
+_LEAVING_SECONDS: Final = 0.25
 # A key that no row has; reading it shows whether the store answers.
 _PROBE_KEY: Final = "embark:readiness"
 
@@ -110,7 +113,7 @@ class EmbArkServer:
         except RuntimeError as error:
             raise OSError(f"cannot listen on {host}:{listen.grpc_port}: {error}") from None
         self._probes = Probes(listen.host, listen.probes_port, self._registry, self._readiness)
-        if self._settings.miss.oov is Oov.MEAN:
+        if self._settings.oov is Oov.MEAN:
             self._means.start()
         self._server.start()
         self._health.serve()
@@ -126,7 +129,9 @@ class EmbArkServer:
                 return
             self._stopped = True
             self._means.stop()
-            self._health.drain()
+            if self._health.drain():
+                # gRPC cancels the calls that are on their way when it stops, instead of refusing them.
+                time.sleep(_LEAVING_SECONDS)
             self._servicer.drain()
             self._waits.drain()
             grace = self._settings.listen.drain.total_seconds()
@@ -145,7 +150,7 @@ class EmbArkServer:
             return "draining"
         if not self._answered:
             try:
-                self._store.read(self._spaces.active.id, [_PROBE_KEY], float("inf"))
+                self._store.lookup(self._spaces.active.id, [_PROBE_KEY], float("inf"))
             except UnavailableError as error:
                 return f"the store has not answered yet: {error}"
             self._answered = True

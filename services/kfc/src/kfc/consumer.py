@@ -58,7 +58,7 @@ class Kfc:
         self._stopping: Final = threading.Event()
         metrics = Metrics(registry)
         self._outages: Final = Outages(_outage_backoff(settings, jitter), self._stopping, metrics)
-        flights = Flights(settings.topic.retry.max_attempts, _key_backoff(settings, jitter))
+        flights = Flights(settings.retry.max_attempts, _key_backoff(settings, jitter))
         limit = max(MIN_OUTSTANDING, 4 * settings.max_inflight * settings.encode_items)
         self._intake: Final = Intake(flights, limit, metrics=metrics, space=settings.space.id, timer=timer)
         self._filler: Final = Filler(
@@ -154,11 +154,11 @@ class Kfc:
 
 
 def _key_backoff(settings: KfcSettings, jitter: Jitter) -> Backoff:
-    retry = settings.topic.retry
+    retry = settings.retry
     return Backoff(retry.initial_backoff.total_seconds(), retry.max_backoff.total_seconds(), jitter)
 
 
 def _outage_backoff(settings: KfcSettings, jitter: Jitter) -> Backoff:
-    retry = settings.topic.retry
+    retry = settings.retry
     initial = min(retry.initial_backoff.total_seconds(), OUTAGE_INITIAL_BACKOFF)
     return Backoff(initial, min(retry.max_backoff.total_seconds(), OUTAGE_MAX_BACKOFF), jitter)

@@ -59,7 +59,7 @@ class Rejecter:
         clock: Clock,
     ) -> None:
         self._space: Final = settings.space.id
-        self._negative_ttl: Final = settings.miss.negative_ttl
+        self._negative_ttl: Final = settings.negative_ttl
         self._dead_letters: Final = dead_letters
         self._filler: Final = filler
         self._outages: Final = outages

@@ -89,7 +89,7 @@ class Filler:
                 rows.append(embedding_row(task.key, outcome, at, self._settings.store.ttl))
                 results.append(Filled(task.key, at, Outcome.WRITTEN))
             elif outcome.permanent:
-                rows.append(negative_row(task.key, outcome, at, self._settings.miss.negative_ttl))
+                rows.append(negative_row(task.key, outcome, at, self._settings.negative_ttl))
                 results.append(Filled(task.key, at, Outcome.NEGATIVE))
             else:
                 results.append(Failed(task.key, at, outcome))

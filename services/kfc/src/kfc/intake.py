@@ -44,7 +44,7 @@ class Intake:
                     self._flights.attach(parse_ask(record))
                 except CauseError as error:
                     self._rejects.append(Reject([record], error.cause))
-            self._metrics.outstanding.set(self._watermarks.outstanding)
+            self._show_outstanding()
             self._changed.notify_all()
 
     def room(self) -> int:
@@ -83,6 +83,7 @@ class Intake:
                 self._finish([ask.record for ask in self._flights.detach(result.key, result.at)])
                 self._flights.land(result.key)
                 self._metrics.count(result.outcome)
+            self._show_outstanding()
             self._changed.notify_all()
 
     def fail(self, failed: Sequence[Failed]) -> None:
@@ -104,6 +105,7 @@ class Intake:
         """Finish the records of a reject whose dead letters are acknowledged."""
         with self._changed:
             self._finish(reject.records)
+            self._show_outstanding()
             if reject.used_up is not None:
                 self._flights.land(reject.used_up.key)
             self._changed.notify_all()
@@ -127,6 +129,9 @@ class Intake:
     def _finish(self, records: Sequence[Record]) -> None:
         for record in records:
             self._watermarks.finish(record.partition, record.offset)
+
+    def _show_outstanding(self) -> None:
+        # Once a call and not once a key: the sum is over all partitions.
         self._metrics.outstanding.set(self._watermarks.outstanding)
 
     def _is_roomy(self) -> bool:

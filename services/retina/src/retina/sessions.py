@@ -62,6 +62,7 @@ class OnnxSession:
         Raises:
             RefusedError: it is not an ONNX model, or `provider` is not what it would run on.
         """
+        onnxruntime.disable_telemetry_events()
         wanted = _PROVIDERS[provider]
         available = onnxruntime.get_available_providers()
         if wanted not in available:

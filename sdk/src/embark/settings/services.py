@@ -1,0 +1,118 @@
+"""What each service is told of its cache; the operator mounts them as JSON, which the service parses.
+
+A field is there only if its service reads it: a change of any other part of the cache's spec replaces no pod of it.
+"""
+
+import math
+from typing import Self
+
+from pydantic import Field, model_validator
+
+from embark.space import Space
+from embark.spec import Batch, Cassandra, Fetch, HotTier, Kafka, NegativeTTL, Oov, Provider, Retry
+from embark.spec.encoder import ModelFile
+from embark.spec.model import Model
+from embark.spec.quantities import Duration, Size
+
+
+class Listen(Model):
+    """Where a service listens; port 0 takes a free one."""
+
+    host: str = "0.0.0.0"
+    grpc_port: int = Field(default=50051, ge=0, le=65535)
+    probes_port: int = Field(default=8080, ge=0, le=65535)
+    drain: Duration = Field(default="10s", validate_default=True)
+    """How long calls in flight may take to end once the service stops."""
+
+
+class StoreSettings(Model):
+    """The store of a cache, as both EmbArk and KFC open it."""
+
+    cassandra: Cassandra
+    ttl: Duration
+
+
+class TopicSettings(Model):
+    """The topic of a cache, as both EmbArk and KFC open it."""
+
+    kafka: Kafka
+    fills: str
+    dead_letters: str
+
+
+class Serving(Model):
+    """What the look-up server reads of `spec.embark`; how many replicas there are and what they get is not its own."""
+
+    hot_tier: HotTier
+    max_keys_per_request: int
+    read_timeout: Duration
+
+
+class EmbArkSettings(Model):
+    """What the look-up server needs."""
+
+    cache: str
+    active: Space
+    previous: Space | None = None
+    """Still served to look-ups that pin it."""
+    store: StoreSettings
+    topic: TopicSettings
+    serving: Serving
+    oov: Oov
+    repeat_window: Duration = Field(default="30s", validate_default=True)
+    """Misses of one key within it are sent once."""
+    oov_vector: tuple[float, ...] | None = None
+    """The OOV embedding of the active space, for oov Vector and only for it."""
+    listen: Listen = Listen()
+
+    @model_validator(mode="after")
+    def _agree(self) -> Self:
+        fault = find_vector_fault(self.oov, self.active, self.oov_vector)
+        if fault:
+            raise ValueError(fault)
+        return self
+
+
+class KfcSettings(Model):
+    """What the consumer of one space needs."""
+
+    cache: str
+    space: Space
+    store: StoreSettings
+    topic: TopicSettings
+    retry: Retry
+    negative_ttl: NegativeTTL
+    consumer_group: str
+    retina: str
+    """The gRPC target of the space's Retina."""
+    max_inflight: int
+    encode_items: int
+    """Keys of one Encode call, at most."""
+    encode_timeout: Duration = Field(default="60s", validate_default=True)
+    listen: Listen = Listen()
+
+
+class RetinaSettings(Model):
+    """What the encoder's server needs."""
+
+    cache: str
+    space: Space
+    model: ModelFile
+    provider: Provider
+    batch: Batch
+    fetch: Fetch
+    max_request_bytes: Size = Field(default="64Mi", validate_default=True)
+    listen: Listen = Listen()
+
+
+def find_vector_fault(oov: Oov, space: Space, vector: tuple[float, ...] | None) -> str:
+    """Return why an OOV vector does not go with `oov` and the space, empty where it does."""
+    if vector is None:
+        return "oov is Vector, and no OOV vector is given" if oov is Oov.VECTOR else ""
+    if oov is not Oov.VECTOR:
+        return f"an OOV vector is given, and oov is {oov}"
+    if len(vector) != space.dimension:
+        return f"the OOV vector has {len(vector)} elements; the space {space.id} has {space.dimension}"
+    if not all(map(math.isfinite, vector)):
+        return "the OOV vector has an element that is not finite"
+    return ""

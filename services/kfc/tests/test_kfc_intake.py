@@ -1,0 +1,33 @@
+"""What the threads of KFC share: a landing costs the same however many keys and partitions there are."""
+
+import pytest
+from prometheus_client import CollectorRegistry
+
+from embark.topic import Fill, Record
+from kfc.backoff import Backoff
+from kfc.fill import Filled
+from kfc.flights import Flights
+from kfc.intake import Intake
+from kfc.metrics import Metrics, Outcome
+from kfc.watermarks import Watermarks
+
+
+def test_outstanding_records_are_summed_over_the_partitions_once_a_landing(monkeypatch: pytest.MonkeyPatch) -> None:
+    summed: list[int] = []
+
+    class Counted(Watermarks):
+        @property
+        def outstanding(self) -> int:
+            summed.append(super().outstanding)
+            return summed[-1]
+
+    monkeypatch.setattr("kfc.intake.Watermarks", Counted)
+    registry = CollectorRegistry()
+    flights = Flights(3, Backoff(1.0, 60.0, lambda: 1.0))
+    intake = Intake(flights, 1000, metrics=Metrics(registry), space="s", timer=lambda: 0.0)
+    records = [Record("t", n % 12, n, b"%d" % n, Fill(b"%d" % n, 0).to_bytes()) for n in range(48)]
+    intake.offer(records)
+    tasks = intake.take(32)
+    intake.land([Filled(task.key, 1, Outcome.WRITTEN) for task in tasks])
+    assert summed == [48, 16]
+    assert registry.get_sample_value("embark_kfc_outstanding_records") == 16
