@@ -15,7 +15,7 @@ from go_modules import HELM
 pytestmark = pytest.mark.cluster
 CHARTS = Path(__file__).parents[2] / "charts"
 NAMES = ("embark", "embark-backends")
-CONFIGURED = {
+CONFIGURED: dict[str, dict[str, Any]] = {
     "embark": {
         "images": {"retinaCuda": {"repository": "retina", "tag": "cuda"}, "pullSecrets": ["pull"]},
         "podLabels": {"team": "ads"},
