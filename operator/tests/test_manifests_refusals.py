@@ -18,6 +18,9 @@ PLAIN = Options(Images(embark="e", kfc="k", retina="r"))
         ("spec.embark.resources.limits.memory", {"embark": {"resources": {"limits": {"memory": "256Mi"}}}}),
         ("spec.kfc.resources.requests.memory", {"kfc": {"resources": {"requests": {"memory": "99999999Ti"}}}}),
         ("spec.miss.oovVectorConfigMap", {"miss": {"oov": "Vector", "oovVectorConfigMap": "oov"}}),
+        ("spec.store.deletionPolicy", {"store": {"deletionPolicy": "Delete"}}),
+        ("spec.mesh", {"mesh": {"provider": "linkerd"}}),
+        ("spec.mesh", {"mesh": {"authorizedClients": [{"serviceAccount": "ranker", "namespace": "ads"}]}}),
     ],
 )
 def test_what_only_the_operator_can_judge_names_its_field(field: str, change: dict[str, Any]) -> None:

@@ -26,7 +26,6 @@ def rolled(before: list[Manifest], after: list[Manifest]) -> set[str]:
         ({"kfc": {"replicas": 3}}, set()),
         ({"retina": {"autoscaling": {"max": 9}}}, set()),
         ({"rollout": {"minCoverage": "0.5"}}, set()),
-        ({"store": {"deletionPolicy": "Delete"}}, set()),
         ({"embark": {"resources": {"requests": {"cpu": "2"}}}}, {"embark"}),
         ({"embark": {"hotTier": {"ttl": "5s"}}}, {"embark"}),
         ({"embark": {"readTimeout": "80ms"}}, {"embark"}),

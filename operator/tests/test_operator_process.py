@@ -160,3 +160,16 @@ def _yaml(namespace: CacheNamespace, kind: str) -> str:
 def _versions(namespace: CacheNamespace) -> dict[str, str]:
     bodies = namespace.children() | {"cache": namespace.get("embc", "photos")}
     return {place: body["metadata"]["resourceVersion"] for place, body in bodies.items()}
+
+
+def test_caches_that_go_while_they_are_looked_at_disturb_no_other(
+    namespace: CacheNamespace, options: tuple[str, ...], tmp_path: Path
+) -> None:
+    with operator(namespace.server.kubeconfig, tmp_path, *options) as running:
+        running.await_leading()
+        for number in range(10):
+            namespace.apply(f"brief-{number}")
+            namespace.kubectl("delete", "embc", f"brief-{number}", "--wait=false")
+        namespace.apply("photos")
+        _await_pending(namespace)
+        assert running.terminate() == 0

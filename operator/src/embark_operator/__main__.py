@@ -76,6 +76,8 @@ async def reconcile_all(asked: Asked, passes: Passes, metrics: Metrics, leadersh
     leadership.call_when_lost(lambda: loop.call_soon_threadsafe(stop.set))
     work = (queue.run(WORKERS), caches.resync(asked.options.resync))
     tasks = [asyncio.create_task(part) for part in work]
+    for task in tasks:
+        task.add_done_callback(lambda _: stop.set())  # they end by themselves only through a fault
     try:
         await kopf.operator(
             registry=watch(caches, queue),
@@ -88,7 +90,10 @@ async def reconcile_all(asked: Asked, passes: Passes, metrics: Metrics, leadersh
     finally:
         for task in tasks:
             task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
+        ended = await asyncio.gather(*tasks, return_exceptions=True)
+    for fault in ended:
+        if fault is not None and not isinstance(fault, asyncio.CancelledError):
+            raise fault
 
 
 def _utc() -> datetime:

@@ -23,6 +23,10 @@ class ConflictError(RefusedError):
     """The object has changed since it was read, or is there already."""
 
 
+class MissingError(ConflictError):
+    """The object is not there, or not any more."""
+
+
 class ClusterReader(Protocol):
     """Reads objects; every method raises UnavailableError while no API server answers, and RefusedError."""
 
@@ -47,7 +51,7 @@ class ClusterWriter(Protocol):
         ...
 
     def write_status(self, cache: Manifest, status: Manifest) -> None:
-        """Make `status` the whole status of a cache; ConflictError: the cache has changed since it was read."""
+        """Make `status` the whole status of a cache; ConflictError: it has changed since it was read, or is gone."""
         ...
 
     def create(self, manifest: Manifest) -> Manifest:

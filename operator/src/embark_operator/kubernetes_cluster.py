@@ -10,18 +10,18 @@ from typing import Any, Final
 from kubernetes import config
 from kubernetes.client import ApiClient, Configuration
 from kubernetes.dynamic import DynamicClient
-from kubernetes.dynamic.exceptions import DynamicApiError, NotFoundError, ResourceNotFoundError
+from kubernetes.dynamic.exceptions import DynamicApiError, ResourceNotFoundError
 from urllib3.exceptions import HTTPError
 
 from embark.errors import UnavailableError
-from embark_operator.cluster import ConflictError, RefusedError
+from embark_operator.cluster import ConflictError, MissingError, RefusedError
 from embark_operator.kinds import Kind, kind_of
 from embark_operator.names import FIELD_MANAGER, Manifest
 
 # A write that takes longer may end after this process has lost its lease; see leases.
 REQUEST_SECONDS: Final = 5.0
 _PAGE: Final = 500
-_CONFLICT: Final = 409
+_REFUSALS: Final = {404: MissingError, 409: ConflictError}
 _TOO_MANY: Final = 429
 _SERVER_FAULTS: Final = 500
 
@@ -59,7 +59,7 @@ class KubernetesCluster:
         """Return an object, or None if there is none."""
         try:
             return self._ask(f"{kind.name} {namespace}/{name}", kind, "get", name=name, namespace=namespace)
-        except NotFoundError:
+        except MissingError:
             return None
 
     def find(self, kind: Kind, namespace: str, selector: str = "") -> Sequence[Manifest]:
@@ -109,7 +109,7 @@ class KubernetesCluster:
         }
         try:
             self._ask(f"{kind.name} {namespace}/{name}", kind, "delete", name=name, namespace=namespace, body=options)
-        except (NotFoundError, ConflictError):
+        except ConflictError:
             return  # gone, or gone and made again since it was read
 
     def write_status(self, cache: Manifest, status: Manifest) -> None:
@@ -144,17 +144,14 @@ def _what(manifest: Manifest) -> str:
 
 @contextmanager
 def _translated(what: str) -> Iterator[None]:
-    """Turn the client's errors into those of `cluster`; NotFoundError alone stays, for read and delete."""
+    """Turn the client's errors into those of `cluster`."""
     try:
         yield
-    except NotFoundError:
-        raise
     except DynamicApiError as error:
         status, message, reason = error.status, *_told(error)
         if status == _TOO_MANY or status >= _SERVER_FAULTS:
             raise UnavailableError("kubernetes", f"{what}: {message}") from error
-        refusal = ConflictError if status == _CONFLICT else RefusedError
-        raise refusal(what, reason, message) from error
+        raise _REFUSALS.get(status, RefusedError)(what, reason, message) from error
     except ResourceNotFoundError as error:
         raise RefusedError(what, "NoSuchKind", str(error)) from error
     except (HTTPError, OSError) as error:

@@ -1,0 +1,94 @@
+"""The adapter to the Kubernetes API on a real API server: what reconcile is promised of a cluster."""
+
+import copy
+from collections.abc import Iterator
+from contextlib import closing
+from typing import Any
+
+import pytest
+from cache_namespaces import CacheNamespace
+from kubernetes import config
+
+from embark.errors import UnavailableError
+from embark_operator.cluster import ConflictError, MissingError, RefusedError
+from embark_operator.kinds import CACHE, CONFIG_MAP
+from embark_operator.kubernetes_cluster import KubernetesCluster
+
+pytestmark = pytest.mark.cluster
+
+
+@pytest.fixture
+def cluster(namespace: CacheNamespace) -> Iterator[KubernetesCluster]:
+    path = str(namespace.server.kubeconfig)
+    with (
+        config.new_client_from_config(config_file=path) as client,  # type: ignore[no-untyped-call]
+        closing(KubernetesCluster(client)) as connected,
+    ):
+        yield connected
+
+
+def _config_map(namespace: CacheNamespace, **data: str) -> dict[str, Any]:
+    metadata = {"name": "kept", "namespace": namespace.name, "labels": {"team": "ads"}}
+    return {"apiVersion": "v1", "kind": "ConfigMap", "metadata": metadata, "data": data}
+
+
+def test_what_is_applied_is_read_and_found_and_what_is_left_out_goes(
+    namespace: CacheNamespace, cluster: KubernetesCluster
+) -> None:
+    cluster.apply(_config_map(namespace, a="1", b="2"))
+    cluster.apply(_config_map(namespace, a="1"))
+    found = cluster.find(CONFIG_MAP, namespace.name, "team=ads")
+    assert [body["data"] for body in found] == [{"a": "1"}]
+    assert found[0] == cluster.read(CONFIG_MAP, namespace.name, "kept")
+
+
+def test_what_is_not_there_is_none_and_its_deletion_is_nothing(
+    namespace: CacheNamespace, cluster: KubernetesCluster
+) -> None:
+    assert cluster.read(CONFIG_MAP, namespace.name, "nothing") is None
+    cluster.delete(CONFIG_MAP, namespace.name, "nothing", "no-uid")
+
+
+def test_an_object_made_anew_is_not_deleted_in_place_of_the_old_one(
+    namespace: CacheNamespace, cluster: KubernetesCluster
+) -> None:
+    cluster.apply(_config_map(namespace))
+    cluster.delete(CONFIG_MAP, namespace.name, "kept", "00000000-0000-0000-0000-000000000000")
+    assert cluster.read(CONFIG_MAP, namespace.name, "kept") is not None
+
+
+def test_creating_twice_is_a_conflict(namespace: CacheNamespace, cluster: KubernetesCluster) -> None:
+    cluster.create(_config_map(namespace))
+    with pytest.raises(ConflictError):
+        cluster.create(_config_map(namespace))
+
+
+def test_a_status_is_written_unless_the_cache_has_changed_or_gone(
+    namespace: CacheNamespace, cluster: KubernetesCluster
+) -> None:
+    namespace.apply("photos")
+    cache = cluster.read(CACHE, namespace.name, "photos")
+    assert cache is not None
+    cluster.write_status(cache, {"phase": "Pending"})
+    with pytest.raises(ConflictError):
+        cluster.write_status(copy.deepcopy(cache), {"phase": "Ready"})
+    namespace.kubectl("delete", "embc", "photos")
+    with pytest.raises(MissingError):
+        cluster.write_status(cache, {"phase": "Ready"})
+
+
+def test_a_refusal_names_the_object_and_the_reason(namespace: CacheNamespace, cluster: KubernetesCluster) -> None:
+    manifest = _config_map(namespace) | {"data": {"a b": "no name of a key"}}
+    with pytest.raises(RefusedError, match=r"ConfigMap .*kept") as refused:
+        cluster.apply(manifest)
+    assert refused.value.reason == "Invalid"
+
+
+def test_a_server_that_does_not_answer_is_unavailable(namespace: CacheNamespace, cluster: KubernetesCluster) -> None:
+    cluster.find(CONFIG_MAP, namespace.name)
+    namespace.server.server.suspend()
+    try:
+        with pytest.raises(UnavailableError, match="kubernetes"):
+            cluster.read(CONFIG_MAP, namespace.name, "kept")
+    finally:
+        namespace.server.server.resume()
