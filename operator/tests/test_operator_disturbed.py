@@ -8,7 +8,7 @@ import pytest
 from cache_namespaces import CacheNamespace
 from cutting_proxy import CuttingProxy, cutting_proxy
 from eventually import eventually
-from operator_processes import Operator, operator
+from operator_processes import operator
 
 pytestmark = pytest.mark.cluster
 WAIT = 60.0
@@ -44,8 +44,8 @@ def test_an_edit_behind_a_frozen_watch_is_acted_on(namespace: CacheNamespace, tm
     with cutting_proxy(namespace.server, tmp_path / "kubeconfig") as proxy:
         namespace.apply("photos")
         with operator(proxy.kubeconfig, tmp_path, *_options(namespace, "frozen"), "--resync-seconds=3600") as running:
-            _await_pending(namespace, "photos")
-            _await_rest(running)
+            namespace.await_phase("photos", "Pending")
+            running.await_rest()
             proxy.freeze_watches()
             namespace.apply("photos", embark={"replicas": 3})
 
@@ -64,7 +64,7 @@ def test_two_hundred_caches_come_to_rest_and_a_resync_of_all_writes_nothing(
     options = _options(namespace, "many")
     with operator(namespace.server.kubeconfig, tmp_path, *options, "--resync-seconds=20") as running:
         eventually(lambda: _phases(namespace) == {"Paused"}, 4 * WAIT, "every cache has its status")
-        written = _await_rest(running, passes=2 * CACHES)
+        written = running.await_rest(2 * CACHES)
         passes, cpu = running.metric("embark_operator_passes_total"), running.metric("process_cpu_seconds_total")
         eventually(lambda: running.metric("embark_operator_passes_total") >= passes + CACHES, 2 * WAIT, "a resync")
         assert running.writes() == written
@@ -86,31 +86,14 @@ def _options(namespace: CacheNamespace, lease: str) -> tuple[str, ...]:
 def _run_to_rest(namespace: CacheNamespace, proxy: CuttingProxy, lease: str, folder: Path) -> None:
     """Run an operator until nothing is left to do, and end it."""
     with operator(proxy.kubeconfig, folder, *_options(namespace, lease), "--resync-seconds=1") as running:
-        _await_pending(namespace, "photos")
-        _await_rest(running)
+        namespace.await_phase("photos", "Pending")
+        running.await_rest()
         assert running.terminate() == 0
 
 
 def _delete(namespace: CacheNamespace) -> None:
     namespace.kubectl("delete", "embc", "photos", "--timeout=60s")
     eventually(lambda: not namespace.children(), WAIT, "the children have gone")
-
-
-def _await_pending(namespace: CacheNamespace, cache: str) -> None:
-    eventually(lambda: namespace.get("embc", cache).get("status", {}).get("phase") == "Pending", WAIT, "a first pass")
-
-
-def _await_rest(running: Operator, passes: int = 3) -> float:
-    """Return how many writes there were once so many passes in a row have written nothing."""
-    while True:
-        written, made = running.writes(), running.metric("embark_operator_passes_total")
-
-        def enough(made: float = made) -> bool:
-            return running.metric("embark_operator_passes_total") >= made + passes
-
-        eventually(enough, 4 * WAIT, "further passes")
-        if running.writes() == written:
-            return written
 
 
 def _phases(namespace: CacheNamespace) -> set[str]:

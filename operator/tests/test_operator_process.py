@@ -7,29 +7,11 @@ from typing import Any
 import pytest
 from cache_namespaces import CacheNamespace
 from eventually import eventually
-from operator_processes import Operator, operator
+from operator_processes import operator
 
 pytestmark = pytest.mark.cluster
 WAIT = 60.0
 SOON = 10.0
-
-
-def _await_pending(namespace: CacheNamespace, cache: str = "photos") -> None:
-    eventually(lambda: namespace.get("embc", cache).get("status", {}).get("phase") == "Pending", WAIT, "a first pass")
-
-
-def _settle(running: Operator) -> float:
-    """Return how many writes there were once nothing is due any more."""
-
-    def still() -> bool:
-        passes = running.metric("embark_operator_passes_total")
-        eventually(lambda: running.metric("embark_operator_passes_total") >= passes + 4, WAIT, "further passes")
-        return running.writes() == before
-
-    before = running.writes()
-    while not still():
-        before = running.writes()
-    return before
 
 
 @pytest.fixture
@@ -43,7 +25,7 @@ def test_a_cache_gets_its_children_and_says_why_it_is_not_ready(
 ) -> None:
     namespace.apply("photos")
     with operator(namespace.server.kubeconfig, tmp_path, *options):
-        _await_pending(namespace)
+        namespace.await_phase("photos", "Pending")
         assert "Deployment/photos-embark" in namespace.children()
         assert namespace.condition("photos", "Accepted")["status"] == "True"
         assert "photos-embark" in namespace.condition("photos", "EmbArkReady")["message"] or eventually(
@@ -57,7 +39,7 @@ def test_a_child_that_was_deleted_or_edited_by_hand_is_back_soon_and_what_others
 ) -> None:
     namespace.apply("photos")
     with operator(namespace.server.kubeconfig, tmp_path, *options, "--resync-seconds=3600"):
-        _await_pending(namespace)
+        namespace.await_phase("photos", "Pending")
         namespace.kubectl("label", "deployment", "photos-embark", "team=ads")
         for place, body in namespace.children().items():
             namespace.kubectl("delete", place.lower(), "--wait=false")
@@ -79,18 +61,18 @@ def test_replicas_that_a_scaler_owns_are_left_alone(
 ) -> None:
     namespace.apply("photos")
     with operator(namespace.server.kubeconfig, tmp_path, *options) as running:
-        _await_pending(namespace)
-        _settle(running)
+        namespace.await_phase("photos", "Pending")
+        running.await_rest()
         namespace.kubectl("scale", "deployment", "photos-embark", "--replicas=5")
-        _settle(running)
+        running.await_rest()
         assert namespace.get("deployment", "photos-embark")["spec"]["replicas"] == 5
 
 
 def test_at_rest_nothing_is_written(namespace: CacheNamespace, options: tuple[str, ...], tmp_path: Path) -> None:
     namespace.apply("photos")
     with operator(namespace.server.kubeconfig, tmp_path, *options) as running:
-        _await_pending(namespace)
-        written = _settle(running)
+        namespace.await_phase("photos", "Pending")
+        written = running.await_rest()
         versions = _versions(namespace)
         passes = running.metric("embark_operator_passes_total")
         eventually(lambda: running.metric("embark_operator_passes_total") >= passes + 10, WAIT, "ten resyncs")
@@ -107,12 +89,12 @@ def test_of_two_operators_one_writes_and_the_other_takes_over(
         eventually(lambda: first.leads() or second.leads(), WAIT, "one leads")
         active, standby = (first, second) if first.leads() else (second, first)
         namespace.apply("photos")
-        _await_pending(namespace)
+        namespace.await_phase("photos", "Pending")
         assert (active.writes() > 0, standby.writes(), standby.leads()) == (True, 0, False)
         assert active.terminate() == 0
         standby.await_leading()
         namespace.apply("titles")
-        _await_pending(namespace, "titles")
+        namespace.await_phase("titles", "Pending")
 
 
 def test_a_cache_that_is_not_acceptable_says_so_and_the_next_edit_mends_it(
@@ -124,7 +106,7 @@ def test_a_cache_that_is_not_acceptable_says_so_and_the_next_edit_mends_it(
         assert "spec.miss.oovVectorConfigMap" in namespace.condition("photos", "Accepted")["message"]
         assert namespace.children() == {}
         namespace.apply("photos", miss={"oov": "Zeros", "oovVectorConfigMap": ""})
-        _await_pending(namespace)
+        namespace.await_phase("photos", "Pending")
 
 
 @pytest.mark.parametrize("cascade", ["foreground", "background"])
@@ -133,7 +115,7 @@ def test_a_deleted_cache_takes_its_children_along(
 ) -> None:
     namespace.apply("photos")
     with operator(namespace.server.kubeconfig, tmp_path, *options):
-        _await_pending(namespace)
+        namespace.await_phase("photos", "Pending")
         namespace.kubectl("delete", "embc", "photos", f"--cascade={cascade}", "--timeout=60s")
         eventually(lambda: not namespace.children(), WAIT, "no child is left")
 
@@ -143,7 +125,7 @@ def test_a_cache_whose_operator_is_gone_can_be_deleted(
 ) -> None:
     namespace.apply("photos")
     with operator(namespace.server.kubeconfig, tmp_path, *options):
-        _await_pending(namespace)
+        namespace.await_phase("photos", "Pending")
     namespace.kubectl("delete", "embc", "photos", "--timeout=60s")
     eventually(lambda: not namespace.children(), WAIT, "no child is left")
 
@@ -171,5 +153,5 @@ def test_caches_that_go_while_they_are_looked_at_disturb_no_other(
             namespace.apply(f"brief-{number}")
             namespace.kubectl("delete", "embc", f"brief-{number}", "--wait=false")
         namespace.apply("photos")
-        _await_pending(namespace)
+        namespace.await_phase("photos", "Pending")
         assert running.terminate() == 0

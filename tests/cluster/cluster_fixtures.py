@@ -7,13 +7,13 @@ import pytest
 from api_server import ApiServer
 from api_server import api_server as running_api_server
 from binaries import NotBuiltError, built, ensure_built
-from go_modules import ETCD, KUBERNETES
+from go_modules import ETCD, KUBERNETES, GoModule
 
 
 @pytest.fixture(scope="session")
 def api_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ApiServer]:
     """An API server that all tests of the session share: nothing acts on what is in it but the test."""
-    require_programs()
+    require_programs(ETCD, KUBERNETES)
     with running_api_server(tmp_path_factory.mktemp("api-server")) as server:
         yield server
 
@@ -22,14 +22,14 @@ def api_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ApiServer]:
 def api_server_with_controllers(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ApiServer]:
     """As `api_server`, with kube-controller-manager: ReplicaSets, garbage collection, namespaces that go away."""
     folder = tmp_path_factory.mktemp("api-server-with-controllers")
-    require_programs()
+    require_programs(ETCD, KUBERNETES)
     with running_api_server(folder, controllers=True) as server:
         yield server
 
 
-def require_programs() -> None:
-    """Skip the test when the programs of a cluster are not in the cache folder; in CI, build them first."""
-    for module in (ETCD, KUBERNETES):
+def require_programs(*modules: GoModule) -> None:
+    """Skip the test when these programs are not in the cache folder; in CI, build them first."""
+    for module in modules:
         if os.environ.get("CI"):
             ensure_built(module, os.environ, print)
         try:

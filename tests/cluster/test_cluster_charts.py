@@ -9,7 +9,8 @@ import pytest
 import yaml
 from api_caches import install_crd
 from api_server import ApiServer
-from binaries import NotBuiltError, built, ensure_built
+from binaries import built
+from cluster_fixtures import require_programs
 from go_modules import HELM
 
 pytestmark = pytest.mark.cluster
@@ -36,12 +37,8 @@ CONFIGURED: dict[str, dict[str, Any]] = {
 @pytest.fixture(scope="session")
 def helm() -> Path:
     """The helm of the cache folder."""
-    if os.environ.get("CI"):
-        ensure_built(HELM, os.environ, print)
-    try:
-        return built(HELM, os.environ) / "helm"
-    except NotBuiltError as error:
-        pytest.skip(str(error))
+    require_programs(HELM)
+    return built(HELM, os.environ) / "helm"
 
 
 def _helm(helm: Path, *arguments: str, values: dict[str, Any] | None = None) -> "subprocess.CompletedProcess[str]":

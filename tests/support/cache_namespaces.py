@@ -6,6 +6,7 @@ from typing import Any
 import yaml
 from api_server import ApiServer
 from caches import sample_text
+from eventually import eventually
 
 _KINDS = "configmaps,serviceaccounts,services,deployments,jobs,poddisruptionbudgets,horizontalpodautoscalers"
 
@@ -41,3 +42,7 @@ class CacheNamespace:
         """Return a condition of a cache, or nothing while there is none."""
         conditions = self.get("embc", cache).get("status", {}).get("conditions", ())
         return next((condition for condition in conditions if condition["type"] == kind), {})
+
+    def await_phase(self, cache: str, phase: str) -> None:
+        """Return once a cache is in a phase."""
+        eventually(lambda: self.get("embc", cache).get("status", {}).get("phase") == phase, 60, f"{cache} is {phase}")

@@ -15,6 +15,7 @@ from free_ports import free_ports
 HOST = "127.0.0.1"
 IMAGES = ("--embark-image=embark:1", "--kfc-image=kfc:1", "--retina-image=retina:1")
 PATIENCE = 60.0
+_PASSES = "embark_operator_passes_total"
 
 
 class Operator:
@@ -45,6 +46,14 @@ class Operator:
     def await_leading(self) -> None:
         """Return once it holds the lease."""
         eventually(self.leads, PATIENCE, f"the operator leads; its log: {self.log}")
+
+    def await_rest(self, passes: int = 4) -> float:
+        """Return how many writes there were, once so many passes in a row have written nothing."""
+        while True:
+            written, made = self.writes(), self.metric(_PASSES)
+            eventually(lambda made=made: self.metric(_PASSES) >= made + passes, 4 * PATIENCE, "further passes")  # type: ignore[misc]
+            if self.writes() == written:
+                return written
 
     def kill(self) -> None:
         """End it with SIGKILL."""
