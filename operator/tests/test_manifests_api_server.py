@@ -8,7 +8,16 @@ from typing import Any
 import pytest
 from api_server import ApiServer
 from caches import sample_text
-from child_manifests import CHANGES, children_of, container, of_component, of_kind, templates
+from child_manifests import (
+    CHANGES,
+    children_of,
+    container,
+    every_child_of,
+    of_component,
+    of_kind,
+    rollout_children_of,
+    templates,
+)
 from kubernetes import config
 from stored_quantities import STORED
 
@@ -61,7 +70,7 @@ def read(cluster: KubernetesCluster, manifest: Manifest) -> Manifest:
 def test_children_are_stored_as_they_were_written(
     cluster: KubernetesCluster, namespace: str, sample: str, change: dict[str, Any]
 ) -> None:
-    wanted = children_of(cache_in(namespace, sample, **change))
+    wanted = every_child_of(cache_in(namespace, sample, **change))
     for manifest in wanted:
         cluster.apply(manifest)
     for manifest in wanted:
@@ -75,13 +84,27 @@ def test_children_are_stored_as_they_were_written(
 def test_a_namespace_of_the_restricted_profile_takes_every_pod(
     cluster: KubernetesCluster, namespace: str, change: dict[str, Any]
 ) -> None:
-    wanted = children_of(cache_in(namespace, **change))
+    wanted = every_child_of(cache_in(namespace, **change))
     for manifest in of_kind(wanted, "ServiceAccount"):
         cluster.apply(manifest)
     for component, template in templates(wanted).items():
         metadata = template["metadata"] | {"name": component, "namespace": namespace}
         pod = {"apiVersion": "v1", "kind": "Pod", "metadata": metadata, "spec": template["spec"]}
         assert cluster.create(pod)["metadata"]["uid"]
+
+
+def test_a_rollout_is_paused_and_goes_on_by_applying_its_job_again(cluster: KubernetesCluster, namespace: str) -> None:
+    cache = cache_in(namespace)
+    running, paused = (
+        of_component(rollout_children_of(cache, suspended=suspended), "Job", "reembed") for suspended in (False, True)
+    )
+    live = cluster.apply(running)
+    assert differs(paused, live)
+    for wanted in (paused, running):
+        again = cluster.apply(wanted)
+        assert again["metadata"]["uid"] == live["metadata"]["uid"]
+        assert again["spec"] == live["spec"] | {"suspend": wanted["spec"]["suspend"]}
+        assert not differs(wanted, again)
 
 
 def test_what_is_no_longer_wanted_is_seen_and_goes_away(cluster: KubernetesCluster, namespace: str) -> None:

@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 from caches import sample_text
-from child_manifests import CHANGES, IMAGES, UID, children, children_of, leaves, of_kind
+from child_manifests import CHANGES, IMAGES, UID, children, children_of, every_child, every_child_of, leaves, of_kind
 
 from embark.crd import parse_manifest
 from embark.names import retina_target
@@ -14,7 +14,7 @@ from embark_operator.kinds import CHILD_KINDS
 from embark_operator.manifests.kfc import build_kfc
 from embark_operator.names import CACHE, MANAGED_BY, Manifest
 
-ALL = [manifest for change in CHANGES for manifest in children(**change)]
+ALL = [manifest for change in CHANGES for manifest in every_child(**change)]
 
 
 def named(name: str, namespace: str = "default") -> EmbeddingCache:
@@ -24,7 +24,7 @@ def named(name: str, namespace: str = "default") -> EmbeddingCache:
 
 def test_every_child_belongs_to_its_cache_and_is_found_by_its_labels() -> None:
     cache = named("mine", "team")
-    for manifest in children_of(cache):
+    for manifest in every_child_of(cache):
         metadata = manifest["metadata"]
         assert metadata["namespace"] == "team"
         assert metadata["labels"][CACHE] == "mine"
@@ -48,14 +48,14 @@ def test_every_kind_of_child_is_one_that_reconcile_looks_for() -> None:
 
 def test_no_two_children_are_the_same_object() -> None:
     for change in CHANGES:
-        counted = Counter((m["kind"], m["metadata"]["name"]) for m in children(**change))
+        counted = Counter((m["kind"], m["metadata"]["name"]) for m in every_child(**change))
         assert set(counted.values()) == {1}
 
 
 def test_the_names_of_the_longest_cache_are_dns_labels() -> None:
     cache = named("n" * 40, "s" * 63)
-    labels = [manifest["metadata"]["labels"].values() for manifest in children_of(cache)]
-    names = [manifest["metadata"]["name"] for manifest in children_of(cache)]
+    labels = [manifest["metadata"]["labels"].values() for manifest in every_child_of(cache)]
+    names = [manifest["metadata"]["name"] for manifest in every_child_of(cache)]
     assert max(len(text) for text in (*names, *(value for values in labels for value in values))) <= 63
 
 
@@ -68,19 +68,19 @@ def test_manifests_hold_what_json_holds_and_nothing_empty() -> None:
 
 def test_the_same_cache_always_has_the_same_children() -> None:
     for change in CHANGES:
-        assert children(**change) == children(**change)
+        assert every_child(**change) == every_child(**change)
 
 
 def test_nobody_who_changes_a_manifest_changes_the_next_one() -> None:
-    first, second = children(), children()
+    first, second = every_child(), every_child()
     for manifest in first:
         _spoil(manifest)
-    assert children() == second
+    assert every_child() == second
 
 
 def test_a_child_is_applied_after_what_its_pods_need() -> None:
     seen: set[tuple[str, str]] = set()
-    for manifest in children():
+    for manifest in every_child():
         if manifest["kind"] in {"Deployment", "Job"}:
             pod = manifest["spec"]["template"]["spec"]
             assert ("ServiceAccount", pod["serviceAccountName"]) in seen

@@ -3,7 +3,7 @@ from pathlib import Path
 
 import pytest
 from caches import sample
-from child_manifests import CHANGES, GPUS, IMAGES, SECRETS, children, children_of, container, templates
+from child_manifests import CHANGES, GPUS, IMAGES, SECRETS, children, children_of, container, every_child, templates
 
 from embark.backends import Secrets, add_secrets, secrets_of
 from embark.processes import settings_parser
@@ -12,9 +12,9 @@ from embark_operator.manifests.volumes import MODELS_FOLDER, TMP_FOLDER
 from embark_operator.names import Manifest
 from embark_operator.options import Images, Options
 
-COMPONENTS = ["embark", "kfc", "retina", "schema"]
+COMPONENTS = ["embark", "kfc", "retina", "schema", "reembed", "verify", "drop"]
 SERVING = ["embark", "retina"]
-ALL = [template for change in CHANGES for template in templates(children(**change)).values()]
+ALL = [template for change in CHANGES for template in templates(every_child(**change)).values()]
 
 
 def test_every_pod_is_within_the_restricted_profile() -> None:
@@ -35,7 +35,7 @@ def test_every_pod_is_within_the_restricted_profile() -> None:
 
 def test_no_pod_gets_a_token_of_the_api() -> None:
     assert all(template["spec"]["automountServiceAccountToken"] is False for template in ALL)
-    accounts = [manifest for manifest in children() if manifest["kind"] == "ServiceAccount"]
+    accounts = [manifest for manifest in every_child() if manifest["kind"] == "ServiceAccount"]
     assert accounts
     assert all(account["automountServiceAccountToken"] is False for account in accounts)
 
@@ -49,7 +49,7 @@ def test_every_container_says_what_it_asks_for() -> None:
 
 @pytest.mark.parametrize("component", COMPONENTS)
 def test_a_mount_is_of_a_volume_and_only_tmp_and_models_are_writable(component: str) -> None:
-    template = templates(children(**SECRETS))[component]
+    template = templates(every_child(**SECRETS))[component]
     volumes = {volume["name"]: volume for volume in template["spec"]["volumes"]}
     mounts = container(template)["volumeMounts"]
     assert {mount["name"] for mount in mounts} == volumes.keys()

@@ -43,7 +43,7 @@ def test_an_oov_vector_that_no_config_map_holds_is_refused() -> None:
         encoder={"output": {"dimension": dimension}},
         miss={"oov": "Vector", "oovVectorConfigMap": "oov"},
     )
-    assert build(cache, UID, OPTIONS, oov_vector=[0.25] * dimension)
+    assert build(cache, UID, OPTIONS, oov_vector=lambda _: [0.25] * dimension)
     with pytest.raises(InvalidSpecError, match="1048576") as refused:
-        build(cache, UID, OPTIONS, oov_vector=[1 / 3] * dimension)
+        build(cache, UID, OPTIONS, oov_vector=lambda _: [1 / 3] * dimension)
     assert refused.value.field == "spec.miss.oovVectorConfigMap"

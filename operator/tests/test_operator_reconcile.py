@@ -131,7 +131,8 @@ def test_the_status_tells_readiness_counts_and_when_they_changed() -> None:
     assert world.condition("Ready")["status"] == "True"
     assert world.condition("Ready")["lastTransitionTime"] == "2026-01-01T00:01:00Z"
     assert world.condition("Accepted")["lastTransitionTime"] == "2026-01-01T00:00:00Z"
-    assert world.status["cache"] == {"hitRatio": "0.7500", "hitPercent": "75.0", "oovRatio": "0.2500", "entries": 7}
+    counted = {"hitRatio": "0.7500", "hitPercent": "75.0", "oovRatio": "0.2500", "entries": 7, "encodeSeconds": ""}
+    assert world.status["cache"] == counted
     assert (world.status["topic"]["lag"], world.status["topic"]["deadLettered"]) == (5, 2)
     assert world.status["endpoint"] == "photos-embark.default:50051"
 

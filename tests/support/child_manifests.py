@@ -6,8 +6,12 @@ from typing import Any
 from caches import sample
 from hypothesis import strategies as st
 
+from embark.settings import KfcSettings, settings_for
+from embark.space import Space, space_of
 from embark.spec import EmbeddingCache
 from embark_operator.manifests.build import build
+from embark_operator.manifests.kfc import build_kfc
+from embark_operator.manifests.rollout_jobs import build_drop, build_reembed_job, build_verify_job
 from embark_operator.names import COMPONENT, Manifest
 from embark_operator.options import Images, Options
 
@@ -45,6 +49,37 @@ def children(**changes: dict[str, Any]) -> list[Manifest]:
     return children_of(sample("photos", **changes))
 
 
+def candidate_settings(cache: EmbeddingCache) -> KfcSettings:
+    """Return the settings of the KFC of a candidate that is re-embedded from the cache's space."""
+    source = space_of(cache.spec.encoder)
+    candidate = _space_beside(source, source.dimension + 1)
+    return settings_for(cache, candidate, source=source.id).kfc
+
+
+def rollout_children_of(
+    cache: EmbeddingCache, images: Images = IMAGES, *, attempt: int = 0, suspended: bool = False
+) -> list[Manifest]:
+    """Return the children that a rollout adds in any of its phases: of a candidate, and of a space to drop."""
+    candidate, source = candidate_settings(cache), space_of(cache.spec.encoder)
+    dropped = _space_beside(source, source.dimension + 2)
+    return [
+        *build_kfc(cache, UID, candidate, images),
+        build_reembed_job(cache, UID, candidate, images, attempt=attempt, suspended=suspended),
+        build_verify_job(cache, UID, candidate, images, attempt=attempt),
+        *build_drop(cache, UID, settings_for(cache, dropped).kfc, images),
+    ]
+
+
+def every_child_of(cache: EmbeddingCache) -> list[Manifest]:
+    """Return the children that a cache always has, then those that a rollout adds."""
+    return [*children_of(cache), *rollout_children_of(cache)]
+
+
+def every_child(**changes: dict[str, Any]) -> list[Manifest]:
+    """Return every child of samples/photos.yaml with changes to sections of its spec."""
+    return every_child_of(sample("photos", **changes))
+
+
 def of_kind(manifests: Iterable[Manifest], kind: str) -> list[Manifest]:
     return [manifest for manifest in manifests if manifest["kind"] == kind]
 
@@ -56,7 +91,7 @@ def of_component(manifests: Iterable[Manifest], kind: str, component: str) -> Ma
 
 
 def templates(manifests: Iterable[Manifest]) -> dict[str, Manifest]:
-    """Return the pod template of every component, the schema Job's too."""
+    """Return the pod template of every component, a Job's too."""
     return {
         manifest["metadata"]["labels"][COMPONENT]: manifest["spec"]["template"]
         for manifest in manifests
@@ -76,6 +111,10 @@ def leaves(value: object, path: tuple[str | int, ...] = ()) -> Sequence[tuple[tu
         parts = value.items() if isinstance(value, dict) else enumerate(value)
         return [leaf for key, part in parts for leaf in leaves(part, (*path, key))]
     return [(path, value)]
+
+
+def _space_beside(space: Space, dimension: int) -> Space:
+    return space.model_copy(update={"dimension": dimension})
 
 
 def _section(**fields: st.SearchStrategy[Any]) -> st.SearchStrategy[dict[str, Any]]:

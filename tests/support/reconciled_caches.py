@@ -12,6 +12,7 @@ from embark_operator.kinds import CACHE, CHILD_KINDS, DEPLOYMENT, JOB, Kind
 from embark_operator.names import Manifest
 from embark_operator.options import Images, Options
 from embark_operator.reconcile import Key, Reconciler
+from embark_operator.rollouts.seen import ProgressSeen
 
 KEY = Key("default", "photos")
 OPTIONS = Options(Images("embark:1", "kfc:1", "retina:1"))
@@ -30,6 +31,9 @@ class Silent:
     def entries(self, target: str) -> int | None:
         assert target == "photos-embark.default:50051"
         return 7
+
+    def progress(self, target: str, space: str) -> ProgressSeen | None:  # noqa: ARG002 - as the protocol has it
+        return None
 
 
 METRICS = """# TYPE embark_keys_total counter

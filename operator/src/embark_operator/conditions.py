@@ -7,6 +7,7 @@ from typing import Final, NamedTuple
 
 from embark.spec.status import Condition
 from embark_operator.observed import Observed, Part, Schema
+from embark_operator.rollouts.state import Rollout, RolloutPhase
 
 
 class Phase(StrEnum):
@@ -22,6 +23,7 @@ class Phase(StrEnum):
 
 ACCEPTED: Final = "Accepted"
 READY: Final = "Ready"
+_SETTLED: Final = (RolloutPhase.STEADY, RolloutPhase.HOLDING)
 _TRUE, _FALSE, _UNKNOWN = "True", "False", "Unknown"
 
 
@@ -52,8 +54,8 @@ def failed(message: str) -> Sequence[Finding]:
     return (accepted(), Finding(READY, _FALSE, "ApplyFailed", message))
 
 
-def find_conditions(observed: Observed) -> Sequence[Finding]:
-    """Return every condition of a cache whose children are applied, Ready last."""
+def find_conditions(observed: Observed, rollout: Rollout) -> Sequence[Finding]:
+    """Return every condition of a cache whose children are applied, Ready last; a rollout does not make it unready."""
     parts = (
         *_servers(observed.schema),
         _part("EmbArkReady", observed.embark),
@@ -66,18 +68,20 @@ def find_conditions(observed: Observed) -> Sequence[Finding]:
         ready = Finding(READY, _FALSE, first.type.replace("Ready", "NotReady"), first.message)
     else:
         ready = Finding(READY, _TRUE, "AllReady")
-    return (accepted(), *parts, ready)
+    over = _TRUE if rollout.phase in _SETTLED else _FALSE
+    rolled_out = Finding("RolledOut", over, str(rollout.phase), rollout.status.message)
+    return (accepted(), *parts, rolled_out, ready)
 
 
-def phase_of(findings: Sequence[Finding], observed: Observed | None, *, paused: bool) -> Phase:
-    """Return the phase that goes with the findings."""
+def phase_of(findings: Sequence[Finding], observed: Observed | None, rollout: RolloutPhase, *, paused: bool) -> str:
+    """Return the phase that goes with the findings about an accepted cache: the rollout's, if there is one."""
     by_type = {finding.type: finding.status == _TRUE for finding in findings}
-    if not by_type[ACCEPTED]:
-        return Phase.INVALID
     if paused:
         return Phase.PAUSED
     if not by_type[READY] or observed is None:
         return Phase.DEGRADED if by_type.get("EmbArkReady") else Phase.PENDING
+    if rollout not in _SETTLED:
+        return str(rollout)
     rolled = all(part.rolled for part in (observed.embark, observed.kfc, observed.retina))
     return Phase.READY if rolled else Phase.ROLLING
 

@@ -7,26 +7,36 @@ from embark.spec.status import EmbeddingCacheStatus
 from embark_operator.conditions import READY, Phase
 from embark_operator.kinds import EVENT
 from embark_operator.names import FIELD_MANAGER, Manifest
+from embark_operator.rollouts.state import RolloutPhase
 
-_CALM: Final = frozenset({Phase.PAUSED, Phase.PENDING, Phase.ROLLING, Phase.READY})
+_TROUBLED: Final = frozenset({Phase.INVALID, Phase.DEGRADED, RolloutPhase.HALTED})
 # As long as the API takes.
 _MOST_CHARACTERS: Final = 1024
 
 
 def phase_event(cache: Manifest, status: EmbeddingCacheStatus, now: datetime) -> Manifest:
     """Return the Event that tells a cache's new phase, and why it is not ready."""
-    metadata = cache["metadata"]
-    stamp = now.astimezone(UTC)
     message = next((condition.message for condition in status.conditions if condition.type == READY), "")
     said = f"the cache is {status.phase}" + (f": {message}" if message else "")
+    return _event(cache, status.phase, said, now)
+
+
+def rollout_event(cache: Manifest, status: EmbeddingCacheStatus, now: datetime) -> Manifest:
+    """Return the Event that tells a new phase of the rollout, and what it waits for or why it stopped."""
+    rollout = status.rollout
+    said = rollout.message or f"the rollout is {rollout.phase}"
+    return _event(cache, rollout.phase, said, now, "rollout")
+
+
+def _event(cache: Manifest, reason: str, said: str, now: datetime, suffix: str = "") -> Manifest:
+    metadata = cache["metadata"]
+    stamp = now.astimezone(UTC)
+    # One Event a version of the cache: an attempt that is made again does not tell it twice.
+    name = ".".join(filter(None, (metadata["name"], metadata["resourceVersion"], suffix)))
     return {
         "apiVersion": EVENT.api_version,
         "kind": EVENT.name,
-        # One Event a version of the cache: an attempt that is made again does not tell it twice.
-        "metadata": {
-            "name": f"{metadata['name']}.{metadata['resourceVersion']}",
-            "namespace": metadata["namespace"],
-        },
+        "metadata": {"name": name, "namespace": metadata["namespace"]},
         "involvedObject": {
             "apiVersion": cache["apiVersion"],
             "kind": cache["kind"],
@@ -35,8 +45,8 @@ def phase_event(cache: Manifest, status: EmbeddingCacheStatus, now: datetime) ->
             "uid": metadata["uid"],
             "resourceVersion": metadata["resourceVersion"],
         },
-        "type": "Normal" if status.phase in _CALM else "Warning",
-        "reason": status.phase,
+        "type": "Warning" if reason in _TROUBLED else "Normal",
+        "reason": reason,
         "message": said[:_MOST_CHARACTERS],
         "source": {"component": FIELD_MANAGER},
         "reportingComponent": FIELD_MANAGER,

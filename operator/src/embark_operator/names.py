@@ -50,3 +50,8 @@ def kfc_name(cache: EmbeddingCache, space_id: str) -> str:
 def retina_name(cache: EmbeddingCache, space_id: str) -> str:
     """Return the name of the Deployment, Service, account and settings of a space's Retina."""
     return f"{cache.metadata.name}-retina-{space_id}"
+
+
+def drop_name(cache: EmbeddingCache, space_id: str) -> str:
+    """Return the name of the account and settings of what drops a space."""
+    return f"{cache.metadata.name}-drop-{space_id}"

@@ -1,6 +1,8 @@
 """What reconcile has seen of a cache's children, as frozen values; conditions and the status are made from it."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+
+from embark_operator.rollouts.seen import RolloutSeen
 
 
 @dataclass(frozen=True, slots=True)
@@ -13,6 +15,8 @@ class Part:
     """Whether every pod is ready and of the newest template."""
     why: str = ""
     """Why it is not ready, in the words of its first pod that is not; empty: nothing is known."""
+    failed: bool = False
+    """Whether that pod has ended with an error of its own, more than once."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,6 +38,8 @@ class Readings:
     entries: int | None = None
     lag: int | None = None
     dead_lettered: int | None = None
+    encode_seconds: float | None = None
+    """Mean seconds of Retina for one key; None: it has encoded none yet."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,3 +51,4 @@ class Observed:
     kfc: Part
     retina: Part
     readings: Readings = Readings()
+    rollout: RolloutSeen = field(default_factory=RolloutSeen)

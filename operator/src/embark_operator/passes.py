@@ -3,6 +3,7 @@
 import asyncio
 import logging
 from collections.abc import Callable
+from datetime import timedelta
 from typing import Final
 
 from embark.errors import UnavailableError
@@ -20,14 +21,18 @@ class Passes:
         self._metrics: Final = metrics
         self._log: Final = logging.getLogger(__name__)
 
-    async def make(self, key: Key) -> bool:
-        """Make a pass over a cache; return whether it is as it should be, as far as this pass can tell."""
+    async def make(self, key: Key) -> bool | timedelta:
+        """Make a pass over a cache.
+
+        Returns:
+            Whether it is as it should be, as far as this pass can tell; or when to look at it again.
+        """
         with self._metrics.pass_seconds.time():
             result, done = await asyncio.to_thread(self._try, key)
         self._metrics.passes.labels(result).inc()
         return done
 
-    def _try(self, key: Key) -> tuple[str, bool]:
+    def _try(self, key: Key) -> tuple[str, bool | timedelta]:
         cache = {"cache": str(key)}
         try:
             made = self._reconcile(key)
@@ -45,4 +50,4 @@ class Passes:
         if made.failure:
             self._log.warning("not applied: %s", made.failure, extra=cache)
             return "failed", False
-        return "written" if made.written or made.deleted else "unchanged", True
+        return "written" if made.written or made.deleted else "unchanged", made.again or True

@@ -2,15 +2,21 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable, Hashable
+from datetime import timedelta
 from typing import Final, Generic, TypeVar
 
 K = TypeVar("K", bound=Hashable)
 
 
 class WorkQueue(Generic[K]):
-    """Hands keys to `process`; one for which it returns False is due again after a backoff. For one event loop."""
+    """Hands keys to `process`. For one event loop.
 
-    def __init__(self, process: Callable[[K], Awaitable[bool]], *, first_backoff: float, most_backoff: float) -> None:
+    One for which it returns False is due again after a backoff, one for which it returns a time after that time.
+    """
+
+    def __init__(
+        self, process: Callable[[K], Awaitable[bool | timedelta]], *, first_backoff: float, most_backoff: float
+    ) -> None:
         self._process: Final = process
         self._first: Final = first_backoff
         self._most: Final = most_backoff
@@ -54,10 +60,12 @@ class WorkQueue(Generic[K]):
                 done = await self._process(key)
             finally:
                 self._running.discard(key)
-            if done:
-                self._failures.pop(key, None)
-            else:
+            if done is False:
                 self._retry(key)
+            else:
+                self._failures.pop(key, None)
+            if isinstance(done, timedelta):
+                self._add_after(key, done.total_seconds())
             if key in self._again:
                 self._again.discard(key)
                 self.add(key)
@@ -70,8 +78,10 @@ class WorkQueue(Generic[K]):
     def _retry(self, key: K) -> None:
         failures = self._failures.get(key, 0)
         self._failures[key] = failures + 1
-        delay = min(self._most, self._first * 2.0**failures)
-        self._timers[key] = asyncio.get_running_loop().call_later(delay, self._due, key)
+        self._add_after(key, min(self._most, self._first * 2.0**failures))
+
+    def _add_after(self, key: K, seconds: float) -> None:
+        self._timers[key] = asyncio.get_running_loop().call_later(seconds, self._due, key)
 
     def _due(self, key: K) -> None:
         self._timers.pop(key, None)

@@ -1,4 +1,6 @@
-"""Makes a cache's children what its spec says, and its status what they are: parse, build, apply, prune, observe, tell.
+"""Makes a cache's children what its spec says, and its status what they are.
+
+Parse, build, apply, prune, observe, advance the rollout, tell.
 
 One pass looks at the cluster as it is and at nothing else, so it does not matter which event began it, how many were
 missed, or whether the pass before it ended half-way. A pass that finds nothing to change writes nothing.
@@ -6,10 +8,10 @@ missed, or whether the pass before it ended half-way. A pass that finds nothing 
 
 import json
 import logging
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Final, NamedTuple
 
 from pydantic import ValidationError
@@ -21,12 +23,15 @@ from embark.spec.status import EmbeddingCacheStatus
 from embark_operator.cluster import Cluster, ConflictError, RefusedError
 from embark_operator.conditions import failed, find_conditions, refused
 from embark_operator.differences import differs
-from embark_operator.events import phase_event
+from embark_operator.events import phase_event, rollout_event
 from embark_operator.kinds import AUTOSCALER, CACHE, CHILD_KINDS, CONFIG_MAP, DEPLOYMENT, Child, child_of
 from embark_operator.manifests.build import build
 from embark_operator.names import HANDOVER, Manifest, child_selector
 from embark_operator.observe import observe
 from embark_operator.options import Options
+from embark_operator.rollouts.advance import advance
+from embark_operator.rollouts.restore import restore
+from embark_operator.rollouts.state import Rollout, next_look
 from embark_operator.services import Services
 from embark_operator.statuses import dump, report, report_refused
 
@@ -53,6 +58,8 @@ class Pass:
     phase: str = ""
     failure: str = ""
     """What has to be tried again soon; empty: nothing."""
+    again: timedelta | None = None
+    """When a pass is due that no event may ask for: a rollout is under way. None: at the next event."""
 
 
 class Reconciler:
@@ -76,16 +83,31 @@ class Reconciler:
         body = self._cluster.read(CACHE, *key)
         if body is None or body["metadata"].get("deletionTimestamp"):
             return Pass()  # the garbage collector follows the owner references
+        before = _parse_status(body)
         try:
-            cache = parse_body(body)
-            vector = self._oov_vector(cache)
-            wanted = build(cache, body["metadata"]["uid"], self._options, oov_vector=vector)
+            cache = parse_body({name: part for name, part in body.items() if name != "status"})
+            cache = cache.model_copy(update={"status": before})
+            live = self._children(cache)
+            rollout = restore(cache, before, live, self._utc())
+            wanted = build(
+                cache,
+                body["metadata"]["uid"],
+                self._options,
+                rollout,
+                oov_vector=lambda space: self._oov_vector(cache, space),
+            )
         except InvalidSpecError as error:
-            return self._refuse(body, error)
-        return self._carry_out(body, cache, wanted)
+            return self._refuse(body, before, error)
+        return self._carry_out(body, cache, rollout, wanted, live)
 
-    def _carry_out(self, body: Manifest, cache: EmbeddingCache, wanted: Sequence[Manifest]) -> Pass:
-        live = self._children(cache)
+    def _carry_out(
+        self,
+        body: Manifest,
+        cache: EmbeddingCache,
+        rollout: Rollout,
+        wanted: Sequence[Manifest],
+        live: dict[Child, Manifest],
+    ) -> Pass:
         written: list[str] = []
         deleted: list[str] = []
         failure = ""
@@ -93,14 +115,17 @@ class Reconciler:
             if not cache.spec.paused:
                 self._apply(body["metadata"]["uid"], wanted, live, written)
                 self._prune(body["metadata"]["uid"], wanted, live, deleted)
-            observed = observe(cache, live, self._cluster, self._services)
-            findings = find_conditions(observed)
+            observed = observe(cache, rollout, live, self._cluster, self._services)
+            if not cache.spec.paused:
+                rollout = advance(rollout, cache, observed.rollout, self._utc())
+            findings = find_conditions(observed, rollout)
         except RefusedError as error:
             observed, failure = None, str(error)
             findings = failed(failure)
-        status = report(cache, findings, observed, self._utc())
+        status = report(cache, rollout, findings, observed, self._utc())
         self._tell(body, cache.status, status)
-        return Pass(tuple(written), tuple(deleted), status.phase, failure)
+        again = None if cache.spec.paused else next_look(rollout, self._utc())
+        return Pass(tuple(written), tuple(deleted), status.phase, failure, again)
 
     def _children(self, cache: EmbeddingCache) -> dict[Child, Manifest]:
         metadata = cache.metadata
@@ -144,8 +169,7 @@ class Reconciler:
                 self._cluster.delete(child.kind, metadata["namespace"], child.name, metadata["uid"])
                 deleted.append(str(child))
 
-    def _refuse(self, body: Manifest, error: InvalidSpecError) -> Pass:
-        before = _parse_status(body)
+    def _refuse(self, body: Manifest, before: EmbeddingCacheStatus, error: InvalidSpecError) -> Pass:
         generation = body["metadata"].get("generation", 0)
         status = report_refused(before, refused(str(error)), generation, self._utc())
         self._tell(body, before, status)
@@ -155,18 +179,24 @@ class Reconciler:
         if status == before and "status" in body:
             return
         self._cluster.write_status(body, dump(status))
-        if status.phase != before.phase:
+        for event in self._events(body, before, status):
             with suppress(ConflictError):  # it has been told
-                self._cluster.create(phase_event(body, status, self._utc()))
+                self._cluster.create(event)
 
-    def _oov_vector(self, cache: EmbeddingCache) -> Sequence[float] | None:
+    def _events(self, body: Manifest, before: EmbeddingCacheStatus, status: EmbeddingCacheStatus) -> Iterator[Manifest]:
+        if status.rollout.phase != before.rollout.phase:
+            yield rollout_event(body, status, self._utc())
+        if status.phase not in (before.phase, status.rollout.phase):
+            yield phase_event(body, status, self._utc())
+
+    def _oov_vector(self, cache: EmbeddingCache, space: str) -> Sequence[float] | None:
         name = cache.spec.miss.oov_vector_config_map
         if not name:
             return None
         config_map = self._cluster.read(CONFIG_MAP, cache.metadata.namespace, name)
         if config_map is None:
             raise InvalidSpecError(_VECTOR_FIELD, f"there is no ConfigMap {name}")
-        return _read_vector(name, config_map.get("data", {}))
+        return _read_vector(name, config_map.get("data", {}), space)
 
 
 def _parse_status(body: Manifest) -> EmbeddingCacheStatus:
@@ -176,14 +206,16 @@ def _parse_status(body: Manifest) -> EmbeddingCacheStatus:
         return EmbeddingCacheStatus()  # somebody else wrote it; it is written anew
 
 
-def _read_vector(name: str, data: Mapping[str, str]) -> Sequence[float]:
+def _read_vector(name: str, data: Mapping[str, str], space: str) -> Sequence[float]:
+    """Return the vector of a space: under the space's id, for a rollout to another dimension, or under `vector`."""
+    key = space if space in data else "vector"
     try:
-        vector = json.loads(data["vector"])
-        return [float(element) for element in vector]
+        return [float(element) for element in json.loads(data[key])]
     except KeyError:
-        raise InvalidSpecError(_VECTOR_FIELD, f"ConfigMap {name} has no key `vector`") from None
+        message = f"ConfigMap {name} has no key `vector`, and none for space {space}"
+        raise InvalidSpecError(_VECTOR_FIELD, message) from None
     except (TypeError, ValueError):
-        raise InvalidSpecError(_VECTOR_FIELD, f"ConfigMap {name}: `vector` is no JSON list of numbers") from None
+        raise InvalidSpecError(_VECTOR_FIELD, f"ConfigMap {name}: `{key}` is no JSON list of numbers") from None
 
 
 def _is_owned(body: Manifest, uid: str) -> bool:

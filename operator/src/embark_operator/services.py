@@ -2,17 +2,21 @@
 
 import urllib.error
 import urllib.request
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from http.client import HTTPException
-from typing import Final, Protocol
+from typing import Final, Generic, Protocol, TypeVar
 
 from prometheus_client.parser import text_string_to_metric_families
 
 from embark.client import EmbArkClient
 from embark.errors import EmbArkError
+from embark_operator.rollouts.seen import ProgressSeen
 
+T = TypeVar("T")
 _SECONDS: Final = 2.0
+_ENTRIES_SECONDS: Final = 30.0
+_PROGRESS_SECONDS: Final = 2.0
 _AT_ONCE: Final = 8
 _MOST_BYTES: Final = 4 << 20
 
@@ -32,12 +36,18 @@ class Services(Protocol):
         """Return how many embeddings the active space of the EmbArk at `target` holds; None: no answer."""
         ...
 
+    def progress(self, target: str, space: str) -> ProgressSeen | None:
+        """Return how far the re-embedding into `space` is, from the EmbArk at `target`; None: no answer."""
+        ...
+
 
 class PodServices:
-    """The Services of real pods, by HTTP on their probes port."""
+    """The Services of real pods, by HTTP on their probes port; counts that a store has to make are kept for a while."""
 
-    def __init__(self, probes_port: int) -> None:
-        self._port = probes_port
+    def __init__(self, probes_port: int, monotonic: Callable[[], float]) -> None:
+        self._port: Final = probes_port
+        self._entries: Final[Recent[int]] = Recent(_ENTRIES_SECONDS, monotonic)
+        self._progress: Final[Recent[ProgressSeen]] = Recent(_PROGRESS_SECONDS, monotonic)
 
     def readiness(self, address: str) -> str:
         """Return why the pod is not ready."""
@@ -57,11 +67,16 @@ class PodServices:
 
     def entries(self, target: str) -> int | None:
         """Return the entries of the active space."""
-        try:
-            with EmbArkClient(target, timeout=_SECONDS) as client:
-                return client.describe().entries
-        except EmbArkError:
-            return None
+        return self._entries.get(target, lambda: _ask(target, lambda client: client.describe().entries))
+
+    def progress(self, target: str, space: str) -> ProgressSeen | None:
+        """Return what the checkpoints of the space say."""
+
+        def ask(client: EmbArkClient) -> ProgressSeen:
+            told = client.describe_rollout(space)
+            return ProgressSeen(told.done, told.failed)
+
+        return self._progress.get(f"{target} {space}", lambda: _ask(target, ask))
 
     def _metrics(self, address: str) -> str:
         try:
@@ -73,6 +88,33 @@ class PodServices:
         host = f"[{address}]" if ":" in address else address
         with urllib.request.urlopen(f"http://{host}:{self._port}{path}", timeout=_SECONDS) as answer:
             return str(answer.read(_MOST_BYTES).decode(errors="replace"))
+
+
+class Recent(Generic[T]):
+    """Values by name, each asked for anew once it is `seconds` old; an answer of None is not kept. Thread-safe."""
+
+    def __init__(self, seconds: float, monotonic: Callable[[], float]) -> None:
+        self._seconds: Final = seconds
+        self._monotonic: Final = monotonic
+        self._values: Final[dict[str, tuple[float, T]]] = {}
+
+    def get(self, name: str, ask: Callable[[], T | None]) -> T | None:
+        """Return the value that is known of `name`, or what `ask` returns."""
+        known = self._values.get(name)
+        if known and self._monotonic() - known[0] < self._seconds:
+            return known[1]
+        value = ask()
+        if value is not None:
+            self._values[name] = (self._monotonic(), value)
+        return value
+
+
+def _ask(target: str, question: Callable[[EmbArkClient], T]) -> T | None:
+    try:
+        with EmbArkClient(target, timeout=_SECONDS) as client:
+            return question(client)
+    except EmbArkError:
+        return None
 
 
 def sum_samples(texts: Sequence[str], metric: str, label: str, **where: str) -> dict[str, float]:

@@ -5,36 +5,39 @@ from datetime import datetime
 from typing import Any, Final
 
 from embark.settings import Listen
-from embark.space import space_of
 from embark.spec import EmbeddingCache
-from embark.spec.status import ActiveSpace, CacheStatus, EmbeddingCacheStatus, Spaces, TopicStatus
-from embark_operator.conditions import Finding, date_conditions, phase_of
+from embark.spec.status import CacheStatus, EmbeddingCacheStatus, TopicStatus
+from embark_operator.conditions import Finding, Phase, date_conditions, phase_of
 from embark_operator.names import embark_name, selector_labels
 from embark_operator.observed import Observed, Readings
+from embark_operator.rollouts.state import Rollout
 
 _EMBARK: Final = "embark"
+_NEWS: Final = 0.2
 
 
 def report(
-    cache: EmbeddingCache, findings: Sequence[Finding], observed: Observed | None, now: datetime
+    cache: EmbeddingCache,
+    rollout: Rollout,
+    findings: Sequence[Finding],
+    observed: Observed | None,
+    now: datetime,
 ) -> EmbeddingCacheStatus:
     """Return the status after a pass over an accepted cache; equal to `cache.status` when nothing has changed."""
     before, generation = cache.status, cache.metadata.generation
     readings = observed.readings if observed else Readings()
-    space = space_of(cache.spec.encoder).id
-    kept = before.spaces.active
-    since = kept.since if kept and kept.id == space else now
     selector = selector_labels(cache, _EMBARK)
     return before.model_copy(
         update={
             "observed_generation": generation,
-            "phase": str(phase_of(findings, observed, paused=cache.spec.paused)),
-            "model": cache.spec.encoder.model.name,
+            "phase": phase_of(findings, observed, rollout.phase, paused=cache.spec.paused),
+            "model": rollout.active.encoder.model.name,
             "conditions": date_conditions(findings, before.conditions, generation, now),
             "endpoint": f"{embark_name(cache)}.{cache.metadata.namespace}:{Listen().grpc_port}",
             "replicas": observed.embark.ready if observed else before.replicas,
             "selector": ",".join(f"{name}={value}" for name, value in selector.items()),
-            "spaces": Spaces(active=ActiveSpace(id=space, since=since)),
+            "spaces": rollout.spaces,
+            "rollout": rollout.status,
             "cache": _cache(before.cache, readings),
             "topic": _topic(before.topic, readings),
         }
@@ -48,7 +51,7 @@ def report_refused(
     return before.model_copy(
         update={
             "observed_generation": generation,
-            "phase": str(phase_of(findings, None, paused=False)),
+            "phase": str(Phase.INVALID),
             "conditions": date_conditions(findings, before.conditions, generation, now),
         }
     )
@@ -65,9 +68,17 @@ def _cache(before: CacheStatus, readings: Readings) -> CacheStatus:
             "hit_ratio": before.hit_ratio if readings.hit_ratio is None else f"{readings.hit_ratio:.4f}",
             "hit_percent": before.hit_percent if readings.hit_ratio is None else f"{readings.hit_ratio:.1%}"[:-1],
             "oov_ratio": before.oov_ratio if readings.oov_ratio is None else f"{readings.oov_ratio:.4f}",
+            "encode_seconds": _seconds(before.encode_seconds, readings.encode_seconds),
             "entries": before.entries if readings.entries is None else readings.entries,
         }
     )
+
+
+def _seconds(before: str, measured: float | None) -> str:
+    """Return the mean time of an encode; a change by less than a fifth is no news, and would be a write a pass."""
+    if measured is None or (before and abs(measured - float(before)) < _NEWS * float(before)):
+        return before
+    return f"{measured:.4f}"
 
 
 def _topic(before: TopicStatus, readings: Readings) -> TopicStatus:

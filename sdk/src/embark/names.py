@@ -1,6 +1,13 @@
 """Every name that is derived from a cache or a space, in one place."""
 
+from typing import Final
+
 from embark.spec import EmbeddingCache
+
+APPROVED: Final = "embark.dev/approved"
+"""Annotation of a cache: the id of the space whose rollout somebody has approved."""
+RESUMED: Final = "embark.dev/resumed"
+"""Annotation of a cache: when somebody asked for a halted rollout to go on, as RFC 3339."""
 
 
 def cache_name(cache: EmbeddingCache) -> str:

@@ -33,7 +33,7 @@ class _WithEmptyDefaults(GenerateJsonSchema):
 def structural_schema(model: type[Model], path: str, *, with_defaults: bool) -> Schema:
     """Return the schema of `model`, which stands at `path` of the resource.
 
-    A status has no defaults: the operator alone writes it.
+    A status has neither defaults nor rules: the operator alone writes it.
     """
     document = model.model_json_schema(by_alias=True, schema_generator=_WithEmptyDefaults)
     return _Walk(document.get("$defs", {}), with_defaults=with_defaults).structural(document, path)
@@ -55,7 +55,7 @@ class _Walk:
         if "x-kubernetes-int-or-string" in made:
             made["anyOf"] = [{"type": "integer"}, {"type": "string"}]
         rules = rules_of_value(schema) + _RULES.get(schema.get("title", ""), []) + CHANGE_RULES.get(path, [])
-        if rules:
+        if rules and self._with_defaults:
             made["x-kubernetes-validations"] = rules
             if made.get("default") == {}:
                 # The API server judges a default by the rules before it fills in what is inside.

@@ -22,7 +22,7 @@ class Component:
     uid: str
     """The cache's."""
     title: str
-    """embark, kfc, retina or schema."""
+    """embark, kfc, retina, or what a Job does: schema, reembed, verify, drop."""
     name: str
     """Of its Deployment, and of all its objects that no other name is said of."""
     space_id: str = ""

@@ -1,4 +1,4 @@
-"""The pods of a component, and the security that all of them have; called by Deployments and the schema Job."""
+"""The pods of a component, and the security that all of them have; called by Deployments and Jobs."""
 
 import math
 from typing import Any, Final

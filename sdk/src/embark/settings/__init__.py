@@ -3,7 +3,7 @@
 The operator mounts them as JSON, the service parses the same class, the local mode passes the objects in memory.
 """
 
-from embark.settings.caches import CacheSettings, settings_for
+from embark.settings.caches import CacheSettings, FillingSettings, filling_settings_for, settings_for
 from embark.settings.services import (
     EmbArkSettings,
     KfcSettings,
@@ -17,11 +17,13 @@ from embark.settings.services import (
 __all__ = [
     "CacheSettings",
     "EmbArkSettings",
+    "FillingSettings",
     "KfcSettings",
     "Listen",
     "RetinaSettings",
     "Serving",
     "StoreSettings",
     "TopicSettings",
+    "filling_settings_for",
     "settings_for",
 ]

@@ -26,12 +26,25 @@ class CacheSettings(NamedTuple):
     retina: RetinaSettings
 
 
+class FillingSettings(NamedTuple):
+    """The settings of the two services that fill one space."""
+
+    kfc: KfcSettings
+    retina: RetinaSettings
+
+
 def settings_for(
-    cache: EmbeddingCache, space: Space | None = None, *, oov_vector: Sequence[float] | None = None
+    cache: EmbeddingCache,
+    space: Space | None = None,
+    *,
+    oov_vector: Sequence[float] | None = None,
+    previous: Space | None = None,
+    source: str = "",
 ) -> CacheSettings:
     """Return the services' settings for `space`, by default the one that the cache's encoder writes.
 
-    `oov_vector` is what the ConfigMap of `spec.miss.oovVectorConfigMap` holds.
+    `oov_vector` is what the ConfigMap of `spec.miss.oovVectorConfigMap` holds, `previous` the space that EmbArk still
+    serves to look-ups that pin it, and `source` the id of the one that `space` is re-embedded from.
 
     Raises:
         InvalidSpecError: miss.oov is Vector and the vector is missing or not one of the space, or the reverse.
@@ -42,35 +55,49 @@ def settings_for(
     fault = find_vector_fault(spec.miss.oov, space, vector)
     if fault:
         raise InvalidSpecError("spec.miss.oovVectorConfigMap", fault)
-    name = cache_name(cache)
-    store = StoreSettings(cassandra=spec.store.cassandra, ttl=spec.store.ttl)
-    topic = TopicSettings(
-        kafka=spec.topic.kafka,
-        fills=fills_topic(cache),
-        dead_letters=dead_letters_topic(cache),
-    )
-    kfc = KfcSettings(
-        cache=name,
-        space=space,
-        store=store,
-        topic=topic,
-        retry=spec.topic.retry,
-        negative_ttl=spec.miss.negative_ttl,
-        consumer_group=consumer_group(cache, space.id),
-        retina=retina_target(cache, space.id),
-        max_inflight=spec.kfc.max_inflight,
-        encode_items=spec.encoder.batch.max_size,
-    )
     embark = EmbArkSettings(
-        cache=name,
+        cache=cache_name(cache),
         active=space,
-        store=store,
-        topic=topic,
+        previous=previous,
+        store=_store(cache),
+        topic=_topic(cache),
         serving=_serving(spec.embark),
         oov=spec.miss.oov,
         oov_vector=vector,
     )
-    return CacheSettings(embark, kfc, _retina_settings(name, space, spec.encoder))
+    return CacheSettings(embark, *filling_settings_for(cache, space, source=source))
+
+
+def filling_settings_for(cache: EmbeddingCache, space: Space | None = None, *, source: str = "") -> FillingSettings:
+    """Return the settings of KFC and Retina alone; see settings_for."""
+    spec = cache.spec
+    space = space or space_of(spec.encoder)
+    kfc = KfcSettings(
+        cache=cache_name(cache),
+        space=space,
+        store=_store(cache),
+        topic=_topic(cache),
+        retry=spec.topic.retry,
+        negative_ttl=spec.miss.negative_ttl,
+        consumer_group=consumer_group(cache, space.id),
+        source=source,
+        retina=retina_target(cache, space.id),
+        max_inflight=spec.kfc.max_inflight,
+        encode_items=spec.encoder.batch.max_size,
+    )
+    return FillingSettings(kfc, _retina_settings(cache_name(cache), space, spec.encoder))
+
+
+def _store(cache: EmbeddingCache) -> StoreSettings:
+    return StoreSettings(cassandra=cache.spec.store.cassandra, ttl=cache.spec.store.ttl)
+
+
+def _topic(cache: EmbeddingCache) -> TopicSettings:
+    return TopicSettings(
+        kafka=cache.spec.topic.kafka,
+        fills=fills_topic(cache),
+        dead_letters=dead_letters_topic(cache),
+    )
 
 
 def _serving(embark: EmbArk) -> Serving:

@@ -83,6 +83,8 @@ class KfcSettings(Model):
     retry: Retry
     negative_ttl: NegativeTTL
     consumer_group: str
+    source: str = ""
+    """The space that this one is re-embedded from; its keys are scanned, so the group begins at the topic's end."""
     retina: str
     """The gRPC target of the space's Retina."""
     max_inflight: int

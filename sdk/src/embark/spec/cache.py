@@ -32,6 +32,7 @@ class Metadata(Model):
         default="default", description="Its namespace."
     )
     generation: int = Field(default=0, ge=0, description="Counts changes of the spec.")
+    annotations: dict[str, str] = Field(default_factory=dict, description="Among them what people say to a rollout.")
 
 
 class EmbeddingCacheSpec(Model):

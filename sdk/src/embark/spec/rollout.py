@@ -19,6 +19,7 @@ class Rollout(Model):
     """`spec.rollout`."""
 
     approval: Approval = Field(default=Approval.AUTO, description="Auto, or Manual: wait for an approval.")
+    paused: bool = Field(default=False, description="Re-embedding waits; look-ups and fills go on.")
     min_coverage: Ratio = Field(
         default="0.99", description="Coverage of the candidate before look-ups switch to it.", validate_default=True
     )

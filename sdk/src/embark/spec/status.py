@@ -4,6 +4,7 @@ from datetime import datetime
 
 from pydantic import Field
 
+from embark.spec.encoder import Encoder
 from embark.spec.model import Model
 
 
@@ -18,25 +19,36 @@ class Condition(Model):
     last_transition_time: datetime = Field(description="When status last changed.")
 
 
-class ActiveSpace(Model):
+class SpaceRecord(Model):
+    """A space and all that is needed to serve it, though the spec has moved on to another."""
+
+    id: str = Field(description="The space.")
+    encoder: Encoder = Field(description="The spec's encoder that writes it.")
+    source: str = Field(default="", description="The space it is re-embedded from; empty: the cache's first.")
+
+
+class ActiveSpace(SpaceRecord):
     """`status.spaces.active`."""
 
-    id: str = Field(description="The space look-ups read.")
     since: datetime | None = Field(default=None, description="When look-ups switched to it.")
 
 
-class CandidateSpace(Model):
+class CandidateSpace(SpaceRecord):
     """`status.spaces.candidate`."""
 
-    id: str = Field(description="The space a rollout fills.")
     coverage: str = Field(default="0", description="Share of the active space's keys that it holds.")
 
 
-class PreviousSpace(Model):
+class PreviousSpace(SpaceRecord):
     """`status.spaces.previous`."""
 
-    id: str = Field(description="The space kept for rollback.")
     kept_until: datetime | None = Field(default=None, description="When it is dropped.")
+
+
+class DroppedSpace(SpaceRecord):
+    """`status.spaces.dropped`."""
+
+    released: bool = Field(default=False, description="Nothing reads or writes it any more; its data may go.")
 
 
 class Spaces(Model):
@@ -45,6 +57,7 @@ class Spaces(Model):
     active: ActiveSpace | None = Field(default=None, description="What look-ups read.")
     candidate: CandidateSpace | None = Field(default=None, description="What a rollout fills.")
     previous: PreviousSpace | None = Field(default=None, description="What is kept for rollback.")
+    dropped: DroppedSpace | None = Field(default=None, description="What is being dropped.")
 
 
 class RolloutStatus(Model):
@@ -52,10 +65,15 @@ class RolloutStatus(Model):
 
     phase: str = Field(default="Steady", description="Where the rollout is.")
     message: str = Field(default="", description="What it waits for or why it stopped.")
+    since: datetime | None = Field(default=None, description="When the phase began.")
+    started_at: datetime | None = Field(default=None, description="When the rollout began.")
     total: int = Field(default=0, ge=0, description="Keys to re-embed.")
     done: int = Field(default=0, ge=0, description="Keys re-embedded.")
     failed: int = Field(default=0, ge=0, description="Keys that could not be.")
-    started_at: datetime | None = Field(default=None, description="When it began.")
+    estimated_seconds: int = Field(default=0, ge=0, description="What the rest is expected to take; 0: not known.")
+    attempt: int = Field(default=0, ge=0, description="How often it was resumed after it had halted.")
+    halted_in: str = Field(default="", description="The phase in which it halted.")
+    halted_generation: int = Field(default=0, ge=0, description="The generation at which it halted.")
 
 
 class CacheStatus(Model):
@@ -65,6 +83,7 @@ class CacheStatus(Model):
     hit_percent: str = Field(default="", description="hitRatio in percent, for people.")
     oov_ratio: str = Field(default="", description="Share answered with the OOV embedding.")
     entries: int = Field(default=0, ge=0, description="Embeddings in the active space.")
+    encode_seconds: str = Field(default="", description="Mean seconds in which Retina encodes one key, as measured.")
 
 
 class TopicStatus(Model):

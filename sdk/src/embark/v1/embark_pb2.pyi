@@ -435,6 +435,56 @@ class DescribeSpaceResponse(_message.Message):
 Global___DescribeSpaceResponse: _TypeAlias = DescribeSpaceResponse  # noqa: Y015
 
 @_typing.final
+class DescribeRolloutRequest(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    SPACE_FIELD_NUMBER: _builtins.int
+    space: _builtins.str
+    """The space that is filled; it need not be one that is served."""
+    def __init__(
+        self,
+        *,
+        space: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["space", b"space"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___DescribeRolloutRequest: _TypeAlias = DescribeRolloutRequest  # noqa: Y015
+
+@_typing.final
+class DescribeRolloutResponse(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    RANGES_BEGUN_FIELD_NUMBER: _builtins.int
+    RANGES_OVER_FIELD_NUMBER: _builtins.int
+    DONE_FIELD_NUMBER: _builtins.int
+    FAILED_FIELD_NUMBER: _builtins.int
+    ranges_begun: _builtins.int
+    """Ranges of the source's tokens that were begun, and how many of them are over."""
+    ranges_over: _builtins.int
+    done: _builtins.int
+    """Keys that were encoded, and keys that could not be."""
+    failed: _builtins.int
+    def __init__(
+        self,
+        *,
+        ranges_begun: _builtins.int = ...,
+        ranges_over: _builtins.int = ...,
+        done: _builtins.int = ...,
+        failed: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["done", b"done", "failed", b"failed", "ranges_begun", b"ranges_begun", "ranges_over", b"ranges_over"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___DescribeRolloutResponse: _TypeAlias = DescribeRolloutResponse  # noqa: Y015
+
+@_typing.final
 class ExportRequest(_message.Message):
     DESCRIPTOR: _descriptor.Descriptor
 

@@ -66,6 +66,11 @@ class EmbArkServiceStub:
                 request_serializer=embark_dot_v1_dot_embark__pb2.DescribeSpaceRequest.SerializeToString,
                 response_deserializer=embark_dot_v1_dot_embark__pb2.DescribeSpaceResponse.FromString,
                 _registered_method=True)
+        self.DescribeRollout = channel.unary_unary(
+                '/embark.v1.EmbArkService/DescribeRollout',
+                request_serializer=embark_dot_v1_dot_embark__pb2.DescribeRolloutRequest.SerializeToString,
+                response_deserializer=embark_dot_v1_dot_embark__pb2.DescribeRolloutResponse.FromString,
+                _registered_method=True)
         self.Export = channel.unary_stream(
                 '/embark.v1.EmbArkService/Export',
                 request_serializer=embark_dot_v1_dot_embark__pb2.ExportRequest.SerializeToString,
@@ -125,6 +130,13 @@ class EmbArkServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def DescribeRollout(self, request, context):
+        """DescribeRollout says how far the re-embedding into a space has come.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
     def Export(self, request, context):
         """Export streams every embedding of a space, in no order.
         """
@@ -173,6 +185,11 @@ def add_EmbArkServiceServicer_to_server(servicer, server):
                     servicer.DescribeSpace,
                     request_deserializer=embark_dot_v1_dot_embark__pb2.DescribeSpaceRequest.FromString,
                     response_serializer=embark_dot_v1_dot_embark__pb2.DescribeSpaceResponse.SerializeToString,
+            ),
+            'DescribeRollout': grpc.unary_unary_rpc_method_handler(
+                    servicer.DescribeRollout,
+                    request_deserializer=embark_dot_v1_dot_embark__pb2.DescribeRolloutRequest.FromString,
+                    response_serializer=embark_dot_v1_dot_embark__pb2.DescribeRolloutResponse.SerializeToString,
             ),
             'Export': grpc.unary_stream_rpc_method_handler(
                     servicer.Export,
@@ -349,6 +366,33 @@ class EmbArkService:
             '/embark.v1.EmbArkService/DescribeSpace',
             embark_dot_v1_dot_embark__pb2.DescribeSpaceRequest.SerializeToString,
             embark_dot_v1_dot_embark__pb2.DescribeSpaceResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def DescribeRollout(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/embark.v1.EmbArkService/DescribeRollout',
+            embark_dot_v1_dot_embark__pb2.DescribeRolloutRequest.SerializeToString,
+            embark_dot_v1_dot_embark__pb2.DescribeRolloutResponse.FromString,
             options,
             channel_credentials,
             insecure,

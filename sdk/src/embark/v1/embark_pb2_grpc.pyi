@@ -47,6 +47,8 @@ class EmbArkServiceStub:
     """Invalidate deletes the keys' rows and asks for new ones."""
     DescribeSpace: _grpc.UnaryUnaryMultiCallable[_embark_pb2.DescribeSpaceRequest, _embark_pb2.DescribeSpaceResponse]
     """DescribeSpace says what the vectors of a space are."""
+    DescribeRollout: _grpc.UnaryUnaryMultiCallable[_embark_pb2.DescribeRolloutRequest, _embark_pb2.DescribeRolloutResponse]
+    """DescribeRollout says how far the re-embedding into a space has come."""
     Export: _grpc.UnaryStreamMultiCallable[_embark_pb2.ExportRequest, _embark_pb2.ExportResponse]
     """Export streams every embedding of a space, in no order."""
     Similar: _grpc.UnaryUnaryMultiCallable[_embark_pb2.SimilarRequest, _embark_pb2.SimilarResponse]
@@ -74,6 +76,8 @@ class EmbArkServiceAsyncStub(EmbArkServiceStub):
     """Invalidate deletes the keys' rows and asks for new ones."""
     DescribeSpace: _aio.UnaryUnaryMultiCallable[_embark_pb2.DescribeSpaceRequest, _embark_pb2.DescribeSpaceResponse]  # type: ignore[assignment]
     """DescribeSpace says what the vectors of a space are."""
+    DescribeRollout: _aio.UnaryUnaryMultiCallable[_embark_pb2.DescribeRolloutRequest, _embark_pb2.DescribeRolloutResponse]  # type: ignore[assignment]
+    """DescribeRollout says how far the re-embedding into a space has come."""
     Export: _aio.UnaryStreamMultiCallable[_embark_pb2.ExportRequest, _embark_pb2.ExportResponse]  # type: ignore[assignment]
     """Export streams every embedding of a space, in no order."""
     Similar: _aio.UnaryUnaryMultiCallable[_embark_pb2.SimilarRequest, _embark_pb2.SimilarResponse]  # type: ignore[assignment]
@@ -134,6 +138,14 @@ class EmbArkServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_embark_pb2.DescribeSpaceResponse, _abc.Awaitable[_embark_pb2.DescribeSpaceResponse]]:
         """DescribeSpace says what the vectors of a space are."""
+
+    @_abc_1.abstractmethod
+    def DescribeRollout(
+        self,
+        request: _embark_pb2.DescribeRolloutRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_embark_pb2.DescribeRolloutResponse, _abc.Awaitable[_embark_pb2.DescribeRolloutResponse]]:
+        """DescribeRollout says how far the re-embedding into a space has come."""
 
     @_abc_1.abstractmethod
     def Export(

@@ -1,0 +1,96 @@
+"""The state of a rollout as a pass finds it: from the status or, where that was lost, from the children; pure."""
+
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Final, TypeVar
+
+from pydantic import ValidationError
+
+from embark.settings import EmbArkSettings, KfcSettings, RetinaSettings
+from embark.space import space_of
+from embark.spec import EmbeddingCache, Encoder, Output
+from embark.spec.model import Model
+from embark.spec.status import ActiveSpace, CandidateSpace, DroppedSpace, EmbeddingCacheStatus, PreviousSpace, Spaces
+from embark_operator.kinds import CONFIG_MAP, Child
+from embark_operator.manifests.config_maps import SETTINGS_KEY
+from embark_operator.names import COMPONENT, Manifest
+from embark_operator.rollouts.state import Rollout, RolloutPhase, first_rollout
+
+S = TypeVar("S", bound=Model)
+_LOST: Final = "the status was lost; the rollout goes on from what the children say"
+
+
+def restore(
+    cache: EmbeddingCache, status: EmbeddingCacheStatus, live: Mapping[Child, Manifest], now: datetime
+) -> Rollout:
+    """Return the state of the cache's rollout.
+
+    What look-ups read is said by EmbArk's own settings, where the status does not say it: never by a spec that may
+    have moved on meanwhile. A space whose KFC fills it from the active one is the candidate, and is prepared once more,
+    which costs nothing that was done. A previous space is kept for the whole time once more.
+    """
+    if status.spaces.active:
+        return Rollout(status.spaces.active, status.spaces, status.rollout)
+    embark = _settings(live, "embark", EmbArkSettings)
+    if not embark:
+        return first_rollout(cache.spec.encoder, now)
+    return _restored(cache, embark[0], live, now)
+
+
+def _restored(cache: EmbeddingCache, embark: EmbArkSettings, live: Mapping[Child, Manifest], now: datetime) -> Rollout:
+    encoders = {settings.space.id: encoder_of(settings) for settings in _settings(live, "retina", RetinaSettings)}
+    encoders[space_of(cache.spec.encoder).id] = cache.spec.encoder
+    sources = {settings.space.id: settings.source for settings in _settings(live, "kfc", KfcSettings)}
+    dropping = {settings.space.id for settings in _settings(live, "drop", KfcSettings)}
+    if embark.active.id not in encoders:
+        return first_rollout(cache.spec.encoder, now)  # without its encoder it cannot be filled, or left
+
+    def record(space_id: str) -> dict[str, object]:
+        return {"id": space_id, "encoder": encoders[space_id], "source": sources.get(space_id, "")}
+
+    active = ActiveSpace.model_validate(record(embark.active.id) | {"since": now})
+    state = Rollout(active, Spaces(active=active))
+    previous = embark.previous.id if embark.previous and embark.previous.id in encoders else ""
+    left = sorted(set(sources) & set(encoders) - {active.id, previous} - dropping)
+    if previous:
+        kept = record(previous) | {"kept_until": now + cache.spec.rollout.keep_previous}
+        state = state.with_spaces(previous=PreviousSpace.model_validate(kept))
+        return state.entering(RolloutPhase.HOLDING, now, _LOST)
+    if left:
+        state = state.with_spaces(candidate=CandidateSpace.model_validate(record(left[0])))
+        return state.entering(RolloutPhase.PREPARING, now, _LOST, started_at=now)
+    for space_id in sorted(dropping & set(encoders)):
+        state = state.with_spaces(dropped=DroppedSpace.model_validate(record(space_id)))
+        return state.entering(RolloutPhase.ROLLING_BACK, now, _LOST)
+    return state
+
+
+def encoder_of(settings: RetinaSettings) -> Encoder:
+    """Return the encoder that a Retina was set up from."""
+    space = settings.space
+    return Encoder(
+        model=settings.model,
+        modality=space.modality,
+        preprocessing=space.preprocessing,
+        role=space.role,
+        output=Output(
+            tensor=space.output_tensor,
+            dimension=space.dimension,
+            dtype=space.dtype,
+            normalization=space.normalization,
+        ),
+        provider=settings.provider,
+        batch=settings.batch,
+        fetch=settings.fetch,
+    )
+
+
+def _settings(live: Mapping[Child, Manifest], component: str, form: type[S]) -> list[S]:
+    found = []
+    for child, body in live.items():
+        if child.kind == CONFIG_MAP and body["metadata"].get("labels", {}).get(COMPONENT) == component:
+            try:
+                found.append(form.model_validate_json(body.get("data", {}).get(SETTINGS_KEY, "")))
+            except ValidationError:
+                continue  # somebody else wrote it; apply writes it anew
+    return found

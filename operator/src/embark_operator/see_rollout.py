@@ -1,0 +1,101 @@
+"""Looks at what a rollout has under way: the candidate's children, its Jobs and their verdict; called by observe."""
+
+from dataclasses import replace
+
+from pydantic import ValidationError
+
+from embark.verdicts import Verdict
+from embark_operator.names import COMPONENT, SPACE, Manifest, kfc_name, retina_name
+from embark_operator.observed import Part, Readings
+from embark_operator.rollouts.seen import JobSeen, RolloutSeen
+from embark_operator.rollouts.state import Rollout, RolloutPhase
+from embark_operator.sights import (
+    Sight,
+    addresses,
+    first_words,
+    is_true,
+    jobs_of,
+    lag_of,
+    pods_of,
+    see_part,
+    see_schema,
+)
+
+
+def see_rollout(sight: Sight, rollout: Rollout, embark: Part, readings: Readings) -> RolloutSeen:
+    """Return what the next step of the rollout depends on; what it does not depend on is not asked."""
+    spaces, phase = rollout.spaces, rollout.phase
+    seen = RolloutSeen(
+        entries=readings.entries,
+        encode_seconds=readings.encode_seconds,
+        # A pod that ends still answers, and from the space that it was told to.
+        embark_rolled=embark.rolled and sum(map(_runs, pods_of(sight, "embark"))) == embark.wanted,
+    )
+    if spaces.candidate and phase in (RolloutPhase.PREPARING, RolloutPhase.HALTED):
+        return _with_readiness(seen, sight, spaces.candidate.id)
+    if spaces.candidate and phase is RolloutPhase.REEMBEDDING:
+        progress = sight.services.progress(sight.target, spaces.candidate.id)
+        return replace(seen, progress=progress, scan=_see_job(sight, "reembed", spaces.candidate.id))
+    if spaces.candidate and phase is RolloutPhase.VERIFYING:
+        return _with_verdict(seen, sight, spaces.candidate.id, readings.lag)
+    if spaces.dropped:
+        left = [pod for pod in sight.pods if _works_on(pod, spaces.dropped.id)]
+        return replace(seen, dropped_idle=not left, drop=_see_job(sight, "drop", spaces.dropped.id))
+    return seen
+
+
+def _with_readiness(seen: RolloutSeen, sight: Sight, space: str) -> RolloutSeen:
+    schema = see_schema(sight, space)
+    retina = see_part(sight, retina_name(sight.cache, space))
+    kfc = see_part(sight, kfc_name(sight.cache, space))
+    ready = schema.done and retina.rolled and kfc.rolled
+    waits = "" if schema.done else schema.why or "the tables are being made"
+    why = waits or retina.why or kfc.why or "its pods are starting"
+    failed = retina.failed or kfc.failed
+    return replace(seen, candidate_ready=ready, candidate_why="" if ready else why, candidate_failed=failed)
+
+
+def _with_verdict(seen: RolloutSeen, sight: Sight, space: str, lag: int | None) -> RolloutSeen:
+    behind = lag_of(sight.services.scrape(addresses(sight, "kfc", space)))
+    verification = _see_job(sight, "verify", space)
+    return replace(
+        seen,
+        verification=verification,
+        verdict=_verdict(sight, space) if verification.complete else None,
+        behind=None if behind is None or lag is None else max(0, behind - lag),
+    )
+
+
+def _verdict(sight: Sight, space: str) -> Verdict | None:
+    names = {job["metadata"]["name"] for job in jobs_of(sight, "verify", space)}
+    for pod in pods_of(sight, "verify", space):
+        if pod["metadata"]["labels"].get("job-name") in names and pod["status"].get("phase") == "Succeeded":
+            for container in pod["status"].get("containerStatuses", ()):
+                try:
+                    return Verdict.model_validate_json(container["state"]["terminated"].get("message", ""))
+                except ValidationError:
+                    continue
+    return None
+
+
+def _see_job(sight: Sight, component: str, space: str) -> JobSeen:
+    jobs = jobs_of(sight, component, space)
+    if not jobs:
+        return JobSeen()
+    complete = all(is_true(job, "Complete") for job in jobs)
+    failed = any(is_true(job, "Failed") for job in jobs)
+    return JobSeen(complete, failed, "" if complete else first_words(sight, jobs) or _failure(jobs))
+
+
+def _failure(jobs: list[Manifest]) -> str:
+    said = [condition for job in jobs for condition in job.get("status", {}).get("conditions", ())]
+    return next((str(c.get("message", "")) for c in said if c["type"] == "Failed" and c["status"] == "True"), "")
+
+
+def _works_on(pod: Manifest, space: str) -> bool:
+    labels = pod["metadata"].get("labels", {})
+    return labels.get(SPACE) == space and labels.get(COMPONENT) != "drop" and _runs(pod)
+
+
+def _runs(pod: Manifest) -> bool:
+    return pod.get("status", {}).get("phase") not in ("Succeeded", "Failed")

@@ -1,0 +1,160 @@
+"""How single children and pods are looked at; `observe` and `see_rollout` put together what they have seen."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Final
+
+from embark.spec import EmbeddingCache
+from embark_operator.kinds import DEPLOYMENT, JOB, Child
+from embark_operator.names import COMPONENT, SPACE, Manifest, embark_name
+from embark_operator.observed import Part, Schema
+from embark_operator.services import Services, sum_samples
+
+GRPC_PORT: Final = 50051
+# Of a program that has ended by itself; higher ones say that somebody killed it.
+_OWN_ERRORS: Final = range(1, 126)
+
+
+@dataclass(frozen=True, slots=True)
+class Sight:
+    """What a pass looks at: the children, the pods of the cache, and who can be asked."""
+
+    cache: EmbeddingCache
+    live: Mapping[Child, Manifest]
+    pods: Sequence[Manifest]
+    services: Services
+
+    @property
+    def target(self) -> str:
+        """Where EmbArk answers."""
+        return f"{embark_name(self.cache)}.{self.cache.metadata.namespace}:{GRPC_PORT}"
+
+
+def see_schema(sight: Sight, space: str) -> Schema:
+    """Return what is seen of the Job that makes the tables and topics of a space."""
+    jobs = jobs_of(sight, "schema", space)
+    if not jobs:
+        return Schema(done=False)
+    if all(is_true(job, "Complete") for job in jobs):
+        return Schema(done=True)
+    return Schema(done=False, why=first_words(sight, jobs))
+
+
+def jobs_of(sight: Sight, component: str, space: str) -> list[Manifest]:
+    """Return the Jobs of a component that work on a space."""
+    wanted = {COMPONENT: component, SPACE: space}
+    return [
+        job
+        for child, job in sight.live.items()
+        if child.kind == JOB and wanted.items() <= job["metadata"].get("labels", {}).items()
+    ]
+
+
+def first_words(sight: Sight, jobs: Sequence[Manifest]) -> str:
+    """Return what the first pod of these Jobs that does not run says; empty: all run."""
+    names = {job["metadata"]["name"] for job in jobs}
+    words = [said(pod) for pod in sight.pods if pod["metadata"].get("labels", {}).get("job-name") in names]
+    return next(filter(None, words), "")
+
+
+def see_part(sight: Sight, name: str) -> Part:
+    """Return what is seen of a Deployment and its pods."""
+    deployment = sight.live.get(Child(DEPLOYMENT, name))
+    if deployment is None:
+        return Part(wanted=1, ready=0, rolled=False)
+    status, wanted = deployment.get("status", {}), deployment["spec"].get("replicas", 1)
+    ready, updated = status.get("readyReplicas", 0), status.get("updatedReplicas", 0)
+    seen = status.get("observedGeneration", 0) >= deployment["metadata"].get("generation", 0)
+    rolled = seen and ready == updated == wanted == status.get("replicas", 0)
+    if rolled:
+        return Part(wanted, ready, rolled)
+    pod = _unready_pod(deployment, sight.pods)
+    if pod is None:
+        failed = _message(deployment, "ReplicaFailure")
+        return Part(wanted, ready, rolled, f"no pod can be made: {failed}" if failed else "")
+    return Part(wanted, ready, rolled, _why(pod, sight.services), _has_failed(pod))
+
+
+def _unready_pod(deployment: Manifest, pods: Sequence[Manifest]) -> Manifest | None:
+    selector = deployment["spec"]["selector"]["matchLabels"]
+    for pod in sorted(pods, key=lambda pod: str(pod["metadata"]["name"])):
+        if selector.items() <= pod["metadata"].get("labels", {}).items() and not is_true(pod, "Ready"):
+            return pod
+    return None
+
+
+def _why(pod: Manifest, services: Services) -> str:
+    """Return what keeps a pod that is not ready, by name and in its own words where it has any."""
+    address = pod.get("status", {}).get("podIP", "")
+    reason = said(pod) or (services.readiness(address) if address else "")
+    return f"{pod['metadata']['name']}: {reason or 'has not said why it is not ready'}"
+
+
+def _has_failed(pod: Manifest) -> bool:
+    """Return whether a container has ended with an error of its own, and again after it was started anew."""
+    return any(
+        container.get("restartCount", 0) > 0 and (_ended(container) or {}).get("exitCode") in _OWN_ERRORS
+        for container in pod.get("status", {}).get("containerStatuses", ())
+    )
+
+
+def _ended(container: Mapping[str, Any]) -> Mapping[str, Any] | None:
+    ended: Mapping[str, Any] | None = container.get("state", {}).get("terminated") or container.get(
+        "lastState", {}
+    ).get("terminated")
+    return ended
+
+
+def said(pod: Manifest) -> str:
+    """Return what kubelet or scheduler say of a pod that does not run; empty: it runs."""
+    status = pod.get("status", {})
+    for container in (*status.get("initContainerStatuses", ()), *status.get("containerStatuses", ())):
+        ended = _ended(container)
+        waiting = container.get("state", {}).get("waiting")
+        if ended and (waiting or "terminated" in container["state"]) and ended.get("exitCode"):
+            status = f"ended with status {ended['exitCode']} ({ended.get('reason', 'Error')})"
+            return _error_in(str(ended.get("message") or "")) or status
+        if waiting and waiting.get("message"):
+            return f"{waiting['reason']}: {waiting['message']}"
+    for condition in status.get("conditions", ()):
+        if condition["type"] == "PodScheduled" and condition["status"] == "False":
+            return f"not scheduled: {condition.get('message', '')}"
+    return ""
+
+
+def _error_in(log: str) -> str:
+    """Return the error that ended a service, with the line after it where it goes on there; else the last line."""
+    lines = log.strip().splitlines()
+    errors = [number for number, line in enumerate(lines) if line.startswith("error: ")]
+    return " ".join(line.strip() for line in lines[errors[-1] :][:3]) if errors else "".join(lines[-1:])
+
+
+def addresses(sight: Sight, component: str, space: str = "") -> list[str]:
+    """Return the addresses of a component's ready pods; `space`: of those that fill it alone."""
+    return [pod["status"]["podIP"] for pod in pods_of(sight, component, space) if is_true(pod, "Ready")]
+
+
+def pods_of(sight: Sight, component: str, space: str = "") -> list[Manifest]:
+    """Return a component's pods, also those that end; `space`: of those that fill it alone."""
+    wanted = {COMPONENT: component} | ({SPACE: space} if space else {})
+    return [pod for pod in sight.pods if wanted.items() <= pod["metadata"].get("labels", {}).items()]
+
+
+def lag_of(consumed: Sequence[str]) -> int | None:
+    """Return the lag that the metrics of a space's KFC tell; every replica counts that of the whole group."""
+    lags = [lag for text in consumed for lag in sum_samples([text], "embark_kfc_lag", "").values()]
+    return int(max(lags)) if lags else None
+
+
+def is_true(body: Manifest, kind: str) -> bool:
+    """Return whether a condition of an object is True."""
+    return any(c["type"] == kind and c["status"] == "True" for c in _conditions(body))
+
+
+def _message(body: Manifest, kind: str) -> str:
+    return next((c.get("message", "") for c in _conditions(body) if c["type"] == kind and c["status"] == "True"), "")
+
+
+def _conditions(body: Manifest) -> Sequence[Mapping[str, Any]]:
+    conditions: Sequence[Mapping[str, Any]] = body.get("status", {}).get("conditions", ())
+    return conditions

@@ -1,0 +1,209 @@
+from datetime import timedelta
+
+import pytest
+from reconciled_caches import KEY
+from rolled_caches import OTHER, RollingWorld
+
+from embark.names import APPROVED
+from embark.settings import EmbArkSettings, KfcSettings
+from embark.verdicts import Verdict
+from embark_operator.kinds import CACHE, CONFIG_MAP, EVENT, JOB
+from embark_operator.manifests.config_maps import SETTINGS_KEY
+from embark_operator.rollouts.seen import ProgressSeen
+
+WAY = ["Steady", "Preparing", "Reembedding", "Verifying", "Switching", "Holding"]
+
+
+@pytest.fixture
+def world() -> RollingWorld:
+    """A cache that is Ready, in its first space."""
+    made = RollingWorld()
+    made.reconcile()
+    made.react()
+    made.reconcile()
+    assert made.condition("Ready")["status"] == "True"
+    return made
+
+
+def embark_settings(world: RollingWorld) -> EmbArkSettings:
+    return EmbArkSettings.model_validate_json(world.child(CONFIG_MAP, "photos-embark")["data"][SETTINGS_KEY])
+
+
+def test_a_new_space_is_filled_checked_and_only_then_read_while_the_old_one_is_kept(world: RollingWorld) -> None:
+    first = world.space("active")
+    world.apply_cache(encoder=OTHER)
+    phases = ["Steady"]
+    while world.phase != "Verifying":
+        world.reconcile()
+        phases.append(world.phase)
+        assert embark_settings(world).active.id == first
+        world.react()
+    assert world.spaces_with("kfc") == world.spaces_with("retina") == {first, world.space("candidate")}
+    phases += world.go_on("Holding")
+    assert list(dict.fromkeys(phases)) == WAY
+    settings = embark_settings(world)
+    assert (settings.active.id, settings.active.dimension) == (world.space("active"), 1000)
+    assert settings.previous is not None
+    assert settings.previous.id == world.space("previous") == first
+    assert world.jobs() == ["schema", "schema"]
+
+
+def test_the_candidates_kfc_knows_the_space_that_it_is_filled_from_for_good(world: RollingWorld) -> None:
+    first = world.space("active")
+    world.apply_cache(encoder=OTHER)
+    world.go_on("Preparing")
+    world.reconcile()
+    second = world.space("candidate")
+
+    def source() -> str:
+        text = world.child(CONFIG_MAP, f"photos-kfc-{second}")["data"][SETTINGS_KEY]
+        return KfcSettings.model_validate_json(text).source
+
+    assert source() == first
+    world.go_on("Holding")
+    world.now += timedelta(days=4)
+    world.go_on("Steady")
+    assert (world.space("active"), source()) == (second, first)
+
+
+def test_a_rollout_at_rest_is_written_to_no_more(world: RollingWorld) -> None:
+    world.apply_cache(encoder=OTHER)
+    world.go_on("Holding")
+    world.react()
+    world.reconcile()
+    world.now += timedelta(hours=1)
+    assert world.reconcile() == []
+
+
+def test_the_previous_space_is_dropped_when_its_time_is_over_and_nothing_of_it_is_left(world: RollingWorld) -> None:
+    first = world.space("active")
+    world.apply_cache(encoder=OTHER)
+    world.go_on("Holding")
+    assert world.outcome.again == timedelta(hours=72)
+    world.now += timedelta(hours=72)
+    seen = set()
+    while world.phase != "Steady":
+        world.reconcile()
+        seen.update(world.jobs())
+        if "drop" in world.jobs():
+            assert embark_settings(world).previous is None
+            assert first not in world.spaces_with("kfc") | world.spaces_with("retina")
+        world.react()
+    world.reconcile()
+    assert "drop" in seen
+    assert not [name for _, name in world.children() if first in name]
+    assert world.jobs() == ["schema"]
+    assert world.status["spaces"].keys() == {"active"}
+
+
+def test_setting_the_spec_back_while_the_previous_space_is_kept_builds_nothing_and_drops_the_other(
+    world: RollingWorld,
+) -> None:
+    first = world.space("active")
+    world.apply_cache(encoder=OTHER)
+    world.go_on("Holding")
+    second = world.space("active")
+    world.apply_cache()
+    assert world.go_on("Steady") == ["RollingBack", "Steady"]
+    world.reconcile()
+    assert (world.space("active"), embark_settings(world).active.id) == (first, first)
+    assert not [name for _, name in world.children() if second in name]
+
+
+@pytest.mark.parametrize("phase", WAY[1:-2])
+def test_setting_the_spec_back_before_the_switch_drops_the_candidate(world: RollingWorld, phase: str) -> None:
+    first = world.space("active")
+    world.apply_cache(encoder=OTHER)
+    world.go_on(phase)
+    second = world.space("candidate")
+    world.apply_cache()
+    world.go_on("Steady")
+    world.reconcile()
+    assert (world.space("active"), embark_settings(world).active.id) == (first, first)
+    assert not [name for _, name in world.children() if second in name]
+
+
+def test_a_gate_that_is_not_passed_leaves_the_old_space_serving_and_says_which_and_why(world: RollingWorld) -> None:
+    first = world.space("active")
+    world.verdict = Verdict(keys=100, held=100, failed=5, sampled=50)
+    world.apply_cache(encoder=OTHER)
+    world.go_on("Halted")
+    assert "spec.rollout.maxFailureRatio" in world.status["rollout"]["message"]
+    assert (world.status["phase"], world.condition("Ready")["status"]) == ("Halted", "True")
+    assert (world.condition("RolledOut")["status"], world.condition("RolledOut")["reason"]) == ("False", "Halted")
+    assert embark_settings(world).active.id == first
+    told = [body for (kind, *_), body in world.cluster.objects.items() if kind == EVENT and body["reason"] == "Halted"]
+    assert [(event["type"], "maxFailureRatio" in event["message"]) for event in told] == [("Warning", True)]
+    world.react()
+    world.reconcile()
+    world.now += timedelta(hours=1)
+    assert world.reconcile() == []
+
+
+def test_fixing_the_spec_of_a_halted_rollout_goes_on_with_an_attempt_of_its_own(world: RollingWorld) -> None:
+    world.verdict = Verdict(keys=100, held=100, failed=5, sampled=50)
+    world.apply_cache(encoder=OTHER)
+    world.go_on("Halted")
+    world.apply_cache(encoder=OTHER, rollout={"maxFailureRatio": "0.1"})
+    world.go_on("Reembedding")
+    world.reconcile()
+    (job,) = [
+        b for (kind, *_), b in world.cluster.objects.items() if kind == JOB and "reembed" in b["metadata"]["name"]
+    ]
+    assert "--again" in job["spec"]["template"]["spec"]["containers"][0]["args"]
+    world.go_on("Holding")
+
+
+def test_a_rollout_that_needs_approval_tells_its_plan_and_makes_nothing_until_it_has_it(world: RollingWorld) -> None:
+    first = world.space("active")
+    world.apply_cache(encoder=OTHER, rollout={"approval": "Manual"})
+    world.go_on("AwaitingApproval")
+    world.react()
+    world.reconcile()
+    assert world.spaces_with("kfc") == {first}
+    assert "7 keys" in world.status["rollout"]["message"]
+    assert "kubectl embark approve photos" in world.status["rollout"]["message"]
+    world.annotate(APPROVED, world.space("candidate"))
+    world.go_on("Holding")
+
+
+def test_progress_is_told_and_the_job_waits_while_the_rollout_is_paused(world: RollingWorld) -> None:
+    world.apply_cache(encoder=OTHER)
+    world.held_back = {"reembed"}
+    world.go_on("Reembedding")
+    world.services.done = ProgressSeen(done=3, failed=0)
+    world.now += timedelta(seconds=10)
+    world.reconcile()
+    assert world.status["rollout"]["done"] == 3
+    assert world.status["spaces"]["candidate"]["coverage"] == "0.4285"
+    assert world.status["phase"] == "Reembedding"
+    world.apply_cache(encoder=OTHER, rollout={"paused": True})
+    world.reconcile()
+    assert world.child(JOB, "reembed")["spec"]["suspend"] is True
+    assert "spec.rollout.paused" in world.status["rollout"]["message"]
+
+
+@pytest.mark.parametrize("phase", WAY[1:])
+def test_a_status_that_was_lost_does_not_move_lookups_to_a_space_that_was_not_checked(
+    world: RollingWorld, phase: str
+) -> None:
+    first = world.space("active")
+    world.apply_cache(encoder=OTHER)
+    world.go_on(phase)
+    world.reconcile()
+    before = embark_settings(world).active.id
+    assert before == first or phase in ("Switching", "Holding")
+    world.cluster.objects[CACHE, *KEY]["status"] = {}
+    world.reconcile()
+    assert world.space("active") == before
+    world.go_on("Holding")
+    assert world.space("active") != first
+
+
+def test_an_edit_of_what_is_no_part_of_a_space_begins_no_rollout(world: RollingWorld) -> None:
+    first = world.space("active")
+    world.apply_cache(encoder={"batch": {"maxSize": 4}}, kfc={"maxInflight": 2}, embark={"readTimeout": "70ms"})
+    world.go_on("Steady")
+    world.react()
+    world.reconcile()
+    assert (world.phase, world.space("active"), world.jobs()) == ("Steady", first, ["schema"])

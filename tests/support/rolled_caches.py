@@ -1,0 +1,106 @@
+"""A cluster in memory in which a rollout goes on: its controllers, kubelet and services react to what is applied."""
+
+from collections.abc import Sequence
+from typing import Any
+
+from reconciled_caches import KEY, METRICS, OPTIONS, Silent, World
+
+from embark.verdicts import Verdict
+from embark_operator.kinds import CACHE, DEPLOYMENT, JOB, POD
+from embark_operator.names import COMPONENT, SPACE, Manifest
+from embark_operator.reconcile import Reconciler
+from embark_operator.rollouts.seen import ProgressSeen
+
+OTHER: dict[str, Any] = {"output": {"tensor": "logits", "dimension": 1000, "dtype": "float32", "normalization": "none"}}
+"""A change of the sample's encoder that makes another space."""
+
+
+class Counting(Silent):
+    """Services that tell how far a rollout is."""
+
+    def __init__(self) -> None:
+        self.done: ProgressSeen | None = None
+
+    def scrape(self, addresses: Sequence[str]) -> Sequence[str]:
+        return [METRICS for _ in addresses]
+
+    def progress(self, target: str, space: str) -> ProgressSeen | None:  # noqa: ARG002 - as the protocol has it
+        return self.done
+
+
+class RollingWorld(World):
+    """A World whose Deployments become ready and whose Jobs end, as soon as `react` is called."""
+
+    def __init__(self, **changes: Any) -> None:
+        self.services = Counting()
+        self.verdict = Verdict(keys=7, held=7, failed=0, sampled=7)
+        self.held_back: set[str] = set()
+        """Components whose Jobs do not end, and whose pods do not become ready."""
+        super().__init__(**changes)
+
+    def reconcile(self) -> list[str]:
+        """Make a pass by an operator that has just started; return what it wrote."""
+        before = len(self.cluster.writes)
+        self.outcome = Reconciler(self.cluster, self.services, OPTIONS, lambda: self.now).reconcile(KEY)
+        return self.cluster.writes[before:]
+
+    @property
+    def phase(self) -> str:
+        phase: str = self.status["rollout"]["phase"]
+        return phase
+
+    def space(self, role: str) -> str:
+        """Return the id of the active, candidate, previous or dropped space; empty: there is none."""
+        name: str = self.status["spaces"].get(role, {}).get("id", "")
+        return name
+
+    def spaces_with(self, component: str) -> set[str]:
+        """Return the spaces that have a Deployment of a component."""
+        labels = [body["metadata"]["labels"] for (kind, *_), body in self.cluster.objects.items() if kind == DEPLOYMENT]
+        return {label[SPACE] for label in labels if label[COMPONENT] == component}
+
+    def jobs(self) -> list[str]:
+        """Return the components of the Jobs that there are, sorted."""
+        labels = [body["metadata"]["labels"] for (kind, *_), body in self.cluster.objects.items() if kind == JOB]
+        return sorted(label[COMPONENT] for label in labels)
+
+    def react(self) -> None:
+        """Be the controllers and the kubelet, once."""
+        for place in [place for place in self.cluster.objects if place[0] == POD]:
+            del self.cluster.objects[place]
+        for (kind, namespace, name), body in list(self.cluster.objects.items()):
+            component = body["metadata"].get("labels", {}).get(COMPONENT, "")
+            if component in self.held_back:
+                continue
+            if kind == DEPLOYMENT:
+                counts = dict.fromkeys(("replicas", "readyReplicas", "updatedReplicas"), 1)
+                status = counts | {"observedGeneration": body["metadata"]["generation"] + 1}
+                self.cluster.edit(kind, namespace, name, {"spec": {"replicas": 1}, "status": status})
+                ready = {"podIP": "10.0.0.1", "conditions": [{"type": "Ready", "status": "True"}]}
+                self._add_pod(namespace, name, body["spec"]["template"]["metadata"]["labels"], ready)
+            if kind == JOB:
+                done = {"status": {"conditions": [{"type": "Complete", "status": "True"}]}}
+                self.cluster.edit(kind, namespace, name, done)
+                said = self.verdict.model_dump_json(by_alias=True) if component == "verify" else ""
+                ended = {"phase": "Succeeded", "containerStatuses": [{"state": {"terminated": {"message": said}}}]}
+                self._add_pod(namespace, name, body["metadata"]["labels"] | {"job-name": name}, ended)
+        self.cluster.writes.clear()
+
+    def go_on(self, until: str, most: int = 30) -> list[str]:
+        """Make passes, with reactions in between, until the rollout is in a phase; return the phases gone through."""
+        phases = []
+        for _ in range(most):
+            self.reconcile()
+            phases.append(self.phase)
+            if self.phase == until:
+                return list(dict.fromkeys(phases))
+            self.react()
+        raise AssertionError(f"not {until} after {most} passes: {phases}; {self.status['rollout']}")
+
+    def _add_pod(self, namespace: str, name: str, labels: Manifest, status: Manifest) -> None:
+        metadata = {"name": f"{name}-1", "namespace": namespace, "labels": labels}
+        self.cluster.create({"apiVersion": "v1", "kind": "Pod", "metadata": metadata, "status": status})
+
+    def annotate(self, name: str, value: str) -> None:
+        """Be somebody who annotates the cache."""
+        self.cluster.edit(CACHE, *KEY, {"metadata": {"annotations": {name: value}}})
