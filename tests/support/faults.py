@@ -6,14 +6,14 @@ from datetime import timedelta
 
 from embark.clock import Micros
 from embark.errors import UnavailableError
-from embark.store import EmbeddingStore, Neighbour, Row, Search, Served
+from embark.store import Checkpoints, Neighbour, Page, RolloutStore, Row, Search, Served, TokenRange
 from embark.topic import DeadLetters, FillConsumer, FillProducer, Losses, Topic
 
 
 class FaultyStore:
     """Fails while `failing` is set; while `hanging` is set a read ends only by its timeout."""
 
-    def __init__(self, store: EmbeddingStore) -> None:
+    def __init__(self, store: RolloutStore) -> None:
         self._store = store
         self.failing = threading.Event()
         self.hanging = threading.Event()
@@ -30,6 +30,14 @@ class FaultyStore:
     def scan(self, space: str, page: int = 1000) -> Iterator[Sequence[Row]]:
         self._check()
         return self._store.scan(space, page)
+
+    def scan_range(self, space: str, within: TokenRange, page: int = 1000) -> Iterator[Page]:
+        self._check()
+        return self._store.scan_range(space, within, page)
+
+    def checkpoints(self) -> Checkpoints:
+        self._check()
+        return self._store.checkpoints()
 
     def similar(self, space: str, search: Search, timeout: timedelta) -> Sequence[Neighbour]:
         self._check()
@@ -50,6 +58,10 @@ class FaultyStore:
     def ensure_space(self, space: str) -> None:
         self._check()
         self._store.ensure_space(space)
+
+    def drop_space(self, space: str) -> None:
+        self._check()
+        self._store.drop_space(space)
 
     def close(self) -> None:
         self._store.close()

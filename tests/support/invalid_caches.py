@@ -116,7 +116,8 @@ def _invalid_items(schema: Schema, path: Path) -> Iterator[InvalidCache]:
     for what, value in bad_values(schema, path[-1]):
         yield InvalidCache(f"{where}: {what}", changed(path, [good, value]), where)
     for name, part in schema.get("properties", {}).items():
-        for what, value in (*bad_values(part, name), ("absent", ABSENT)):
+        absent = [("absent", ABSENT)] if name in schema.get("required", ()) else []
+        for what, value in (*bad_values(part, name), *absent):
             item = {other: good[other] for other in good if other != name}
             if value is not ABSENT:
                 item[name] = value

@@ -27,6 +27,8 @@ _GOOD_ITEMS: dict[str, Any] = {
     "contactPoints": "cassandra",
     "bootstrapServers": "kafka:9092",
     "authorizedClients": {"serviceAccount": "trainer", "namespace": "training"},
+    "clients": {"namespace": "ads", "pods": "app=ranker"},
+    "monitoring": {"namespace": "monitoring", "pods": "app=prometheus"},
 }
 
 

@@ -3,22 +3,25 @@
 import copy
 import itertools
 import uuid
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any
 
+from embark_operator.apis import Apis
 from embark_operator.cluster import ConflictError
 from embark_operator.kinds import Kind, kind_of
 from embark_operator.names import FIELD_MANAGER, Manifest
 
+DELETED = "2026-01-01T00:00:00Z"
 _Id = tuple[Kind, str, str]
 
 
 class MemoryCluster:
-    """A Cluster; `writes` tells what was asked to be written, in order."""
+    """A Cluster; `writes` tells what was asked to be written, in order; `apis` is what it serves of others."""
 
     def __init__(self) -> None:
         self.objects: dict[_Id, Manifest] = {}
         self.writes: list[str] = []
+        self.apis = Apis()
         self._applied: dict[_Id, dict[str, Manifest]] = {}
         self._versions = itertools.count(1)
 
@@ -32,6 +35,10 @@ class MemoryCluster:
             for (of, where, _), body in self.objects.items()
             if of == kind and namespace in ("", where) and wanted.items() <= body["metadata"].get("labels", {}).items()
         ]
+
+    def served(self, api_versions: Iterable[str]) -> Apis:
+        asked = frozenset(api_versions)
+        return Apis(frozenset(pair for pair in self.apis.kinds if pair[0] in asked))
 
     def apply(self, manifest: Manifest, manager: str = FIELD_MANAGER) -> Manifest:
         place = _place(manifest)
@@ -59,11 +66,15 @@ class MemoryCluster:
         self._check_version(manifest)
         return self._store(_place(manifest), copy.deepcopy(manifest))
 
-    def delete(self, kind: Kind, namespace: str, name: str, uid: str) -> None:
+    def delete(self, kind: Kind, namespace: str, name: str, uid: str, *, foreground: bool = False) -> None:
+        """Delete it; in the foreground, it stays until `collect` is called."""
         self.writes.append(f"delete {kind.name} {name}")
         body = self.objects.get((kind, namespace, name))
         if body and body["metadata"]["uid"] == uid:
-            del self.objects[kind, namespace, name]
+            if foreground:
+                self.edit(kind, namespace, name, {"metadata": {"deletionTimestamp": DELETED}})
+            else:
+                del self.objects[kind, namespace, name]
 
     def write_status(self, cache: Manifest, status: Manifest) -> None:
         place = _place(cache)
@@ -74,10 +85,27 @@ class MemoryCluster:
         self.objects[place] = body
         body["metadata"]["resourceVersion"] = str(next(self._versions))
 
+    def write_finalizers(self, cache: Manifest, finalizers: Sequence[str]) -> Manifest:
+        place = _place(cache)
+        self.writes.append(f"finalizers {place[2]}")
+        self._check_version(cache)
+        body = copy.deepcopy(self.objects[place])
+        body["metadata"]["finalizers"] = list(finalizers)
+        stored = self._store(place, body)
+        if not finalizers and body["metadata"].get("deletionTimestamp"):
+            del self.objects[place]
+        return stored
+
     def edit(self, kind: Kind, namespace: str, name: str, patch: Manifest) -> None:
         """Be somebody else who changes an object."""
         place = (kind, namespace, name)
         self._store(place, _merged(self.objects[place], patch))
+
+    def collect(self) -> None:
+        """Be the garbage collector: what was deleted, and is kept by no finalizer, is gone."""
+        for place, body in list(self.objects.items()):
+            if body["metadata"].get("deletionTimestamp") and not body["metadata"].get("finalizers"):
+                del self.objects[place]
 
     def _check_version(self, manifest: Manifest) -> None:
         live = self.objects[_place(manifest)]

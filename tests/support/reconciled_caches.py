@@ -11,7 +11,8 @@ from memory_cluster import MemoryCluster
 from embark_operator.kinds import CACHE, CHILD_KINDS, DEPLOYMENT, JOB, Kind
 from embark_operator.names import Manifest
 from embark_operator.options import Images, Options
-from embark_operator.reconcile import Key, Reconciler
+from embark_operator.outcomes import Key
+from embark_operator.reconcile import Reconciler
 from embark_operator.rollouts.seen import ProgressSeen
 
 KEY = Key("default", "photos")

@@ -1,0 +1,253 @@
+import json
+from collections.abc import Callable, Iterator
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from rollout_commands import NEW, OLD, Commands, record
+
+from embark.errors import UnavailableError
+from embark.names import RESUMED
+from embark.space import space_of
+from embark_operator.cli.progress import Pace
+from embark_operator.cli.screens import TerminalScreen
+from embark_operator.cli.views import lines_of
+from embark_operator.kinds import Kind
+from embark_operator.names import Manifest
+
+OLD_ID, NEW_ID = space_of(OLD).id, space_of(NEW).id
+
+
+def _then(commands: Commands, *events: Callable[[], None]) -> None:
+    """Let one event happen in each wait of the command; a further wait fails."""
+    left = iter(events)
+
+    def next_one() -> None:
+        event = next(left, None)
+        assert event is not None, "the command waits for what will never be"
+        commands.now += timedelta(seconds=2)
+        event()
+
+    commands.while_waiting = next_one
+
+
+def _counts(commands: Commands, done: int, **rollout: Any) -> Callable[[], None]:
+    return lambda: commands.roll_out("Reembedding", total=100, done=done, **rollout)
+
+
+def test_a_status_tells_phase_spaces_and_progress() -> None:
+    commands = Commands()
+    times = {"since": "2026-01-01T11:58:20Z"}
+    commands.roll_out("Reembedding", message="as\nplanned", total=1000, done=240, failed=10, **times)
+    result = commands.run("status", "photos")
+    assert (result.exit_code, result.output.splitlines()) == (
+        0,
+        [
+            "default/photos: Reembedding for 1m40s",
+            "  as planned",
+            f"  active     {OLD_ID}  efficientnet-lite0, 1280",
+            f"  candidate  {NEW_ID}  other, 512                coverage 25.00%",
+            f"  [{'#' * 12}{'-' * 38}] 25.0%",
+            "  250 of 1,000 keys, 10 failed, 2.5 keys/s, ETA 5m0s",
+        ],
+    )
+
+
+def test_a_status_tells_since_when_and_until_when_spaces_are_kept() -> None:
+    commands = Commands()
+    assert f"active  {OLD_ID}  efficientnet-lite0, 1280  for 3h0m" in commands.run("status", "photos").output
+    commands.switched("Holding")
+    told = commands.run("status", "photos").output
+    assert "kept until 2026-01-04 12:00:00 UTC, 3d0h more" in told
+
+
+def test_a_cache_just_made_has_a_status_of_what_there_is() -> None:
+    commands = Commands()
+    del commands.body["status"]
+    result = commands.run("status", "photos")
+    assert (result.exit_code, result.output.splitlines()) == (
+        0,
+        [
+            "default/photos: Steady",
+            "  the operator has not seen the last change of the spec yet",
+            "  no space is served yet",
+        ],
+    )
+
+
+def test_json_has_the_status_the_pace_and_no_encoders() -> None:
+    commands = Commands()
+    commands.roll_out("Reembedding", total=1000, done=250, since="2026-01-01T11:58:20Z")
+    told = json.loads(commands.run("status", "photos", "-o", "json").output)
+    assert (told["namespace"], told["name"], told["paused"]) == ("default", "photos", False)
+    assert (told["rollout"]["phase"], told["rollout"]["done"]) == ("Reembedding", 250)
+    assert told["spaces"]["candidate"] == {"id": NEW_ID, "source": OLD_ID, "coverage": "0.25"}
+    assert (told["keysPerSecond"], told["etaSeconds"]) == (2.5, 300.0)
+
+
+def test_a_watch_prints_a_line_for_every_change_and_ends_with_0_when_the_previous_space_is_held() -> None:
+    commands = Commands()
+    commands.roll_out("Preparing")
+    _then(
+        commands,
+        lambda: None,
+        _counts(commands, 10),
+        _counts(commands, 10),
+        _counts(commands, 50),
+        lambda: commands.switched("Holding"),
+    )
+    result = commands.run("status", "photos", "--watch")
+    assert result.exit_code == 0
+    lines = result.output.splitlines()
+    assert [line.split(";")[0] for line in lines] == [
+        "default/photos: Preparing",
+        "default/photos: Reembedding",
+        "default/photos: Reembedding",
+        "default/photos: Holding",
+    ]
+    assert "50 of 100 keys, 0 failed, 10.0 keys/s, ETA 5s" in lines[2]
+
+
+def test_a_watch_in_json_prints_one_object_a_change() -> None:
+    commands = Commands()
+    commands.roll_out("Preparing")
+    _then(commands, lambda: None, lambda: commands.switched("Holding"))
+    lines = commands.run("status", "photos", "--watch", "-o", "json").output.splitlines()
+    assert [json.loads(line)["rollout"]["phase"] for line in lines] == ["Preparing", "Holding"]
+
+
+def test_a_watch_ends_with_0_where_nothing_is_under_way() -> None:
+    assert Commands().run("status", "photos", "--watch").exit_code == 0
+
+
+def test_a_watch_ends_with_1_and_why_when_the_rollout_halts() -> None:
+    commands = Commands()
+    commands.roll_out("Verifying")
+    _then(commands, lambda: commands.roll_out("Halted", message="5 of 100 keys could not be encoded"))
+    result = commands.run("status", "photos", "--watch")
+    assert result.exit_code == 1
+    assert result.stderr == "Error: EmbeddingCache default/photos: 5 of 100 keys could not be encoded\n"
+
+
+def test_a_watch_waits_for_the_operator_to_see_an_edit_of_the_spec() -> None:
+    commands = Commands()
+    commands.set_encoder(NEW)
+    _then(commands, lambda: commands.roll_out("Preparing"), lambda: commands.switched("Holding"))
+    result = commands.run("status", "photos", "--watch")
+    assert (result.exit_code, "Preparing" in result.output) == (0, True)
+    assert "the operator has not seen the last change" in result.output.splitlines()[0]
+
+
+def test_a_watch_waits_for_the_operator_to_see_that_a_halted_rollout_is_resumed() -> None:
+    commands = Commands()
+    commands.roll_out("Halted", message="Retina is away", since="2026-01-01T11:00:00Z")
+    commands.edit({"metadata": {"annotations": {RESUMED: "2026-01-01T11:30:00Z"}}})
+    _then(commands, lambda: commands.switched("Holding"))
+    assert commands.run("status", "photos", "--watch").exit_code == 0
+
+
+@pytest.mark.parametrize("asked", ["2026-01-01T10:30:00Z", "2026-01-01T11:30:00", "yesterday"])
+def test_a_watch_ends_where_the_rollout_has_halted_again_since_it_was_resumed(asked: str) -> None:
+    commands = Commands()
+    commands.roll_out("Halted", message="Retina is away", since="2026-01-01T11:00:00Z")
+    commands.edit({"metadata": {"annotations": {RESUMED: asked}}})
+    result = commands.run("status", "photos", "--watch")
+    assert (result.exit_code, result.stderr) == (1, "Error: EmbeddingCache default/photos: Retina is away\n")
+
+
+def test_a_watch_ends_with_1_when_the_spec_is_not_accepted() -> None:
+    commands = Commands()
+    commands.roll_out("Reembedding", total=10)
+    accepted = {"type": "Accepted", "status": "False", "reason": "InvalidSpec", "message": "spec.mesh: not built"}
+    status = commands.body["status"] | {"conditions": [accepted | {"lastTransitionTime": "2026-01-01T11:00:00Z"}]}
+    commands.report(status)
+    result = commands.run("status", "photos", "--watch")
+    assert (result.exit_code, "the spec is not accepted: spec.mesh: not built" in result.stderr) == (1, True)
+
+
+def _unavailable(commands: Commands, when: Iterator[bool]) -> None:
+    read = commands.caches.read
+
+    def failing(kind: Kind, namespace: str, name: str) -> Manifest | None:
+        if next(when):
+            raise UnavailableError("kubernetes", "refused\nby the host")
+        return read(kind, namespace, name)
+
+    commands.caches.read = failing  # type: ignore[method-assign]
+
+
+def test_a_watch_survives_an_api_server_that_does_not_answer_and_says_so_once() -> None:
+    commands = Commands()
+    commands.roll_out("Preparing")
+    _unavailable(commands, iter([False, True, True, False]))
+    _then(commands, lambda: None, lambda: None, lambda: commands.switched("Holding"))
+    result = commands.run("status", "photos", "--watch")
+    assert result.exit_code == 0
+    assert result.stderr == "no news: kubernetes: refused by the host; asks again\n"
+    assert len(result.stdout.splitlines()) == 2
+
+
+@pytest.mark.parametrize("options", [[], ["--watch"]])
+def test_an_api_server_that_never_answered_is_one_line(options: list[str]) -> None:
+    commands = Commands()
+    _unavailable(commands, iter([True]))
+    result = commands.run("status", "photos", *options)
+    assert result.exit_code == 1
+    assert result.stderr == (
+        "Error: kubernetes: refused by the host; --context and --kubeconfig name another cluster\n"
+    )
+
+
+def test_a_paused_rollout_has_neither_rate_nor_eta() -> None:
+    commands = Commands()
+    commands.roll_out("Reembedding", total=1000, done=250, since="2026-01-01T11:58:20Z")
+    commands.edit({"spec": {"rollout": {"paused": True}}})
+    commands.report(commands.body["status"] | {"observedGeneration": commands.cache.metadata.generation})
+    told = commands.run("status", "photos").output
+    assert "spec.rollout.paused is true" in told
+    assert ("keys/s" in told, "ETA" in told) == (False, False)
+    document = json.loads(commands.run("status", "photos", "-o", "json").output)
+    assert (document["paused"], document["keysPerSecond"], document["etaSeconds"]) == (True, None, None)
+
+
+def test_a_terminal_is_drawn_over_as_high_as_it_was_and_the_terminal_wraps_no_line(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("COLUMNS", "20")
+    monkeypatch.setenv("LINES", "40")
+    commands = Commands()
+    commands.switched("Holding", message="m" * 50)
+    screen = TerminalScreen()
+    screen.show(commands.cache, Pace(), commands.now)
+    screen.tell("no news")
+    _, first, second = capsys.readouterr().out.split("\x1b[J")
+    drawn, _, up = first.rpartition("\n")
+    assert up == f"\x1b[{len(drawn.splitlines())}F"
+    assert all(len(line) < 20 for line in (*drawn.splitlines(), *second.splitlines()))
+    told = "".join(lines_of(commands.cache, Pace(), commands.now))
+    assert drawn.count("m") == told.count("m")
+    assert second.splitlines() == [*drawn.splitlines(), "  no news"]
+
+
+def test_a_terminal_that_is_too_low_shows_what_fits(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("COLUMNS", "80")
+    monkeypatch.setenv("LINES", "3")
+    commands = Commands()
+    commands.switched("Holding")
+    TerminalScreen().show(commands.cache, Pace(), commands.now)
+    assert len(capsys.readouterr().out.splitlines()) == 2
+
+
+def test_counts_over_the_total_do_not_break_the_bar() -> None:
+    commands = Commands()
+    commands.roll_out("Verifying", total=10, done=15)
+    assert f"[{'#' * 50}] 100.0%\n  15 of 10 keys" in commands.run("status", "photos").output
+
+
+def test_a_space_that_goes_is_told() -> None:
+    commands = Commands()
+    spaces = {"active": record(OLD), "dropped": record(NEW, released=True)}
+    commands.report({"observedGeneration": 1, "spaces": spaces, "rollout": {"phase": "RollingBack"}})
+    assert "its data goes" in commands.run("status", "photos").output

@@ -1,0 +1,25 @@
+"""What the brokers know of consumer groups, asked past the code under test."""
+
+from confluent_kafka import ConsumerGroupTopicPartitions
+from confluent_kafka.admin import AdminClient
+
+from embark.settings import TopicSettings
+
+_SECONDS = 30
+
+
+def groups_of(settings: TopicSettings) -> set[str]:
+    """Return the groups that the brokers know."""
+    found = _admin(settings).list_consumer_groups(request_timeout=_SECONDS).result()
+    return {group.group_id for group in found.valid}
+
+
+def commits_of(settings: TopicSettings, group: str) -> dict[int, int]:
+    """Return what a group has committed, by partition."""
+    request = ConsumerGroupTopicPartitions(group)
+    asked = _admin(settings).list_consumer_group_offsets([request], request_timeout=_SECONDS)
+    return {found.partition: found.offset for found in asked[group].result().topic_partitions}
+
+
+def _admin(settings: TopicSettings) -> AdminClient:
+    return AdminClient({"bootstrap.servers": ",".join(settings.kafka.bootstrap_servers)})

@@ -1,0 +1,154 @@
+"""Pods of two caches, of a third one elsewhere, and of others, with the flows between them that the design has.
+
+The flows are written out here by hand, and not taken from what builds the policies.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from typing import Any, NamedTuple
+
+from caches import sample_text
+
+from embark.crd import parse_manifest
+from embark.spec import EmbeddingCache
+
+SPACES = ("aaaaaaaaaaaa", "bbbbbbbbbbbb")
+ACTIVE, CANDIDATE = SPACES
+DROPPED = "cccccccccccc"
+OPERATOR_NAMESPACE = "embark-system"
+GRPC, PROBES, CQL, KAFKA = "TCP/50051", "TCP/8080", "TCP/9042", "TCP/9092"
+DNS = ("TCP/53", "UDP/53", "TCP/5353", "UDP/5353")
+MODEL = "TCP/80"
+PORTS = (GRPC, PROBES, CQL, KAFKA, *DNS, MODEL, "TCP/443", "TCP/22", "TCP/4143", "UDP/50051", "UDP/9092", "UDP/443")
+
+# Of the network that the cache of photographs may fetch from.
+ORIGIN_ADDRESS = "10.9.0.5"
+PHOTOS: dict[str, dict[str, Any]] = {
+    "encoder": {
+        "model": {"uri": "http://models/photos.onnx"},
+        "fetch": {"allowedPrivateNetworks": ["10.9.0.0/16"]},
+    },
+    "network": {
+        "clients": [{"namespace": "ads", "pods": "app=ranker"}],
+        "monitoring": [{"namespace": "monitoring", "pods": "app=prometheus"}],
+    },
+}
+TITLES: dict[str, dict[str, Any]] = {"encoder": {"model": {"uri": "https://models.example/titles.onnx"}}}
+ELSEWHERE = PHOTOS | {"network": {"clients": [{"namespace": "nowhere"}], "monitoring": [{"namespace": "nowhere"}]}}
+
+
+class Flow(NamedTuple):
+    """Something that one pod may send to another."""
+
+    source: str
+    target: str
+    port: str
+
+
+@dataclass(frozen=True)
+class Pod:
+    """A pod; outside the cluster, `namespace` is empty."""
+
+    name: str
+    namespace: str
+    address: str
+    labels: dict[str, str] = field(default_factory=dict, hash=False)
+
+    def __str__(self) -> str:
+        return f"{self.namespace}/{self.name}"
+
+
+def cache_in(namespace: str, sample: str, changes: dict[str, dict[str, Any]]) -> EmbeddingCache:
+    """Return a sample with changes, in a namespace."""
+    text = sample_text(sample, **changes)
+    return parse_manifest(text.replace(f"name: {sample}\n", f"name: {sample}\n  namespace: {namespace}\n", 1))
+
+
+def caches() -> list[EmbeddingCache]:
+    """Return the caches whose pods these are: two in one namespace, and one of the same name in another."""
+    return [
+        cache_in("shop", "photos", PHOTOS),
+        cache_in("shop", "titles", TITLES),
+        cache_in("elsewhere", "photos", ELSEWHERE),
+    ]
+
+
+def pods() -> list[Pod]:
+    """Return every pod."""
+    return [
+        *_cache_pods("shop", "photos", 1),
+        *_cache_pods("shop", "titles", 2),
+        *_cache_pods("elsewhere", "photos", 3),
+        *_others(),
+    ]
+
+
+def flows() -> set[Flow]:
+    """Return the flows that there may be, of all pairs of pods and all of PORTS."""
+    free = [str(pod) for pod in _others()]
+    found = {Flow(source, target, port) for source in free for target in free for port in PORTS}
+    readers = {"photos": ["monitoring/prometheus", f"{OPERATOR_NAMESPACE}/operator"], "titles": free}
+    clients = {"photos": ["ads/ranker", f"{OPERATOR_NAMESPACE}/operator"], "titles": free}
+    for name in ("photos", "titles"):
+        found |= set(_flows_of(f"shop/{name}", clients[name], readers[name], free))
+    operator = [f"{OPERATOR_NAMESPACE}/operator"]
+    found |= set(_flows_of("elsewhere/photos", operator, operator, free))
+    for target in free:
+        for space in SPACES:
+            if target.startswith("shop/"):
+                found.add(Flow(f"shop/photos-retina-{space}", target, MODEL))
+    for owner in ("shop/photos", "elsewhere/photos"):
+        for space in SPACES:
+            fetched = (port for port in PORTS if port.startswith("TCP/"))
+            found |= {Flow(f"{owner}-retina-{space}", "ads/origin", port) for port in fetched}
+    return found
+
+
+def _flows_of(owner: str, clients: list[str], readers: list[str], free: list[str]) -> Iterator[Flow]:
+    """Yield the flows of one cache, but for what its Retina fetches.
+
+    A policy knows no host names: `cassandra` may be any pod, and so may what answers DNS.
+    """
+    filling = [f"{owner}-{part}-{space}" for space in SPACES for part in ("kfc", "reembed")]
+    retinas = [f"{owner}-retina-{space}" for space in SPACES]
+    jobs = [f"{owner}-schema-{CANDIDATE}", f"{owner}-verify-{CANDIDATE}", f"{owner}-drop-{DROPPED}"]
+    for client in clients:
+        yield Flow(client, f"{owner}-embark", GRPC)
+    for reader in readers:
+        for target in (f"{owner}-embark", *filling, *retinas):
+            yield Flow(reader, target, PROBES)
+    for space in SPACES:
+        yield Flow(f"{owner}-kfc-{space}", f"{owner}-retina-{space}", GRPC)
+        yield Flow(f"{owner}-reembed-{space}", f"{owner}-retina-{space}", GRPC)
+    for target in free:
+        for source in (f"{owner}-embark", *filling, *jobs):
+            yield from (Flow(source, target, port) for port in (CQL, KAFKA, *DNS))
+        for source in retinas:
+            yield from (Flow(source, target, port) for port in DNS)
+
+
+def _cache_pods(namespace: str, cache: str, subnet: int) -> list[Pod]:
+    parts = [("embark", ""), ("schema", CANDIDATE), ("verify", CANDIDATE), ("drop", DROPPED)]
+    parts += [(part, space) for part in ("kfc", "retina", "reembed") for space in SPACES]
+    made = []
+    for number, (component, space) in enumerate(parts, 1):
+        labels = {"embark.dev/cache": cache, "app.kubernetes.io/component": component}
+        labels |= {"embark.dev/space": space} if space else {}
+        name = f"{cache}-{component}" + (f"-{space}" if space else "")
+        made.append(Pod(name, namespace, f"10.1.{subnet}.{number}", labels))
+    return made
+
+
+def _others() -> list[Pod]:
+    return [
+        Pod("ranker", "ads", "10.2.0.1", {"app": "ranker"}),
+        Pod("stranger", "ads", "10.2.0.2", {"app": "stranger"}),
+        Pod("origin", "ads", ORIGIN_ADDRESS, {"app": "origin"}),
+        Pod("ranker", "shop", "10.2.0.3", {"app": "ranker"}),
+        Pod("cassandra", "shop", "10.2.0.4", {"app": "cassandra"}),
+        Pod("kafka", "shop", "10.2.0.5", {"app": "kafka"}),
+        Pod("coredns", "kube-system", "10.2.0.6", {"k8s-app": "kube-dns"}),
+        Pod("prometheus", "monitoring", "10.2.0.7", {"app": "prometheus"}),
+        Pod("operator", OPERATOR_NAMESPACE, "10.2.0.8", {"app.kubernetes.io/name": "embark-operator"}),
+        Pod("impostor", "ads", "10.2.0.9", {"app.kubernetes.io/name": "embark-operator"}),
+    ]

@@ -1,0 +1,203 @@
+"""Re-embeddings on a store that a test gives, with an encoder it commands, and deaths in the middle of them."""
+
+import threading
+from collections.abc import Callable, Iterator, Sequence
+from datetime import timedelta
+from typing import TypeVar
+
+import numpy as np
+from fake_clock import FakeClock
+from faults import FaultyStore
+from kfc_parts import FakeEncoder, kfc_settings
+from prometheus_client import CollectorRegistry
+
+from embark.causes import Cause, CauseKind
+from embark.errors import UnavailableError
+from embark.settings import KfcSettings
+from embark.store import Checkpoints, Embedding, Negative, Page, Progress, RolloutStore, Row, Served, TokenRange
+from embark.store import split_ring as split
+from kfc.backoff import Backoff
+from kfc.encoder import Encoded, Encoder
+from kfc.metrics import Metrics
+from kfc.outages import Outages
+from kfc.reembedding import Reembedding
+
+T = TypeVar("T")
+SOURCE = "5005005005aa"
+PATIENT = timedelta(seconds=5)
+UNDECODABLE = Cause(CauseKind.UNDECODABLE, "not an image")
+BLOCKED = Cause(CauseKind.BLOCKED, "a private address")
+
+
+class ReembedBench:
+    """A source and a candidate in `store`; each `run` is a process of its own."""
+
+    def __init__(self, store: RolloutStore, clock: FakeClock, settings: KfcSettings | None = None) -> None:
+        self.settings = (settings or kfc_settings()).model_copy(update={"source": SOURCE})
+        self.space = self.settings.space.id
+        self.clock = clock
+        self.store = store
+        for space in (SOURCE, self.space):
+            store.ensure_space(space)
+        self.encoder = FakeEncoder()
+        self.stopping = threading.Event()
+        self.told: list[tuple[int, int]] = []
+
+    def outages(self) -> Outages:
+        return Outages(Backoff(0.001, 0.004, lambda: 0.5), self.stopping, Metrics(CollectorRegistry()))
+
+    def reembedding(
+        self,
+        store: RolloutStore | None = None,
+        encoder: Encoder | None = None,
+        *,
+        keys_per_second: float = 0,
+        again: bool = False,
+    ) -> Reembedding:
+        return Reembedding(
+            self.settings,
+            store or self.store,
+            encoder or self.encoder,
+            outages=self.outages(),
+            clock=self.clock,
+            keys_per_second=keys_per_second,
+            again=again,
+            told=lambda done, failed: self.told.append((done, failed)),
+        )
+
+    def run(self, parts: int = 4, *, again: bool = False) -> None:
+        self.reembedding(again=again).run(split(parts))
+
+    def fill(self, count: int, prefix: str = "key") -> list[str]:
+        """Write embeddings to the source and return their keys."""
+        keys = [f"{prefix} {i}" for i in range(count)]
+        self.store.write(SOURCE, [Embedding(key, b"old", 1) for key in keys])
+        return keys
+
+    def fill_negative(self, key: str, cause: Cause) -> Negative:
+        """Write a negative to the source."""
+        row = Negative(key, cause, 7, self.clock.at + 10**12)
+        self.store.write(SOURCE, [row])
+        return row
+
+    def rows(self) -> dict[str, Row]:
+        """Return the rows of the candidate."""
+        return {row.key: row for page in self.store.scan(self.space) for row in page}
+
+    def counts(self) -> tuple[int, int]:
+        """Return the done and failed keys of all checkpoints."""
+        progress = self.store.checkpoints().load(self.space)
+        return sum(one.done for one in progress), sum(one.failed for one in progress)
+
+    def over(self) -> bool:
+        return all(one.over for one in self.store.checkpoints().load(self.space))
+
+
+class FiniteEncoder(FakeEncoder):
+    """Its vectors are numbers, each key's another; those of FakeEncoder are any bytes."""
+
+    def encode(self, keys: Sequence[str], traceparent: str | None) -> Sequence[Encoded | Cause]:
+        outcomes = super().encode(keys, traceparent)
+        return [Encoded(_finite(one.vector)) if isinstance(one, Encoded) else one for one in outcomes]
+
+
+def _finite(vector: bytes) -> bytes:
+    return np.frombuffer(vector, "<u4").astype("<f4").tobytes()
+
+
+class KilledError(Exception):
+    """What a call ends with at which the process dies; nothing that it calls afterwards happens."""
+
+
+class Life:
+    """Ends at the `calls`-th call, before it has happened or after it."""
+
+    def __init__(self, calls: int, *, after: bool) -> None:
+        self._calls = calls
+        self._after = after
+        self._lock = threading.Lock()
+        self.count = 0
+
+    def live(self, call: Callable[[], T]) -> T:
+        with self._lock:
+            self.count += 1
+            mine = self.count
+        if mine > self._calls or (mine == self._calls and not self._after):
+            raise KilledError
+        result = call()
+        if mine == self._calls:
+            raise KilledError
+        return result
+
+
+class MortalEncoder:
+    """An encoder of a process that dies."""
+
+    def __init__(self, encoder: Encoder, life: Life) -> None:
+        self._encoder = encoder
+        self._life = life
+
+    def encode(self, keys: Sequence[str], traceparent: str | None) -> Sequence[Encoded | Cause]:
+        return self._life.live(lambda: self._encoder.encode(keys, traceparent))
+
+
+class MortalStore(FaultyStore):
+    """A store of a process that dies; only what the re-embedding calls counts as a call."""
+
+    def __init__(self, store: RolloutStore, life: Life) -> None:
+        super().__init__(store)
+        self._rollout_store = store
+        self._life = life
+
+    def lookup(self, space: str, keys: Sequence[str], timeout: timedelta) -> dict[str, Served]:
+        return self._life.live(lambda: self._rollout_store.lookup(space, keys, timeout))
+
+    def write(self, space: str, rows: Sequence[Row]) -> None:
+        self._life.live(lambda: self._rollout_store.write(space, rows))
+
+    def scan_range(self, space: str, within: TokenRange, page: int = 1000) -> Iterator[Page]:
+        pages = self._rollout_store.scan_range(space, within, page)
+        while (found := self._life.live(lambda: next(pages, None))) is not None:
+            yield found
+
+    def checkpoints(self) -> Checkpoints:
+        return _MortalCheckpoints(self._rollout_store.checkpoints(), self._life)
+
+    def drop_space(self, space: str) -> None:
+        self._rollout_store.drop_space(space)
+
+
+class _MortalCheckpoints:
+    def __init__(self, checkpoints: Checkpoints, life: Life) -> None:
+        self._checkpoints = checkpoints
+        self._life = life
+
+    def begin(self, space: str, within: TokenRange) -> Progress:
+        return self._life.live(lambda: self._checkpoints.begin(space, within))
+
+    def save(self, space: str, progress: Progress) -> bool:
+        return self._life.live(lambda: self._checkpoints.save(space, progress))
+
+    def load(self, space: str) -> Sequence[Progress]:
+        return self._life.live(lambda: self._checkpoints.load(space))
+
+    def drop(self, space: str) -> None:
+        self._checkpoints.drop(space)
+
+
+class FlakyLife(Life):
+    """Fails every third call instead, as a server that does not answer: before it has happened or after it."""
+
+    def __init__(self) -> None:
+        super().__init__(0, after=False)
+
+    def live(self, call: Callable[[], T]) -> T:
+        with self._lock:
+            self.count += 1
+            mine = self.count
+        if mine % 6 == 0:
+            raise UnavailableError("store", "gone before the call")
+        result = call()
+        if mine % 3 == 0:
+            raise UnavailableError("store", "gone after the call")
+        return result
