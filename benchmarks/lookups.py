@@ -17,7 +17,7 @@ from subjects import embark_on, empty_store, idle_producer
 from embark.clock import now
 from embark.rpc.channels import server_options
 from embark.settings import EmbArkSettings
-from embark.store import Embedding, EmbeddingStore
+from embark.store import Embedding, RolloutStore
 from embark.v1 import embark_pb2
 
 WANTED: Final = {1: 0.85, 32: 0.70, 256: 0.65}
@@ -69,7 +69,7 @@ def _serve() -> Iterator[tuple[int, int]]:
 
 
 @contextmanager
-def _full_store(settings: EmbArkSettings) -> Iterator[EmbeddingStore]:
+def _full_store(settings: EmbArkSettings) -> Iterator[RolloutStore]:
     space = settings.active
     with empty_store(settings) as store:
         vectors = {_key(index): index.to_bytes(4, "little") * space.dimension for index in range(max(WANTED))}

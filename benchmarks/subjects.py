@@ -14,7 +14,7 @@ from prometheus_client import CollectorRegistry
 
 from embark.clock import now
 from embark.settings import EmbArkSettings, KfcSettings, RetinaSettings
-from embark.store import EmbeddingStore
+from embark.store import RolloutStore
 from embark.store.cassandra import CassandraStore
 from embark.store.memory import MemoryStore
 from embark.topic import FillProducer, Losses
@@ -66,7 +66,7 @@ class FreeEncoder:
 @contextmanager
 def embark_on(
     settings: EmbArkSettings,
-    open_store: Callable[[EmbArkSettings], AbstractContextManager[EmbeddingStore]],
+    open_store: Callable[[EmbArkSettings], AbstractContextManager[RolloutStore]],
     open_producer: Callable[[EmbArkSettings], AbstractContextManager[FillProducer]],
 ) -> Iterator[int]:
     """Serve look-ups; give the port."""
@@ -117,13 +117,13 @@ def photographs() -> Iterator[str]:
         yield origin.url("")
 
 
-def cassandra_store(settings: EmbArkSettings) -> AbstractContextManager[EmbeddingStore]:
+def cassandra_store(settings: EmbArkSettings) -> AbstractContextManager[RolloutStore]:
     """Open the store on Cassandra."""
     return closing(CassandraStore(settings.store, now))
 
 
 @contextmanager
-def empty_store(settings: EmbArkSettings) -> Iterator[EmbeddingStore]:
+def empty_store(settings: EmbArkSettings) -> Iterator[RolloutStore]:
     """Open a store in memory that has no row."""
     with closing(MemoryStore(now)) as store:
         store.ensure_space(settings.active.id)

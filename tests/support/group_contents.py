@@ -10,16 +10,18 @@ _SECONDS = 30
 
 def groups_of(settings: TopicSettings) -> set[str]:
     """Return the groups that the brokers know."""
-    found = _admin(settings).list_consumer_groups(request_timeout=_SECONDS).result()
+    admin = _open_admin(settings)
+    found = admin.list_consumer_groups(request_timeout=_SECONDS).result(_SECONDS)
     return {group.group_id for group in found.valid}
 
 
 def commits_of(settings: TopicSettings, group: str) -> dict[int, int]:
     """Return what a group has committed, by partition."""
-    request = ConsumerGroupTopicPartitions(group)
-    asked = _admin(settings).list_consumer_group_offsets([request], request_timeout=_SECONDS)
-    return {found.partition: found.offset for found in asked[group].result().topic_partitions}
+    # A client that nothing refers to any more would never answer.
+    admin = _open_admin(settings)
+    asked = admin.list_consumer_group_offsets([ConsumerGroupTopicPartitions(group)], request_timeout=_SECONDS)
+    return {found.partition: found.offset for found in asked[group].result(_SECONDS).topic_partitions}
 
 
-def _admin(settings: TopicSettings) -> AdminClient:
+def _open_admin(settings: TopicSettings) -> AdminClient:
     return AdminClient({"bootstrap.servers": ",".join(settings.kafka.bootstrap_servers)})

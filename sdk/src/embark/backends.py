@@ -24,13 +24,19 @@ class Secrets:
     topic_tls: Path | None = None
 
 
-def run_command(program: str, description: str, run: Callable[[argparse.Namespace], None]) -> int:
+def run_command(
+    program: str,
+    description: str,
+    run: Callable[[argparse.Namespace], None],
+    add_options: Callable[[argparse.ArgumentParser], None] = lambda _: None,
+) -> int:
     """Be the main of a process on Cassandra and Kafka: parse the command line, log JSON, call `run`.
 
-    Returns the exit status; `run` gets what --settings and the options of add_secrets gave.
+    Returns the exit status; `run` gets what --settings, the options of add_secrets and those of `add_options` gave.
     """
     parser = settings_parser(program, description)
     add_secrets(parser)
+    add_options(parser)
     asked = parser.parse_args()
     log_json()
     return exit_status(lambda: run(asked))

@@ -197,7 +197,13 @@ def test_a_status_from_a_cluster_is_read(document: dict[str, Any]) -> None:
         "conditions": [
             {"type": "Ready", "status": "True", "reason": "Up", "lastTransitionTime": "2024-05-01T10:00:00Z"}
         ],
-        "spaces": {"active": {"id": "7bdb635910b3", "since": "2024-05-01T10:00:00Z"}},
+        "spaces": {
+            "active": {
+                "id": "7bdb635910b3",
+                "encoder": document["spec"]["encoder"],
+                "since": "2024-05-01T10:00:00Z",
+            }
+        },
     }
     status = parse_manifest(yaml.safe_dump(document)).status
     assert (status.conditions[0].type, status.spaces.active and status.spaces.active.id) == ("Ready", "7bdb635910b3")

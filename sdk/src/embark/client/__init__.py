@@ -3,6 +3,7 @@
 from embark.client.aio import AsyncEmbArkClient
 from embark.client.embeddings import Embeddings, KeyStatus, Neighbours, Outcomes
 from embark.client.refusals import BadReplyError, InvalidRequestError, MissingEmbeddingsError, MixedSpacesError
+from embark.client.rollouts import RolloutDescription
 from embark.client.spaces import SpaceDescription
 from embark.client.terms import OnMiss
 from embark.client.threads import EmbArkClient
@@ -19,5 +20,6 @@ __all__ = [
     "Neighbours",
     "OnMiss",
     "Outcomes",
+    "RolloutDescription",
     "SpaceDescription",
 ]

@@ -14,6 +14,7 @@ from embark.client.aio_transport import AioTransport
 from embark.client.batches import Keys, Vector
 from embark.client.embeddings import Embeddings, Neighbours, Outcomes
 from embark.client.plans import Plans
+from embark.client.rollouts import RolloutDescription
 from embark.client.spaces import SpaceDescription
 from embark.client.streams import AHEAD, EXPORT_PART_SECONDS, Asked, ExportPart, LookupStreaming, export_part
 from embark.client.terms import DEFAULT_TIMEOUT, DEFAULT_WAIT, Monotonic, OnMiss, Terms, terms_of_lookup
@@ -82,6 +83,10 @@ class AsyncEmbArkClient:
     async def describe(self, space: str | None = None, *, timeout: float | None = None) -> SpaceDescription:  # noqa: ASYNC109
         """Do as EmbArkClient.describe."""
         return await self._transport.run(self._plans.describe(space), self._terms(timeout))
+
+    async def describe_rollout(self, space: str, *, timeout: float | None = None) -> RolloutDescription:  # noqa: ASYNC109
+        """Do as EmbArkClient.describe_rollout."""
+        return await self._transport.run(self._plans.describe_rollout(space), self._terms(timeout))
 
     async def lookup_stream(
         self,

@@ -15,6 +15,7 @@ from embark.client.batches import Keys, Limits, Vector, encode_keys, rows_of_for
 from embark.client.embeddings import Embeddings, Neighbours, Outcomes
 from embark.client.refusals import BadReplyError, InvalidRequestError, MissingEmbeddingsError, MixedSpacesError
 from embark.client.replies import empty_embeddings, merge_lookups, merge_outcomes, neighbours_of_reply
+from embark.client.rollouts import RolloutDescription, rollout_of_wire
 from embark.client.spaces import SpaceDescription, description_of_wire
 from embark.client.terms import OnMiss, Terms, duration_of
 from embark.errors import EmbArkError
@@ -134,6 +135,15 @@ class Plans:
         if space and reply.space != space:
             raise BadReplyError(self.server, f"space {space} was asked for, and another one answered")
         return neighbours_of_reply(self.server, reply, k, of_key=of_key)
+
+    def describe_rollout(self, space: str) -> Plan[RolloutDescription]:
+        """Ask how far the re-embedding into a space has come."""
+        request = embark_pb2.DescribeRolloutRequest(space=space)
+        [reply] = self._answers((yield [Call("DescribeRollout", request)]))
+        try:
+            return rollout_of_wire(reply)
+        except ValueError as error:
+            raise BadReplyError(self.server, str(error)) from None
 
     def checked(self, keys: Sequence[bytes], embeddings: Embeddings, on_miss: OnMiss) -> Embeddings:
         """Return the embeddings.

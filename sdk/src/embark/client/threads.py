@@ -13,6 +13,7 @@ import numpy.typing as npt
 from embark.client.batches import Keys, Vector
 from embark.client.embeddings import Embeddings, Neighbours, Outcomes
 from embark.client.plans import Plans
+from embark.client.rollouts import RolloutDescription
 from embark.client.spaces import SpaceDescription
 from embark.client.streams import AHEAD, EXPORT_PART_SECONDS, Asked, ExportPart, LookupStreaming, export_part
 from embark.client.terms import DEFAULT_TIMEOUT, DEFAULT_WAIT, Monotonic, OnMiss, Terms, terms_of_lookup
@@ -92,6 +93,10 @@ class EmbArkClient:
     def describe(self, space: str | None = None, *, timeout: float | None = None) -> SpaceDescription:
         """Return what `space`, or else the active one, is."""
         return self._transport.run(self._plans.describe(space), self._terms(timeout))
+
+    def describe_rollout(self, space: str, *, timeout: float | None = None) -> RolloutDescription:
+        """Return how far the re-embedding into `space` has come; the space need not be one that is served."""
+        return self._transport.run(self._plans.describe_rollout(space), self._terms(timeout))
 
     def lookup_stream(
         self,

@@ -11,10 +11,11 @@ from embark.store.protocols import (
     RangeReader,
     RolloutStore,
 )
-from embark.store.ranges import Page, TokenRange, split_ring
+from embark.store.ranges import REEMBED_RANGES, Page, TokenRange, split_ring
 from embark.store.rows import Embedding, Negative, Row, Served, Value, expired
 
 __all__ = [
+    "REEMBED_RANGES",
     "Checkpoints",
     "Embedding",
     "EmbeddingReader",

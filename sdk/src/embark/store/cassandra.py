@@ -19,7 +19,7 @@ from embark.store.cassandra_progress import CassandraCheckpoints
 from embark.store.cassandra_requests import CassandraRequests
 from embark.store.cassandra_ring import WHOLE_RING, groups_by_replica, token_ranges
 from embark.store.cassandra_rows import of_columns, served_of
-from embark.store.cassandra_schema import drop_table, ensure_schema, has_progress
+from embark.store.cassandra_schema import drop_keyspace, drop_table, ensure_schema, has_progress, spaces_of
 from embark.store.cassandra_search import CassandraSearch
 from embark.store.cassandra_table import KeyStatements, Table
 from embark.store.neighbours import Neighbour, Search
@@ -28,7 +28,7 @@ from embark.store.rows import Row, Served, expired
 
 # For what no look-up waits for: a write or delete, a page of a scan, a count.
 _PATIENCE: Final = timedelta(seconds=10)
-# For ensure_space and drop_space: a schema command may wait for a server that has just been started.
+# For what the commands of Jobs do to the schema: one may wait for a server that has just been started.
 _CONNECT_PATIENCE: Final = timedelta(seconds=30)
 # One request for many keys costs the client little more than one for a single key; the server reads them in parallel.
 _KEYS_A_REQUEST: Final = 32
@@ -85,6 +85,14 @@ class CassandraStore:
             self._checkpoints.drop(space)
         drop_table(session, self._cassandra, space)
         self._link.forget(space)
+
+    def spaces(self) -> Sequence[str]:
+        """Return the ids of the spaces that the keyspace has, sorted; for the drop command alone."""
+        return spaces_of(self._schema_session(), self._cassandra)
+
+    def drop_keyspace(self) -> None:
+        """Drop the keyspace with every space in it; for the drop command alone. Nothing else may be done afterwards."""
+        drop_keyspace(self._schema_session(), self._cassandra)
 
     def checkpoints(self) -> CassandraCheckpoints:
         """Return the checkpoints in the same keyspace."""

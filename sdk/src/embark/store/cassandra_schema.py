@@ -13,6 +13,7 @@ from cassandra import DriverException
 from cassandra.query import SimpleStatement
 
 from embark.errors import UnavailableError
+from embark.names import embeddings_table
 from embark.spec import Cassandra
 from embark.store.cassandra_errors import unavailable_on_failure
 from embark.store.cassandra_rows import Statements
@@ -50,11 +51,26 @@ def drop_table(session: Any, cassandra: Cassandra, space: str) -> None:
     carry_out(session, cassandra, (Statements.of(cassandra.keyspace, space).drop,))
 
 
+def drop_keyspace(session: Any, cassandra: Cassandra) -> None:
+    """Drop the keyspace with all that is in it where it is there; raises as ensure_schema."""
+    carry_out(session, cassandra, (f'DROP KEYSPACE IF EXISTS "{cassandra.keyspace}"',))
+
+
 def has_progress(session: Any, cassandra: Cassandra) -> bool:
     """Return whether the keyspace is there and has the table of checkpoints; raises UnavailableError."""
-    asked = "SELECT table_name FROM system_schema.tables WHERE keyspace_name = %s AND table_name = %s"
+    return PROGRESS_TABLE in _tables(session, cassandra)
+
+
+def spaces_of(session: Any, cassandra: Cassandra) -> Sequence[str]:
+    """Return the spaces that have a table, empty where there is no keyspace; raises UnavailableError."""
+    prefix = embeddings_table("")
+    return sorted(name.removeprefix(prefix) for name in _tables(session, cassandra) if name.startswith(prefix))
+
+
+def _tables(session: Any, cassandra: Cassandra) -> Sequence[str]:
+    asked = "SELECT table_name FROM system_schema.tables WHERE keyspace_name = %s"
     with unavailable_on_failure():
-        return bool(session.execute(asked, (cassandra.keyspace, PROGRESS_TABLE)).current_rows)
+        return [name for (name,) in session.execute(asked, (cassandra.keyspace,))]
 
 
 def carry_out(session: Any, cassandra: Cassandra, statements: Sequence[str]) -> None:

@@ -18,6 +18,9 @@ from embark.store.rows import Row
 # The tokens of Cassandra's Murmur3Partitioner. No key has the least one.
 FIRST_TOKEN: Final = -(2**63)
 LAST_TOKEN: Final = 2**63 - 1
+# Into so many ranges every re-embedding splits the ring, however many processes share them: so that any number of
+# others can take up the checkpoints that they leave.
+REEMBED_RANGES: Final = 256
 
 
 @dataclass(frozen=True, slots=True, order=True)

@@ -78,6 +78,24 @@ class SqliteTopic:
             self._file, self._name, group, arrivals=self._arrivals, clock=self._clock, retention=self._retention
         )
 
+    def join_behind(self, group: str, other: str) -> None:
+        """Let a group without commits begin where `other` is: it gets what `other` has yet to finish, and all later.
+
+        For a space that is filled by a scan of another one: what the other's group has finished, the scan finds.
+        """
+        with self._file.transaction(_PATIENCE) as connection:
+            sqlite_log.join_behind(connection, self._name, group, other)
+
+    def drop_group(self, group: str) -> None:
+        """Forget a group that has no consumer any more, so that no record is kept for it."""
+        with self._file.transaction(_PATIENCE) as connection:
+            sqlite_log.drop_group(connection, self._name, group)
+
+    def lag(self, group: str) -> int:
+        """Return how many records the group has not committed."""
+        with self._file.lend(_PATIENCE) as connection:
+            return sqlite_log.lag(connection, self._name, group)
+
     def dead_letters(self) -> "SqliteDeadLetters":
         """Return the dead letters, in the same file."""
         return self._dead_letters

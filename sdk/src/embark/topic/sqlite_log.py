@@ -105,6 +105,22 @@ def join_group(connection: sqlite3.Connection, topic: str, group: str) -> dict[i
     return _commits(connection, topic, group)
 
 
+def join_behind(connection: sqlite3.Connection, topic: str, group: str, other: str) -> None:
+    """Let a group that has no commits begin where `other` is now; without commits of `other` nothing changes."""
+    connection.execute(
+        """INSERT OR IGNORE INTO topic_commits
+        SELECT topic, ?3, partition, next_offset FROM topic_commits
+        WHERE topic = ?1 AND consumer_group = ?2
+            AND NOT EXISTS (SELECT 1 FROM topic_commits WHERE topic = ?1 AND consumer_group = ?3)""",
+        (topic, other, group),
+    )
+
+
+def drop_group(connection: sqlite3.Connection, topic: str, group: str) -> None:
+    """Forget the commits of a group; its records are deleted with the next commit of another one."""
+    connection.execute("DELETE FROM topic_commits WHERE topic = ? AND consumer_group = ?", (topic, group))
+
+
 def commit(connection: sqlite3.Connection, topic: str, group: str, offsets: Mapping[int, int]) -> None:
     """Keep offsets of a group; an offset below the one that is kept changes nothing."""
     connection.executemany(

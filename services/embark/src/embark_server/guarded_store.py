@@ -4,11 +4,11 @@ import logging
 from collections.abc import Callable, Iterator, Sequence
 from datetime import timedelta
 from time import perf_counter
-from typing import Final, TypeVar
+from typing import Final, Protocol, TypeVar
 
 from embark.clock import Clock, Micros
 from embark.errors import ClosedError, UnavailableError
-from embark.store import EmbeddingStore, Neighbour, Row, Search, Served
+from embark.store import Checkpoints, EmbeddingStore, Neighbour, Progress, Row, Search, Served
 from embark_server.breaker import Breaker
 from embark_server.metrics import Metrics
 from embark_server.threads import stepping_aside
@@ -20,6 +20,14 @@ _ANSWER_SHARE: Final = 0.25
 _ANSWER_SECONDS: Final = 0.05
 # The most that a search may take; in the local mode it reads every row.
 _SEARCH_SECONDS: Final = 30.0
+
+
+class ServedStore(EmbeddingStore, Protocol):
+    """What the look-up server asks: the embeddings, and the checkpoints of rollouts beside them."""
+
+    def checkpoints(self) -> Checkpoints:
+        """Return the checkpoints; see RolloutStore."""
+        ...
 
 
 def time_for_waiting(remaining: float) -> float:
@@ -34,7 +42,7 @@ class GuardedStore:
     """
 
     def __init__(
-        self, store: EmbeddingStore, breaker: Breaker, read_timeout: timedelta, clock: Clock, metrics: Metrics
+        self, store: ServedStore, breaker: Breaker, read_timeout: timedelta, clock: Clock, metrics: Metrics
     ) -> None:
         self._store = store
         self._breaker = breaker
@@ -71,6 +79,17 @@ class GuardedStore:
         allowed = timedelta(seconds=min(time_for_waiting(remaining), _SEARCH_SECONDS))
         try:
             return self._store.similar(space, search, allowed)
+        except (UnavailableError, ClosedError) as error:
+            self._metrics.store_failures.inc()
+            raise UnavailableError("store", str(error)) from error
+
+    def progress(self, space: str) -> Sequence[Progress]:
+        """Return how far the ranges of a space are, in the time that checkpoints take for themselves.
+
+        The breaker has no part: they may fail where look-ups are answered, for want of their table.
+        """
+        try:
+            return self._store.checkpoints().load(space)
         except (UnavailableError, ClosedError) as error:
             self._metrics.store_failures.inc()
             raise UnavailableError("store", str(error)) from error

@@ -131,6 +131,12 @@ def _embark_handlers(servicer: Servicer, pools: Pools, gate: _StreamGate) -> _Ha
         "Similar": unary(
             _On(pools.searches, servicer.similar), pb.SimilarRequest.FromString, pb.SimilarResponse.SerializeToString
         ),
+        # With the searches: what hangs here, as the store is lost, must not hold up changes.
+        "DescribeRollout": unary(
+            _On(pools.searches, servicer.describe_rollout),
+            pb.DescribeRolloutRequest.FromString,
+            pb.DescribeRolloutResponse.SerializeToString,
+        ),
         "Export": grpc.unary_stream_rpc_method_handler(
             stream(gate.gated(servicer.export)), pb.ExportRequest.FromString, pb.ExportResponse.SerializeToString
         ),

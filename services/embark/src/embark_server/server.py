@@ -17,12 +17,11 @@ from embark.rpc.memory import keep_freed_memory
 from embark.rpc.probes import Probes
 from embark.settings import EmbArkSettings
 from embark.spec import Oov
-from embark.store import EmbeddingStore
 from embark.topic import FillProducer
 from embark_server.breaker import Breaker
 from embark_server.changes import Changes
 from embark_server.fills import Fills
-from embark_server.guarded_store import GuardedStore
+from embark_server.guarded_store import GuardedStore, ServedStore
 from embark_server.handlers import SERVICE, add_handlers, open_pools
 from embark_server.lookup import Lookups
 from embark_server.metrics import Metrics
@@ -46,7 +45,7 @@ class EmbArkServer:
     def __init__(
         self,
         settings: EmbArkSettings,
-        store: EmbeddingStore,
+        store: ServedStore,
         producer: FillProducer,
         *,
         clock: Clock,

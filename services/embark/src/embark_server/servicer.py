@@ -24,6 +24,7 @@ from embark_server.refusals import (
     WrongSpaceError,
     check_count,
 )
+from embark_server.rollouts import describe_rollout
 from embark_server.searches import Searches
 from embark_server.spaces import ServedSpace, ServedSpaces
 from embark_server.wire_answers import causes_to_wire, statuses_to_wire
@@ -144,6 +145,15 @@ class Servicer:
         try:
             served = self._spaces.pick(request.space)
             return describe(served, self._store.count(served.id), self._max_keys)
+        except EmbArkError as error:
+            self._refuse(error, context)
+
+    def describe_rollout(
+        self, request: pb.DescribeRolloutRequest, context: grpc.ServicerContext
+    ) -> pb.DescribeRolloutResponse:
+        """Answer DescribeRollout."""
+        try:
+            return describe_rollout(request.space, self._store)
         except EmbArkError as error:
             self._refuse(error, context)
 

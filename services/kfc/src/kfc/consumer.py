@@ -13,10 +13,11 @@ from embark.rpc.probes import Probes
 from embark.settings import KfcSettings
 from embark.store import EmbeddingStore
 from embark.topic import DeadLetters, FillConsumer
-from kfc.backoff import Backoff, Jitter
+from kfc.backoff import Jitter, key_backoff, outage_backoff
+from kfc.calls import Timer
 from kfc.dead_letters import Rejecter
 from kfc.encoder import Encoder
-from kfc.fill import Failed, Filled, Filler, Timer
+from kfc.fill import Failed, Filled, Filler
 from kfc.flights import Flights
 from kfc.intake import Intake
 from kfc.metrics import Metrics
@@ -24,9 +25,6 @@ from kfc.outages import Outages
 from kfc.polling import Polling
 from kfc.threads import Threads, join_all
 
-# An outage is asked after more often than a key that failed: it ends for every key at once.
-OUTAGE_INITIAL_BACKOFF: Final = 0.1
-OUTAGE_MAX_BACKOFF: Final = 5.0
 # Enough to fill every Encode call four times over, and for a thousand keys to wait for their next attempt.
 MIN_OUTSTANDING: Final = 1_000
 
@@ -57,8 +55,8 @@ class Kfc:
         self._log: Final = logging.getLogger(__name__)
         self._stopping: Final = threading.Event()
         metrics = Metrics(registry)
-        self._outages: Final = Outages(_outage_backoff(settings, jitter), self._stopping, metrics)
-        flights = Flights(settings.retry.max_attempts, _key_backoff(settings, jitter))
+        self._outages: Final = Outages(outage_backoff(settings.retry, jitter), self._stopping, metrics)
+        flights = Flights(settings.retry.max_attempts, key_backoff(settings.retry, jitter))
         limit = max(MIN_OUTSTANDING, 4 * settings.max_inflight * settings.encode_items)
         self._intake: Final = Intake(flights, limit, metrics=metrics, space=settings.space.id, timer=timer)
         self._filler: Final = Filler(
@@ -151,14 +149,3 @@ class Kfc:
 
     def _extra(self) -> dict[str, str]:
         return {"cache": self._settings.cache, "space": self._settings.space.id}
-
-
-def _key_backoff(settings: KfcSettings, jitter: Jitter) -> Backoff:
-    retry = settings.retry
-    return Backoff(retry.initial_backoff.total_seconds(), retry.max_backoff.total_seconds(), jitter)
-
-
-def _outage_backoff(settings: KfcSettings, jitter: Jitter) -> Backoff:
-    retry = settings.retry
-    initial = min(retry.initial_backoff.total_seconds(), OUTAGE_INITIAL_BACKOFF)
-    return Backoff(initial, min(retry.max_backoff.total_seconds(), OUTAGE_MAX_BACKOFF), jitter)

@@ -1,6 +1,6 @@
 """Fills a group of keys: skip what the store has, encode the rest, write the rows; called on the filling threads."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Final
@@ -9,17 +9,15 @@ from embark.causes import Cause
 from embark.clock import Clock, Micros
 from embark.settings import KfcSettings
 from embark.store import EmbeddingStore, Row
-from kfc.encoder import Encoded, Encoder
+from kfc.calls import Calls, Timer
+from kfc.encoder import Encoder
 from kfc.flights import Task
 from kfc.metrics import Metrics, Outcome
 from kfc.outages import Outages, Server
-from kfc.rows import embedding_row, negative_row
+from kfc.rows import row_of
 
 # Nobody waits for a fill as a look-up waits; a store that takes longer than this is in an outage.
 READ_TIMEOUT: Final = timedelta(seconds=5)
-
-Timer = Callable[[], float]
-"""Returns seconds of a clock that never goes back, such as time.monotonic."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,11 +55,10 @@ class Filler:
         self._settings: Final = settings
         self._space: Final = settings.space.id
         self._store: Final = store
-        self._encoder: Final = encoder
         self._outages: Final = outages
-        self._metrics: Final = metrics
-        self._clock: Final = clock
-        self._timer: Final = timer
+        self._calls: Final = Calls(
+            self._space, store, encoder, outages=outages, metrics=metrics, clock=clock, timer=timer
+        )
 
     def skip(self, tasks: Sequence[Task]) -> tuple[Sequence[Filled], Sequence[Task]]:
         """Return the tasks that the store's rows answer already, and the rest."""
@@ -78,40 +75,23 @@ class Filler:
 
     def encode(self, tasks: Sequence[Task]) -> Sequence[Filled | Failed]:
         """Encode the tasks in one call and write the rows that come of it; a failed write is repeated by itself."""
-        began, outcomes = self._outages.insist(Server.RETINA, lambda: self._encode(tasks))
+        trace = next((task.traceparent for task in tasks if task.traceparent), None)
+        began, outcomes = self._calls.encode([task.key for task in tasks], trace)
         rows: list[Row] = []
         results: list[Filled | Failed] = []
         for task, outcome in zip(tasks, outcomes, strict=True):
             # This encode began after the request was consumed. Where the asking host's clock is ahead of this one, the
             # row is dated just after the request: or the delete that came with the request would swallow it.
             at = max(began, task.not_before + 1)
-            if isinstance(outcome, Encoded):
-                rows.append(embedding_row(task.key, outcome, at, self._settings.store.ttl))
-                results.append(Filled(task.key, at, Outcome.WRITTEN))
-            elif outcome.permanent:
-                rows.append(negative_row(task.key, outcome, at, self._settings.negative_ttl))
-                results.append(Filled(task.key, at, Outcome.NEGATIVE))
-            else:
+            if isinstance(outcome, Cause) and not outcome.permanent:
                 results.append(Failed(task.key, at, outcome))
+                continue
+            rows.append(row_of(task.key, outcome, at, self._settings))
+            negative = isinstance(outcome, Cause)
+            results.append(Filled(task.key, at, Outcome.NEGATIVE if negative else Outcome.WRITTEN))
         self.write(rows)
         return results
 
     def write(self, rows: Sequence[Row]) -> None:
         """Write rows, if there are any, until the store acknowledges them."""
-        if rows:
-            self._outages.insist(Server.STORE, lambda: self._write(rows))
-
-    def _encode(self, tasks: Sequence[Task]) -> tuple[Micros, Sequence[Encoded | Cause]]:
-        trace = next((task.traceparent for task in tasks if task.traceparent), None)
-        began, start = self._clock(), self._timer()
-        self._metrics.batch_items.observe(len(tasks))
-        with self._metrics.inflight.track_inprogress():
-            outcomes = self._encoder.encode([task.key for task in tasks], trace)
-        self._metrics.encode_seconds.observe(self._timer() - start)
-        self._metrics.count_encodes(outcomes)
-        return began, outcomes
-
-    def _write(self, rows: Sequence[Row]) -> None:
-        start = self._timer()
-        self._store.write(self._space, rows)
-        self._metrics.write_seconds.observe(self._timer() - start)
+        self._calls.write(rows)

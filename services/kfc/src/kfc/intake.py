@@ -9,8 +9,9 @@ from typing import Final
 from embark.causes import CauseError
 from embark.topic import Record
 from kfc.asks import parse_ask
+from kfc.calls import Timer
 from kfc.dead_letters import Reject
-from kfc.fill import Failed, Filled, Timer
+from kfc.fill import Failed, Filled
 from kfc.flights import Flights, Task
 from kfc.metrics import Metrics
 from kfc.watermarks import Watermarks

@@ -66,9 +66,17 @@ class Outages:
             self._reasons[server] = reason
         if news:
             self._log.warning("%s; retrying until it answers", reason, extra={"server": server.value})
-        if self._stopping.wait(self._backoff.delay(failures)):
-            raise StoppedError
+        self.pause(self._backoff.delay(failures))
         self._metrics.retries.labels(server.value).inc()
+
+    def pause(self, seconds: float) -> None:
+        """Wait so long for a reason that is no outage; 0 only asks whether to go on.
+
+        Raises:
+            StoppedError: KFC stops.
+        """
+        if self._stopping.wait(seconds):
+            raise StoppedError
 
     def over(self, server: Server) -> None:
         """Take note that the server answers."""

@@ -4,9 +4,17 @@ from datetime import timedelta
 
 from embark.causes import Cause, CauseKind
 from embark.clock import Micros, micros
+from embark.settings import KfcSettings
 from embark.spec import NegativeTTL
-from embark.store import Embedding, Negative
+from embark.store import Embedding, Negative, Row
 from kfc.encoder import Encoded
+
+
+def row_of(key: str, outcome: Encoded | Cause, at: Micros, settings: KfcSettings) -> Row:
+    """Return the row that keeps what an encode that began at `at` gave; raises as negative_row."""
+    if isinstance(outcome, Encoded):
+        return embedding_row(key, outcome, at, settings.store.ttl)
+    return negative_row(key, outcome, at, settings.negative_ttl)
 
 
 def embedding_row(key: str, encoded: Encoded, at: Micros, ttl: timedelta) -> Embedding:

@@ -1,4 +1,8 @@
-"""The schema command, `python -m kfc.schema --settings FILE`: the one place that makes tables and topics."""
+"""The schema command, `python -m kfc.schema --settings FILE`: the one place that makes tables and topics.
+
+Of a space that is re-embedded from another it also sets where its consumer group begins: where the other space's group
+is before that space is scanned. What was asked for earlier is in the other space, and comes from there.
+"""
 
 import argparse
 import logging
@@ -8,6 +12,7 @@ from contextlib import closing
 from embark.backends import open_store, run_command, secrets_of, topic_access
 from embark.processes import read_settings
 from embark.settings import KfcSettings
+from embark.topic.kafka_groups import join_at_end
 from embark.topic.kafka_schema import ensure_topics
 
 
@@ -19,10 +24,16 @@ def run(asked: argparse.Namespace) -> None:
         store.ensure_space(settings.space.id)
         store.ensure_search(settings.space.id, settings.space.dimension)
     log.info("the store has the space", extra={"cache": settings.cache, "space": settings.space.id})
-    for topic in ensure_topics(settings.topic, topic_access(secrets)):
+    access = topic_access(secrets)
+    for topic in ensure_topics(settings.topic, access):
         log.info("the topic is %s", "made" if topic.created else "there", extra={"topic": topic.name})
         for difference in topic.differences:
             log.warning("topic %s: %s", topic.name, difference, extra={"topic": topic.name})
+    if settings.source:
+        beside = settings.consumer_group.removesuffix(settings.space.id) + settings.source
+        joined = join_at_end(settings.topic, settings.consumer_group, access, beside=beside)
+        where = f"begins where {beside} is" if joined else "has begun already"
+        log.info("the consumer group %s", where, extra={"group": settings.consumer_group, "source": settings.source})
 
 
 if __name__ == "__main__":

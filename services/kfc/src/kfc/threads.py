@@ -6,7 +6,7 @@ from collections.abc import Callable
 from typing import Final
 
 from embark.errors import ClosedError
-from kfc.fill import Timer
+from kfc.calls import Timer
 from kfc.outages import StoppedError
 
 

@@ -1,0 +1,179 @@
+"""Consumer groups from outside: where one begins, and its end; the commands of a rollout call it.
+
+Both protocols of groups are served alike: what is asked here is told of a group by its name, not of its members.
+"""
+
+import time
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from datetime import timedelta
+from typing import Final, TypeVar
+
+from confluent_kafka import Consumer, KafkaError, KafkaException, TopicPartition
+from confluent_kafka.admin import AdminClient
+
+from embark.errors import UnavailableError
+from embark.settings import TopicSettings
+from embark.topic.kafka_cluster import KafkaCluster, error_of, partitions_of
+from embark.topic.kafka_options import KafkaAccess, Options
+
+T = TypeVar("T")
+_PATIENCE: Final = timedelta(seconds=30)
+# A member that vanished without leaving is missed by the brokers after 45 s, unless they are set up otherwise.
+_DROP_PATIENCE: Final = timedelta(seconds=60)
+_RECHECK_SECONDS: Final = 0.2
+# What librdkafka gives up, it reports a moment later, with what is wrong.
+_ANSWER_SECONDS: Final = 5.0
+# While a coordinator moves, or the first group ever is made, or a connection broke; what is asked may be repeated.
+_PASSING: Final = frozenset(
+    {
+        KafkaError.COORDINATOR_NOT_AVAILABLE,
+        KafkaError.COORDINATOR_LOAD_IN_PROGRESS,
+        KafkaError.NOT_COORDINATOR,
+        KafkaError.LEADER_NOT_AVAILABLE,
+        KafkaError.NOT_LEADER_FOR_PARTITION,
+        KafkaError._TRANSPORT,  # noqa: SLF001 - librdkafka's own codes are named so
+    }
+)
+# What brokers answer to a commit from outside while the group has members: for those alone to make.
+_HAS_MEMBERS: Final = frozenset({KafkaError.UNKNOWN_MEMBER_ID, KafkaError.NON_EMPTY_GROUP})
+
+
+def join_at_end(
+    settings: TopicSettings,
+    group: str,
+    access: KafkaAccess | None = None,
+    *,
+    beside: str = "",
+    patience: timedelta = _PATIENCE,
+) -> bool:
+    """Let a group begin at the present end of the fills topic; return False where it has begun already.
+
+    With `beside` it begins where that group is, so that it reads what that group has yet to read. A group has begun
+    once it has committed anything, or has members. Of partitions that are added later it reads every record. May be
+    called again, and by several at once.
+
+    Raises:
+        UnavailableError: the brokers do not answer within `patience`, or refuse; the message names topic and group.
+        InvalidSpecError: see KafkaTopic.
+    """
+    asked = _Group(settings, group, access, patience)
+    with _open(asked.cluster, group) as client, _open(asked.cluster, beside or group) as other:
+        return _join_at_end(asked, client, other if beside else None)
+
+
+def drop_group(
+    settings: TopicSettings, group: str, access: KafkaAccess | None = None, *, patience: timedelta = _DROP_PATIENCE
+) -> bool:
+    """Delete a group with its commits, once it has no member; return False where it is not there.
+
+    Raises:
+        UnavailableError: it still has members after `patience`, or as in join_at_end.
+        InvalidSpecError: see KafkaTopic.
+    """
+    return _drop(_Group(settings, group, access, patience))
+
+
+class _Group:
+    """One group, asked about for as long as `patience`."""
+
+    def __init__(self, settings: TopicSettings, group: str, access: KafkaAccess | None, patience: timedelta) -> None:
+        self.topic: Final = settings.fills
+        self.name: Final = group
+        self.cluster: Final = KafkaCluster(settings.kafka, access, client_id="embark-groups")
+        self._deadline: Final = time.monotonic() + patience.total_seconds()
+
+    def __str__(self) -> str:
+        return f"group {self.name} of {self.topic}"
+
+    def ask(self, ask: Callable[[float], T], passing: frozenset[int] = _PASSING) -> T:
+        """Return the brokers' answer, asked for again while it is one that will pass; raises their KafkaException.
+
+        `ask` is given the seconds that are left.
+        """
+        while True:
+            left = max(_RECHECK_SECONDS, self._deadline - time.monotonic())
+            try:
+                return ask(left)
+            except KafkaException as error:
+                if error_of(error).code() not in passing or left <= _RECHECK_SECONDS:
+                    raise
+            time.sleep(_RECHECK_SECONDS)
+
+
+@contextmanager
+def _open(cluster: KafkaCluster, group: str) -> Iterator[Consumer]:
+    client = cluster.open_consumer(_commit_options(group), lambda _: None)
+    try:
+        yield client
+    finally:
+        client.close()
+
+
+def _join_at_end(group: _Group, client: Consumer, other: Consumer | None) -> bool:
+    # A consumer that never joins, not an admin client: librdkafka 2.16's asks for commits with a null pointer in hand,
+    # and ends the process when the broker is no coordinator yet (librdkafka issue 5040).
+    try:
+        numbers = group.ask(lambda seconds: partitions_of(client, group.topic, seconds))
+        partitions = [TopicPartition(group.topic, number) for number in numbers]
+        if any(found.offset >= 0 for found in group.ask(lambda seconds: client.committed(partitions, seconds))):
+            return False
+        others = group.ask(lambda seconds: other.committed(partitions, seconds)) if other else []
+        begins = {found.partition: found.offset for found in others}
+        ends = [TopicPartition(group.topic, number, _end(group, client, number, begins)) for number in numbers]
+        group.ask(lambda _: _commit(client, ends))
+    except KafkaException as error:
+        if error_of(error).code() in _HAS_MEMBERS:
+            return False
+        client.poll(0)  # calls back with what its connections reported
+        raise group.cluster.unavailable(str(group), error) from error
+    return True
+
+
+def _end(group: _Group, client: Consumer, number: int, begins: Mapping[int, int]) -> int:
+    """Return where a partition ends, or the other group is in it: one without a commit there is at its begin."""
+    found = group.ask(lambda seconds: client.get_watermark_offsets(TopicPartition(group.topic, number), seconds))
+    if found is None:
+        raise UnavailableError("topic", f"{group}: no answer in time")
+    low, high = found
+    return min(high, max(low, begins.get(number, high)))
+
+
+def _commit(client: Consumer, offsets: list[TopicPartition]) -> None:
+    for partition in client.commit(offsets=offsets, asynchronous=False) or ():
+        if partition.error is not None:
+            raise KafkaException(partition.error)
+
+
+def _commit_options(group: str) -> Options:
+    """Return the options of a client that commits for a group without being a member, whatever its protocol is."""
+    return {
+        "group.id": group,
+        "group.protocol": "classic",
+        "enable.auto.commit": False,
+        "enable.auto.offset.store": False,
+    }
+
+
+def _drop(group: _Group) -> bool:
+    admin = group.cluster.open_admin()
+    try:
+        group.ask(lambda seconds: _delete(admin, group, seconds), _PASSING | {KafkaError.NON_EMPTY_GROUP})
+    except KafkaException as error:
+        code = error_of(error).code()
+        if code == KafkaError.GROUP_ID_NOT_FOUND:
+            return False
+        if code == KafkaError.NON_EMPTY_GROUP:
+            why = f"{group} still has members, and is dropped once they have ended"
+            raise UnavailableError("topic", why) from error
+        raise group.cluster.unavailable(str(group), error, admin) from error
+    return True
+
+
+def _delete(admin: AdminClient, group: _Group, seconds: float) -> None:
+    admin.poll(0)  # serves librdkafka's log, which would wait for ever otherwise
+    asked = admin.delete_consumer_groups([group.name], request_timeout=seconds)[group.name]
+    try:
+        asked.result(seconds + _ANSWER_SECONDS)
+    except TimeoutError as error:
+        raise UnavailableError("topic", f"{group}: no answer in time") from error

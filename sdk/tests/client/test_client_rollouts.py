@@ -1,0 +1,88 @@
+from collections.abc import Callable
+from dataclasses import FrozenInstanceError
+from typing import Any
+
+import grpc
+import pytest
+from dict_embark import DictEmbArk, serving
+
+from embark.client import BadReplyError, EmbArkClient, InvalidRequestError, RolloutDescription
+from embark.errors import ClosedError, UnavailableError
+from embark.v1 import embark_pb2 as pb
+
+Connect = Callable[..., EmbArkClient]
+SPACE = "0123456789ab"
+
+
+class Rollouts:
+    """DescribeRollout of a server that tests command: what it was asked, and what it replies or refuses with."""
+
+    def __init__(self, reply: pb.DescribeRolloutResponse) -> None:
+        self.reply = reply
+        self.asked: list[str] = []
+        self.refusal: tuple[grpc.StatusCode, str] | None = None
+
+    def __call__(self, request: Any, context: grpc.ServicerContext) -> pb.DescribeRolloutResponse:
+        self.asked.append(request.space)
+        if self.refusal is not None:
+            context.abort(*self.refusal)
+        return self.reply
+
+
+@pytest.fixture
+def rollouts(server: DictEmbArk, monkeypatch: pytest.MonkeyPatch) -> Rollouts:
+    """Take this before `target`: a server looks its methods up when it is started."""
+    made = Rollouts(pb.DescribeRolloutResponse(ranges_begun=256, ranges_over=3, done=2**40, failed=7))
+    monkeypatch.setattr(server, "DescribeRollout", made)
+    return made
+
+
+def test_a_rollout_is_described_by_its_ranges_and_keys(connect: Connect, rollouts: Rollouts, target: str) -> None:
+    told = connect(target).describe_rollout(SPACE)
+    assert told == RolloutDescription(ranges_begun=256, ranges_over=3, done=2**40, failed=7)
+    assert rollouts.asked == [SPACE]
+    with pytest.raises(FrozenInstanceError):
+        told.done = 0  # type: ignore[misc]
+
+
+def test_a_rollout_that_has_not_begun_is_all_zeros(connect: Connect, rollouts: Rollouts, target: str) -> None:
+    rollouts.reply = pb.DescribeRolloutResponse()
+    assert connect(target).describe_rollout(SPACE) == RolloutDescription(0, 0, 0, 0)
+
+
+def test_a_reply_with_more_ranges_over_than_begun_is_not_believed(
+    connect: Connect, rollouts: Rollouts, target: str
+) -> None:
+    rollouts.reply = pb.DescribeRolloutResponse(ranges_begun=1, ranges_over=2)
+    with pytest.raises(BadReplyError, match="2 ranges are over, of 1 that were begun"):
+        connect(target).describe_rollout(SPACE)
+
+
+@pytest.mark.parametrize(
+    ("code", "error"),
+    [
+        (grpc.StatusCode.INVALID_ARGUMENT, InvalidRequestError),
+        (grpc.StatusCode.UNAVAILABLE, UnavailableError),
+    ],
+)
+def test_a_refusal_says_what_the_server_says(
+    connect: Connect, rollouts: Rollouts, target: str, code: grpc.StatusCode, error: type[Exception]
+) -> None:
+    rollouts.refusal = (code, "for this reason")
+    with pytest.raises(error, match=f"{target}: .*for this reason"):
+        connect(target).describe_rollout(SPACE)
+
+
+def test_a_server_of_an_earlier_version_refuses(connect: Connect, target: str) -> None:
+    with pytest.raises(InvalidRequestError, match=f"{target}: "):
+        connect(target).describe_rollout(SPACE)
+
+
+def test_a_server_that_is_gone_is_unavailable_and_a_closed_client_says_so(connect: Connect, server: DictEmbArk) -> None:
+    with serving(server) as target:
+        client = connect(target)
+    with pytest.raises(UnavailableError):
+        client.describe_rollout(SPACE, timeout=1)
+    client.close()
+    with pytest.raises(ClosedError):
+        client.describe_rollout(SPACE)

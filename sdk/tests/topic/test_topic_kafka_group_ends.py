@@ -1,0 +1,235 @@
+"""Where a consumer group begins, and how it ends, on brokers of either group protocol."""
+
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from datetime import timedelta
+from pathlib import Path
+from uuid import uuid4
+
+import pytest
+from eventually import eventually
+from free_ports import free_ports
+from group_contents import commits_of, groups_of
+from kafka_server import KafkaServer, kafka_server
+from topic_kafka import settle, topic_settings
+from topic_records import CAPACITY, NO_TIME, PARTITIONS, finished, keys_of, send, take
+
+from embark.errors import UnavailableError
+from embark.settings import TopicSettings
+from embark.topic.kafka import KafkaTopic
+from embark.topic.kafka_groups import drop_group, join_at_end
+from embark.topic.kafka_schema import ensure_topics
+
+pytestmark = pytest.mark.integration
+SHORT = timedelta(seconds=2)
+
+
+@pytest.fixture(scope="module", params=["consumer", "classic"])
+def bootstrap(
+    request: pytest.FixtureRequest, kafka: KafkaServer, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[str]:
+    if request.param == "consumer":
+        yield kafka.bootstrap
+        return
+    properties = {"group.coordinator.rebalance.protocols": "classic"}
+    with kafka_server(tmp_path_factory.mktemp("classic"), properties=properties) as server:
+        yield server.bootstrap
+
+
+@pytest.fixture
+def settings(bootstrap: str) -> TopicSettings:
+    settings = topic_settings(bootstrap)
+    ensure_topics(settings)
+    return settings
+
+
+@pytest.fixture
+def topic(settings: TopicSettings) -> Iterator[KafkaTopic]:
+    topic = KafkaTopic(settings, capacity=CAPACITY)
+    yield topic
+    topic.close()
+
+
+@pytest.fixture
+def group() -> str:
+    return f"group.{uuid4().hex[:12]}"
+
+
+def test_a_group_that_joins_at_the_end_gets_what_comes_later_and_nothing_else(
+    settings: TopicSettings, topic: KafkaTopic, group: str
+) -> None:
+    producer = topic.producer()
+    send(producer, *(f"old {i}" for i in range(20)))
+    take(topic.consumer("witness"), 20)
+    assert join_at_end(settings, group) is True
+    assert sum(commits_of(settings, group).values()) == 20
+    new = send(producer, *(f"new {i}" for i in range(20)))
+    consumer = topic.consumer(group)
+    assert keys_of(take(consumer, 20)) == new
+    assert consumer.lag() == 20
+    assert consumer.poll(1, NO_TIME) == []
+
+
+def test_a_group_that_joins_beside_another_gets_what_that_one_has_yet_to_finish(
+    settings: TopicSettings, topic: KafkaTopic, group: str
+) -> None:
+    producer, other = topic.producer(), topic.consumer(f"{group}.other")
+    send(producer, *(f"done {i}" for i in range(10)))
+    other.commit(finished(take(other, 10)))
+    other.close()
+    waiting = send(producer, *(f"waits {i}" for i in range(10)))
+    assert join_at_end(settings, group, beside=f"{group}.other") is True
+    new = send(producer, *(f"new {i}" for i in range(5)))
+    consumer = topic.consumer(group)
+    assert sorted(keys_of(take(consumer, 15))) == sorted([*waiting, *new])
+    assert consumer.poll(1, NO_TIME) == []
+
+
+def test_beside_a_group_that_has_finished_nothing_every_record_is_read(
+    settings: TopicSettings, topic: KafkaTopic, group: str
+) -> None:
+    sent = send(topic.producer(), *(f"waits {i}" for i in range(10)))
+    assert join_at_end(settings, group, beside=f"{group}.other") is True
+    assert sorted(keys_of(take(topic.consumer(group), 10))) == sorted(sent)
+
+
+@pytest.mark.parametrize("call", [join_at_end, drop_group])
+def test_a_broker_that_has_never_had_a_group_is_waited_for(
+    tmp_path: Path, kafka: KafkaServer, call: Callable[[TopicSettings, str], bool]
+) -> None:
+    # In a process of its own: librdkafka once ended the one that asked too early.
+    del kafka
+    asked = "import sys; from embark.settings import TopicSettings; from embark.topic.kafka_groups import *"
+    asked += f"; sys.exit(10 + {call.__name__}(TopicSettings.model_validate_json(sys.argv[1]), 'group'))"
+    with kafka_server(tmp_path) as server:
+        settings = topic_settings(server.bootstrap)
+        ensure_topics(settings)
+        ended = subprocess.run([sys.executable, "-c", asked, settings.model_dump_json(by_alias=True)], check=False)
+    assert ended.returncode == 10 + (call is join_at_end)
+
+
+def test_every_partition_of_an_empty_topic_has_its_commit(settings: TopicSettings, group: str) -> None:
+    assert join_at_end(settings, group) is True
+    assert commits_of(settings, group) == dict.fromkeys(range(PARTITIONS), 0)
+
+
+def test_a_group_that_has_joined_is_not_moved_by_joining_again(
+    settings: TopicSettings, topic: KafkaTopic, group: str
+) -> None:
+    assert join_at_end(settings, group) is True
+    new = send(topic.producer(), *(f"new {i}" for i in range(20)))
+    take(topic.consumer("witness"), 20)
+    assert join_at_end(settings, group) is False
+    assert keys_of(take(topic.consumer(group), 20)) == new
+
+
+def test_a_group_that_has_committed_in_one_partition_alone_is_not_moved(
+    settings: TopicSettings, topic: KafkaTopic, group: str
+) -> None:
+    keys = send(topic.producer(), *(f"key {i}" for i in range(20)))
+    consumer = topic.consumer(group)
+    first, *_ = take(consumer, 20)
+    consumer.commit(finished([first]))
+    consumer.close()
+    assert join_at_end(settings, group) is False
+    again = take(topic.consumer(group), 19)
+    assert sorted([*keys_of(again), first.key]) == sorted(keys)
+
+
+def test_a_group_at_work_that_has_committed_nothing_is_not_moved(
+    settings: TopicSettings, topic: KafkaTopic, group: str
+) -> None:
+    keys = send(topic.producer(), *(f"key {i}" for i in range(20)))
+    consumer = topic.consumer(group)
+    settle(consumer)
+    assert join_at_end(settings, group) is False
+    assert commits_of(settings, group) == {}
+    assert keys_of(take(consumer, 20)) == keys
+
+
+def test_several_that_join_at_once_lose_no_record_that_comes_later(
+    settings: TopicSettings, topic: KafkaTopic, group: str
+) -> None:
+    with ThreadPoolExecutor(4) as threads:
+        joins = [threads.submit(join_at_end, settings, group) for _ in range(4)]
+        assert True in [join.result() for join in joins]
+    new = send(topic.producer(), *(f"new {i}" for i in range(20)))
+    assert keys_of(take(topic.consumer(group), 20)) == new
+
+
+def test_of_partitions_that_are_added_later_every_record_is_read(
+    settings: TopicSettings, topic: KafkaTopic, group: str
+) -> None:
+    assert join_at_end(settings, group) is True
+    more = settings.kafka.model_copy(update={"partitions": PARTITIONS + 3})
+    grown = settings.model_copy(update={"kafka": more})
+    ensure_topics(grown)
+    wider = KafkaTopic(grown, capacity=CAPACITY)
+    new = send(wider.producer(), *(f"new {i}" for i in range(40)))
+    assert join_at_end(grown, group) is False
+    records = take(topic.consumer(group), 40)
+    assert keys_of(records) == new
+    assert {record.partition for record in records} & set(range(PARTITIONS, PARTITIONS + 3))
+    wider.close()
+
+
+def test_a_dropped_group_is_gone_with_its_commits(settings: TopicSettings, topic: KafkaTopic, group: str) -> None:
+    send(topic.producer(), *(f"key {i}" for i in range(20)))
+    consumer = topic.consumer(group)
+    consumer.commit(finished(take(consumer, 20)))
+    consumer.close()
+    assert group in groups_of(settings)
+    assert drop_group(settings, group) is True
+    assert group not in groups_of(settings)
+    assert commits_of(settings, group) == {}
+    assert drop_group(settings, group) is False
+
+
+def test_a_group_that_has_never_had_a_member_is_dropped_too(settings: TopicSettings, group: str) -> None:
+    assert join_at_end(settings, group) is True
+    assert drop_group(settings, group) is True
+    assert group not in groups_of(settings)
+    assert join_at_end(settings, group) is True
+
+
+def test_a_group_is_dropped_once_its_last_member_has_left(
+    settings: TopicSettings, topic: KafkaTopic, group: str
+) -> None:
+    consumer = topic.consumer(group)
+    settle(consumer)
+    with ThreadPoolExecutor(1) as threads:
+        dropping = threads.submit(drop_group, settings, group)
+        for _ in range(5):
+            consumer.poll(1, NO_TIME)
+        assert not dropping.done()
+        consumer.close()
+        assert dropping.result() is True
+    assert group not in groups_of(settings)
+
+
+def test_a_group_whose_members_stay_is_kept_and_named(settings: TopicSettings, topic: KafkaTopic, group: str) -> None:
+    consumer = topic.consumer(group)
+    settle(consumer)
+    with pytest.raises(UnavailableError, match=f"group {group} of {settings.fills} still has members"):
+        drop_group(settings, group, patience=SHORT)
+    assert group in groups_of(settings)
+    keys = send(topic.producer(), "key")
+    assert keys_of(take(consumer, 1)) == keys
+
+
+@pytest.mark.parametrize("call", [join_at_end, drop_group])
+def test_a_broker_that_does_not_answer_is_named_with_group_and_topic(settings: TopicSettings, call: object) -> None:
+    [port] = free_ports("127.0.0.1", 1)
+    nowhere = settings.kafka.model_copy(update={"bootstrap_servers": (f"127.0.0.1:{port}",)})
+    asked = settings.model_copy(update={"kafka": nowhere})
+    with pytest.raises(UnavailableError, match=f"group g of {settings.fills}: .*127.0.0.1:{port}"):
+        call(asked, "g", patience=SHORT)  # type: ignore[operator]
+
+
+def test_a_topic_that_is_not_there_is_named(settings: TopicSettings, group: str) -> None:
+    other = settings.model_copy(update={"fills": f"{settings.fills}.other"})
+    with pytest.raises(UnavailableError, match=f"group {group} of {other.fills}: .*[Uu]nknown topic"):
+        join_at_end(other, group)
+    eventually(lambda: group not in groups_of(settings), what="no group was made")

@@ -1,0 +1,43 @@
+"""The groups of the SQLite topic that a rollout makes and drops."""
+
+import sqlite3
+from contextlib import closing
+from pathlib import Path
+
+from topic_records import NO_TIME, finished, keys_of, send, take
+
+from embark.topic.sqlite import SqliteTopic
+
+
+def test_a_group_behind_another_gets_what_that_one_has_not_finished_and_all_later(topic: SqliteTopic) -> None:
+    producer, first = topic.producer(), topic.consumer("first")
+    send(producer, "a", "b")
+    first.commit(finished(take(first, 2)))
+    waiting = send(producer, "c")
+    take(first, 1)
+    topic.join_behind("second", "first")
+    later = send(producer, "d")
+    assert keys_of(take(topic.consumer("second"), 2)) == sorted(waiting + later)
+
+
+def test_a_group_that_goes_on_is_not_moved_by_joining_again(topic: SqliteTopic) -> None:
+    producer, first = topic.producer(), topic.consumer("first")
+    topic.join_behind("second", "first")
+    keys = send(producer, "a", "b", "c")
+    first.commit(finished(take(first, 3)))
+    topic.join_behind("second", "first")
+    assert topic.lag("second") == 3
+    assert keys_of(take(topic.consumer("second"), 3)) == keys
+
+
+def test_a_dropped_group_begins_anew_and_no_record_is_kept_for_it(topic: SqliteTopic, path: Path) -> None:
+    producer, first = topic.producer(), topic.consumer("first")
+    topic.consumer("second")
+    send(producer, "a", "b")
+    topic.drop_group("second")
+    topic.drop_group("never there")
+    first.commit(finished(take(first, 2)))
+    with closing(sqlite3.connect(path)) as file:
+        assert file.execute("SELECT count(*) FROM topic_records").fetchone() == (0,)
+    assert list(topic.consumer("second").poll(10, NO_TIME)) == []
+    assert topic.lag("first") == 0

@@ -1,0 +1,161 @@
+"""DescribeRollout: how far a re-embedding is, of any space, and never in the way of look-ups."""
+
+import threading
+from collections.abc import Iterator, Sequence
+from contextlib import closing
+from datetime import timedelta
+from pathlib import Path
+
+import grpc
+import pytest
+from embark_parts import Bench, running, statuses_of, vector
+from eventually import eventually
+from fake_clock import FakeClock
+from prometheus_client import CollectorRegistry
+
+from embark.errors import UnavailableError
+from embark.store import Progress, RolloutStore, split_ring
+from embark.store.memory import MemoryStore
+from embark.store.sqlite import SqliteStore
+from embark.v1 import embark_pb2 as pb
+from embark_server.breaker import Breaker
+from embark_server.guarded_store import GuardedStore
+from embark_server.handlers import SEARCH_THREADS
+from embark_server.metrics import Metrics
+from embark_server.refusals import InvalidRequestError
+from embark_server.rollouts import describe_rollout
+from embark_server.statuses import KeyStatus
+
+SPACE, OTHER = "0123456789ab", "cafecafecafe"
+NOTHING = pb.DescribeRolloutResponse()
+
+
+@pytest.fixture
+def bench() -> Iterator[Bench]:
+    with running(rows={"east": vector(1), "west": vector(2)}) as made:
+        yield made
+
+
+@pytest.fixture(params=["memory", "sqlite"])
+def store(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[RolloutStore]:
+    clock = FakeClock()
+    made: RolloutStore = MemoryStore(clock) if request.param == "memory" else SqliteStore(tmp_path / "db", clock)
+    with closing(made):
+        made.ensure_space(OTHER)
+        yield made
+
+
+def guarded(store: RolloutStore) -> GuardedStore:
+    return GuardedStore(store, Breaker(), timedelta(seconds=20), FakeClock(), Metrics(CollectorRegistry()))
+
+
+def fill(store: RolloutStore, space: str) -> None:
+    """Begin three of four ranges: one is over, one is half-way, one has only begun."""
+    over, half, begun, _ = split_ring(4)
+    kept = store.checkpoints()
+    progress = [kept.begin(space, within) for within in (over, half, begun)]
+    assert kept.save(space, progress[0].advanced(over.end, done=70, failed=3))
+    assert kept.save(space, progress[1].advanced((half.start + half.end) // 2, done=20, failed=1))
+
+
+def describe(bench: Bench, space: str, timeout: float = 30) -> pb.DescribeRolloutResponse:
+    return bench.stub.DescribeRollout(pb.DescribeRolloutRequest(space=space), timeout=timeout)
+
+
+def refusal(bench: Bench, space: str) -> tuple[grpc.StatusCode, str]:
+    with pytest.raises(grpc.RpcError) as refused:
+        describe(bench, space)
+    return refused.value.code(), refused.value.details() or ""
+
+
+class HeldCheckpoints:
+    """Stands in for a store's checkpoints: `load` hangs until it is let go."""
+
+    def __init__(self) -> None:
+        self.asked: list[str] = []
+        self.gate = threading.Event()
+
+    def load(self, space: str) -> Sequence[Progress]:
+        self.asked.append(space)
+        assert self.gate.wait(60)
+        return []
+
+
+def test_the_checkpoints_of_a_space_are_summed_up_and_those_of_others_are_not(store: RolloutStore) -> None:
+    fill(store, SPACE)
+    store.checkpoints().begin(OTHER, split_ring(1)[0])
+    told = describe_rollout(SPACE, guarded(store))
+    assert told == pb.DescribeRolloutResponse(ranges_begun=3, ranges_over=1, done=90, failed=4)
+    assert describe_rollout(OTHER, guarded(store)) == pb.DescribeRolloutResponse(ranges_begun=1)
+
+
+def test_a_space_that_nothing_is_scanned_for_has_zeros(store: RolloutStore) -> None:
+    assert describe_rollout(SPACE, guarded(store)) == NOTHING
+    fill(store, SPACE)
+    store.drop_space(SPACE)
+    assert describe_rollout(SPACE, guarded(store)) == NOTHING
+
+
+def test_a_store_that_is_closed_is_unavailable(store: RolloutStore) -> None:
+    asked = guarded(store)
+    store.close()
+    with pytest.raises(UnavailableError, match="store"):
+        describe_rollout(SPACE, asked)
+
+
+def test_a_rollout_into_a_space_that_is_not_served_is_described(bench: Bench) -> None:
+    assert bench.space != SPACE
+    assert describe(bench, SPACE) == NOTHING
+    fill(bench.store, SPACE)
+    assert describe(bench, SPACE) == pb.DescribeRolloutResponse(ranges_begun=3, ranges_over=1, done=90, failed=4)
+    assert describe(bench, bench.space) == NOTHING
+
+
+@pytest.mark.parametrize("space", ["", "0123456789a", "0123456789abc", "0123456789AB", "0123456789a\n", "x' OR 1=1 --"])
+def test_what_is_no_id_of_a_space_is_refused_and_never_reaches_the_store(bench: Bench, space: str) -> None:
+    code, details = refusal(bench, space)
+    assert code is grpc.StatusCode.INVALID_ARGUMENT
+    assert "is no id of a space, which has 12 hex digits" in details
+    assert bench.counted("embark_refused_calls_total", code="INVALID_ARGUMENT") == 1
+    with pytest.raises(InvalidRequestError):
+        describe_rollout(space, guarded(bench.store))
+
+
+def test_checkpoints_that_fail_make_the_call_unavailable_and_take_no_look_up_with_them(bench: Bench) -> None:
+    bench.store.failing.set()
+    for _ in range(10):
+        code, details = refusal(bench, SPACE)
+        assert code is grpc.StatusCode.UNAVAILABLE
+        assert "switched off by the test" in details
+    assert bench.counted("embark_store_failures_total") == 10
+    bench.store.failing.clear()
+    assert bench.counted("embark_store_breaker_open") == 0
+    assert statuses_of(bench.lookup("east")) == [KeyStatus.HIT]
+
+
+def test_a_rollout_is_described_while_the_breaker_is_open(bench: Bench) -> None:
+    fill(bench.store, SPACE)
+    bench.store.failing.set()
+    while not bench.counted("embark_store_breaker_open"):
+        assert statuses_of(bench.lookup("new")) == [KeyStatus.UNAVAILABLE]
+    bench.store.failing.clear()
+    assert describe(bench, SPACE).done == 90
+    assert bench.counted("embark_store_breaker_open") == 1
+
+
+def test_checkpoints_that_hang_delay_neither_look_ups_nor_changes(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    held = HeldCheckpoints()
+    monkeypatch.setattr(bench.store, "checkpoints", lambda: held)
+    request = pb.DescribeRolloutRequest(space=SPACE)
+    calls = [bench.stub.DescribeRollout.future(request, timeout=60) for _ in range(20)]
+    try:
+        eventually(lambda: len(held.asked) == SEARCH_THREADS, what="every thread that it may take hangs")
+        assert statuses_of(bench.lookup("west", "new")) == [KeyStatus.HIT, KeyStatus.OOV_ENQUEUED]
+        put = pb.PutRequest(space=bench.space, keys=[b"put"], vectors=vector(1))
+        assert statuses_of(bench.stub.Put(put, timeout=30)) == [KeyStatus.HIT]
+        assert not any(call.done() for call in calls)
+    finally:
+        held.gate.set()
+    assert all(call.result() == NOTHING for call in calls)

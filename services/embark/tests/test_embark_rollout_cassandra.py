@@ -1,0 +1,75 @@
+"""DescribeRollout on a real Cassandra: with checkpoints, without any, and without their table."""
+
+import uuid
+from collections.abc import Iterator
+from contextlib import closing
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from cassandra_keyspaces import cql_session, store_settings
+from cassandra_server import CassandraServer
+from fake_clock import FakeClock
+from prometheus_client import CollectorRegistry
+
+from embark.errors import UnavailableError
+from embark.settings import StoreSettings
+from embark.store import split_ring
+from embark.store.cassandra import CassandraStore
+from embark.v1 import embark_pb2 as pb
+from embark_server.breaker import Breaker
+from embark_server.guarded_store import GuardedStore
+from embark_server.metrics import Metrics
+from embark_server.rollouts import describe_rollout
+
+pytestmark = pytest.mark.integration
+SPACE, OTHER = "0123456789ab", "cafecafecafe"
+
+
+@pytest.fixture
+def settings(cassandra: CassandraServer) -> StoreSettings:
+    return store_settings(cassandra, f"t{uuid.uuid4().hex[:12]}")
+
+
+@pytest.fixture
+def store(settings: StoreSettings) -> Iterator[CassandraStore]:
+    with closing(CassandraStore(settings, FakeClock())) as made:
+        yield made
+
+
+@pytest.fixture
+def cql(cassandra: CassandraServer) -> Iterator[Any]:
+    with cql_session(cassandra) as session:
+        yield session
+
+
+def describe(store: CassandraStore) -> pb.DescribeRolloutResponse:
+    guarded = GuardedStore(store, Breaker(), timedelta(seconds=20), FakeClock(), Metrics(CollectorRegistry()))
+    return describe_rollout(SPACE, guarded)
+
+
+def test_checkpoints_are_seen_at_once_and_gone_with_the_space(store: CassandraStore) -> None:
+    store.ensure_space(SPACE)
+    assert describe(store) == pb.DescribeRolloutResponse()
+    kept = store.checkpoints()
+    for within in split_ring(256):
+        begun = kept.begin(SPACE, within)
+    kept.begin(OTHER, split_ring(1)[0])
+    assert describe(store) == pb.DescribeRolloutResponse(ranges_begun=256)
+    assert kept.save(SPACE, begun.advanced(begun.within.end, done=70, failed=3))
+    assert describe(store) == pb.DescribeRolloutResponse(ranges_begun=256, ranges_over=1, done=70, failed=3)
+    store.drop_space(SPACE)
+    assert describe(store) == pb.DescribeRolloutResponse()
+
+
+def test_a_keyspace_without_the_table_of_checkpoints_is_unavailable_by_what_makes_it(
+    store: CassandraStore, settings: StoreSettings, cql: Any
+) -> None:
+    with pytest.raises(UnavailableError, match="the schema command makes keyspace, tables"):
+        describe(store)
+    with closing(CassandraStore(settings, FakeClock())) as other:
+        other.ensure_space(SPACE)
+        assert describe(other) == pb.DescribeRolloutResponse()
+        cql.execute(f'DROP TABLE "{settings.cassandra.keyspace}".rollout_progress')
+        with pytest.raises(UnavailableError, match="rollout_progress"):
+            describe(other)

@@ -1,0 +1,73 @@
+"""The re-embedding command: `python -m kfc.reembed --settings FILE --index I --of N`, one of N processes."""
+
+from embark.signals import catch_signals
+
+if __name__ == "__main__":
+    stopping = catch_signals()  # the imports below take a second
+
+import argparse
+import os
+import sys
+from contextlib import closing
+
+from prometheus_client import REGISTRY, Counter
+
+from embark.backends import open_store, secrets_of
+from embark.clock import now
+from embark.errors import InvalidSpecError
+from embark.processes import read_settings
+from embark.settings import KfcSettings
+from embark.signals import Stopping
+from embark.store import REEMBED_RANGES, split_ring
+from kfc.encoder import RetinaEncoder
+from kfc.jobs import Job, run_job
+from kfc.reembedding import Reembedding
+
+
+def add_options(parser: argparse.ArgumentParser) -> None:
+    """Let the command take its part of the work, and how to do it."""
+    index = os.environ.get("JOB_COMPLETION_INDEX")  # Kubernetes gives it to the pods of an Indexed Job
+    parser.add_argument("--index", type=int, default=index, required=index is None, help="of this process, from 0")
+    parser.add_argument("--of", type=int, required=True, help="number of processes that share the ranges")
+    parser.add_argument("--keys-per-second", type=float, default=0, help="of this process, at most; 0: no limit")
+    parser.add_argument("--again", action="store_true", help="encode keys again that the candidate has a negative of")
+
+
+def run(asked: argparse.Namespace, stopping: Stopping) -> None:
+    """Re-embed every range of this process that is not over.
+
+    Raises:
+        UnfinishedError: the process was asked to stop before that.
+        InvalidSpecError: the index is none of `--of` processes.
+    """
+    if not 0 <= asked.index < asked.of:
+        raise InvalidSpecError("--index", f"{asked.index} is not one of {asked.of} processes, which count from 0")
+    settings, secrets = read_settings(asked.settings, KfcSettings), secrets_of(asked)
+    job = Job(settings, stopping, REGISTRY)
+    keys = Counter("embark_reembed_keys", "Keys of checkpointed pages, by outcome.", ["outcome"], registry=REGISTRY)
+    counted = keys.labels("done"), keys.labels("failed")
+
+    def told(done: int, failed: int) -> None:
+        for counter, count in zip(counted, (done, failed), strict=True):
+            counter.inc(count)
+
+    with (
+        closing(open_store(settings.store, secrets)) as store,
+        closing(RetinaEncoder(settings.retina, settings.space, settings.encode_timeout)) as encoder,
+    ):
+        reembedding = Reembedding(
+            settings,
+            store,
+            encoder,
+            outages=job.outages,
+            clock=now,
+            keys_per_second=asked.keys_per_second,
+            again=asked.again,
+            told=told,
+            metrics=job.metrics,
+        )
+        job.do(lambda: reembedding.run(split_ring(REEMBED_RANGES)[asked.index :: asked.of]))
+
+
+if __name__ == "__main__":
+    sys.exit(run_job("kfc.reembed", "Encode the keys of one space into another.", add_options, run, stopping))

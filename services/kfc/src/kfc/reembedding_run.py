@@ -1,0 +1,212 @@
+"""One run of the re-embedding: pages are read ahead, encoded on threads, written together and checkpointed in order.
+
+The thread that runs it decides and writes; it hands reads, encodes and saves to threads, and takes their results one
+after the other. A page is counted once its rows are acknowledged; a key that waits for another attempt holds back the
+checkpoint of its page, and no other page.
+"""
+
+from collections import deque
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from queue import Empty, SimpleQueue
+from typing import Any, Final, TypeVar
+
+from embark.causes import Cause
+from embark.clock import Micros
+from embark.settings import KfcSettings
+from embark.store import Checkpoints, Row
+from kfc.attempts import Attempts, Item
+from kfc.calls import Calls, Timer
+from kfc.encoder import Encoded
+from kfc.outages import Outages, Server, StoppedError
+from kfc.range_work import PageWork, RangeWork, Saving
+from kfc.rates import RateLimit
+from kfc.rows import row_of
+from kfc.scans import PAGE_ROWS
+from kfc.source_pages import PlannedPage
+
+# Keys read and not yet written, beyond which no page is read ahead; and keys that wait for another attempt, likewise.
+_MOST_UNWRITTEN: Final = 2 * PAGE_ROWS
+_MOST_WAITING: Final = 10 * PAGE_ROWS
+_MOST_UNSAVED: Final = 64
+# Of one write: a store that takes a few of them a second must still acknowledge it in time.
+_WRITTEN_AT_ONCE: Final = 500
+# How often somebody who waits for nothing else asks whether to stop.
+_STOP_SECONDS: Final = 0.2
+
+T = TypeVar("T")
+_Result = tuple[Callable[[Any], None], Future[Any]]
+"""What takes the result of a call on the thread of the run, and the call."""
+_Outcomes = tuple[Sequence[Item], Micros, Sequence[Encoded | Cause]]
+
+
+class Run:
+    """Does what run() says, once."""
+
+    def __init__(
+        self,
+        settings: KfcSettings,
+        calls: Calls,
+        checkpoints: Checkpoints,
+        pages: Iterator[PlannedPage],
+        *,
+        attempts: Attempts,
+        limit: RateLimit,
+        outages: Outages,
+        timer: Timer,
+        told: Callable[[int, int], None],
+    ) -> None:
+        self._settings: Final = settings
+        self._calls: Final = calls
+        self._checkpoints: Final = checkpoints
+        self._pages: Final = pages
+        self._attempts: Final = attempts
+        self._limit: Final = limit
+        self._outages: Final = outages
+        self._timer: Final = timer
+        self._told: Final = told
+        self._reader: Final = ThreadPoolExecutor(1, "kfc-reembed-read")
+        self._encoders: Final = ThreadPoolExecutor(settings.max_inflight, "kfc-reembed-encode")
+        self._saver: Final = ThreadPoolExecutor(1, "kfc-reembed-save")
+        self._finished: Final[SimpleQueue[_Result]] = SimpleQueue()
+        self._reading = self._read_over = self._stopped = False
+        self._under_way = 0  # reads, Encode calls and saves
+        self._calls_open = 0
+        self._keys_open = 0  # in those calls
+        self._saves_open = 0
+        self._unwritten: deque[tuple[Row, PageWork, bool]] = deque()  # True: its key has failed
+
+    def run(self) -> None:
+        """Re-embed every page; see Reembedding.run."""
+        try:
+            while self._under_way or self._attempts or self._unwritten or not self._read_over:
+                self._outages.pause(0)
+                self._ask_page()
+                self._encode_due()
+                self._take_results()
+                self._ask_page()
+                self._write()
+        except StoppedError:
+            self._keep_what_came()
+            raise
+        finally:
+            self._shut_down()
+
+    def _ask_page(self) -> None:
+        unwritten = self._keys_open + len(self._unwritten)
+        full = unwritten >= _MOST_UNWRITTEN or len(self._attempts) >= _MOST_WAITING or self._saves_open >= _MOST_UNSAVED
+        if not (self._reading or self._read_over or full):
+            self._reading = True
+            self._hand(self._reader, self._take_page, next, self._pages, None)
+
+    def _take_page(self, planned: PlannedPage | None) -> None:
+        self._reading = False
+        if planned is None:
+            self._read_over = True
+            return
+        page = planned.page.within.add(planned.page)
+        self._unwritten += [(row, page, False) for row in planned.copies]
+        self._encode(planned.items)
+        self._save(page.within)
+
+    def _encode_due(self) -> None:
+        due = self._attempts.take(self._timer())
+        self._encode([item for item in due if not item.page.within.lost])
+        self._give_up([item for item in due if item.page.within.lost])
+
+    def _encode(self, items: Sequence[Item]) -> None:
+        size = self._settings.encode_items
+        for start in range(0, len(items), size):
+            part = items[start : start + size]
+            self._calls_open += 1
+            self._keys_open += len(part)
+            self._hand(self._encoders, self._take_outcomes, self._call, part)
+
+    def _call(self, items: Sequence[Item]) -> _Outcomes:
+        self._outages.pause(0)  # a call that has not begun does not begin once the run stops
+        self._limit.take(len(items))
+        return items, *self._calls.encode([item.key for item in items])
+
+    def _take_outcomes(self, answered: _Outcomes) -> None:
+        items, began, outcomes = answered
+        self._keys_open -= len(items)
+        for item, outcome in zip(items, outcomes, strict=True):
+            if isinstance(outcome, Encoded) or outcome.permanent:
+                failed = isinstance(outcome, Cause) and item.lasting
+                self._unwritten.append((row_of(item.key, outcome, began, self._settings), item.page, failed))
+            elif not self._attempts.fail(item, self._timer()):
+                self._give_up([item])
+
+    def _give_up(self, items: Sequence[Item]) -> None:
+        for item in items:
+            item.page.settle(done=int(not item.lasting), failed=int(item.lasting))
+            self._save(item.page.within)
+
+    def _write(self) -> None:
+        written = [self._unwritten.popleft() for _ in range(min(len(self._unwritten), _WRITTEN_AT_ONCE))]
+        self._calls.write([row for row, _, _ in written])
+        for _, page, failed in written:
+            page.settle(done=int(not failed), failed=int(failed))
+        for work in {id(page.within): page.within for _, page, _ in written}.values():
+            self._save(work)
+
+    def _save(self, work: RangeWork) -> None:
+        saving = None if self._stopped else work.take_saving()
+        if saving is not None:
+            self._saves_open += 1
+            self._hand(self._saver, self._take_save, self._save_now, saving)
+
+    def _save_now(self, saving: Saving) -> tuple[Saving, bool]:
+        work, space = saving.work, self._settings.space.id
+        if not work.begun:
+            self._outages.insist(Server.STORE, lambda: self._checkpoints.begin(space, work.progress.within))
+        kept = self._outages.insist(Server.STORE, lambda: self._checkpoints.save(space, saving.progress))
+        if kept:
+            self._told(saving.done, saving.failed)
+        return saving, kept
+
+    def _take_save(self, saved: tuple[Saving, bool]) -> None:
+        saving, kept = saved
+        self._saves_open -= 1
+        saving.work.saved(kept=kept)
+        self._save(saving.work)
+
+    def _hand(
+        self, executor: ThreadPoolExecutor, take: Callable[[T], None], call: Callable[..., T], *args: Any
+    ) -> None:
+        self._under_way += 1
+        future = executor.submit(call, *args)
+        future.add_done_callback(lambda done: self._finished.put((take, done)))
+
+    def _take_results(self) -> None:
+        """Wait for a result, unless there is something to write or an item is due, and take all that are there."""
+        seconds = 0.0 if self._unwritten else self._attempts.seconds_left(self._timer(), _STOP_SECONDS)
+        while (result := self._next(seconds)) is not None:
+            take, future = result
+            take(future.result())
+            seconds = 0.0
+
+    def _next(self, seconds: float) -> _Result | None:
+        try:
+            result = self._finished.get(timeout=seconds)
+        except Empty:
+            return None
+        self._under_way -= 1
+        self._calls_open -= result[0] == self._take_outcomes
+        return result
+
+    def _keep_what_came(self) -> None:
+        """Let the Encode calls under way end within the drain time, and write what they gave; nothing is repeated."""
+        self._stopped = True
+        self._shut_down()
+        deadline = self._timer() + self._settings.listen.drain.total_seconds()
+        while self._calls_open and (result := self._next(max(0.0, deadline - self._timer()))) is not None:
+            take, future = result
+            if take == self._take_outcomes and not future.cancelled() and future.exception() is None:
+                take(future.result())
+        while self._unwritten:
+            self._write()
+
+    def _shut_down(self) -> None:
+        for executor in (self._reader, self._encoders, self._saver):
+            executor.shutdown(wait=False, cancel_futures=True)

@@ -1,0 +1,50 @@
+"""Scans of a space by token range that outlive outages of the store; the re-embedding and its check read by them."""
+
+from collections.abc import Callable, Iterator
+from datetime import timedelta
+from typing import Final, Protocol, TypeVar
+
+from embark.store import Page, RangeReader, TokenRange
+from kfc.outages import Server
+
+T = TypeVar("T")
+
+# Rows of one page: many enough that a checkpoint a page costs little, and few enough to hold several of them.
+PAGE_ROWS: Final = 1000
+# Nobody waits for the rows of a page as a look-up waits.
+READ_TIMEOUT: Final = timedelta(seconds=10)
+
+
+class Insist(Protocol):
+    """Makes a call of a server, again where that is what the caller wants; Outages.insist does."""
+
+    def __call__(self, server: Server, call: Callable[[], T], /) -> T:
+        """Return what `call` returns."""
+        ...
+
+
+def once(_: Server, call: Callable[[], T], /) -> T:
+    """Return what `call` returns, raising what it raises."""
+    return call()
+
+
+def scan_patiently(store: RangeReader, space: str, within: TokenRange, insist: Insist, page: int) -> Iterator[Page]:
+    """Yield the pages of a range as `scan_range` does; a scan that fails goes on after its last cursor."""
+    scan: Iterator[Page] | None = None
+    cursor = within.start
+
+    def fetch() -> Page:
+        nonlocal scan
+        if scan is None:
+            scan = store.scan_range(space, TokenRange(cursor, within.end), page)
+        try:
+            return next(scan)
+        except BaseException:
+            scan = None  # a generator that raised is over
+            raise
+
+    # The last page alone has the end of the range as its cursor, and there always is one.
+    while cursor < within.end:
+        found = insist(Server.STORE, fetch)
+        yield found
+        cursor = found.cursor

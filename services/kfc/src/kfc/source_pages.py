@@ -1,0 +1,64 @@
+"""Reads what is to be re-embedded: the pages of a source by range, each planned; runs on the reading thread."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Final
+
+from embark.store import Negative, Progress, RolloutStore, Served, TokenRange
+from embark.store.progress import stored_progress
+from kfc.attempts import Item
+from kfc.outages import Server
+from kfc.page_plans import plan_page
+from kfc.range_work import PageWork, RangeWork
+from kfc.scans import PAGE_ROWS, READ_TIMEOUT, Insist, scan_patiently
+
+
+@dataclass(frozen=True, slots=True)
+class PlannedPage:
+    """A page of the source without its vectors: the keys to encode, and the negatives to copy."""
+
+    page: PageWork
+    items: Sequence[Item]
+    copies: Sequence[Negative]
+
+
+class SourcePages:
+    """Yields the pages of ranges after their checkpoints; waits out outages as `insist` does."""
+
+    def __init__(self, store: RolloutStore, source: str, candidate: str, *, insist: Insist, again: bool) -> None:
+        self._store: Final = store
+        self._source: Final = source
+        self._candidate: Final = candidate
+        self._insist: Final = insist
+        self._again: Final = again
+        self._checkpoints: Final = store.checkpoints()
+
+    def of(self, ranges: Sequence[TokenRange]) -> Iterator[PlannedPage]:
+        """Yield the planned pages of the ranges that are not over.
+
+        A range is begun in the store with its first checkpoint, so that nothing waits for it.
+
+        Raises:
+            ValueError: there is a checkpoint of another split of the ring.
+        """
+        stored = self._insist(Server.STORE, lambda: self._checkpoints.load(self._candidate))
+        for within in ranges:
+            progress = stored_progress(stored, self._candidate, within)
+            work = RangeWork(progress or Progress(within, within.start), begun=progress is not None)
+            if not work.progress.over:
+                yield from self._of_range(work)
+
+    def _of_range(self, work: RangeWork) -> Iterator[PlannedPage]:
+        for page in scan_patiently(self._store, self._source, work.progress.rest, self._insist, PAGE_ROWS):
+            plan = plan_page(page.rows, self._held([row.key for row in page.rows]), again=self._again)
+            begun = PageWork(work, page.cursor, plan.keys, plan.done, plan.failed)
+            items = [Item(key, begun, lasting=True) for key in plan.encode]
+            items += [Item(key, begun, lasting=False) for key in plan.retry]
+            yield PlannedPage(begun, items, plan.copies)
+            if work.lost:
+                return
+
+    def _held(self, keys: Sequence[str]) -> dict[str, Served]:
+        if not keys:
+            return {}
+        return self._insist(Server.STORE, lambda: self._store.lookup(self._candidate, keys, READ_TIMEOUT))

@@ -1,0 +1,88 @@
+"""Looks at a candidate space before look-ups switch to it; `kfc.verify` and the local mode ask it for a verdict."""
+
+from collections.abc import Mapping, Sequence
+from typing import Final
+
+import numpy as np
+
+from embark.causes import Cause
+from embark.space import Space, VectorForm
+from embark.store import REEMBED_RANGES, Negative, RolloutStore, Row, Served, TokenRange, split_ring
+from embark.verdicts import MOST_FAULTS, Verdict
+from kfc.outages import Server
+from kfc.scans import PAGE_ROWS, READ_TIMEOUT, Insist, once, scan_patiently
+
+# Vectors that are looked at themselves, spread over the ranges.
+MOST_SAMPLED: Final = 1000
+_SAMPLED_A_RANGE: Final = -(-MOST_SAMPLED // REEMBED_RANGES)
+# A key may be as long as a verdict may be.
+_SHOWN: Final = 100
+
+
+def verify(store: RolloutStore, source: str, candidate: Space, insist: Insist = once) -> Verdict:
+    """Return what the candidate holds of the keys of `source`, and whether its vectors are fit to be served.
+
+    Every key is looked at up to about PAGE_ROWS in each of REEMBED_RANGES equal parts of the ring, of larger spaces the
+    first so many of each part. A key that the source has no longer, once it is missed, is no key.
+
+    Raises:
+        UnavailableError: the store does not answer, and `insist` does not wait for it as that of Outages does.
+    """
+    keys = held = failed = 0
+    vectors: dict[str, bytes] = {}
+    for within in split_ring(REEMBED_RANGES):
+        rows = _first_rows(store, source, within, insist)
+        there = _look_up(store, candidate.id, [row.key for row in rows], insist)
+        missed = [row.key for row in rows if row.key not in there]
+        keys += len(there) + len(_look_up(store, source, missed, insist))
+        held += len(there)
+        failed += sum(isinstance(there[row.key][0], Cause) for row in rows if _encoded(row) and row.key in there)
+        sample = _vectors(there)
+        vectors |= dict(list(sample.items())[: min(_SAMPLED_A_RANGE, MOST_SAMPLED - len(vectors))])
+    return Verdict(
+        keys=keys, held=held, failed=failed, sampled=len(vectors), faults=find_faults(vectors, candidate.form)
+    )
+
+
+def find_faults(vectors: Mapping[str, bytes], form: VectorForm) -> tuple[str, ...]:
+    """Return what is wrong with vectors by key, each fault naming a key; MOST_FAULTS at most."""
+    faults = [f"{_show(key)} {fault}" for key, vector in vectors.items() if (fault := _fault(vector, form))]
+    if not faults and len(vectors) > 1 and len(set(vectors.values())) == 1:
+        faults = [f"all {len(vectors)} vectors looked at are alike, that of {_show(next(iter(vectors)))} among them"]
+    return tuple(faults[:MOST_FAULTS])
+
+
+def _fault(vector: bytes, form: VectorForm) -> str:
+    if len(vector) != form.nbytes:
+        return f"has {len(vector)} bytes instead of {form.nbytes}"
+    if not np.isfinite(np.frombuffer(vector, form.numpy)).all():
+        return "has an element that is not finite"
+    return ""
+
+
+def _first_rows(store: RolloutStore, source: str, within: TokenRange, insist: Insist) -> Sequence[Row]:
+    """Return the first PAGE_ROWS rows of a range, or somewhat more: a page may end early, between two tokens."""
+    rows: list[Row] = []
+    for page in scan_patiently(store, source, within, insist, PAGE_ROWS):
+        rows += page.rows
+        if len(rows) >= PAGE_ROWS:
+            break
+    return rows
+
+
+def _look_up(store: RolloutStore, space: str, keys: Sequence[str], insist: Insist) -> Mapping[str, Served]:
+    if not keys:
+        return {}
+    return insist(Server.STORE, lambda: store.lookup(space, keys, READ_TIMEOUT))
+
+
+def _vectors(served: Mapping[str, Served]) -> Mapping[str, bytes]:
+    return {key: value for key, (value, _) in served.items() if isinstance(value, bytes)}
+
+
+def _encoded(row: Row) -> bool:
+    return not isinstance(row, Negative)
+
+
+def _show(key: str) -> str:
+    return key if len(key) <= _SHOWN else f"{key[:_SHOWN]}…"

@@ -1,0 +1,171 @@
+"""`kfc.reembed` and `kfc.verify`, with the store and the encoder of a test in place of Cassandra and Retina."""
+
+import argparse
+import json
+import subprocess
+import sys
+import threading
+import urllib.error
+import urllib.request
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+import pytest
+from eventually import eventually
+from fake_clock import FakeClock
+from free_ports import free_ports
+from prometheus_client import CollectorRegistry
+from reembed_bench import UNDECODABLE, FiniteEncoder, ReembedBench
+
+from embark.clock import now
+from embark.errors import InvalidSpecError
+from embark.settings import Listen
+from embark.signals import Stopping
+from embark.store.memory import MemoryStore
+from embark.verdicts import Verdict
+from kfc import reembed
+from kfc import verify as verify_command
+from kfc.jobs import UnfinishedError
+
+
+class _KeptStore(MemoryStore):
+    """Outlives the command that closes it."""
+
+    def close(self) -> None:
+        """Stay open."""
+
+
+class _Command:
+    """Runs commands on one bench, in this process."""
+
+    def __init__(self, bench: ReembedBench, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.bench = bench
+        self._monkeypatch = monkeypatch
+        self.stopping = Stopping()
+        self.settings = folder / "settings.json"
+        self.verdict = folder / "verdict.json"
+        self.settings.write_text(bench.settings.model_dump_json(by_alias=True))
+        bench.encoder.close = lambda: None  # type: ignore[attr-defined]
+        monkeypatch.delenv("JOB_COMPLETION_INDEX", raising=False)
+        for module in (reembed, verify_command):
+            monkeypatch.setattr(module, "open_store", lambda *_: bench.store)
+        monkeypatch.setattr(reembed, "RetinaEncoder", lambda *_: bench.encoder)
+
+    def reembed(self, *options: str) -> None:
+        reembed.run(self._asked(reembed.add_options, options), self.stopping)
+
+    def verify(self, *options: str) -> Verdict:
+        gate = ["--min-coverage", "0.99", "--max-failure-ratio", "0.01", "--verdict", str(self.verdict)]
+        verify_command.run(self._asked(verify_command.add_options, [*gate, *options]), self.stopping)
+        return Verdict.model_validate_json(self.verdict.read_text())
+
+    def metric(self, name: str, **labels: str) -> float:
+        """Return a metric of the last command."""
+        return self._registry.get_sample_value(name, labels) or 0.0
+
+    def _asked(self, add_options: object, options: Sequence[str]) -> argparse.Namespace:
+        self._registry = CollectorRegistry()
+        for module in (reembed, verify_command):
+            self._monkeypatch.setattr(module, "REGISTRY", self._registry)
+        parser = argparse.ArgumentParser()
+        add_options(parser)  # type: ignore[operator]
+        asked = parser.parse_args(options)
+        asked.settings = self.settings
+        asked.store_credentials = asked.store_tls = asked.topic_credentials = asked.topic_tls = None
+        return asked
+
+
+@pytest.fixture
+def command(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[_Command]:
+    clock = FakeClock()
+    bench = ReembedBench(_KeptStore(clock), clock)
+    [port] = free_ports("127.0.0.1", 1)
+    listen = Listen(host="127.0.0.1", probes_port=port)
+    bench.settings = bench.settings.model_copy(update={"listen": listen})
+    bench.encoder = FiniteEncoder()
+    yield _Command(bench, tmp_path, monkeypatch)
+    bench.encoder.down.clear()
+
+
+def test_processes_of_a_job_share_the_keys_and_count_them(command: _Command, monkeypatch: pytest.MonkeyPatch) -> None:
+    keys = command.bench.fill(300)
+    command.bench.encoder.causes[keys[0]] = UNDECODABLE
+    monkeypatch.setenv("JOB_COMPLETION_INDEX", "0")
+    command.reembed("--of", "2")
+    first = len(command.bench.encoder.times)
+    assert 0 < first < 300
+    assert sum(command.metric("embark_reembed_keys_total", outcome=one) for one in ("done", "failed")) == first
+    command.reembed("--index", "1", "--of", "2")
+    assert command.bench.encoder.times == dict.fromkeys(keys, 1)
+    assert command.bench.counts() == (299, 1)
+    assert len(command.bench.store.checkpoints().load(command.bench.space)) == 256
+
+
+def test_an_index_that_is_none_of_the_processes_is_refused(command: _Command) -> None:
+    with pytest.raises(InvalidSpecError, match="2 is not one of 2 processes"):
+        command.reembed("--index", "2", "--of", "2")
+
+
+def test_readiness_names_an_outage_and_a_stop_is_no_good_end(command: _Command) -> None:
+    command.bench.fill(20)
+    command.bench.encoder.down.set()
+    ends: list[BaseException] = []
+
+    def body() -> None:
+        try:
+            command.reembed("--index", "0", "--of", "1")
+        except UnfinishedError as error:
+            ends.append(error)
+
+    thread = threading.Thread(target=body)
+    thread.start()
+    try:
+        eventually(lambda: "retina unreachable: switched off" in _readiness(command), what="the outage is named")
+    finally:
+        command.stopping.set()
+        thread.join(10)
+    assert [str(end) for end in ends] == ["stopped before the work was done; run it again to go on"]
+
+
+def _readiness(command: _Command) -> str:
+    try:
+        port = command.bench.settings.listen.probes_port
+        with urllib.request.urlopen(f"http://127.0.0.1:{port}/readyz", timeout=5) as answer:
+            return str(answer.read().decode())
+    except urllib.error.HTTPError as error:
+        with error:
+            return error.read().decode()
+    except OSError:
+        return ""
+
+
+def test_a_passed_gate_keeps_the_checkpoints_and_a_failed_one_forgets_them(command: _Command) -> None:
+    keys = command.bench.fill(100)
+    command.reembed("--index", "0", "--of", "1")
+    assert command.verify() == Verdict(keys=100, held=100, failed=0, sampled=100)
+    assert json.loads(command.verdict.read_text()) == {
+        "keys": 100,
+        "held": 100,
+        "failed": 0,
+        "sampled": 100,
+        "faults": [],
+    }
+    assert command.bench.over()
+    assert command.bench.counts() == (100, 0)
+    command.bench.store.delete(command.bench.space, keys[:2], now())
+    assert command.verify().held == 98
+    assert command.bench.store.checkpoints().load(command.bench.space) == []
+
+
+def test_a_verify_that_is_stopped_says_nothing(command: _Command) -> None:
+    command.bench.fill(100)
+    command.stopping.set()
+    with pytest.raises(UnfinishedError):
+        command.verify()
+    assert not command.verdict.exists()
+
+
+@pytest.mark.parametrize("module", ["kfc.reembed", "kfc.verify"])
+def test_a_command_says_what_it_takes(module: str) -> None:
+    said = subprocess.run([sys.executable, "-m", module, "--help"], capture_output=True, check=True, text=True)
+    assert "--settings" in said.stdout

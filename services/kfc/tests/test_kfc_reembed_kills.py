@@ -1,0 +1,110 @@
+"""A re-embedding that dies at any of its calls, and the process after it: nothing is lost, little is done twice."""
+
+from collections.abc import Iterator
+from contextlib import closing
+from pathlib import Path
+
+import pytest
+from fake_clock import FakeClock
+from kfc_parts import NOT_FOUND, kfc_settings
+from reembed_bench import UNDECODABLE, FlakyLife, KilledError, Life, MortalEncoder, MortalStore, ReembedBench
+
+from embark.store import RolloutStore, Row, split_ring
+from embark.store.memory import MemoryStore
+from embark.store.sqlite import SqliteStore
+from kfc import reembedding_run, source_pages
+
+PARTS = split_ring(3)
+MOST_UNWRITTEN = 8
+PAGE = 4
+
+
+@pytest.fixture(autouse=True)
+def _small_pages(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(source_pages, "PAGE_ROWS", PAGE)
+    monkeypatch.setattr(reembedding_run, "_MOST_UNWRITTEN", MOST_UNWRITTEN)
+
+
+@pytest.fixture(params=["memory", "sqlite"])
+def stores(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[RolloutStore]:
+    """Return one store after the other, each empty."""
+
+    def make() -> Iterator[RolloutStore]:
+        number = 0
+        while True:
+            clock = FakeClock()
+            number += 1
+            path = tmp_path / f"{number}.db"
+            yield MemoryStore(clock) if request.param == "memory" else SqliteStore(path, clock)
+
+    return make()
+
+
+def _filled(stores: Iterator[RolloutStore]) -> ReembedBench:
+    bench = ReembedBench(next(stores), FakeClock(), kfc_settings(encode_items=2, max_inflight=2))
+    keys = bench.fill(30)
+    bench.encoder.causes[keys[4]] = UNDECODABLE
+    bench.fill_negative("gone", NOT_FOUND)
+    bench.fill_negative("odd", UNDECODABLE)
+    return bench
+
+
+def _end(bench: ReembedBench) -> tuple[dict[str, Row], tuple[int, int], bool]:
+    return bench.rows(), bench.counts(), bench.over()
+
+
+@pytest.mark.parametrize("after", [False, True], ids=["before", "after"])
+def test_a_death_at_any_call_costs_no_more_than_the_encodes_under_way(
+    stores: Iterator[RolloutStore], *, after: bool
+) -> None:
+    with closing((undisturbed := _filled(stores)).store):
+        life = Life(10**9, after=False)
+        undisturbed.reembedding(MortalStore(undisturbed.store, life), MortalEncoder(undisturbed.encoder, life)).run(
+            PARTS
+        )
+        expected = _end(undisturbed)
+    assert life.count > 40
+    for calls in range(1, life.count + 1):
+        with closing((bench := _filled(stores)).store):
+            mortal = Life(calls, after=after)
+            dying = bench.reembedding(MortalStore(bench.store, mortal), MortalEncoder(bench.encoder, mortal))
+            try:
+                dying.run(PARTS)
+            except KilledError:
+                pass
+            else:
+                assert mortal.count < calls  # it happened to need fewer calls than the undisturbed one
+            kept = bench.rows()
+            bench.reembedding().run(PARTS)
+            assert _end(bench) == expected
+            twice = {key for key, times in bench.encoder.times.items() if times > 1}
+            assert not twice & kept.keys()
+            assert len(twice) <= MOST_UNWRITTEN + 2 * PAGE
+            assert max(bench.encoder.times.values()) <= 2
+
+
+def test_a_process_that_dies_again_and_again_comes_to_the_same_end(stores: Iterator[RolloutStore]) -> None:
+    with closing((undisturbed := _filled(stores)).store):
+        undisturbed.reembedding().run(PARTS)
+        expected = _end(undisturbed)
+    with closing((bench := _filled(stores)).store):
+        for calls in range(12, 200, 3):
+            mortal = Life(calls, after=calls % 2 == 0)
+            try:
+                bench.reembedding(MortalStore(bench.store, mortal), MortalEncoder(bench.encoder, mortal)).run(PARTS)
+            except KilledError:
+                continue
+            break
+        assert _end(bench) == expected
+
+
+def test_calls_that_fail_in_passing_change_nothing(stores: Iterator[RolloutStore]) -> None:
+    with closing((undisturbed := _filled(stores)).store):
+        undisturbed.reembedding().run(PARTS)
+        expected = _end(undisturbed)
+    with closing((bench := _filled(stores)).store):
+        life = FlakyLife()
+        bench.reembedding(MortalStore(bench.store, life)).run(PARTS)
+        assert _end(bench) == expected
+        assert set(bench.encoder.times.values()) == {1}
+        assert life.count > 60

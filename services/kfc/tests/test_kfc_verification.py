@@ -1,0 +1,178 @@
+"""What a check of a candidate says: how much it holds, what it lost, and which vectors are not fit to be served."""
+
+from collections.abc import Iterator, Sequence
+from datetime import timedelta
+from pathlib import Path
+
+import numpy as np
+import pytest
+from fake_clock import FakeClock
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from kfc_parts import NOT_FOUND, UNREACHABLE
+from reembed_bench import SOURCE, UNDECODABLE, FiniteEncoder, FlakyLife, MortalStore, ReembedBench
+
+from embark.errors import UnavailableError
+from embark.space import VectorForm
+from embark.spec import DType
+from embark.spec.rollout import Rollout
+from embark.store import Embedding, Negative, RolloutStore, Served, split_ring
+from embark.store.memory import MemoryStore
+from embark.store.sqlite import SqliteStore
+from embark.verdicts import MOST_FAULTS, Verdict, find_gate_fault
+from kfc import verification
+from kfc.verification import find_faults, verify
+
+FORM = VectorForm(2, DType.FLOAT32)
+GATE = Rollout()
+
+
+@pytest.fixture(params=["memory", "sqlite"])
+def bench(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[ReembedBench]:
+    clock = FakeClock()
+    store: RolloutStore = (
+        MemoryStore(clock) if request.param == "memory" else SqliteStore(tmp_path / "embark.db", clock)
+    )
+    bench = ReembedBench(store, clock)
+    bench.encoder = FiniteEncoder()
+    yield bench
+    store.close()
+
+
+def _verify(bench: ReembedBench) -> Verdict:
+    return verify(bench.store, SOURCE, bench.settings.space)
+
+
+def test_a_space_that_was_re_embedded_passes_with_every_key_counted(bench: ReembedBench) -> None:
+    bench.fill(100)
+    bench.fill_negative("gone", NOT_FOUND)
+    bench.run()
+    verdict = _verify(bench)
+    assert verdict == Verdict(keys=101, held=101, failed=0, sampled=100)
+    assert find_gate_fault(verdict, GATE) == ""
+
+
+def test_keys_that_are_missing_are_not_held(bench: ReembedBench) -> None:
+    keys = bench.fill(100)
+    bench.run()
+    bench.store.delete(bench.space, keys[:2], bench.clock.at)
+    verdict = _verify(bench)
+    assert (verdict.keys, verdict.held, verdict.failed) == (100, 98, 0)
+    assert "98 of 100 keys" in find_gate_fault(verdict, GATE)
+
+
+def test_keys_lost_to_a_negative_are_held_and_failed(bench: ReembedBench) -> None:
+    keys = bench.fill(100)
+    bench.encoder.causes |= dict.fromkeys(keys[:5], UNDECODABLE)
+    bench.fill_negative("never was one", UNDECODABLE)
+    bench.encoder.causes["never was one"] = UNDECODABLE
+    bench.run()
+    verdict = _verify(bench)
+    assert (verdict.keys, verdict.held, verdict.failed) == (101, 101, 5)
+    assert "5 of 101 keys could not be encoded" in find_gate_fault(verdict, GATE)
+
+
+def test_a_negative_of_the_source_counts_until_its_time_is_over(bench: ReembedBench) -> None:
+    bench.fill(9)
+    bench.run()
+    bench.store.write(SOURCE, [Negative("away", UNREACHABLE, 1, bench.clock.at + 1000)])
+    assert (_verify(bench).keys, _verify(bench).held) == (10, 9)
+    bench.clock.advance(timedelta(milliseconds=1))
+    assert (_verify(bench).keys, _verify(bench).held) == (9, 9)
+
+
+def test_a_key_deleted_from_both_while_they_are_compared_is_no_key(bench: ReembedBench) -> None:
+    bench.fill(9)
+    bench.run()
+
+    class Deleting(MemoryStore):
+        """Deletes what was just read from the source when it is first looked for in the candidate."""
+
+        deleted: Sequence[str] = ()
+
+        def lookup(self, space: str, keys: Sequence[str], timeout: timedelta) -> dict[str, Served]:
+            self.deleted = self.deleted or keys
+            for each in (SOURCE, bench.space):
+                self.delete(each, self.deleted, bench.clock.at)
+            return super().lookup(space, keys, timeout)
+
+    store = Deleting(bench.clock)
+    for space in (SOURCE, bench.space):
+        store.ensure_space(space)
+        for rows in bench.store.scan(space):
+            store.write(space, rows)
+    verdict = verify(store, SOURCE, bench.settings.space)
+    left = 9 - len(store.deleted)
+    assert (verdict.keys, verdict.held) == (left, left)
+
+
+def test_an_empty_source_is_covered(bench: ReembedBench) -> None:
+    verdict = _verify(bench)
+    assert verdict == Verdict(keys=0, held=0, failed=0, sampled=0)
+    assert find_gate_fault(verdict, GATE) == ""
+
+
+def test_a_vector_that_is_not_fit_is_named_by_its_key(bench: ReembedBench) -> None:
+    bench.fill(20)
+    bench.run()
+    odd = {"short": b"\0" * 4, "nan": np.array([1, np.nan], "<f4").tobytes()}
+    for space in (SOURCE, bench.space):
+        bench.store.write(space, [Embedding(key, vector, 1) for key, vector in odd.items()])
+    assert set(_verify(bench).faults) == {
+        "short has 4 bytes instead of 8",
+        "nan has an element that is not finite",
+    }
+    assert "not fit to be served" in find_gate_fault(_verify(bench), GATE)
+
+
+def test_vectors_that_are_all_alike_are_a_fault(bench: ReembedBench) -> None:
+    keys = bench.fill(20)
+    bench.store.write(bench.space, [Embedding(key, np.array([1, 2], "<f4").tobytes(), 2) for key in keys])
+    [fault] = _verify(bench).faults
+    assert fault.startswith("all 20 vectors looked at are alike, that of key ")
+
+
+def test_vectors_of_a_large_space_are_sampled_from_all_of_it(
+    bench: ReembedBench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(verification, "REEMBED_RANGES", 8)
+    monkeypatch.setattr(verification, "PAGE_ROWS", 10)
+    monkeypatch.setattr(verification, "MOST_SAMPLED", 16)
+    monkeypatch.setattr(verification, "_SAMPLED_A_RANGE", 2)
+    bench.fill(400)
+    bench.run()
+    verdict = _verify(bench)
+    assert 80 <= verdict.keys < 160
+    assert (verdict.held, verdict.sampled) == (verdict.keys, 16)
+    first = next(bench.store.scan_range(bench.space, split_ring(8)[7])).rows[0]
+    bench.store.write(bench.space, [Embedding(first.key, b"", bench.clock.at + 1)])
+    assert _verify(bench).faults == (f"{first.key} has 0 bytes instead of 8",)
+
+
+def test_an_outage_is_waited_out_where_that_is_asked_and_raised_where_not() -> None:
+    clock = FakeClock()
+    bench = ReembedBench(MemoryStore(clock), clock)
+    bench.encoder = FiniteEncoder()
+    bench.fill(300)
+    bench.run()
+    flaky = MortalStore(bench.store, FlakyLife())
+    assert verify(flaky, SOURCE, bench.settings.space, bench.outages().insist) == _verify(bench)
+    with pytest.raises(UnavailableError):
+        verify(flaky, SOURCE, bench.settings.space)
+
+
+@given(st.dictionaries(st.text(min_size=1, max_size=5000), st.binary(max_size=16), max_size=20))
+@settings(max_examples=50, deadline=None)
+def test_faults_fit_into_the_last_words_of_a_pod(vectors: dict[str, bytes]) -> None:
+    faults = find_faults(vectors, FORM)
+    assert len(faults) <= MOST_FAULTS
+    assert len(" ".join(faults).encode()) < 3000
+    wrong = [key for key, vector in vectors.items() if len(vector) != FORM.nbytes]
+    assert bool(faults) >= bool(wrong)
+
+
+def test_a_few_equal_vectors_are_no_fault_and_one_alone_is_none() -> None:
+    one, other = np.array([1, 2], "<f4").tobytes(), np.array([1, 3], "<f4").tobytes()
+    assert find_faults({"a": one}, FORM) == ()
+    assert find_faults({"a": one, "b": one, "c": other}, FORM) == ()
+    assert len(find_faults({"a": one, "b": one}, FORM)) == 1
