@@ -2,6 +2,7 @@
 
 import json
 import os
+import sys
 from pathlib import Path
 
 import click
@@ -9,11 +10,14 @@ import click
 from embark.crd import find_faults, parse_manifest
 from embark.errors import EmbArkError
 from embark.processes import wait_for_stop
-from embark.signals import catch_signals
+from embark.signals import Stopping, catch_signals
 from embark.spec import EmbeddingCache
+from embark_local.approvals import confirm
 from embark_local.compose import run_local
 from embark_local.folders import DATABASE, data_folder
 from embark_local.replacements import replacements
+from embark_local.rollouts import LocalRollout
+from embark_local.viewers import Person
 from retina.models import model_path, models_folder
 
 
@@ -31,10 +35,21 @@ from retina.models import model_path, models_folder
 @click.option("--models", type=click.Path(path_type=Path), help="Folder of models by digest.")
 @click.option("--oov-vector", type=click.Path(path_type=Path, exists=True), help="JSON list, for miss.oov Vector.")
 @click.option("--fresh", is_flag=True, help="Forget what an earlier run kept.")
+@click.option("--approve", is_flag=True, help="Approve the re-embedding, where spec.rollout.approval is Manual.")
 def local(
-    manifest: Path, port: int, data: Path | None, models: Path | None, oov_vector: Path | None, *, fresh: bool
+    manifest: Path,
+    port: int,
+    data: Path | None,
+    models: Path | None,
+    oov_vector: Path | None,
+    *,
+    fresh: bool,
+    approve: bool,
 ) -> None:
     """Run EmbArk, KFC and Retina in this process, on one SQLite file that survives a restart.
+
+    Where the manifest's encoder writes another space than the file holds, look-ups read the old space while everything
+    is encoded again, and then the new one; the old one is kept for spec.rollout.keepPrevious.
 
     Ends on Ctrl-C or SIGTERM with exit status 0, once the calls in flight are answered.
     """
@@ -48,16 +63,36 @@ def local(
         click.echo(f"  {sentence}")
     try:
         vector = _read_vector(oov_vector) if oov_vector else None
-        with run_local(cache, data=data, models=models, grpc_port=port, fresh=fresh, oov_vector=vector) as running:
+        with run_local(
+            cache,
+            data=data,
+            models=models,
+            grpc_port=port,
+            fresh=fresh,
+            oov_vector=vector,
+            approved=approve,
+            viewer=Person(terminal=sys.stdout.isatty()),
+        ) as running:
             click.echo(f"cache {running.cache}, space {running.space}")
             click.echo(f"look-ups:  embark lookup --server {running.target} KEY")
             for service, address in running.probes.items():
                 click.echo(f"{service + ':':<10} {address}/metrics")
             click.echo("ready; stop with Ctrl-C")
+            if running.rollout and running.rollout.awaits_approval:
+                _ask(running.rollout, stopping)
             wait_for_stop(stopping, running.failure)
             click.echo("draining")
     except (EmbArkError, OSError) as error:
         raise click.ClickException(str(error)) from error
+
+
+def _ask(rollout: LocalRollout, stopping: Stopping) -> None:
+    if not sys.stdin.isatty():
+        click.echo("spec.rollout.approval is Manual: to re-embed, stop and start again with --approve")
+    elif confirm("spec.rollout.approval is Manual; re-embed now?", sys.stdin, stopping):
+        rollout.approve()
+    else:
+        click.echo("not approved; look-ups go on as they are")
 
 
 def _read(manifest: Path) -> EmbeddingCache:

@@ -1,35 +1,49 @@
 """The three services wired together in one process; the command, the demo, the benchmarks and the tests run this."""
 
+import random
+import threading
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
+from typing import Final
 
 from prometheus_client import CollectorRegistry
 
 from embark.clock import Clock, now
-from embark.settings import CacheSettings, Listen, settings_for
+from embark.errors import EmbArkError
+from embark.settings import CacheSettings, EmbArkSettings, FillingSettings, settings_for
 from embark.spec import EmbeddingCache
-from embark.store import EmbeddingStore
 from embark.store.sqlite import SqliteStore
 from embark.topic import Topic
 from embark.topic.sqlite import SqliteTopic
+from embark_local.fillings import Filling, Fillings, run_kfc
 from embark_local.folders import claimed, forget
-from embark_local.retinas import running_retina
+from embark_local.kept_spaces import KeptSpaces
+from embark_local.opened import Opened
+from embark_local.rollout_files import read_kept, write_kept
+from embark_local.rollouts import LocalRollout, moment
+from embark_local.space_settings import LOOPBACK, on_loopback, serving_settings
+from embark_local.switching import SwitchingEmbArk
+from embark_local.viewers import Nobody, Viewer
+from embark_server.guarded_store import ServedStore
 from embark_server.server import EmbArkServer
+from kfc.backoff import outage_backoff
 from kfc.consumer import Kfc
-from kfc.encoder import RetinaEncoder
+from kfc.metrics import Metrics
+from kfc.outages import Outages
 from retina.dialling import Connect
 
-LOOPBACK = "127.0.0.1"
+__all__ = ["LOOPBACK", "Local", "on_loopback", "run_embark_and_kfc", "run_local", "run_services"]
+
 # What is still queued in memory is written to the file within this time, or counted as lost.
-FLUSH = timedelta(seconds=5)
+FLUSH: Final = timedelta(seconds=5)
 
 
 @dataclass(frozen=True, slots=True)
 class Local:
-    """A running cache: where it listens, and its space."""
+    """A running cache: where it listens, and the space that it served at its start."""
 
     cache: str
     space: str
@@ -37,7 +51,9 @@ class Local:
     retina: str
     probes: Mapping[str, str]
     failure: Callable[[], Exception | None]
-    """Returns the fault that stopped KFC, if one did."""
+    """Returns the fault that stopped a part of it, if one did."""
+    rollout: LocalRollout | None = None
+    """What re-embeds and switches; None where the services run on a store of the caller's."""
 
 
 @contextmanager
@@ -50,30 +66,59 @@ def run_local(
     fresh: bool = False,
     oov_vector: tuple[float, ...] | None = None,
     connect: Connect | None = None,
+    approved: bool = False,
+    viewer: Viewer | None = None,
+    clock: Clock = now,
 ) -> Iterator[Local]:
     """Run a cache on the SQLite file in `data` until the block ends; what was asked before is filled first.
+
+    Where the folder holds another space than the cache's encoder writes, that one is served until the new one is
+    filled; `viewer` is told of it, and `approved` stands for an approval that spec.rollout asks for.
 
     Raises:
         EmbArkError: the folder is in use, or Retina refuses the model; the message says why.
     """
-    settings = on_loopback(settings_for(cache, oov_vector=oov_vector), grpc_port)
+    settings_for(cache, oov_vector=oov_vector)  # refuses a vector that is not of the cache's own space
+    stopping = threading.Event()
     with ExitStack() as stack:
         database = stack.enter_context(claimed(data))
         if fresh:
             forget(data)
-        store = SqliteStore(database, now)
+        kept = _settled(cache, data, clock, approved=approved)
+        previous = kept.previous.encoder if kept.previous else None
+        settings = serving_settings(cache, kept.active, previous, oov_vector=oov_vector, grpc_port=grpc_port)
+        store = SqliteStore(database, clock)
         stack.callback(store.close)
         store.ensure_space(settings.embark.active.id)
-        topic = SqliteTopic(database, cache.spec.topic.kafka.partitions)
+        topic = SqliteTopic(database, cache.spec.topic.kafka.partitions, clock=clock)
         stack.callback(topic.close)
-        local = stack.enter_context(run_services(settings, store, topic, models=models, connect=connect))
-        yield local
+        fillings = Fillings(store, topic, models=models, connect=connect, clock=clock)
+        stack.callback(fillings.close)
+        filling = _start_active(fillings, settings, candidate=kept.candidate is not None)
+        # Not before its Retina runs: an encoder that never worked must not become what the folder holds.
+        write_kept(data, kept)
+        embark = stack.enter_context(_running_embark(settings.embark, store, topic, clock))
+        outages = Outages(outage_backoff(cache.spec.topic.retry, random.random), stopping, Metrics(CollectorRegistry()))
+        opened = Opened(
+            path=data, cache=cache, store=store, topic=topic, fillings=fillings, outages=outages, clock=clock
+        )
+        rollout = LocalRollout(
+            opened,
+            kept,
+            switch=embark.switch,
+            oov_vector=oov_vector,
+            viewer=viewer or Nobody(),
+            stopping=stopping,
+        )
+        rollout.start()
+        stack.callback(rollout.stop)
+        yield _local(settings.embark, embark, filling, lambda: fillings.failure() or rollout.failure, rollout)
 
 
 @contextmanager
 def run_services(
     settings: CacheSettings,
-    store: EmbeddingStore,
+    store: ServedStore,
     topic: Topic,
     *,
     models: Path,
@@ -81,58 +126,71 @@ def run_services(
     clock: Clock = now,
 ) -> Iterator[Local]:
     """Run Retina, KFC and EmbArk on a store and a topic until the block ends; stopped in the reverse order."""
-    with (
-        running_retina(settings.retina, models, CollectorRegistry(), connect) as retina,
-        run_embark_and_kfc(settings, store, topic, f"{LOOPBACK}:{retina.port}", clock=clock) as (embark, kfc),
-    ):
-        yield Local(
-            cache=settings.embark.cache,
-            space=settings.embark.active.id,
-            target=f"{LOOPBACK}:{embark.port}",
-            retina=f"{LOOPBACK}:{retina.port}",
-            probes={
-                "embark": f"http://{LOOPBACK}:{embark.probes_port}",
-                "kfc": f"http://{LOOPBACK}:{kfc.probes_port}",
-                "retina": f"http://{LOOPBACK}:{retina.probes_port}",
-            },
-            failure=lambda: kfc.failure,
-        )
+    with ExitStack() as stack:
+        fillings = Fillings(store, topic, models=models, connect=connect, clock=clock)
+        stack.callback(fillings.close)
+        filling = fillings.start(FillingSettings(settings.kfc, settings.retina))
+        embark = stack.enter_context(_running_embark(settings.embark, store, topic, clock))
+        yield _local(settings.embark, embark, filling, fillings.failure)
 
 
 @contextmanager
 def run_embark_and_kfc(
-    settings: CacheSettings, store: EmbeddingStore, topic: Topic, retina: str, *, clock: Clock = now
+    settings: CacheSettings, store: ServedStore, topic: Topic, retina: str, *, clock: Clock = now
 ) -> Iterator[tuple[EmbArkServer, Kfc]]:
     """Run KFC, with the Retina at the gRPC target `retina`, and EmbArk until the block ends."""
-    kfc_settings = settings.kfc.model_copy(update={"retina": retina})
-    with ExitStack() as stack:
-        encoder = RetinaEncoder(retina, kfc_settings.space, kfc_settings.encode_timeout)
-        stack.callback(encoder.close)
-        kfc = Kfc(
-            kfc_settings,
-            store,
-            topic.consumer(kfc_settings.consumer_group),
-            topic.dead_letters(),
-            encoder,
-            clock=clock,
-            registry=CollectorRegistry(),
-        )
-        kfc.start()
-        stack.callback(kfc.stop)
-        producer = topic.producer()
-        stack.callback(producer.close, FLUSH)
-        embark = EmbArkServer(settings.embark, store, producer, clock=clock, registry=CollectorRegistry())
-        embark.start()
-        stack.callback(embark.stop)
+    addressed = settings.kfc.model_copy(update={"retina": retina})
+    with (
+        run_kfc(addressed, store, topic, clock) as kfc,
+        _running_embark(settings.embark, store, topic, clock) as embark,
+    ):
         yield embark, kfc
 
 
-def on_loopback(settings: CacheSettings, grpc_port: int = 0) -> CacheSettings:
-    """Return the settings with every server on 127.0.0.1 and a free port; EmbArk's gRPC port may be chosen."""
-    free = Listen(host=LOOPBACK, grpc_port=0, probes_port=0)
-    chosen = free.model_copy(update={"grpc_port": grpc_port})
-    return CacheSettings(
-        embark=settings.embark.model_copy(update={"listen": chosen}),
-        kfc=settings.kfc.model_copy(update={"listen": free}),
-        retina=settings.retina.model_copy(update={"listen": free}),
+@contextmanager
+def _running_embark(
+    settings: EmbArkSettings, store: ServedStore, topic: Topic, clock: Clock
+) -> Iterator[SwitchingEmbArk]:
+    with ExitStack() as stack:
+        producer = topic.producer()
+        stack.callback(producer.close, FLUSH)
+        embark = SwitchingEmbArk(settings, store, producer, clock=clock, registry=CollectorRegistry())
+        embark.start()
+        stack.callback(embark.stop)
+        yield embark
+
+
+def _settled(cache: EmbeddingCache, data: Path, clock: Clock, *, approved: bool) -> KeptSpaces:
+    """Return what the spaces in the folder are to become."""
+    wanted = cache.spec.encoder
+    kept = (read_kept(data) or KeptSpaces(active=wanted)).settle(wanted, moment(clock()))
+    return kept.approve() if approved else kept
+
+
+def _start_active(fillings: Fillings, settings: CacheSettings, *, candidate: bool) -> Filling:
+    try:
+        return fillings.start(FillingSettings(settings.kfc, settings.retina))
+    except EmbArkError as error:
+        if not candidate:
+            raise
+        space = settings.embark.active.id
+        what = f"space {space}, which is served until the manifest's own is filled, cannot be filled any more: {error}"
+        raise EmbArkError(f"{what}; give its model back, or forget its rows with --fresh") from error
+
+
+def _local(
+    settings: EmbArkSettings,
+    embark: EmbArkServer,
+    filling: Filling,
+    failure: Callable[[], Exception | None],
+    rollout: LocalRollout | None = None,
+) -> Local:
+    return Local(
+        cache=settings.cache,
+        space=settings.active.id,
+        target=f"{LOOPBACK}:{embark.port}",
+        retina=filling.retina,
+        probes={"embark": f"http://{LOOPBACK}:{embark.probes_port}", **filling.probes},
+        failure=failure,
+        rollout=rollout,
     )

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from embark.errors import EmbArkError
 from embark.spec import EmbeddingCache
+from embark_local.rollout_files import ROLLOUT
 
 DATABASE = "embark.sqlite"
 
@@ -42,6 +43,7 @@ def claimed(folder: Path) -> Iterator[Path]:
 
 
 def forget(folder: Path) -> None:
-    """Delete the rows and fills kept in a claimed folder."""
-    for kept in folder.glob(f"{DATABASE}*"):
-        kept.unlink()
+    """Delete the rows and fills kept in a claimed folder, and what it says of its spaces."""
+    for pattern in (f"{ROLLOUT}*", f"{DATABASE}*"):
+        for kept in folder.glob(pattern):
+            kept.unlink()

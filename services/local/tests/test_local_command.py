@@ -1,0 +1,133 @@
+"""`embark local` as a user runs it when the manifest asks for another model: killed, restarted, approved."""
+
+import os
+import re
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+from local_rollouts import KEYS, WAIT, Bench, space
+from two_spaces import manifest_of, text_model
+
+from embark.client import EmbArkClient, KeyStatus
+from embark_local.rollout_files import read_kept
+
+EMBARK = Path(sys.executable).parent / "embark"
+# Lines after which the process is killed, one after the other; each start goes on to the next of them.
+DEATHS = ["plan:", "re-embedding [", "verified:", "switched:"]
+
+
+class Command:
+    """A running `embark local` and what it has said."""
+
+    def __init__(self, process: subprocess.Popen[str]) -> None:
+        self.process = process
+        self.said = ""
+
+    def await_line(self, beginning: str) -> None:
+        """Read on until a line begins so."""
+        assert self.process.stdout is not None
+        for line in self.process.stdout:
+            self.said += line
+            if line.startswith(beginning):
+                return
+        raise AssertionError(f"no line {beginning!r} in\n{self.said}")
+
+    @property
+    def target(self) -> str:
+        found = re.search(r"--server (\S+)", self.said)
+        assert found is not None
+        return found[1]
+
+    def terminate(self) -> int:
+        """Send SIGTERM and return the exit status."""
+        self.process.send_signal(signal.SIGTERM)
+        self.said += self.process.communicate(timeout=WAIT)[0]
+        return self.process.returncode
+
+
+@pytest.fixture
+def bench(tmp_path: Path) -> Bench:
+    return Bench(tmp_path)
+
+
+@contextmanager
+def command(bench: Bench, dimension: int, *arguments: str, **rollout: Any) -> Iterator[Command]:
+    """Run `embark local` with the model of that dimension until the block ends, then kill it."""
+    manifest = bench.folder / f"text-{dimension}.yaml"
+    manifest.write_text(manifest_of(bench.models, text_model(dimension), dimension, rollout=rollout))
+    folders = ["--data", str(bench.data), "--models", str(bench.models)]
+    line = [str(EMBARK), "local", "-f", str(manifest), "--port", "0", *folders, *arguments]
+    environment = {**os.environ, "PYTHONUNBUFFERED": "1"}
+    with subprocess.Popen(
+        line, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, env=environment
+    ) as process:
+        try:
+            yield Command(process)
+        finally:
+            process.kill()
+
+
+def test_a_rollout_killed_again_and_again_ends_as_an_undisturbed_one(bench: Bench) -> None:
+    a, b = bench.cache(2), bench.cache(3)
+    bench.fill(a, KEYS)
+    for death in DEATHS:
+        with command(bench, 3) as local:
+            local.await_line(death)
+    with command(bench, 3) as local:
+        local.await_line("ready")
+        with EmbArkClient(local.target, timeout=WAIT) as client:
+            found, pinned = client.lookup(KEYS), client.lookup(KEYS, space=space(a))
+        assert local.terminate() == 0
+    assert (found.space, set(found.statuses)) == (space(b), {KeyStatus.HIT})
+    assert (pinned.space, set(pinned.statuses)) == (space(a), {KeyStatus.HIT})
+    assert bench.tables() == bench.groups() == {space(a), space(b)}
+    kept = read_kept(bench.data)
+    assert kept is not None
+    assert (kept.active, kept.candidate, kept.dropped) == (b.spec.encoder, None, ())
+
+
+def test_a_kill_in_the_middle_of_the_scan_goes_on_from_there(bench: Bench) -> None:
+    a, b = bench.cache(2), bench.cache(3)
+    bench.fill(a, KEYS)
+    with command(bench, 3, maxKeysPerSecond=50) as local:
+        local.await_line("re-embedding [")
+        local.await_line("re-embedding [")
+    with command(bench, 3) as local:
+        local.await_line("re-embedding [")
+        begun = re.search(r"(\d+)/300 keys", local.said)
+        assert begun is not None
+        assert int(begun[1]) > 0
+        local.await_line("switched:")
+        with EmbArkClient(local.target, timeout=WAIT) as client:
+            found = client.lookup(KEYS)
+        assert (found.space, set(found.statuses)) == (space(b), {KeyStatus.HIT})
+        assert local.terminate() == 0
+
+
+def test_without_a_terminal_a_manual_rollout_says_how_to_approve_it(bench: Bench) -> None:
+    a, b = bench.cache(2), bench.cache(3)
+    bench.fill(a, KEYS[:10])
+    with command(bench, 3, approval="Manual") as local:
+        local.await_line("spec.rollout.approval is Manual: to re-embed, stop and start again with --approve")
+        with EmbArkClient(local.target, timeout=WAIT) as client:
+            assert client.lookup(KEYS[:10]).space == space(a)
+        assert local.terminate() == 0
+    assert bench.tables() == {space(a)}
+    with command(bench, 3, "--approve", approval="Manual") as local:
+        local.await_line("switched:")
+        assert local.terminate() == 0
+    assert bench.tables() == {space(a), space(b)}
+
+
+def test_a_stop_in_the_middle_of_the_scan_ends_with_0(bench: Bench) -> None:
+    bench.fill(bench.cache(2), KEYS)
+    with command(bench, 3, maxKeysPerSecond=20) as local:
+        local.await_line("re-embedding [")
+        assert local.terminate() == 0
+    assert "draining" in local.said
