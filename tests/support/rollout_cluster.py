@@ -71,11 +71,6 @@ class ModelCluster:
         told = map(KfcSettings.model_validate_json, self._settings("kfc"))
         self.filled = {settings.space.id: settings.source for settings in told}
 
-    @property
-    def known(self) -> set[str]:
-        """The spaces that any child names."""
-        return {body["metadata"]["labels"].get(SPACE) for body in self.children.values()} | self.target.spaces
-
     def jobs_of(self, component: str) -> Iterator[tuple[Manifest, JobRun]]:
         """Yield the Jobs of a component."""
         for child, body in self.children.items():

@@ -37,6 +37,8 @@ _EDITS = st.tuples(st.just("edit"), _LETTER)
 _WORK = st.one_of(
     st.tuples(st.just("work"), st.sampled_from(WORK)),
     st.tuples(st.just("proceed"), st.integers(1, 9)),
+    st.tuples(st.just("proceed"), st.integers(1, 9), st.frozensets(st.sampled_from(("end", "roll", "catch up")))),
+    st.tuples(st.just("spoil"), st.just("b")),
 )
 
 

@@ -6,9 +6,9 @@ from embark.errors import InvalidSpecError
 from embark.settings import FillingSettings, filling_settings_for, settings_for
 from embark.space import space_of
 from embark.spec import EmbeddingCache, EmbeddingCacheSpec
-from embark.spec.backends import DeletionPolicy
 from embark.spec.serving import MeshProvider
 from embark.spec.status import SpaceRecord
+from embark_operator.kinds import JOB
 from embark_operator.manifests.embark import build_embark
 from embark_operator.manifests.kfc import build_kfc
 from embark_operator.manifests.retina import build_retina
@@ -67,15 +67,14 @@ def _build_jobs(cache: EmbeddingCache, uid: str, options: Options, rollout: Roll
             jobs.append(build_reembed_job(cache, uid, settings, images, attempt=attempt, suspended=suspended))
         if rollout.phase is RolloutPhase.VERIFYING:
             jobs.append(build_verify_job(cache, uid, settings, images, attempt=attempt))
-    if spaces.dropped and spaces.dropped.released:
-        jobs += build_drop(cache, uid, _settings(cache, spaces.dropped).kfc, images)
+    if spaces.dropped:
+        drop = build_drop(cache, uid, _settings(cache, spaces.dropped).kfc, images)
+        # Its settings from the start: they name the space, should the status be lost.
+        jobs += [child for child in drop if spaces.dropped.released or child["kind"] != JOB.name]
     return jobs
 
 
 def _refuse_what_is_not_built(spec: EmbeddingCacheSpec) -> None:
     """Refuse what this operator would leave undone in silence: a user may rely on it."""
-    if spec.store.deletion_policy is DeletionPolicy.DELETE:
-        message = "this operator never drops a keyspace; say Retain, and drop it by hand"
-        raise InvalidSpecError("spec.store.deletionPolicy", message)
     if spec.mesh.provider is not MeshProvider.NONE or spec.mesh.authorized_clients:
         raise InvalidSpecError("spec.mesh", "this operator configures no mesh, so nobody would be kept out")

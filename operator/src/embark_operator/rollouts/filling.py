@@ -21,7 +21,8 @@ def awaiting(rollout: Rollout, turn: Turn) -> Rollout:
     """Keep the plan up to date until somebody approves it."""
     candidate = candidate_of(rollout)
     if turn.wanted == rollout.active.id:
-        return rollout.with_spaces(candidate=None).entering(RolloutPhase.STEADY, turn.now)
+        begun_nothing = rollout.with_spaces(candidate=None).noting(**RolloutStatus().model_dump())
+        return begun_nothing.entering(RolloutPhase.STEADY, turn.now)
     if turn.wanted != candidate.id:
         return _begin(rollout, turn)
     if turn.approved:
@@ -54,7 +55,7 @@ def reembedding(rollout: Rollout, turn: Turn) -> Rollout:
         return rollout.entering(RolloutPhase.VERIFYING, turn.now)
     if scan.failed:
         return _halt(rollout, turn, f"the re-embedding has failed: {scan.why}")
-    if status.failed > turn.spec.rollout.max_failure_ratio * status.total:
+    if _is_lost(status, turn):
         # What is left cannot make up for it. The check counts exactly, and clears the way for a further attempt.
         return rollout.entering(RolloutPhase.VERIFYING, turn.now, f"{status.failed} keys could not be encoded")
     return rollout.noting(message=_PAUSED if turn.spec.rollout.paused else scan.why)
@@ -130,6 +131,13 @@ def _counted(rollout: Rollout, turn: Turn) -> Rollout:
     if news and over and elapsed > 0 and not rollout.status.attempt:
         return counted.noting(estimated_seconds=round(elapsed * (total - over) / over))
     return counted
+
+
+def _is_lost(status: RolloutStatus, turn: Turn) -> bool:
+    # Of nothing but what was encoded so far, the first failure would be too large a share.
+    if turn.seen.entries is None:
+        return False
+    return status.failed > turn.spec.rollout.max_failure_ratio * max(status.total, turn.seen.entries)
 
 
 def _halt(rollout: Rollout, turn: Turn, why: str) -> Rollout:

@@ -22,9 +22,8 @@ def switching(rollout: Rollout, turn: Turn) -> Rollout:
     if previous and turn.wanted == previous.id:
         return _roll_back(rollout, previous, turn)
     if previous and turn.seen.embark_rolled:
-        kept = previous.model_copy(update={"kept_until": turn.now + turn.spec.rollout.keep_previous})
-        held = rollout.with_spaces(previous=kept)
-        return held.entering(RolloutPhase.HOLDING, turn.now, f"space {previous.id} is kept for a rollback")
+        held = rollout.entering(RolloutPhase.HOLDING, turn.now, f"space {previous.id} is kept for a rollback")
+        return _kept(held, previous, turn)
     return rollout
 
 
@@ -35,13 +34,24 @@ def holding(rollout: Rollout, turn: Turn) -> Rollout:
         return dropping(rollout, turn)
     if turn.wanted == previous.id:
         return _roll_back(rollout, previous, turn)
+    rollout = _kept(rollout, previous, turn)
     if turn.wanted != rollout.active.id:
         message = f"space {previous.id} is dropped, so that space {turn.wanted} can be filled"
-    elif previous.kept_until is None or turn.now >= previous.kept_until:
+    elif turn.now >= _until(rollout, turn):
         message = f"space {previous.id} is dropped: spec.rollout.keepPrevious is over"
     else:
         return rollout
     return rollout.dropping(previous, RolloutPhase.HOLDING, turn.now, message)
+
+
+def _kept(rollout: Rollout, previous: PreviousSpace, turn: Turn) -> Rollout:
+    """Return the rollout with the time until which the previous space is kept, as the spec says it now."""
+    kept = previous.model_copy(update={"kept_until": _until(rollout, turn)})
+    return rollout if kept == previous else rollout.with_spaces(previous=kept)
+
+
+def _until(rollout: Rollout, turn: Turn) -> datetime:
+    return (rollout.status.since or turn.now) + turn.spec.rollout.keep_previous
 
 
 def _roll_back(rollout: Rollout, previous: PreviousSpace, turn: Turn) -> Rollout:

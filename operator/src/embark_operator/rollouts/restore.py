@@ -7,7 +7,7 @@ from typing import Final, TypeVar
 from pydantic import ValidationError
 
 from embark.settings import EmbArkSettings, KfcSettings, RetinaSettings
-from embark.space import space_of
+from embark.space import Space, space_of
 from embark.spec import EmbeddingCache, Encoder, Output
 from embark.spec.model import Model
 from embark.spec.status import ActiveSpace, CandidateSpace, DroppedSpace, EmbeddingCacheStatus, PreviousSpace, Spaces
@@ -18,6 +18,14 @@ from embark_operator.rollouts.state import Rollout, RolloutPhase, first_rollout
 
 S = TypeVar("S", bound=Model)
 _LOST: Final = "the status was lost; the rollout goes on from what the children say"
+_FILLING: Final = (
+    RolloutPhase.AWAITING_APPROVAL,
+    RolloutPhase.PREPARING,
+    RolloutPhase.REEMBEDDING,
+    RolloutPhase.VERIFYING,
+    RolloutPhase.HALTED,
+)
+_DROPPING: Final = (RolloutPhase.HOLDING, RolloutPhase.ROLLING_BACK)
 
 
 def restore(
@@ -27,9 +35,10 @@ def restore(
 
     What look-ups read is said by EmbArk's own settings, where the status does not say it: never by a spec that may
     have moved on meanwhile. A space whose KFC fills it from the active one is the candidate, and is prepared once more,
-    which costs nothing that was done. A previous space is kept for the whole time once more.
+    which costs nothing that was done. One that is filled from elsewhere is dropped, as is one whose drop was under way.
+    A previous space is kept for the whole time once more.
     """
-    if status.spaces.active:
+    if status.spaces.active and _is_whole(status):
         return Rollout(status.spaces.active, status.spaces, status.rollout)
     embark = _settings(live, "embark", EmbArkSettings)
     if not embark:
@@ -37,11 +46,24 @@ def restore(
     return _restored(cache, embark[0], live, now)
 
 
+def _is_whole(status: EmbeddingCacheStatus) -> bool:
+    """Return whether the phase goes with the spaces; else somebody else wrote the status, or a part of it is lost."""
+    spaces, phase = status.spaces, status.rollout.phase
+    if spaces.candidate:
+        return phase in _FILLING and not (spaces.previous or spaces.dropped)
+    if spaces.previous:
+        return phase in (RolloutPhase.SWITCHING, RolloutPhase.HOLDING) and not spaces.dropped
+    if spaces.dropped:
+        return phase in _DROPPING
+    return phase in (*_DROPPING, RolloutPhase.STEADY)
+
+
 def _restored(cache: EmbeddingCache, embark: EmbArkSettings, live: Mapping[Child, Manifest], now: datetime) -> Rollout:
-    encoders = {settings.space.id: encoder_of(settings) for settings in _settings(live, "retina", RetinaSettings)}
+    dropping = {settings.space.id: settings.space for settings in _settings(live, "drop", KfcSettings)}
+    encoders = {space_id: _rewritten(cache.spec.encoder, space) for space_id, space in dropping.items()}
+    encoders |= {settings.space.id: encoder_of(settings) for settings in _settings(live, "retina", RetinaSettings)}
     encoders[space_of(cache.spec.encoder).id] = cache.spec.encoder
     sources = {settings.space.id: settings.source for settings in _settings(live, "kfc", KfcSettings)}
-    dropping = {settings.space.id for settings in _settings(live, "drop", KfcSettings)}
     if embark.active.id not in encoders:
         return first_rollout(cache.spec.encoder, now)  # without its encoder it cannot be filled, or left
 
@@ -50,16 +72,16 @@ def _restored(cache: EmbeddingCache, embark: EmbArkSettings, live: Mapping[Child
 
     active = ActiveSpace.model_validate(record(embark.active.id) | {"since": now})
     state = Rollout(active, Spaces(active=active))
-    previous = embark.previous.id if embark.previous and embark.previous.id in encoders else ""
-    left = sorted(set(sources) & set(encoders) - {active.id, previous} - dropping)
-    if previous:
-        kept = record(previous) | {"kept_until": now + cache.spec.rollout.keep_previous}
+    if embark.previous and embark.previous.id in encoders:
+        kept = record(embark.previous.id) | {"kept_until": now + cache.spec.rollout.keep_previous}
         state = state.with_spaces(previous=PreviousSpace.model_validate(kept))
         return state.entering(RolloutPhase.HOLDING, now, _LOST)
-    if left:
-        state = state.with_spaces(candidate=CandidateSpace.model_validate(record(left[0])))
-        return state.entering(RolloutPhase.PREPARING, now, _LOST, started_at=now)
-    for space_id in sorted(dropping & set(encoders)):
+    for space_id in sorted((encoders.keys() & sources.keys()) - {active.id} - dropping.keys()):
+        if sources[space_id] == active.id:
+            state = state.with_spaces(candidate=CandidateSpace.model_validate(record(space_id)))
+            return state.entering(RolloutPhase.PREPARING, now, _LOST, started_at=now)
+        dropping[space_id] = space_of(encoders[space_id])
+    for space_id in sorted(dropping):
         state = state.with_spaces(dropped=DroppedSpace.model_validate(record(space_id)))
         return state.entering(RolloutPhase.ROLLING_BACK, now, _LOST)
     return state
@@ -73,15 +95,31 @@ def encoder_of(settings: RetinaSettings) -> Encoder:
         modality=space.modality,
         preprocessing=space.preprocessing,
         role=space.role,
-        output=Output(
-            tensor=space.output_tensor,
-            dimension=space.dimension,
-            dtype=space.dtype,
-            normalization=space.normalization,
-        ),
+        output=_output_of(space),
         provider=settings.provider,
         batch=settings.batch,
         fetch=settings.fetch,
+    )
+
+
+def _rewritten(encoder: Encoder, space: Space) -> Encoder:
+    # What a space is dropped by needs nothing of its encoder but the space: not even where its model was.
+    changed = {
+        "model": encoder.model.model_copy(update={"digest": space.model_digest}),
+        "modality": space.modality,
+        "preprocessing": space.preprocessing,
+        "role": space.role,
+        "output": _output_of(space),
+    }
+    return encoder.model_copy(update=changed)
+
+
+def _output_of(space: Space) -> Output:
+    return Output(
+        tensor=space.output_tensor,
+        dimension=space.dimension,
+        dtype=space.dtype,
+        normalization=space.normalization,
     )
 
 

@@ -1,0 +1,152 @@
+from datetime import datetime, timedelta
+from typing import Any
+
+import pytest
+from rollout_parts import BEGIN, GENERATION, PASSED, filling, halted, space, steady, wanting
+
+from embark.names import RESUMED
+from embark.verdicts import Verdict
+from embark_operator.rollouts.advance import advance
+from embark_operator.rollouts.seen import JobSeen, RolloutSeen
+from embark_operator.rollouts.state import Rollout, RolloutPhase
+
+LATER = BEGIN + timedelta(minutes=10)
+FIT = RolloutSeen(verdict=PASSED, behind=0, verification=JobSeen(complete=True))
+
+
+def step(rollout: Rollout, seen: RolloutSeen | None = None, *, wants: str = "b", **spec: Any) -> Rollout:
+    return advance(rollout, wanting(wants, **spec), seen or RolloutSeen(), LATER)
+
+
+def test_look_ups_switch_to_a_candidate_that_has_passed_and_caught_up() -> None:
+    after = step(filling(RolloutPhase.VERIFYING), FIT)
+    assert (after.phase, after.active.id, after.active.since) == (RolloutPhase.SWITCHING, space("b"), LATER)
+    assert after.spaces.active == after.active
+    assert after.spaces.previous
+    assert (after.spaces.previous.id, after.spaces.previous.kept_until) == (space("a"), None)
+    assert after.spaces.candidate is None
+
+
+def test_nothing_is_decided_while_there_is_no_verdict() -> None:
+    waiting = filling(RolloutPhase.VERIFYING)
+    assert step(waiting, RolloutSeen(behind=0)) == waiting
+
+
+@pytest.mark.parametrize(
+    ("verdict", "field"),
+    [
+        (Verdict(keys=100, held=98, failed=0, sampled=98), "spec.rollout.minCoverage is 0.99"),
+        (Verdict(keys=100, held=100, failed=2, sampled=98), "spec.rollout.maxFailureRatio is 0.01"),
+        (Verdict(keys=100, held=100, failed=0, sampled=100, faults=("k: not finite",)), "k: not finite"),
+    ],
+    ids=["coverage", "failures", "faults"],
+)
+def test_a_gate_that_is_not_passed_halts_and_says_which(verdict: Verdict, field: str) -> None:
+    after = step(filling(RolloutPhase.VERIFYING), RolloutSeen(verdict=verdict, behind=0))
+    assert (after.phase, after.status.halted_in) == (RolloutPhase.HALTED, RolloutPhase.VERIFYING)
+    assert field in after.status.message
+    assert after.active == steady().active
+
+
+def test_the_gates_are_those_of_the_spec_as_it_is_now() -> None:
+    seen = RolloutSeen(verdict=Verdict(keys=100, held=90, failed=10, sampled=80), behind=0)
+    assert step(filling(RolloutPhase.VERIFYING), seen).phase is RolloutPhase.HALTED
+    eased = step(filling(RolloutPhase.VERIFYING), seen, minCoverage="0.9", maxFailureRatio="0.1")
+    assert eased.phase is RolloutPhase.SWITCHING
+
+
+def test_the_candidate_s_coverage_is_the_one_that_was_found() -> None:
+    seen = RolloutSeen(verdict=Verdict(keys=3, held=2, failed=0, sampled=2), behind=0)
+    candidate = step(filling(RolloutPhase.VERIFYING), seen).spaces.candidate
+    assert candidate
+    assert candidate.coverage == "0.6666"
+
+
+@pytest.mark.parametrize(("behind", "words"), [(None, "an answer"), (3, "3 fills")])
+def test_look_ups_wait_for_a_candidate_that_has_not_caught_up(behind: int | None, words: str) -> None:
+    after = step(filling(RolloutPhase.VERIFYING), RolloutSeen(verdict=PASSED, behind=behind))
+    assert (after.phase, after.active.id) == (RolloutPhase.VERIFYING, space("a"))
+    assert words in after.status.message
+
+
+def test_a_paused_rollout_does_not_switch() -> None:
+    after = step(filling(RolloutPhase.VERIFYING), FIT, paused=True)
+    assert (after.phase, after.active.id) == (RolloutPhase.VERIFYING, space("a"))
+    assert "spec.rollout.paused" in after.status.message
+
+
+def test_a_verdict_that_is_lost_with_its_pod_is_found_anew() -> None:
+    after = step(filling(RolloutPhase.VERIFYING), RolloutSeen(verification=JobSeen(complete=True), behind=0))
+    assert after.phase is RolloutPhase.REEMBEDDING
+    assert "lost" in after.status.message
+    again = step(after, RolloutSeen(scan=JobSeen(complete=True)))
+    assert (again.phase, again.status.attempt) == (RolloutPhase.VERIFYING, 0)
+
+
+def test_a_check_that_has_failed_halts() -> None:
+    after = step(filling(RolloutPhase.VERIFYING), RolloutSeen(verification=JobSeen(failed=True, why="no such table")))
+    assert (after.phase, after.status.halted_in) == (RolloutPhase.HALTED, RolloutPhase.VERIFYING)
+    assert "no such table" in after.status.message
+
+
+@pytest.mark.parametrize("within", [RolloutPhase.PREPARING, RolloutPhase.REEMBEDDING, RolloutPhase.VERIFYING])
+def test_a_halted_rollout_stays_as_it_is(within: RolloutPhase) -> None:
+    assert step(halted(within)) == halted(within)
+
+
+@pytest.mark.parametrize("within", [RolloutPhase.REEMBEDDING, RolloutPhase.VERIFYING])
+def test_a_change_of_the_spec_tries_a_halted_rollout_anew(within: RolloutPhase) -> None:
+    rollout = halted(within, done=5, failed=6).noting(halted_generation=GENERATION - 1)
+    after = step(rollout).status
+    assert (after.phase, after.attempt, after.done, after.failed) == (RolloutPhase.PREPARING, 1, 0, 0)
+
+
+@pytest.mark.parametrize(
+    ("asked", "phase"),
+    [
+        (BEGIN.isoformat(), RolloutPhase.PREPARING),
+        ("2026-01-01T00:00:01Z", RolloutPhase.PREPARING),
+        ("2026-01-01T02:00:00+01:00", RolloutPhase.PREPARING),
+        ("2026-01-01T00:30:00+01:00", RolloutPhase.HALTED),
+        ("2025-12-31T23:59:59Z", RolloutPhase.HALTED),
+        ("2027-01-01T00:00:00", RolloutPhase.HALTED),
+        ("soon", RolloutPhase.HALTED),
+        ("", RolloutPhase.HALTED),
+    ],
+)
+def test_what_was_asked_for_after_the_halt_resumes_it(asked: str, phase: RolloutPhase) -> None:
+    assert step(halted(RolloutPhase.VERIFYING), annotations={RESUMED: asked}).phase is phase
+
+
+def test_one_request_resumes_one_halt_alone() -> None:
+    annotations = {RESUMED: (BEGIN + timedelta(seconds=1)).isoformat()}
+    after = step(halted(RolloutPhase.REEMBEDDING), annotations=annotations)
+    stopped = step(after, RolloutSeen(candidate_failed=True), annotations=annotations)
+    assert stopped.phase is RolloutPhase.HALTED
+    assert step(stopped, annotations=annotations) == stopped
+
+
+def test_a_candidate_that_starts_after_all_goes_on_by_itself() -> None:
+    after = step(halted(RolloutPhase.PREPARING), RolloutSeen(candidate_ready=True))
+    assert (after.phase, after.status.attempt) == (RolloutPhase.PREPARING, 0)
+
+
+@pytest.mark.parametrize("within", [RolloutPhase.REEMBEDDING, RolloutPhase.VERIFYING])
+def test_a_candidate_that_is_not_fit_does_not_go_on_because_it_runs(within: RolloutPhase) -> None:
+    assert step(halted(within), RolloutSeen(candidate_ready=True)).phase is RolloutPhase.HALTED
+
+
+def test_every_attempt_is_counted() -> None:
+    rollout, now = filling(RolloutPhase.VERIFYING), BEGIN
+    unfit = RolloutSeen(verdict=Verdict(keys=1, held=0, failed=0, sampled=0), behind=0)
+    attempts = []
+    for _ in range(3):
+        now += timedelta(minutes=1)
+        rollout = advance(rollout.entering(RolloutPhase.VERIFYING, now), wanting("b"), unfit, now)
+        rollout = advance(rollout, asked_to_resume(now), RolloutSeen(), now)
+        attempts.append(rollout.status.attempt)
+    assert attempts == [1, 2, 3]
+
+
+def asked_to_resume(now: datetime) -> Any:
+    return wanting("b", annotations={RESUMED: now.isoformat()})

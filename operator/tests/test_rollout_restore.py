@@ -1,0 +1,163 @@
+from datetime import timedelta
+
+import pytest
+from child_manifests import OPTIONS, UID
+from rollout_parts import BEGIN, encoder, filling, halted, leaving, space, steady, switched, wanting
+
+from embark.settings import filling_settings_for
+from embark.spec.status import EmbeddingCacheStatus, RolloutStatus, Spaces
+from embark_operator.kinds import CONFIG_MAP, Child, child_of
+from embark_operator.manifests.build import build
+from embark_operator.manifests.config_maps import SETTINGS_KEY
+from embark_operator.names import COMPONENT, Manifest
+from embark_operator.rollouts.restore import encoder_of, restore
+from embark_operator.rollouts.state import Rollout, RolloutPhase
+
+LATER = BEGIN + timedelta(minutes=10)
+LOST = EmbeddingCacheStatus()
+STATES = [
+    steady(),
+    filling(RolloutPhase.AWAITING_APPROVAL),
+    filling(RolloutPhase.PREPARING),
+    filling(RolloutPhase.REEMBEDDING, done=5),
+    filling(RolloutPhase.VERIFYING),
+    halted(RolloutPhase.VERIFYING),
+    switched(RolloutPhase.SWITCHING),
+    switched(RolloutPhase.HOLDING, LATER),
+    leaving("b", RolloutPhase.ROLLING_BACK),
+    leaving("a", RolloutPhase.HOLDING, "b", released=True),
+    steady().entering(RolloutPhase.ROLLING_BACK, BEGIN),
+    steady("b").entering(RolloutPhase.HOLDING, BEGIN),
+]
+
+
+def children_of(rollout: Rollout, wants: str = "b") -> dict[Child, Manifest]:
+    return {child_of(manifest): manifest for manifest in build(wanting(wants), UID, OPTIONS, rollout)}
+
+
+def restored(rollout: Rollout, wants: str = "b") -> Rollout:
+    """Return what is restored of a rollout from its children alone."""
+    return restore(wanting(wants), LOST, children_of(rollout, wants), LATER)
+
+
+def without(live: dict[Child, Manifest], component: str) -> dict[Child, Manifest]:
+    return {child: body for child, body in live.items() if body["metadata"]["labels"][COMPONENT] != component}
+
+
+@pytest.mark.parametrize("rollout", STATES, ids=lambda rollout: rollout.phase)
+def test_a_status_that_is_there_is_the_state(rollout: Rollout) -> None:
+    status = EmbeddingCacheStatus(spaces=rollout.spaces, rollout=rollout.status)
+    read = EmbeddingCacheStatus.model_validate_json(status.model_dump_json(by_alias=True, exclude_none=True))
+    assert restore(wanting("c"), read, {}, LATER) == rollout
+
+
+@pytest.mark.parametrize("rollout", STATES, ids=lambda rollout: rollout.phase)
+@pytest.mark.parametrize("wants", ["a", "b", "c"])
+def test_a_lost_status_never_moves_look_ups(rollout: Rollout, wants: str) -> None:
+    after = restored(rollout, wants)
+    assert after.active.id == rollout.active.id
+    assert after.active.encoder == rollout.active.encoder
+    assert after.spaces.active == after.active
+
+
+def test_a_cache_without_children_is_the_space_of_its_spec() -> None:
+    assert restore(wanting("c"), LOST, {}, LATER).active.id == space("c")
+
+
+@pytest.mark.parametrize(
+    "phase",
+    [RolloutPhase.PREPARING, RolloutPhase.REEMBEDDING, RolloutPhase.VERIFYING, RolloutPhase.HALTED],
+)
+def test_a_candidate_is_known_by_its_kfc_and_prepared_once_more(phase: RolloutPhase) -> None:
+    after, before = restored(filling(phase), "c"), filling(phase).spaces.candidate
+    assert (after.phase, after.status.started_at) == (RolloutPhase.PREPARING, LATER)
+    assert before
+    assert after.spaces.candidate == before
+    assert "lost" in after.status.message
+
+
+@pytest.mark.parametrize("phase", [RolloutPhase.SWITCHING, RolloutPhase.HOLDING])
+def test_a_previous_space_is_known_by_embark_s_settings_and_kept_once_more(phase: RolloutPhase) -> None:
+    after = restored(switched(phase, BEGIN))
+    assert after.phase is RolloutPhase.HOLDING
+    assert after.spaces.previous
+    assert (after.spaces.previous.id, after.spaces.previous.encoder) == (space("a"), encoder("a"))
+    assert after.spaces.previous.kept_until == LATER + wanting("b").spec.rollout.keep_previous
+    assert after.spaces.candidate is None
+
+
+@pytest.mark.parametrize(("wants", "left", "active"), [("a", "b", "a"), ("c", "b", "a"), ("b", "a", "b")])
+def test_a_drop_that_was_begun_is_known_by_its_settings(wants: str, left: str, active: str) -> None:
+    before = leaving(left, RolloutPhase.ROLLING_BACK, active, released=True)
+    after = restored(before, wants)
+    assert after.phase is RolloutPhase.ROLLING_BACK
+    assert (before.spaces.dropped, after.spaces.candidate) != (None, None)
+    assert after.spaces.dropped
+    assert (after.spaces.dropped.id, after.spaces.dropped.released) == (space(left), False)
+    assert after.spaces.dropped.encoder.model.digest == encoder(left).model.digest
+
+
+def test_a_space_that_waits_to_be_released_is_not_forgotten() -> None:
+    after = restored(leaving("b", RolloutPhase.ROLLING_BACK), "a")
+    assert after.spaces.dropped
+    assert after.spaces.dropped.id == space("b")
+
+
+def test_a_space_that_is_filled_from_elsewhere_is_dropped_and_no_candidate() -> None:
+    """As after a pass that ended between the writing of EmbArk's settings and the pruning of a space that was left."""
+    live = children_of(filling(RolloutPhase.PREPARING), "a")
+    live |= {
+        child: body
+        for child, body in children_of(steady("b"), "b").items()
+        if child.kind == CONFIG_MAP and body["metadata"]["labels"][COMPONENT] in ("kfc", "retina")
+    }
+    after = restore(wanting("b"), LOST, live, LATER)
+    assert (after.phase, after.spaces.candidate) == (RolloutPhase.ROLLING_BACK, None)
+    assert after.spaces.dropped
+    assert after.spaces.dropped.id == space("b")
+
+
+def test_settings_that_somebody_else_wrote_are_passed_over() -> None:
+    live = children_of(filling(RolloutPhase.PREPARING))
+    for body in live.values():
+        if body["metadata"]["labels"][COMPONENT] == "kfc" and "data" in body:
+            body["data"] = {SETTINGS_KEY: "{}"}
+    after = restore(wanting("b"), LOST, live, LATER)
+    assert (after.phase, after.active.id) == (RolloutPhase.STEADY, space("a"))
+
+
+def test_an_active_space_whose_encoder_is_lost_too_gives_way_to_that_of_the_spec() -> None:
+    live = without(children_of(steady(), "b"), "retina")
+    assert restore(wanting("b"), LOST, live, LATER).active.id == space("b")
+    assert restore(wanting("a"), LOST, live, LATER).active.id == space("a")
+
+
+@pytest.mark.parametrize(
+    "broken",
+    [
+        filling(RolloutPhase.STEADY),
+        filling(RolloutPhase.SWITCHING),
+        steady().entering(RolloutPhase.VERIFYING, BEGIN),
+        steady().entering(RolloutPhase.SWITCHING, BEGIN),
+        switched(RolloutPhase.PREPARING),
+        leaving("b", RolloutPhase.STEADY),
+        steady().noting(phase="Elsewhere"),
+    ],
+    ids=["candidate", "switching", "verifying", "previous", "preparing", "dropped", "unknown"],
+)
+def test_a_phase_that_does_not_go_with_the_spaces_is_a_lost_status(broken: Rollout) -> None:
+    status = EmbeddingCacheStatus(spaces=broken.spaces, rollout=broken.status)
+    live = children_of(filling(RolloutPhase.REEMBEDDING))
+    after = restore(wanting("b"), status, live, LATER)
+    assert after == restored(filling(RolloutPhase.REEMBEDDING))
+    assert after.phase is RolloutPhase.PREPARING
+
+
+def test_spaces_without_a_rollout_are_those_of_a_cache_at_rest() -> None:
+    status = EmbeddingCacheStatus(spaces=Spaces(active=steady().active), rollout=RolloutStatus())
+    assert restore(wanting("b"), status, {}, LATER) == steady()
+
+
+def test_an_encoder_is_read_back_from_its_retina_as_it_was() -> None:
+    cache = wanting("b")
+    assert encoder_of(filling_settings_for(cache).retina) == cache.spec.encoder
