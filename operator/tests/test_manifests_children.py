@@ -62,6 +62,9 @@ def test_the_names_of_the_longest_cache_are_dns_labels() -> None:
 def test_manifests_hold_what_json_holds_and_nothing_empty() -> None:
     assert json.loads(json.dumps(ALL)) == ALL
     for path, leaf in (found for manifest in ALL for found in leaves(manifest)):
+        # An empty selector selects everything; nothing else that is empty says anything.
+        if leaf == {} and str(path[-1]).endswith("Selector"):
+            continue
         # A str of its own class, as an enum's, is written as something else by some encoders.
         assert type(leaf) in {str, int, bool}, path
 

@@ -7,10 +7,11 @@ from typing import Any
 
 import pytest
 from cache_namespaces import CacheNamespace
+from eventually import eventually
 from kubernetes import config
 
 from embark.errors import UnavailableError
-from embark_operator.cluster import ConflictError, MissingError, RefusedError
+from embark_operator.cluster import NAMESPACE_TERMINATING, ConflictError, MissingError, RefusedError
 from embark_operator.kinds import CACHE, CONFIG_MAP
 from embark_operator.kubernetes_cluster import KubernetesCluster
 
@@ -75,6 +76,58 @@ def test_a_status_is_written_unless_the_cache_has_changed_or_gone(
     namespace.kubectl("delete", "embc", "photos")
     with pytest.raises(MissingError):
         cluster.write_status(cache, {"phase": "Ready"})
+
+
+def test_finalizers_are_written_and_nothing_else_unless_the_cache_has_changed(
+    namespace: CacheNamespace, cluster: KubernetesCluster
+) -> None:
+    namespace.apply("photos")
+    cache = cluster.read(CACHE, namespace.name, "photos")
+    assert cache is not None
+    guarded = cluster.write_finalizers(cache, ["embark.dev/keyspace"])
+    assert guarded["metadata"]["finalizers"] == ["embark.dev/keyspace"]
+    assert guarded["spec"] == cache["spec"]
+    with pytest.raises(ConflictError):
+        cluster.write_finalizers(cache, [])
+    assert "finalizers" not in cluster.write_finalizers(guarded, [])["metadata"]
+
+
+def test_what_is_deleted_in_the_foreground_is_there_until_what_it_owns_is_gone(
+    namespace: CacheNamespace, cluster: KubernetesCluster
+) -> None:
+    owner = cluster.apply(_config_map(namespace))
+    blocks = {"apiVersion": "v1", "kind": "ConfigMap", "name": "kept", "uid": owner["metadata"]["uid"]}
+    held = _config_map(namespace)
+    held["metadata"] |= {"name": "owned", "ownerReferences": [blocks | {"blockOwnerDeletion": True}]}
+    held["metadata"]["finalizers"] = ["example.dev/held"]
+    cluster.apply(held)
+    cluster.delete(CONFIG_MAP, namespace.name, "kept", owner["metadata"]["uid"], foreground=True)
+    eventually(lambda: _is_ending(cluster, namespace, "owned"), 60, "the owned one is asked to go")
+    assert _is_ending(cluster, namespace, "kept")
+    namespace.kubectl("patch", "configmap", "owned", "--type=merge", '--patch={"metadata": {"finalizers": null}}')
+    eventually(lambda: cluster.read(CONFIG_MAP, namespace.name, "kept") is None, 60, "both are gone")
+
+
+def test_a_namespace_that_is_deleted_is_the_reason_of_a_refusal(
+    namespace: CacheNamespace, cluster: KubernetesCluster
+) -> None:
+    going = CacheNamespace(namespace.server, f"{namespace.name}-going")
+    going.server.kubectl("create", "namespace", going.name)
+    held = _config_map(going)
+    held["metadata"]["finalizers"] = ["example.dev/held"]
+    cluster.apply(held)
+    going.server.kubectl("delete", "namespace", going.name, "--wait=false")
+    late = _config_map(going)
+    late["metadata"]["name"] = "late"
+    with pytest.raises(RefusedError) as refused:
+        cluster.apply(late)
+    assert refused.value.reason == NAMESPACE_TERMINATING
+    going.kubectl("patch", "configmap", "kept", "--type=merge", '--patch={"metadata": {"finalizers": null}}')
+
+
+def _is_ending(cluster: KubernetesCluster, namespace: CacheNamespace, name: str) -> bool:
+    found = cluster.read(CONFIG_MAP, namespace.name, name)
+    return found is not None and "deletionTimestamp" in found["metadata"]
 
 
 def test_a_refusal_names_the_object_and_the_reason(namespace: CacheNamespace, cluster: KubernetesCluster) -> None:

@@ -32,7 +32,7 @@ STATES = [
 
 
 def children_of(rollout: Rollout, wants: str = "b") -> dict[Child, Manifest]:
-    return {child_of(manifest): manifest for manifest in build(wanting(wants), UID, OPTIONS, rollout)}
+    return {child_of(manifest): manifest for manifest in build(wanting(wants), UID, OPTIONS, rollout).manifests}
 
 
 def restored(rollout: Rollout, wants: str = "b") -> Rollout:

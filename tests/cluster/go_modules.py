@@ -57,5 +57,11 @@ METRICS_SERVER: Final = GoModule(
     {"metrics-server": "sigs.k8s.io/metrics-server/cmd/metrics-server"},
 )
 HELM: Final = GoModule("helm", "helm.sh/helm/v4", "v4.3.1", {"helm": "helm.sh/helm/v4/cmd/helm"})
+CYCLONUS: Final = GoModule(
+    "cyclonus",
+    "github.com/mattfenwick/cyclonus",
+    "v0.5.6",
+    {"cyclonus": "github.com/mattfenwick/cyclonus/cmd/cyclonus"},
+)
 
-MODULES: Final = (ETCD, KUBERNETES, METRICS_SERVER, COREDNS, HELM)
+MODULES: Final = (ETCD, KUBERNETES, METRICS_SERVER, COREDNS, HELM, CYCLONUS)

@@ -44,7 +44,12 @@ def fill(client: EmbArkClient, count: int) -> dict[str, int]:
 def watch(client: EmbArkClient, count: int) -> dict[str, object]:
     """Return what was answered until stdin ended."""
     stop = threading.Event()
-    threading.Thread(target=lambda: (sys.stdin.read(), stop.set()), daemon=True).start()
+
+    def wait_for_end() -> None:
+        sys.stdin.read()
+        stop.set()
+
+    threading.Thread(target=wait_for_end, daemon=True).start()
     forms: dict[str, set[int]] = {}
     failed: Counter[str] = Counter()
     answered = hits = 0

@@ -14,7 +14,7 @@ SEEN = 120.0
 
 # What a look at its code and its log of requests says that it does.
 USED = {
-    ("embark.dev", "embeddingcaches"): {"get", "list", "watch"},
+    ("embark.dev", "embeddingcaches"): {"get", "list", "watch", "patch"},
     ("embark.dev", "embeddingcaches/status"): {"update"},
     ("embark.dev", "embeddingcaches/finalizers"): {"update"},
     ("", "pods"): {"list"},

@@ -9,6 +9,7 @@ from e2e_objects import photos_cache
 from e2e_rollouts import (
     OTHER_OUTPUT,
     ask,
+    await_nothing_of,
     await_phase,
     children_of_space,
     patch,
@@ -22,7 +23,6 @@ from eventually import eventually
 pytestmark = pytest.mark.e2e
 KEYS = 2000
 FEW = 60
-SEEN = 180.0
 
 
 def made(cluster: Kubernetes, namespace: str, name: str, keys: int) -> Cache:
@@ -76,7 +76,7 @@ def test_a_rollout_goes_back_at_once_while_the_previous_space_is_kept(cluster: K
     await_phase(cache, "Steady")
     assert spaces_of(cache)["active"]["id"] == first
     assert ask(cache, "fill", str(FEW)) == {"HIT": FEW}
-    eventually(lambda: not children_of_space(cache, second), SEEN, "nothing is left of the space that was left")
+    await_nothing_of(cache, second)
     assert remains(cache) == {
         "tables": [f"embeddings_{first}", "rollout_progress"],
         "groups": [f"{namespace}.turning.{first}"],

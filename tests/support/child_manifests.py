@@ -41,7 +41,7 @@ CHANGES: tuple[dict[str, dict[str, Any]], ...] = (
 
 
 def children_of(cache: EmbeddingCache, options: Options = OPTIONS) -> list[Manifest]:
-    return build(cache, UID, options)
+    return build(cache, UID, options).manifests
 
 
 def children(**changes: dict[str, Any]) -> list[Manifest]:

@@ -11,6 +11,7 @@ from e2e_caches import Cache, Load
 from e2e_cluster import run
 from eventually import eventually
 
+_GONE = 120.0
 _SCRIPTS = Path(__file__).parents[1] / "e2e"
 OTHER_OUTPUT = {"tensor": "logits", "dimension": 1000, "dtype": "float32", "normalization": "none"}
 """The other output of the sample model: the same file, another dimension, another space."""
@@ -82,3 +83,17 @@ def children_of_space(cache: Cache, space: str) -> list[str]:
     kinds = "deployments,services,configmaps,serviceaccounts,jobs,pods,horizontalpodautoscalers"
     items = cache.cluster.get(cache.namespace, kinds, f"-l=embark.dev/space={space}")["items"]
     return [f"{item['kind']} {item['metadata']['name']}" for item in items]
+
+
+def await_nothing_of(cache: Cache, space: str) -> None:
+    """Return once no object carries the label of a space."""
+    left: list[str] = []
+
+    def gone() -> bool:
+        left[:] = children_of_space(cache, space)
+        return not left
+
+    try:
+        eventually(gone, _GONE)
+    except AssertionError:
+        raise AssertionError(f"of space {space} there is left: {left}") from None

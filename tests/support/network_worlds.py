@@ -104,6 +104,46 @@ def flows() -> set[Flow]:
     return found
 
 
+def outside() -> list[Pod]:
+    """Return what is not in the cluster: public and private addresses, and two of a link."""
+    addresses = {
+        "public": "93.184.216.34",
+        "public6": "2606:4700::1111",
+        "public-by-nat64": "64:ff9b::5db8:d822",
+        "private": "172.16.4.4",
+        "private6": "fc00::1",
+        "private-by-nat64": "64:ff9b::a00:1",
+        "allowed": "10.9.1.1",
+        "metadata": "169.254.169.254",
+        "node-dns": "169.254.20.10",
+    }
+    return [Pod(name, "", address) for name, address in addresses.items()]
+
+
+def outside_flows() -> set[Flow]:
+    """Return the flows from pods of caches to what is outside; there are none the other way."""
+    found = set()
+    fetched = [port for port in PORTS if port.startswith("TCP/")]
+    for owner in ("shop/photos", "shop/titles", "elsewhere/photos"):
+        filling = [f"{owner}-{part}-{space}" for space in SPACES for part in ("kfc", "reembed")]
+        jobs = [
+            f"{owner}-schema-{CANDIDATE}",
+            f"{owner}-verify-{CANDIDATE}",
+            f"{owner}-drop-{DROPPED}",
+            f"{owner}-drop-keyspace",
+        ]
+        retinas = [f"{owner}-retina-{space}" for space in SPACES]
+        for source in (f"{owner}-embark", *filling, *jobs):
+            found |= {
+                Flow(source, f"/{name}", port) for name in ("private", "private6", "allowed") for port in (CQL, KAFKA)
+            }
+        for source in (f"{owner}-embark", *filling, *jobs, *retinas):
+            found |= {Flow(source, "/node-dns", port) for port in DNS}
+        reached = ["public", "public6", "public-by-nat64", *(["allowed"] if owner != "shop/titles" else [])]
+        found |= {Flow(source, f"/{name}", port) for source in retinas for name in reached for port in fetched}
+    return found
+
+
 def _flows_of(owner: str, clients: list[str], readers: list[str], free: list[str]) -> Iterator[Flow]:
     """Yield the flows of one cache, but for what its Retina fetches.
 
@@ -111,7 +151,12 @@ def _flows_of(owner: str, clients: list[str], readers: list[str], free: list[str
     """
     filling = [f"{owner}-{part}-{space}" for space in SPACES for part in ("kfc", "reembed")]
     retinas = [f"{owner}-retina-{space}" for space in SPACES]
-    jobs = [f"{owner}-schema-{CANDIDATE}", f"{owner}-verify-{CANDIDATE}", f"{owner}-drop-{DROPPED}"]
+    jobs = [
+        f"{owner}-schema-{CANDIDATE}",
+        f"{owner}-verify-{CANDIDATE}",
+        f"{owner}-drop-{DROPPED}",
+        f"{owner}-drop-keyspace",
+    ]
     for client in clients:
         yield Flow(client, f"{owner}-embark", GRPC)
     for reader in readers:
@@ -128,7 +173,7 @@ def _flows_of(owner: str, clients: list[str], readers: list[str], free: list[str
 
 
 def _cache_pods(namespace: str, cache: str, subnet: int) -> list[Pod]:
-    parts = [("embark", ""), ("schema", CANDIDATE), ("verify", CANDIDATE), ("drop", DROPPED)]
+    parts = [("embark", ""), ("schema", CANDIDATE), ("verify", CANDIDATE), ("drop", DROPPED), ("drop-keyspace", "")]
     parts += [(part, space) for part in ("kfc", "retina", "reembed") for space in SPACES]
     made = []
     for number, (component, space) in enumerate(parts, 1):

@@ -198,7 +198,7 @@ class RolloutWorld:
         spec = self.cache.spec
         asked = spec.encoder, spec.rollout, records, rollout.phase, rollout.status.attempt, released
         if asked not in _BUILT:
-            _BUILT[asked] = build(self.cache, UID, OPTIONS, rollout)
+            _BUILT[asked] = build(self.cache, UID, OPTIONS, rollout).manifests
         if asked != self._applied:
             self.cluster.apply(_BUILT[asked], upto)
             self._applied = asked if upto is None else None

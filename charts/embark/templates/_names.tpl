@@ -32,9 +32,10 @@ helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version }}
 
 {{/* What the operator does with caches and their children, in each namespace that it looks after. */}}
 {{- define "embark.rules" -}}
+# The patch is of their finalizers alone: of a cache with deletionPolicy: Delete.
 - apiGroups: [embark.dev]
   resources: [embeddingcaches]
-  verbs: [get, list, watch]
+  verbs: [get, list, watch, patch]
 - apiGroups: [embark.dev]
   resources: [embeddingcaches/status]
   verbs: [update]
@@ -57,6 +58,25 @@ helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version }}
 - apiGroups: [autoscaling]
   resources: [horizontalpodautoscalers]
   verbs: [get, list, watch, create, patch, delete]
+- apiGroups: [networking.k8s.io]
+  resources: [networkpolicies]
+  verbs: [get, list, watch, create, patch, delete]
+# Of meshes and scalers, where they are installed.
+- apiGroups: [policy.linkerd.io]
+  resources: [servers, authorizationpolicies, meshtlsauthentications, networkauthentications]
+  verbs: [get, list, create, patch, delete]
+- apiGroups: [gateway.networking.k8s.io]
+  resources: [grpcroutes, httproutes]
+  verbs: [get, list, create, patch, delete]
+- apiGroups: [security.istio.io]
+  resources: [peerauthentications, authorizationpolicies]
+  verbs: [get, list, create, patch, delete]
+- apiGroups: [networking.istio.io]
+  resources: [destinationrules]
+  verbs: [get, list, create, patch, delete]
+- apiGroups: [keda.sh]
+  resources: [scaledobjects, triggerauthentications]
+  verbs: [get, list, create, patch, delete]
 - apiGroups: [""]
   resources: [pods]
   verbs: [list]

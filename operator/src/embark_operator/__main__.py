@@ -28,9 +28,10 @@ from embark_operator.kubernetes_cluster import KubernetesCluster, connect
 from embark_operator.leadership import Leadership
 from embark_operator.leases import Lease
 from embark_operator.metrics import Metrics
+from embark_operator.outcomes import Key
 from embark_operator.passes import Passes
 from embark_operator.queues import WorkQueue
-from embark_operator.reconcile import Key, Reconciler
+from embark_operator.reconcile import Reconciler
 from embark_operator.services import PodServices
 
 WORKERS = 4
@@ -67,7 +68,7 @@ def run(asked: Asked) -> None:
 
 async def reconcile_all(asked: Asked, passes: Passes, metrics: Metrics, leadership: Leadership) -> None:
     """Watch and reconcile until a signal comes or the lease is lost."""
-    queue: WorkQueue[Key] = WorkQueue(passes.make, first_backoff=1.0, most_backoff=60.0)
+    queue = WorkQueue[Key](passes.make, first_backoff=1.0, most_backoff=60.0)
     caches = Caches(queue)
     metrics.watch(lambda: len(queue), lambda: len(caches))
     stop = asyncio.Event()

@@ -1,11 +1,15 @@
 """What reconcile asks of a Kubernetes cluster; the adapter is kubernetes_cluster, one contract suite tests it."""
 
-from collections.abc import Sequence
-from typing import Protocol
+from collections.abc import Iterable, Sequence
+from typing import Final, Protocol
 
 from embark.errors import EmbArkError
+from embark_operator.apis import Apis
 from embark_operator.kinds import Kind
 from embark_operator.names import FIELD_MANAGER, Manifest
+
+NAMESPACE_TERMINATING: Final = "NamespaceTerminating"
+"""The reason of a RefusedError where a namespace is being deleted: nothing can be made in it any more."""
 
 
 class RefusedError(EmbArkError):
@@ -39,6 +43,14 @@ class ClusterReader(Protocol):
         ...
 
 
+class ClusterApis(Protocol):
+    """Knows which kinds a cluster has beside Kubernetes' own."""
+
+    def served(self, api_versions: Iterable[str]) -> Apis:
+        """Return what of these API versions is served, as far as was known at most a minute ago; raises as above."""
+        ...
+
+
 class ClusterWriter(Protocol):
     """Writes objects; raises as ClusterReader does."""
 
@@ -46,12 +58,19 @@ class ClusterWriter(Protocol):
         """Apply a manifest on the server as `manager`, taking over the fields it has; return the object."""
         ...
 
-    def delete(self, kind: Kind, namespace: str, name: str, uid: str) -> None:
-        """Delete that very object, and what it owns in the background; one that is gone is none of its concern."""
+    def delete(self, kind: Kind, namespace: str, name: str, uid: str, *, foreground: bool = False) -> None:
+        """Delete that very object, and what it owns in the background; one that is gone is none of its concern.
+
+        `foreground`: it is there until all that it owns is gone, and makes nothing new meanwhile.
+        """
         ...
 
     def write_status(self, cache: Manifest, status: Manifest) -> None:
         """Make `status` the whole status of a cache; ConflictError: it has changed since it was read, or is gone."""
+        ...
+
+    def write_finalizers(self, cache: Manifest, finalizers: Sequence[str]) -> Manifest:
+        """Make these the finalizers of a cache and return it; ConflictError: it has changed since it was read."""
         ...
 
     def create(self, manifest: Manifest) -> Manifest:
@@ -59,5 +78,5 @@ class ClusterWriter(Protocol):
         ...
 
 
-class Cluster(ClusterReader, ClusterWriter, Protocol):
+class Cluster(ClusterReader, ClusterApis, ClusterWriter, Protocol):
     """A whole cluster."""

@@ -31,7 +31,8 @@ def parse_command(arguments: Sequence[str] | None = None) -> Asked:
         "--namespace", action="append", default=[], help="reconcile this namespace; may be given again; default: all"
     )
     parser.add_argument("--resync-seconds", type=_positive, default=60, help="default: %(default)s")
-    parser.add_argument("--lease-namespace", default="default", help="default: %(default)s")
+    parser.add_argument("--lease-namespace", default="default", help="the operator's own, default: %(default)s")
+    parser.add_argument("--account", default="", help="the operator's ServiceAccount, which a mesh lets in")
     parser.add_argument("--lease-name", default="embark-operator", help="default: %(default)s")
     parser.add_argument("--host", default="0.0.0.0", help="address of the probes, default: %(default)s")
     parser.add_argument(
@@ -46,7 +47,13 @@ def parse_command(arguments: Sequence[str] | None = None) -> Asked:
         pull_policy=asked.pull_policy,
         pull_secrets=tuple(asked.pull_secret),
     )
-    options = Options(images, tuple(asked.namespace), timedelta(seconds=asked.resync_seconds))
+    options = Options(
+        images,
+        tuple(asked.namespace),
+        timedelta(seconds=asked.resync_seconds),
+        namespace=asked.lease_namespace,
+        account=asked.account,
+    )
     return Asked(options, asked.lease_namespace, asked.lease_name, asked.host, asked.probes_port)
 
 

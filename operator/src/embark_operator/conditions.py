@@ -5,6 +5,8 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Final, NamedTuple
 
+from embark.spec import EmbeddingCache
+from embark.spec.serving import MeshProvider
 from embark.spec.status import Condition
 from embark_operator.observed import Observed, Part, Schema
 from embark_operator.rollouts.state import Rollout, RolloutPhase
@@ -19,10 +21,14 @@ class Phase(StrEnum):
     ROLLING = "Rolling"
     READY = "Ready"
     DEGRADED = "Degraded"
+    DELETING = "Deleting"
 
 
 ACCEPTED: Final = "Accepted"
 READY: Final = "Ready"
+KEYSPACE_DROPPED: Final = "KeyspaceDropped"
+DROP_FAILED: Final = "DropFailed"
+"""Reason of KEYSPACE_DROPPED."""
 _SETTLED: Final = (RolloutPhase.STEADY, RolloutPhase.HOLDING)
 _TRUE, _FALSE, _UNKNOWN = "True", "False", "Unknown"
 
@@ -54,13 +60,35 @@ def failed(message: str) -> Sequence[Finding]:
     return (accepted(), Finding(READY, _FALSE, "ApplyFailed", message))
 
 
-def find_conditions(observed: Observed, rollout: Rollout) -> Sequence[Finding]:
+def deleting(reason: str, message: str, *, dropped: bool = False) -> Sequence[Finding]:
+    """Return the findings about a cache that is deleted and whose keyspace goes with it."""
+    return (
+        Finding(KEYSPACE_DROPPED, _TRUE if dropped else _FALSE, reason, message),
+        Finding(READY, _FALSE, "Deleting", message),
+    )
+
+
+def meshed(cache: EmbeddingCache, missing_apis: Sequence[str]) -> Sequence[Finding]:
+    """Return the finding about the cache's mesh; none where it has no mesh."""
+    provider = cache.spec.mesh.provider
+    if provider is MeshProvider.NONE:
+        return ()
+    if not missing_apis:
+        return (Finding("MeshReady", _TRUE, "Configured"),)
+    message = (
+        f"this cluster does not serve {', '.join(missing_apis)}, which {provider} brings; what they are for is off"
+    )
+    return (Finding("MeshReady", _FALSE, "ApiMissing", message),)
+
+
+def find_conditions(observed: Observed, rollout: Rollout, mesh: Sequence[Finding] = ()) -> Sequence[Finding]:
     """Return every condition of a cache whose children are applied, Ready last; a rollout does not make it unready."""
     parts = (
         *_servers(observed.schema),
         _part("EmbArkReady", observed.embark),
         _part("KfcReady", observed.kfc),
         _part("RetinaReady", observed.retina),
+        *mesh,
     )
     missing = [finding for finding in parts if finding.status != _TRUE]
     if missing:

@@ -4,12 +4,12 @@ from datetime import UTC, datetime
 from typing import Final
 
 from embark.spec.status import EmbeddingCacheStatus
-from embark_operator.conditions import READY, Phase
+from embark_operator.conditions import DROP_FAILED, READY, Finding, Phase
 from embark_operator.kinds import EVENT
 from embark_operator.names import FIELD_MANAGER, Manifest
 from embark_operator.rollouts.state import RolloutPhase
 
-_TROUBLED: Final = frozenset({Phase.INVALID, Phase.DEGRADED, RolloutPhase.HALTED})
+_TROUBLED: Final = frozenset({Phase.INVALID, Phase.DEGRADED, RolloutPhase.HALTED, DROP_FAILED})
 # As long as the API takes.
 _MOST_CHARACTERS: Final = 1024
 
@@ -26,6 +26,11 @@ def rollout_event(cache: Manifest, status: EmbeddingCacheStatus, now: datetime) 
     rollout = status.rollout
     said = rollout.message or f"the rollout is {rollout.phase}"
     return _event(cache, rollout.phase, said, now, "rollout")
+
+
+def deletion_event(cache: Manifest, finding: Finding, now: datetime) -> Manifest:
+    """Return the Event that tells how far the end of a cache's keyspace is, and what it waits for."""
+    return _event(cache, finding.reason, finding.message, now, "deletion")
 
 
 def _event(cache: Manifest, reason: str, said: str, now: datetime, suffix: str = "") -> Manifest:

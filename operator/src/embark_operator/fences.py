@@ -1,7 +1,8 @@
 """A cluster that only the holder of the lease can write to, and that counts what is written; wraps the real one."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 
+from embark_operator.apis import Apis
 from embark_operator.cluster import Cluster
 from embark_operator.kinds import Kind
 from embark_operator.names import FIELD_MANAGER, Manifest
@@ -23,6 +24,10 @@ class FencedCluster:
         """Return the objects with those labels."""
         return self._cluster.find(kind, namespace, selector)
 
+    def served(self, api_versions: Iterable[str]) -> Apis:
+        """Return what is served."""
+        return self._cluster.served(api_versions)
+
     def apply(self, manifest: Manifest, manager: str = FIELD_MANAGER) -> Manifest:
         """Apply, if that is allowed now."""
         self._allow("apply", manifest["kind"])
@@ -33,15 +38,20 @@ class FencedCluster:
         self._allow("create", manifest["kind"])
         return self._cluster.create(manifest)
 
-    def delete(self, kind: Kind, namespace: str, name: str, uid: str) -> None:
+    def delete(self, kind: Kind, namespace: str, name: str, uid: str, *, foreground: bool = False) -> None:
         """Delete, if that is allowed now."""
         self._allow("delete", kind.name)
-        self._cluster.delete(kind, namespace, name, uid)
+        self._cluster.delete(kind, namespace, name, uid, foreground=foreground)
 
     def write_status(self, cache: Manifest, status: Manifest) -> None:
         """Write the status, if that is allowed now."""
         self._allow("status", cache["kind"])
         self._cluster.write_status(cache, status)
+
+    def write_finalizers(self, cache: Manifest, finalizers: Sequence[str]) -> Manifest:
+        """Write the finalizers, if that is allowed now."""
+        self._allow("finalizers", cache["kind"])
+        return self._cluster.write_finalizers(cache, finalizers)
 
     def _allow(self, verb: str, kind: str) -> None:
         self._check()

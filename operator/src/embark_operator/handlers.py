@@ -2,7 +2,7 @@
 
 kopf's handlers of creations and updates note in annotations what they have handled, and its timers and daemons need
 finalizers. Its handlers of plain events write nothing, so that a cache at rest stays as it is, and one whose operator
-is gone can be deleted.
+is gone can be deleted, unless its keyspace goes with it; see finalizers.
 """
 
 import asyncio
@@ -15,7 +15,7 @@ import kopf
 from embark_operator import kinds
 from embark_operator.kinds import CHILD_KINDS, Kind
 from embark_operator.names import CACHE, FIELD_MANAGER, MANAGED_BY
-from embark_operator.reconcile import Key
+from embark_operator.outcomes import Key
 
 # A watch that has gone silent is given up after this; the API server sends bookmarks more often.
 _SILENCE_SECONDS: Final = 70.0

@@ -45,15 +45,68 @@ DEPLOYMENT: Final = Kind("apps/v1", "Deployment", "deployments")
 JOB: Final = Kind("batch/v1", "Job", "jobs")
 DISRUPTION_BUDGET: Final = Kind("policy/v1", "PodDisruptionBudget", "poddisruptionbudgets")
 AUTOSCALER: Final = Kind("autoscaling/v2", "HorizontalPodAutoscaler", "horizontalpodautoscalers")
+NETWORK_POLICY: Final = Kind("networking.k8s.io/v1", "NetworkPolicy", "networkpolicies")
 LEASE: Final = Kind("coordination.k8s.io/v1", "Lease", "leases")
 
-CHILD_KINDS: Final = (CONFIG_MAP, SERVICE_ACCOUNT, SERVICE, DEPLOYMENT, JOB, DISRUPTION_BUDGET, AUTOSCALER)
-_BY_NAME: Final = {(kind.api_version, kind.name): kind for kind in (*CHILD_KINDS, CACHE, POD, EVENT, LEASE)}
+CHILD_KINDS: Final = (
+    CONFIG_MAP,
+    SERVICE_ACCOUNT,
+    SERVICE,
+    DEPLOYMENT,
+    JOB,
+    DISRUPTION_BUDGET,
+    AUTOSCALER,
+    NETWORK_POLICY,
+)
+"""The kinds of children that every cluster knows."""
+
+_POLICY_BETA: Final = "policy.linkerd.io/v1beta3"
+_POLICY: Final = "policy.linkerd.io/v1alpha1"
+_GATEWAY: Final = "gateway.networking.k8s.io/v1"
+_ISTIO_NETWORKING: Final = "networking.istio.io/v1"
+_ISTIO_SECURITY: Final = "security.istio.io/v1"
+_KEDA: Final = "keda.sh/v1alpha1"
+
+MESH_TLS_AUTHENTICATION: Final = Kind(_POLICY, "MeshTLSAuthentication", "meshtlsauthentications")
+NETWORK_AUTHENTICATION: Final = Kind(_POLICY, "NetworkAuthentication", "networkauthentications")
+LINKERD_AUTHORIZATION: Final = Kind(_POLICY, "AuthorizationPolicy", "authorizationpolicies")
+LINKERD_SERVER: Final = Kind(_POLICY_BETA, "Server", "servers")
+GRPC_ROUTE: Final = Kind(_GATEWAY, "GRPCRoute", "grpcroutes")
+HTTP_ROUTE: Final = Kind(_GATEWAY, "HTTPRoute", "httproutes")
+PEER_AUTHENTICATION: Final = Kind(_ISTIO_SECURITY, "PeerAuthentication", "peerauthentications")
+ISTIO_AUTHORIZATION: Final = Kind(_ISTIO_SECURITY, "AuthorizationPolicy", "authorizationpolicies")
+DESTINATION_RULE: Final = Kind(_ISTIO_NETWORKING, "DestinationRule", "destinationrules")
+TRIGGER_AUTHENTICATION: Final = Kind(_KEDA, "TriggerAuthentication", "triggerauthentications")
+SCALED_OBJECT: Final = Kind(_KEDA, "ScaledObject", "scaledobjects")
+
+# Linkerd's Servers are last: without the policies that name it, a Server denies everything.
+FOREIGN_KINDS: Final = (
+    MESH_TLS_AUTHENTICATION,
+    NETWORK_AUTHENTICATION,
+    LINKERD_AUTHORIZATION,
+    LINKERD_SERVER,
+    GRPC_ROUTE,
+    HTTP_ROUTE,
+    PEER_AUTHENTICATION,
+    ISTIO_AUTHORIZATION,
+    DESTINATION_RULE,
+    TRIGGER_AUTHENTICATION,
+    SCALED_OBJECT,
+)
+"""Every kind of object that only some clusters know, in the order they are applied; they are pruned in the other."""
+
+_KNOWN: Final = (*CHILD_KINDS, *FOREIGN_KINDS, CACHE, POD, EVENT, LEASE)
+_BY_NAME: Final = {(kind.api_version, kind.name): kind for kind in _KNOWN}
 
 
 def kind_of(manifest: Manifest) -> Kind:
     """Return the kind of a manifest; KeyError: the operator has nothing to do with such objects."""
     return _BY_NAME[manifest["apiVersion"], manifest["kind"]]
+
+
+def is_owned(body: Manifest, uid: str) -> bool:
+    """Return whether the object with that uid owns another."""
+    return any(owner["uid"] == uid for owner in body["metadata"].get("ownerReferences", ()))
 
 
 def child_of(manifest: Manifest) -> Child:

@@ -2,7 +2,8 @@
 
 import json
 import tempfile
-from collections.abc import Iterator, Sequence
+import time
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Final
@@ -14,7 +15,9 @@ from kubernetes.dynamic.exceptions import DynamicApiError, ResourceNotFoundError
 from urllib3.exceptions import HTTPError
 
 from embark.errors import UnavailableError
-from embark_operator.cluster import ConflictError, MissingError, RefusedError
+from embark_operator.apis import Apis
+from embark_operator.cluster import NAMESPACE_TERMINATING, ConflictError, MissingError, RefusedError
+from embark_operator.discovery import Discovery
 from embark_operator.kinds import Kind, kind_of
 from embark_operator.names import FIELD_MANAGER, Manifest
 
@@ -44,12 +47,13 @@ def connect() -> ApiClient:
 class KubernetesCluster:
     """A Cluster; thread-safe."""
 
-    def __init__(self, client: ApiClient) -> None:
+    def __init__(self, client: ApiClient, monotonic: Callable[[], float] = time.monotonic) -> None:
         # The client keeps what it discovered in a file: one of this process, never one that another left behind.
         self._folder = tempfile.TemporaryDirectory(prefix="embark-operator-")
         with _translated("the API server"):
             cache = Path(self._folder.name) / "discovered.json"
             self._client = DynamicClient(client, cache_file=str(cache))  # type: ignore[no-untyped-call]
+        self._discovery: Final = Discovery(self._client, REQUEST_SECONDS, monotonic)
 
     def close(self) -> None:
         """Remove what was written to disk; calling it twice is harmless."""
@@ -99,12 +103,12 @@ class KubernetesCluster:
         namespace = manifest["metadata"].get("namespace")
         return self._ask(_what(manifest), kind_of(manifest), "create", body=manifest, namespace=namespace)
 
-    def delete(self, kind: Kind, namespace: str, name: str, uid: str) -> None:
-        """Delete that very object, and what it owns in the background."""
+    def delete(self, kind: Kind, namespace: str, name: str, uid: str, *, foreground: bool = False) -> None:
+        """Delete that very object, and what it owns in the background or before it."""
         options = {
             "apiVersion": "v1",
             "kind": "DeleteOptions",
-            "propagationPolicy": "Background",
+            "propagationPolicy": "Foreground" if foreground else "Background",
             "preconditions": {"uid": uid},
         }
         try:
@@ -124,10 +128,30 @@ class KubernetesCluster:
                 _request_timeout=REQUEST_SECONDS,
             )
 
+    def write_finalizers(self, cache: Manifest, finalizers: Sequence[str]) -> Manifest:
+        """Make these the finalizers of a cache, unless the cache has changed since it was read."""
+        metadata = cache["metadata"]
+        read = {name: metadata[name] for name in ("uid", "resourceVersion")}
+        return self._ask(
+            _what(cache),
+            kind_of(cache),
+            "patch",
+            body={"metadata": read | {"finalizers": list(finalizers)}},
+            name=metadata["name"],
+            namespace=metadata["namespace"],
+            content_type="application/merge-patch+json",
+            field_manager=FIELD_MANAGER,
+        )
+
     def replace(self, manifest: Manifest) -> Manifest:
         """Replace an object, unless it has changed since it was read; for the lease."""
         namespace = manifest["metadata"].get("namespace")
         return self._ask(_what(manifest), kind_of(manifest), "replace", body=manifest, namespace=namespace)
+
+    def served(self, api_versions: Iterable[str]) -> Apis:
+        """Return what of these API versions is served, as far as was known at most 60 s ago."""
+        with _translated("the APIs that are served"):
+            return self._discovery.served(api_versions)
 
     def _ask(self, what: str, kind: Kind, verb: str, **arguments: Any) -> Manifest:
         with _translated(what):
@@ -162,6 +186,8 @@ def _told(error: DynamicApiError) -> tuple[str, str]:
     """Return the message and the reason of the API's Status, or what HTTP says."""
     try:
         told = json.loads(error.body or "")
-        return told.get("message") or error.reason, told.get("reason") or error.reason
+        causes = [cause.get("reason") for cause in (told.get("details") or {}).get("causes") or ()]
+        reason = NAMESPACE_TERMINATING if NAMESPACE_TERMINATING in causes else told.get("reason")
+        return told.get("message") or error.reason, reason or error.reason
     except (TypeError, ValueError, AttributeError):
         return str(error.reason), str(error.reason)

@@ -14,6 +14,8 @@ MANAGED_BY: Final = "app.kubernetes.io/managed-by"
 CACHE: Final = "embark.dev/cache"
 COMPONENT: Final = "app.kubernetes.io/component"
 SPACE: Final = "embark.dev/space"
+DROP_KEYSPACE: Final = "drop-keyspace"
+"""The component that drops the keyspace of a cache that is deleted."""
 
 
 def child_selector(cache_name: str) -> str:
@@ -55,3 +57,8 @@ def retina_name(cache: EmbeddingCache, space_id: str) -> str:
 def drop_name(cache: EmbeddingCache, space_id: str) -> str:
     """Return the name of the account and settings of what drops a space."""
     return f"{cache.metadata.name}-drop-{space_id}"
+
+
+def drop_keyspace_name(cache: EmbeddingCache) -> str:
+    """Return the name of the account and settings of what drops the keyspace."""
+    return f"{cache.metadata.name}-{DROP_KEYSPACE}"

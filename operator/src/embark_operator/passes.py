@@ -10,7 +10,7 @@ from embark.errors import UnavailableError
 from embark_operator.cluster import ConflictError, RefusedError
 from embark_operator.leases import NotLeaderError
 from embark_operator.metrics import Metrics
-from embark_operator.reconcile import Key, Pass
+from embark_operator.outcomes import Key, Pass
 
 
 class Passes:

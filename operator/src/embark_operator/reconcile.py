@@ -7,59 +7,44 @@ missed, or whether the pass before it ended half-way. A pass that finds nothing 
 """
 
 import json
-import logging
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import suppress
-from dataclasses import dataclass
-from datetime import datetime, timedelta
-from typing import Final, NamedTuple
-
-from pydantic import ValidationError
+from datetime import datetime
+from typing import Final
 
 from embark.crd import parse_body
 from embark.errors import InvalidSpecError
 from embark.spec import EmbeddingCache
 from embark.spec.status import EmbeddingCacheStatus
-from embark_operator.cluster import Cluster, ConflictError, RefusedError
-from embark_operator.conditions import failed, find_conditions, refused
-from embark_operator.differences import differs
+from embark_operator.apis import API_VERSIONS, Apis
+from embark_operator.applying import apply_children
+from embark_operator.cluster import Cluster, RefusedError
+from embark_operator.conditions import failed, find_conditions, meshed, refused
+from embark_operator.deletions import Deletions
 from embark_operator.events import phase_event, rollout_event
-from embark_operator.kinds import AUTOSCALER, CACHE, CHILD_KINDS, CONFIG_MAP, DEPLOYMENT, Child, child_of
-from embark_operator.manifests.build import build
-from embark_operator.names import HANDOVER, Manifest, child_selector
+from embark_operator.finalizers import guard, is_deleted
+from embark_operator.kinds import (
+    CACHE,
+    CHILD_KINDS,
+    CONFIG_MAP,
+    FOREIGN_KINDS,
+    Child,
+    child_of,
+    is_owned,
+)
+from embark_operator.manifests.build import Children, Surroundings, build
+from embark_operator.names import Manifest, child_selector
 from embark_operator.observe import observe
 from embark_operator.options import Options
+from embark_operator.outcomes import Key, Pass
 from embark_operator.rollouts.advance import advance
 from embark_operator.rollouts.restore import restore
 from embark_operator.rollouts.state import Rollout, next_look
+from embark_operator.scalers import find_held, hand_over, is_scaler, make_way, remove
 from embark_operator.services import Services
-from embark_operator.statuses import dump, report, report_refused
+from embark_operator.statuses import parse_status, report, report_refused
+from embark_operator.telling import tell
 
 _VECTOR_FIELD: Final = "spec.miss.oovVectorConfigMap"
-
-
-class Key(NamedTuple):
-    """Which cache."""
-
-    namespace: str
-    name: str
-
-    def __str__(self) -> str:
-        """Return `namespace/name`, as messages say it."""
-        return f"{self.namespace}/{self.name}"
-
-
-@dataclass(frozen=True, slots=True)
-class Pass:
-    """What a pass did."""
-
-    written: tuple[str, ...] = ()
-    deleted: tuple[str, ...] = ()
-    phase: str = ""
-    failure: str = ""
-    """What has to be tried again soon; empty: nothing."""
-    again: timedelta | None = None
-    """When a pass is due that no event may ask for: a rollout is under way. None: at the next event."""
 
 
 class Reconciler:
@@ -70,7 +55,7 @@ class Reconciler:
         self._services: Final = services
         self._options: Final = options
         self._utc: Final = utc
-        self._log: Final = logging.getLogger(__name__)
+        self._deletions: Final = Deletions(cluster, options, utc)
 
     def reconcile(self, key: Key) -> Pass:
         """Make one pass.
@@ -81,19 +66,23 @@ class Reconciler:
             ConflictError: the cache was changed meanwhile.
         """
         body = self._cluster.read(CACHE, *key)
-        if body is None or body["metadata"].get("deletionTimestamp"):
-            return Pass()  # the garbage collector follows the owner references
-        before = _parse_status(body)
+        if body is None or is_deleted(body):
+            return self._deletions.advance(key, body)
+        body = guard(self._cluster, body)
+        before = parse_status(body)
         try:
             cache = parse_body({name: part for name, part in body.items() if name != "status"})
             cache = cache.model_copy(update={"status": before})
-            live = self._children(cache)
+            apis = self._cluster.served(API_VERSIONS)
+            live = self._children(cache, apis)
+            self._deletions.undo(live)
             rollout = restore(cache, before, live, self._utc())
             wanted = build(
                 cache,
                 body["metadata"]["uid"],
                 self._options,
                 rollout,
+                Surroundings(apis, find_held(cache, rollout, live)),
                 oov_vector=lambda space: self._oov_vector(cache, space),
             )
         except InvalidSpecError as error:
@@ -105,7 +94,7 @@ class Reconciler:
         body: Manifest,
         cache: EmbeddingCache,
         rollout: Rollout,
-        wanted: Sequence[Manifest],
+        wanted: Children,
         live: dict[Child, Manifest],
     ) -> Pass:
         written: list[str] = []
@@ -113,12 +102,13 @@ class Reconciler:
         failure = ""
         try:
             if not cache.spec.paused:
-                self._apply(body["metadata"]["uid"], wanted, live, written)
-                self._prune(body["metadata"]["uid"], wanted, live, deleted)
+                make_way(self._cluster, body["metadata"]["uid"], wanted.manifests, live, deleted)
+                self._apply(body["metadata"]["uid"], wanted.manifests, live, written)
+                self._prune(body["metadata"]["uid"], wanted.manifests, live, deleted)
             observed = observe(cache, rollout, live, self._cluster, self._services)
             if not cache.spec.paused:
                 rollout = advance(rollout, cache, observed.rollout, self._utc())
-            findings = find_conditions(observed, rollout)
+            findings = find_conditions(observed, rollout, meshed(cache, wanted.missing_apis))
         except RefusedError as error:
             observed, failure = None, str(error)
             findings = failed(failure)
@@ -127,47 +117,24 @@ class Reconciler:
         again = None if cache.spec.paused else next_look(rollout, self._utc())
         return Pass(tuple(written), tuple(deleted), status.phase, failure, again)
 
-    def _children(self, cache: EmbeddingCache) -> dict[Child, Manifest]:
+    def _children(self, cache: EmbeddingCache, apis: Apis) -> dict[Child, Manifest]:
         metadata = cache.metadata
         selector = child_selector(metadata.name)
-        found = [child for kind in CHILD_KINDS for child in self._cluster.find(kind, metadata.namespace, selector)]
+        kinds = (*CHILD_KINDS, *(kind for kind in FOREIGN_KINDS if apis.has(kind.api_version, kind.name)))
+        found = [child for kind in kinds for child in self._cluster.find(kind, metadata.namespace, selector)]
         return {child_of(child): child for child in found}
 
     def _apply(self, uid: str, wanted: Sequence[Manifest], live: dict[Child, Manifest], written: list[str]) -> None:
         for scaler in wanted:
-            if scaler["kind"] == AUTOSCALER.name and child_of(scaler) not in live:
-                self._hand_over(scaler, live)
-        for manifest in wanted:
-            child = child_of(manifest)
-            there = live.get(child) or self._cluster.read(child.kind, manifest["metadata"]["namespace"], child.name)
-            if there is not None and not _is_owned(there, uid):
-                message = f"{child} is there already and does not belong to this cache; delete or rename it"
-                raise RefusedError(str(child), "NotOurs", message)
-            if there is None or differs(manifest, there):
-                live[child] = self._cluster.apply(manifest)
-                written.append(str(child))
-            else:
-                live[child] = there
-
-    def _hand_over(self, scaler: Manifest, live: Mapping[Child, Manifest]) -> None:
-        """Keep the replicas of a scaler's Deployment as they are when the operator lets go of them.
-
-        A field that its last manager leaves out falls back to its default, and that is one replica.
-        """
-        target = live.get(Child(DEPLOYMENT, scaler["spec"]["scaleTargetRef"]["name"]))
-        if target and target["spec"].get("replicas", 1) > 1:
-            place = {name: target["metadata"][name] for name in ("name", "namespace")}
-            replicas = {"replicas": target["spec"]["replicas"]}
-            kept = {"apiVersion": DEPLOYMENT.api_version, "kind": DEPLOYMENT.name, "metadata": place, "spec": replicas}
-            self._cluster.apply(kept, HANDOVER)
+            if is_scaler(scaler) and child_of(scaler) not in live:
+                hand_over(self._cluster, scaler, live)
+        apply_children(self._cluster, wanted, live, lambda there: is_owned(there, uid), written)
 
     def _prune(self, uid: str, wanted: Sequence[Manifest], live: dict[Child, Manifest], deleted: list[str]) -> None:
         keep = {child_of(manifest) for manifest in wanted}
-        for child in [child for child, body in live.items() if child not in keep and _is_owned(body, uid)]:
-            metadata = live.pop(child)["metadata"]
-            if not metadata.get("deletionTimestamp"):
-                self._cluster.delete(child.kind, metadata["namespace"], child.name, metadata["uid"])
-                deleted.append(str(child))
+        gone = [child for child, body in live.items() if child not in keep and is_owned(body, uid)]
+        for child in sorted(gone, key=_prune_order):
+            remove(self._cluster, child, live, deleted)
 
     def _refuse(self, body: Manifest, before: EmbeddingCacheStatus, error: InvalidSpecError) -> Pass:
         generation = body["metadata"].get("generation", 0)
@@ -176,12 +143,7 @@ class Reconciler:
         return Pass(phase=status.phase)
 
     def _tell(self, body: Manifest, before: EmbeddingCacheStatus, status: EmbeddingCacheStatus) -> None:
-        if status == before and "status" in body:
-            return
-        self._cluster.write_status(body, dump(status))
-        for event in self._events(body, before, status):
-            with suppress(ConflictError):  # it has been told
-                self._cluster.create(event)
+        tell(self._cluster, body, before, status, self._events(body, before, status))
 
     def _events(self, body: Manifest, before: EmbeddingCacheStatus, status: EmbeddingCacheStatus) -> Iterator[Manifest]:
         if status.rollout.phase != before.rollout.phase:
@@ -199,11 +161,9 @@ class Reconciler:
         return _read_vector(name, config_map.get("data", {}), space)
 
 
-def _parse_status(body: Manifest) -> EmbeddingCacheStatus:
-    try:
-        return EmbeddingCacheStatus.model_validate_json(json.dumps(body.get("status", {})), by_alias=True)
-    except ValidationError:
-        return EmbeddingCacheStatus()  # somebody else wrote it; it is written anew
+def _prune_order(child: Child) -> int:
+    """Return the place of a child among those that go: kinds of others' APIs in reverse, see FOREIGN_KINDS."""
+    return -FOREIGN_KINDS.index(child.kind) if child.kind in FOREIGN_KINDS else 1
 
 
 def _read_vector(name: str, data: Mapping[str, str], space: str) -> Sequence[float]:
@@ -216,7 +176,3 @@ def _read_vector(name: str, data: Mapping[str, str], space: str) -> Sequence[flo
         raise InvalidSpecError(_VECTOR_FIELD, message) from None
     except (TypeError, ValueError):
         raise InvalidSpecError(_VECTOR_FIELD, f"ConfigMap {name}: `{key}` is no JSON list of numbers") from None
-
-
-def _is_owned(body: Manifest, uid: str) -> bool:
-    return any(owner["uid"] == uid for owner in body["metadata"].get("ownerReferences", ()))

@@ -1,14 +1,17 @@
 """The status of a cache, from what was observed and what it said before; pure."""
 
+import json
 from collections.abc import Sequence
 from datetime import datetime
 from typing import Any, Final
+
+from pydantic import ValidationError
 
 from embark.settings import Listen
 from embark.spec import EmbeddingCache
 from embark.spec.status import CacheStatus, EmbeddingCacheStatus, TopicStatus
 from embark_operator.conditions import Finding, Phase, date_conditions, phase_of
-from embark_operator.names import embark_name, selector_labels
+from embark_operator.names import Manifest, embark_name, selector_labels
 from embark_operator.observed import Observed, Readings
 from embark_operator.rollouts.state import Rollout
 
@@ -48,18 +51,39 @@ def report_refused(
     before: EmbeddingCacheStatus, findings: Sequence[Finding], generation: int, now: datetime
 ) -> EmbeddingCacheStatus:
     """Return the status of a cache whose spec cannot be carried out; the rest stays as it was."""
-    return before.model_copy(
-        update={
-            "observed_generation": generation,
-            "phase": str(Phase.INVALID),
-            "conditions": date_conditions(findings, before.conditions, generation, now),
-        }
-    )
+    return _with_findings(before, Phase.INVALID, findings, generation, now)
+
+
+def report_deleting(
+    before: EmbeddingCacheStatus, findings: Sequence[Finding], generation: int, now: datetime
+) -> EmbeddingCacheStatus:
+    """Return the status of a cache that is being deleted; the rest stays as it was."""
+    return _with_findings(before, Phase.DELETING, findings, generation, now)
+
+
+def parse_status(body: Manifest) -> EmbeddingCacheStatus:
+    """Return the status that a cache of the API has; the one of a new cache where it has none that can be read."""
+    try:
+        return EmbeddingCacheStatus.model_validate_json(json.dumps(body.get("status", {})), by_alias=True)
+    except ValidationError:
+        return EmbeddingCacheStatus()  # somebody else wrote it; it is written anew
 
 
 def dump(status: EmbeddingCacheStatus) -> dict[str, Any]:
     """Return a status as the API takes it."""
     return status.model_dump(mode="json", by_alias=True, exclude_none=True)
+
+
+def _with_findings(
+    before: EmbeddingCacheStatus, phase: Phase, findings: Sequence[Finding], generation: int, now: datetime
+) -> EmbeddingCacheStatus:
+    return before.model_copy(
+        update={
+            "observed_generation": generation,
+            "phase": str(phase),
+            "conditions": date_conditions(findings, before.conditions, generation, now),
+        }
+    )
 
 
 def _cache(before: CacheStatus, readings: Readings) -> CacheStatus:

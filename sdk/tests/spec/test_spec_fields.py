@@ -90,6 +90,9 @@ DESIGN = {
     "spec.retina.gpu.resource_name": "nvidia.com/gpu",
     "spec.mesh.provider": "none",
     "spec.mesh.authorized_clients": (),
+    "spec.network.policies": True,
+    "spec.network.clients": (),
+    "spec.network.monitoring": (),
     "metadata.namespace": "default",
 }
 

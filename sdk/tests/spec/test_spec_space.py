@@ -101,6 +101,7 @@ def test_a_space_has_exactly_these_eight_fields() -> None:
         ("spec.kfc", {"replicas": 7}),
         ("spec.retina", {"replicas": 7, "gpu": {"count": 1}}),
         ("spec.mesh", {"provider": "linkerd"}),
+        ("spec.network", {"policies": False, "clients": [{"namespace": "ads"}]}),
     ],
 )
 def test_any_other_change_keeps_the_space(document: dict[str, Any], path: str, value: object) -> None:

@@ -1,17 +1,23 @@
 """Every child that a cache should have; the root of the builders, called by reconcile."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 
 from embark.errors import InvalidSpecError
 from embark.settings import FillingSettings, filling_settings_for, settings_for
 from embark.space import space_of
 from embark.spec import EmbeddingCache, EmbeddingCacheSpec
-from embark.spec.serving import MeshProvider
+from embark.spec.serving import AuthorizedClient, MeshProvider, Retina
 from embark.spec.status import SpaceRecord
+from embark_operator.apis import NO_APIS, Apis
 from embark_operator.kinds import JOB
+from embark_operator.manifests.children import Component
 from embark_operator.manifests.embark import build_embark
 from embark_operator.manifests.kfc import build_kfc
+from embark_operator.manifests.meshes import build_mesh
+from embark_operator.manifests.network_policies import build_network_policies
 from embark_operator.manifests.retina import build_retina
+from embark_operator.manifests.retina_scaling import build_idle_retina_scaling
 from embark_operator.manifests.rollout_jobs import build_drop, build_reembed_job, build_verify_job
 from embark_operator.names import Manifest
 from embark_operator.options import Options
@@ -21,15 +27,35 @@ OovVector = Callable[[str], Sequence[float] | None]
 """Returns what the ConfigMap of spec.miss.oovVectorConfigMap holds for the space of that id."""
 
 
+@dataclass(frozen=True, slots=True)
+class Surroundings:
+    """What of the cluster decides how a cache's children look."""
+
+    apis: Apis = NO_APIS
+    held_at: Mapping[str, int] = field(default_factory=dict)
+    """By space: how many replicas a KFC has whose Retina is saturated."""
+
+
+@dataclass(frozen=True, slots=True)
+class Children:
+    """What a cache should have."""
+
+    manifests: list[Manifest]
+    """In the order they are applied."""
+    missing_apis: tuple[str, ...] = ()
+    """APIs that the spec's mesh needs and the cluster does not serve."""
+
+
 def build(
     cache: EmbeddingCache,
     uid: str,
     options: Options,
     rollout: Rollout | None = None,
+    surroundings: Surroundings | None = None,
     *,
     oov_vector: OovVector = lambda _: None,
-) -> list[Manifest]:
-    """Return the manifests of all children, in the order they are applied.
+) -> Children:
+    """Return all children of a cache.
 
     `uid` is the cache's, for owner references; `rollout` None: the cache has the one space of its spec.
 
@@ -38,19 +64,56 @@ def build(
     """
     _refuse_what_is_not_built(cache.spec)
     rollout = rollout or first_rollout(cache.spec.encoder)
-    children = []
-    for space in rollout.served:
-        kfc, retina = _settings(cache, space)
-        children += build_kfc(cache, uid, kfc, options.images)
-        children += build_retina(cache, uid, retina, options.images)
-    children += _build_jobs(cache, uid, options, rollout)
+    around = surroundings or Surroundings()
     previous = rollout.spaces.previous
     settings = settings_for(
         cache_of(cache, rollout.active),
         oov_vector=oov_vector(rollout.active.id),
         previous=space_of(previous.encoder) if previous else None,
     )
-    return [*children, *build_embark(cache, uid, settings.embark, options.images)]
+    spaces = [space.id for space in rollout.served]
+    mesh = build_mesh(cache, uid, around.apis, spaces, _operator(options))
+    manifests = [
+        *(
+            child
+            for space in rollout.served
+            for child in _build_filling(cache, uid, options, rollout, space=space, around=around)
+        ),
+        *_build_jobs(cache, uid, options, rollout),
+        *build_embark(cache, uid, settings.embark, options.images),
+        *mesh.manifests,
+        *_build_policies(cache, uid, options, rollout),
+    ]
+    return Children(manifests, mesh.missing)
+
+
+def _build_filling(
+    cache: EmbeddingCache, uid: str, options: Options, rollout: Rollout, *, space: SpaceRecord, around: Surroundings
+) -> list[Manifest]:
+    kfc, retina = _settings(cache, space)
+    idle = space.id != rollout.active.id
+    filled = rollout.spaces.candidate is not None and space.id == rollout.spaces.candidate.id
+
+    def scaling(component: Component, spec: Retina) -> Sequence[Manifest]:
+        return build_idle_retina_scaling(component, spec, kfc, around.apis, needed=filled)
+
+    return [
+        *build_kfc(cache, uid, kfc, options.images, apis=around.apis, idle=idle, held_at=around.held_at.get(space.id)),
+        *build_retina(cache, uid, retina, options.images, scaling if idle else None),
+    ]
+
+
+def _operator(options: Options) -> AuthorizedClient | None:
+    if not options.account:
+        return None
+    return AuthorizedClient(service_account=options.account, namespace=options.namespace)
+
+
+def _build_policies(cache: EmbeddingCache, uid: str, options: Options, rollout: Rollout) -> list[Manifest]:
+    dropped = rollout.spaces.dropped
+    connected = [*rollout.served, *([dropped] if dropped else [])]
+    encoders = {space.id: space.encoder for space in connected}
+    return build_network_policies(cache, uid, [*encoders], operator_namespace=options.namespace, encoders=encoders)
 
 
 def _settings(cache: EmbeddingCache, space: SpaceRecord) -> FillingSettings:
@@ -76,5 +139,6 @@ def _build_jobs(cache: EmbeddingCache, uid: str, options: Options, rollout: Roll
 
 def _refuse_what_is_not_built(spec: EmbeddingCacheSpec) -> None:
     """Refuse what this operator would leave undone in silence: a user may rely on it."""
-    if spec.mesh.provider is not MeshProvider.NONE or spec.mesh.authorized_clients:
-        raise InvalidSpecError("spec.mesh", "this operator configures no mesh, so nobody would be kept out")
+    if spec.mesh.authorized_clients and spec.mesh.provider is MeshProvider.NONE:
+        message = "nobody would be kept out without a mesh; name a provider"
+        raise InvalidSpecError("spec.mesh.authorizedClients", message)

@@ -20,9 +20,9 @@ class Component:
 
     cache: EmbeddingCache
     uid: str
-    """The cache's."""
+    """The cache's; empty: the cache does not own its objects."""
     title: str
-    """embark, kfc, retina, or what a Job does: schema, reembed, verify, drop."""
+    """embark, kfc, retina, or what a Job does: schema, reembed, verify, drop, drop-keyspace."""
     name: str
     """Of its Deployment, and of all its objects that no other name is said of."""
     space_id: str = ""
@@ -39,13 +39,14 @@ class Component:
 
 
 def build_child(component: Component, api_version: str, kind: str, body: Manifest, name: str = "") -> Manifest:
-    """Return an object of a component, owned by the cache; `body` is all but its metadata."""
-    metadata = {
+    """Return an object of a component, owned by the cache if its uid is given; `body` is all but its metadata."""
+    metadata: Manifest = {
         "name": name or component.name,
         "namespace": component.cache.metadata.namespace,
         "labels": component.labels,
-        "ownerReferences": [_owner(component)],
     }
+    if component.uid:
+        metadata["ownerReferences"] = [_owner(component)]
     manifest = {"apiVersion": api_version, "kind": kind, "metadata": metadata, **body}
     stamped = metadata | {"annotations": {MANIFEST_HASH: hash_of(manifest)}}
     return manifest | {"metadata": stamped}

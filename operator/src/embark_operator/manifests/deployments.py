@@ -5,7 +5,7 @@ from typing import Any, Final
 from embark_operator.manifests.children import Component, build_child
 from embark_operator.manifests.config_maps import SETTINGS_HASH
 from embark_operator.manifests.containers import Process
-from embark_operator.manifests.pods import build_pod, build_spread
+from embark_operator.manifests.pods import build_metadata, build_pod, build_spread
 from embark_operator.names import Manifest
 from embark_operator.options import Images
 
@@ -33,10 +33,7 @@ def build_deployment(
         "strategy": {"type": "RollingUpdate", "rollingUpdate": {"maxUnavailable": 0, "maxSurge": 1}},
         "revisionHistoryLimit": _REVISIONS,
         "progressDeadlineSeconds": _PROGRESS_SECONDS + process.startup_seconds,
-        "template": {
-            "metadata": {"labels": component.labels, "annotations": {SETTINGS_HASH: settings_hash}},
-            "spec": pod,
-        },
+        "template": {"metadata": build_metadata(component, {SETTINGS_HASH: settings_hash}), "spec": pod},
     }
     if replicas is not None:
         spec["replicas"] = replicas

@@ -6,7 +6,7 @@ from embark.settings import KfcSettings
 from embark.spec.resources import Resources
 from embark_operator.manifests.children import Component, build_child, hash_of
 from embark_operator.manifests.containers import Process
-from embark_operator.manifests.pods import build_pod
+from embark_operator.manifests.pods import build_metadata, build_pod
 from embark_operator.manifests.resources import KFC, build_resources
 from embark_operator.manifests.volumes import secret_arguments, secret_mounts
 from embark_operator.names import Manifest
@@ -40,7 +40,7 @@ def build_pod_template(
     component: Component, process: Process, account: str, images: Images, annotations: dict[str, str] | None = None
 ) -> Manifest:
     """Return the template of a Job's pods; `account` names their ServiceAccount and their ConfigMap."""
-    metadata = {"labels": component.labels} | ({"annotations": annotations} if annotations else {})
+    metadata = build_metadata(component, annotations)
     return {"metadata": metadata, "spec": build_pod(component, process, account, account, images.pull_secrets)}
 
 

@@ -2,12 +2,13 @@
 
 from embark.settings import KfcSettings
 from embark.spec import EmbeddingCache
+from embark_operator.apis import NO_APIS, Apis
 from embark_operator.manifests.children import Component
 from embark_operator.manifests.config_maps import build_config_map, settings_hash
 from embark_operator.manifests.containers import Process
 from embark_operator.manifests.deployments import build_deployment
+from embark_operator.manifests.kfc_scaling import build_kfc_scaler
 from embark_operator.manifests.resources import KFC, build_resources
-from embark_operator.manifests.scaling import build_scaling, kfc_autoscaling
 from embark_operator.manifests.schema_jobs import build_schema_job
 from embark_operator.manifests.services import build_account
 from embark_operator.manifests.volumes import secret_arguments, secret_mounts
@@ -15,8 +16,19 @@ from embark_operator.names import Manifest, kfc_name
 from embark_operator.options import Images
 
 
-def build_kfc(cache: EmbeddingCache, uid: str, settings: KfcSettings, images: Images) -> list[Manifest]:
-    """Return account, settings, schema Job, Deployment and autoscaler.
+def build_kfc(
+    cache: EmbeddingCache,
+    uid: str,
+    settings: KfcSettings,
+    images: Images,
+    *,
+    apis: Apis = NO_APIS,
+    idle: bool = False,
+    held_at: int | None = None,
+) -> list[Manifest]:
+    """Return account, settings, schema Job, Deployment and scaler.
+
+    `idle`: no look-up waits for its space, so it may go down to no pod; `held_at`: see kfc_bounds.
 
     Raises:
         InvalidSpecError: a field of spec.kfc.resources is none that can be run with.
@@ -24,7 +36,7 @@ def build_kfc(cache: EmbeddingCache, uid: str, settings: KfcSettings, images: Im
     space_id = settings.space.id
     component = Component(cache, uid, "kfc", kfc_name(cache, space_id), space_id)
     spec = cache.spec.kfc
-    autoscaling = kfc_autoscaling(spec, settings.topic.kafka.partitions)
+    scaler = build_kfc_scaler(component, spec, settings, apis, candidate=idle, held_at=held_at)
     mounts = secret_mounts(settings.store.cassandra, settings.topic.kafka)
     process = Process(
         image=images.kfc,
@@ -40,5 +52,5 @@ def build_kfc(cache: EmbeddingCache, uid: str, settings: KfcSettings, images: Im
         build_config_map(component, settings),
         build_schema_job(cache, uid, settings, images),
         build_deployment(component, process, images, settings_hash=settings_hash(settings), replicas=spec.replicas),
-        *build_scaling(component, spec.replicas, autoscaling, disruptable=True),
+        *scaler.manifests,
     ]

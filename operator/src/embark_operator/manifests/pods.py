@@ -1,10 +1,12 @@
 """The pods of a component, and the security that all of them have; called by Deployments and Jobs."""
 
 import math
+from collections.abc import Mapping
 from typing import Any, Final
 
 from embark_operator.manifests.children import Component
 from embark_operator.manifests.containers import PRE_STOP_SECONDS, Process, build_container
+from embark_operator.manifests.meshes import mesh_of_pod
 from embark_operator.manifests.volumes import build_volumes
 from embark_operator.names import Manifest
 
@@ -37,6 +39,14 @@ def build_pod(
     if pull_secrets:
         pod["imagePullSecrets"] = [{"name": name} for name in pull_secrets]
     return pod
+
+
+def build_metadata(component: Component, annotations: Mapping[str, str] | None = None) -> Manifest:
+    """Return the metadata of a component's pods: its labels, and what the cache's mesh asks for."""
+    mesh = mesh_of_pod(component.cache, component.title)
+    metadata: Manifest = {"labels": component.labels | dict(mesh.labels)}
+    noted = {**(annotations or {}), **mesh.annotations}
+    return metadata | ({"annotations": noted} if noted else {})
 
 
 def build_spread(component: Component) -> list[Manifest]:

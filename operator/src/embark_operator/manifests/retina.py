@@ -1,11 +1,12 @@
 """The children of the Retina of one space; called by `build`."""
 
+from collections.abc import Callable, Sequence
 from typing import Final
 
 from embark.errors import InvalidSpecError
 from embark.settings import RetinaSettings
 from embark.spec import EmbeddingCache, Provider
-from embark.spec.serving import Gpu, RetinaAutoscaling
+from embark.spec.serving import Gpu, Retina, RetinaAutoscaling
 from embark_operator.manifests.children import Component
 from embark_operator.manifests.config_maps import build_config_map, settings_hash
 from embark_operator.manifests.containers import Process
@@ -17,12 +18,23 @@ from embark_operator.manifests.volumes import MODELS, MODELS_FOLDER
 from embark_operator.names import Manifest, retina_name
 from embark_operator.options import Images
 
+Scaling = Callable[[Component, Retina], Sequence[Manifest]]
+"""Makes the scaler and the disruption budget of a Retina."""
+
 # A model of two gigabytes over a slow line, and its first runs.
 _STARTUP_SECONDS: Final = 900
 
 
-def build_retina(cache: EmbeddingCache, uid: str, settings: RetinaSettings, images: Images) -> list[Manifest]:
-    """Return account, settings, Service, Deployment, autoscaler and disruption budget.
+def build_retina(
+    cache: EmbeddingCache,
+    uid: str,
+    settings: RetinaSettings,
+    images: Images,
+    scaling: Scaling | None = None,
+) -> list[Manifest]:
+    """Return account, settings, Service, Deployment, scaler and disruption budget.
+
+    `scaling` makes the last two, by default from spec.retina and by CPU.
 
     Raises:
         InvalidSpecError: there is no image for the provider, or a field of spec.retina is none that can be run with.
@@ -30,7 +42,7 @@ def build_retina(cache: EmbeddingCache, uid: str, settings: RetinaSettings, imag
     space_id = settings.space.id
     component = Component(cache, uid, "retina", retina_name(cache, space_id), space_id)
     spec = cache.spec.retina
-    autoscaling = None if spec.replicas is not None else spec.autoscaling or RetinaAutoscaling()
+    scaling = scaling or _by_cpu
     process = Process(
         image=_image(settings.provider, images),
         pull_policy=images.pull_policy,
@@ -55,8 +67,13 @@ def build_retina(cache: EmbeddingCache, uid: str, settings: RetinaSettings, imag
         build_config_map(component, settings),
         build_headless_service(component, settings.listen),
         deployment,
-        *build_scaling(component, spec.replicas, autoscaling),
+        *scaling(component, spec),
     ]
+
+
+def _by_cpu(component: Component, retina: Retina) -> list[Manifest]:
+    autoscaling = None if retina.replicas is not None else retina.autoscaling or RetinaAutoscaling()
+    return build_scaling(component, retina.replicas, autoscaling)
 
 
 def _image(provider: Provider, images: Images) -> str:

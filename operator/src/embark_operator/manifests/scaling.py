@@ -1,16 +1,18 @@
 """How many pods a component has: HorizontalPodAutoscalers and PodDisruptionBudgets."""
 
 import copy
+from dataclasses import dataclass
 from typing import Final
 
-from embark.spec.serving import CpuAutoscaling, Kfc, LagAutoscaling
+from embark.spec.serving import CpuAutoscaling
 from embark_operator.manifests.children import Component, build_child
 from embark_operator.names import Manifest
 
-_KFC_TARGET_CPU: Final = 80
+KFC_TARGET_CPU: Final = 80
+"""Percent of the request, where KFC cannot be scaled by lag."""
 # Load comes at once and goes slowly: doubled every quarter of a minute, or by four pods where that is more; halved
 # at most once a minute, after five minutes in which fewer would have done.
-_BEHAVIOR: Final = {
+BEHAVIOR: Final = {
     "scaleUp": {
         "stabilizationWindowSeconds": 0,
         "selectPolicy": "Max",
@@ -27,14 +29,12 @@ _BEHAVIOR: Final = {
 }
 
 
-def kfc_autoscaling(kfc: Kfc, partitions: int) -> CpuAutoscaling | None:
-    """Return KFC's autoscaling, by CPU; more replicas than partitions would have nothing to consume."""
-    if kfc.replicas is not None:
-        return None
-    asked = kfc.autoscaling or LagAutoscaling()
-    most = min(asked.max, partitions)
-    # An autoscaler by CPU cannot bring a component back that has no pod.
-    return CpuAutoscaling(min=max(1, min(asked.min, most)), max=most, target_cpu=_KFC_TARGET_CPU)
+@dataclass(frozen=True, slots=True)
+class Bounds:
+    """How many replicas an autoscaler may choose."""
+
+    least: int
+    most: int
 
 
 def build_scaling(
@@ -43,31 +43,38 @@ def build_scaling(
     """Return the autoscaler, if there is one; and, unless `disruptable`, the budget of what can have two pods."""
     children = []
     if autoscaling:
-        children.append(_build_autoscaler(component, autoscaling))
+        children.append(_by_cpu(component, autoscaling))
     most = autoscaling.max if autoscaling else replicas or 0
     if not disruptable and most > 1:
-        children.append(_build_disruption_budget(component))
+        children.append(build_disruption_budget(component))
     return children
 
 
-def _build_autoscaler(component: Component, autoscaling: CpuAutoscaling) -> Manifest:
+def build_autoscaler(component: Component, bounds: Bounds, metric: Manifest) -> Manifest:
+    """Return the HorizontalPodAutoscaler of a component's Deployment."""
+    spec = {
+        "scaleTargetRef": {"apiVersion": "apps/v1", "kind": "Deployment", "name": component.name},
+        "minReplicas": bounds.least,
+        "maxReplicas": bounds.most,
+        "metrics": [metric],
+        "behavior": copy.deepcopy(BEHAVIOR),
+    }
+    return build_child(component, "autoscaling/v2", "HorizontalPodAutoscaler", {"spec": spec})
+
+
+def _by_cpu(component: Component, autoscaling: CpuAutoscaling) -> Manifest:
     # Of the one container: what a mesh adds to the pod is no load of the component, and may have no request.
     cpu = {
         "name": "cpu",
         "container": component.title,
         "target": {"type": "Utilization", "averageUtilization": autoscaling.target_cpu},
     }
-    spec = {
-        "scaleTargetRef": {"apiVersion": "apps/v1", "kind": "Deployment", "name": component.name},
-        "minReplicas": autoscaling.min,
-        "maxReplicas": autoscaling.max,
-        "metrics": [{"type": "ContainerResource", "containerResource": cpu}],
-        "behavior": copy.deepcopy(_BEHAVIOR),
-    }
-    return build_child(component, "autoscaling/v2", "HorizontalPodAutoscaler", {"spec": spec})
+    metric = {"type": "ContainerResource", "containerResource": cpu}
+    return build_autoscaler(component, Bounds(autoscaling.min, autoscaling.max), metric)
 
 
-def _build_disruption_budget(component: Component) -> Manifest:
+def build_disruption_budget(component: Component) -> Manifest:
+    """Return what lets a node's drain take one pod of a component at a time."""
     spec = {
         "selector": {"matchLabels": component.selector},
         "maxUnavailable": 1,

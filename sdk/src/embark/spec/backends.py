@@ -86,7 +86,10 @@ class Store(Model):
         default="0s", description="How long an embedding is kept; 0s: for ever.", validate_default=True
     )
     deletion_policy: DeletionPolicy = Field(
-        default=DeletionPolicy.RETAIN, description="The keyspace when the cache is deleted: Retain or Delete."
+        default=DeletionPolicy.RETAIN,
+        description="The keyspace when the cache is deleted: Retain, or Delete with all that is in it. Under Delete, "
+        "the cache has the finalizer embark.dev/keyspace, and stays until an operator has dropped the keyspace; set "
+        "Retain to let a deleted cache go without that. The keyspace is kept where the whole namespace is deleted.",
     )
 
 

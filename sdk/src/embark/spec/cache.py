@@ -4,6 +4,7 @@ from typing import Annotated, Final, Literal
 
 from pydantic import ConfigDict, Field, StringConstraints
 
+from embark.spec.access import Access
 from embark.spec.backends import Store, Topic
 from embark.spec.encoder import Encoder
 from embark.spec.model import Model
@@ -48,6 +49,7 @@ class EmbeddingCacheSpec(Model):
     kfc: Kfc = Field(default_factory=Kfc, description="The consumer of fills.")
     retina: Retina = Field(default_factory=Retina, description="The encoder's server.")
     mesh: Mesh = Field(default_factory=Mesh, description="The service mesh.")
+    network: Access = Field(default_factory=Access, description="Who may reach the pods.")
 
 
 class EmbeddingCache(Model):

@@ -11,6 +11,7 @@ from embark.spec.quantities import Duration, Size, Timeout
 from embark.spec.resources import ExtendedResource, Resources
 
 ObjectName = Annotated[str, StringConstraints(pattern=r"^[a-z0-9]([a-z0-9.\-]*[a-z0-9])?$", max_length=253)]
+TrustDomain = Annotated[str, StringConstraints(pattern=r"^[a-z0-9]([a-z0-9._\-]*[a-z0-9])?$", max_length=253)]
 
 
 class Oov(StrEnum):
@@ -179,6 +180,9 @@ class Mesh(Model):
     provider: MeshProvider = Field(default=MeshProvider.NONE, description="none, linkerd or istio.")
     authorized_clients: tuple[AuthorizedClient, ...] = Field(
         default=(), max_length=64, description="Who may look up, under a mesh; empty: everyone in the mesh."
+    )
+    trust_domain: TrustDomain = Field(
+        default="cluster.local", description="Of the identities that Istio gives; as in its mesh configuration."
     )
 
 

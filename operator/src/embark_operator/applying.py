@@ -1,0 +1,36 @@
+"""Applies manifests where they differ from what is there, and never over what is somebody else's."""
+
+from collections.abc import Callable, MutableMapping, Sequence
+
+from embark_operator.cluster import Cluster, RefusedError
+from embark_operator.differences import differs
+from embark_operator.kinds import Child, child_of
+from embark_operator.names import Manifest
+
+
+def apply_children(
+    cluster: Cluster,
+    wanted: Sequence[Manifest],
+    live: MutableMapping[Child, Manifest],
+    is_ours: Callable[[Manifest], bool],
+    written: list[str],
+) -> None:
+    """Make what is wanted be there, in its order; `live` gets what is there then, `written` what had to be applied.
+
+    Both tell how far it came where an error is raised.
+
+    Raises:
+        RefusedError: the API server refuses, or an object of that name is not one that `is_ours` says yes of.
+        UnavailableError: the API server does not answer.
+    """
+    for manifest in wanted:
+        child = child_of(manifest)
+        there = live.get(child) or cluster.read(child.kind, manifest["metadata"]["namespace"], child.name)
+        if there is not None and not is_ours(there):
+            message = f"{child} is there already and does not belong to this cache; delete or rename it"
+            raise RefusedError(str(child), "NotOurs", message)
+        if there is None or differs(manifest, there):
+            live[child] = cluster.apply(manifest)
+            written.append(str(child))
+        else:
+            live[child] = there

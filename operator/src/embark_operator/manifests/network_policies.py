@@ -1,0 +1,194 @@
+"""The NetworkPolicies of a cache: none of its pods is reached, or reaches anything, but by the flows of the design.
+
+    clients ─grpc→ EmbArk ─→ Cassandra, Kafka     operator, monitoring ─probes→ EmbArk, KFC, Retina, re-embedding
+    KFC, re-embedding ─→ Cassandra, Kafka, and ─grpc→ the Retina of their space
+    the other Jobs ─→ Cassandra, Kafka            Retina ─→ public addresses, allowedPrivateNetworks, the model's host
+
+and DNS for all; a kubelet's probes need no policy. Policies add up. Who needs another flow (brokers with other ports
+than bootstrapServers says, a model behind a Service whose pods have another port, clients outside the cluster) adds a
+policy for the pods with the label embark.dev/cache. A CNI that knows pods by their labels alone, as Cilium does, leads
+no address in allowedPrivateNetworks to a pod.
+"""
+
+import copy
+from collections.abc import Mapping, Sequence
+from typing import Final
+from urllib.parse import urlsplit
+
+from embark.errors import InvalidSpecError
+from embark.settings import Listen
+from embark.spec import EmbeddingCache, Encoder
+from embark.spec.access import Peer
+from embark_operator.manifests.children import Component, build_child
+from embark_operator.manifests.network_addresses import (
+    NAMESPACE_NAME,
+    address,
+    any_pod,
+    around,
+    network,
+    pods_of_service,
+    public,
+)
+from embark_operator.manifests.network_meshes import mesh_flows
+from embark_operator.names import CACHE, COMPONENT, DROP_KEYSPACE, SPACE, Manifest, embark_name, kfc_name, retina_name
+
+OPERATOR: Final = {"app.kubernetes.io/name": "embark-operator"}
+"""The labels of the operator's pods, as charts/embark has them."""
+
+_FILLING: Final = ("kfc", "reembed")
+_ONCE: Final = ("schema", "verify", "drop", DROP_KEYSPACE)
+_PORTS: Final = range(1, 65536)
+_SCHEME_PORTS: Final = {"https": 443, "http": 80}
+# A policy sees the port of the pod, which for OpenShift's DNS is 5353; kube-dns and CoreDNS have that of DNS.
+_DNS_PORTS: Final = (53, 5353)
+_NODE_LOCAL_DNS: Final = "169.254.20.10/32"  # NodeLocal DNSCache: the one link-local address that a pod needs
+
+
+def build_network_policies(
+    cache: EmbeddingCache,
+    uid: str,
+    spaces: Sequence[str],
+    *,
+    operator_namespace: str,
+    encoders: Mapping[str, Encoder] | None = None,
+) -> list[Manifest]:
+    """Return the policies of a cache with these spaces, by their ids; none where spec.network.policies is false.
+
+    `encoders` has those of spaces that the spec's encoder does not write.
+
+    What denies the rest comes last: no flow of the design is cut while they are applied one after the other. An empty
+    `operator_namespace` takes pods with the operator's labels in any namespace for it.
+
+    Raises:
+        InvalidSpecError: the port of a broker, or the URI of the model, is none.
+    """
+    if not cache.spec.network.policies:
+        return []
+    flows = _Flows(cache, operator_namespace, encoders or {})
+    name = cache.metadata.name
+    policies = [_build(Component(cache, uid, "embark", embark_name(cache)), ("embark",), *flows.of_embark())]
+    for space in spaces:
+        filling = Component(cache, uid, "kfc", kfc_name(cache, space), space)
+        retina = Component(cache, uid, "retina", retina_name(cache, space), space)
+        policies.append(_build(filling, _FILLING, *flows.of_filling(space)))
+        policies.append(_build(retina, ("retina",), *flows.of_retina(space)))
+    policies.append(_build(Component(cache, uid, "jobs", f"{name}-jobs"), _ONCE, *flows.of_jobs()))
+    return [*policies, _build(Component(cache, uid, "pods", f"{name}-pods"), (), [], [])]
+
+
+class _Flows:
+    """The rules of one cache."""
+
+    def __init__(self, cache: EmbeddingCache, operator_namespace: str, encoders: Mapping[str, Encoder]) -> None:
+        self._cache: Final = cache
+        self._encoders: Final = encoders
+        self._mesh: Final = mesh_flows(cache.spec.mesh.provider)
+        where = {"matchLabels": {NAMESPACE_NAME: operator_namespace}} if operator_namespace else {}
+        self._operator: Final = {"namespaceSelector": where, "podSelector": {"matchLabels": OPERATOR}}
+
+    def of_embark(self) -> tuple[list[Manifest], list[Manifest]]:
+        clients = _peers(self._cache.spec.network.clients)
+        asked = {"from": [*clients, self._operator], "ports": self._grpc()}
+        return [asked, *self._probes()], [*self._to_backends(), *self._to_control_plane()]
+
+    def of_filling(self, space: str) -> tuple[list[Manifest], list[Manifest]]:
+        retina = {"to": [self._pods(("retina",), space)], "ports": self._grpc()}
+        return self._probes(), [*self._to_backends(), retina, *self._to_control_plane()]
+
+    def of_retina(self, space: str) -> tuple[list[Manifest], list[Manifest]]:
+        asked = {"from": [self._pods(_FILLING, space)], "ports": self._grpc()}
+        encoder = self._encoders.get(space, self._cache.spec.encoder)
+        allowed = [network(str(block)) for block in encoder.fetch.allowed_private_networks]
+        fetched = {"to": [*public(), *allowed], "ports": [{"protocol": "TCP"}]}
+        reached = [_to_dns(), fetched, *self._to_model(encoder), *self._to_control_plane()]
+        return [asked, *self._probes()], reached
+
+    def of_jobs(self) -> tuple[list[Manifest], list[Manifest]]:
+        """Return the rules of Jobs that ask the store and the topic alone; they have no proxy."""
+        return [], self._to_backends()
+
+    def _to_backends(self) -> list[Manifest]:
+        cassandra, kafka = self._cache.spec.store.cassandra, self._cache.spec.topic.kafka
+        servers = [server.rpartition(":") for server in kafka.bootstrap_servers]
+        hosts, ports = [host.strip("[]") for host, _, _ in servers], {int(port) for _, _, port in servers}
+        if not all(port in _PORTS for port in ports):
+            raise InvalidSpecError("spec.topic.kafka.bootstrapServers", "a port is between 1 and 65535")
+        return [
+            _to_dns(),
+            {"to": around(cassandra.contact_points), "ports": _tcp(cassandra.port)},
+            {"to": around(hosts), "ports": _tcp(*sorted(ports))},
+        ]
+
+    def _to_control_plane(self) -> list[Manifest]:
+        if not self._mesh:
+            return []
+        control_plane = {"namespaceSelector": {}, "podSelector": self._mesh.control_plane}
+        return [{"to": [control_plane], "ports": _tcp(*self._mesh.control_ports)}]
+
+    def _to_model(self, encoder: Encoder) -> list[Manifest]:
+        """Return the way to a model inside; a public one needs no rule, and a file and a bucket no other."""
+        try:
+            uri = urlsplit(encoder.model.uri)
+            host, port = uri.hostname, uri.port or _SCHEME_PORTS.get(uri.scheme)
+        except ValueError as error:
+            raise InvalidSpecError("spec.encoder.model.uri", str(error)) from error
+        if not host or not port or uri.scheme not in _SCHEME_PORTS:
+            return []
+        peer = address(host) or pods_of_service(host, self._cache.metadata.namespace)
+        return [{"to": [peer], "ports": _tcp(port)}] if peer else []
+
+    def _probes(self) -> list[Manifest]:
+        readers = [*_peers(self._cache.spec.network.monitoring), self._operator]
+        metrics = [self._mesh.metrics_port] if self._mesh else []
+        return [{"from": readers, "ports": self._ports(Listen().probes_port, *metrics)}]
+
+    def _grpc(self) -> list[Manifest]:
+        return self._ports(Listen().grpc_port)
+
+    def _ports(self, *ports: int) -> list[Manifest]:
+        """Return what a flow to these ports may use: between two proxies of a mesh it is at their port instead."""
+        return _tcp(*ports, *([self._mesh.tunnel_port] if self._mesh else []))
+
+    def _pods(self, components: Sequence[str], space: str) -> Manifest:
+        return {"podSelector": _select(self._cache, components, space)}
+
+
+def _build(
+    component: Component, components: Sequence[str], ingress: list[Manifest], egress: list[Manifest]
+) -> Manifest:
+    selector = _select(component.cache, components, component.space_id)
+    rules = {"ingress": ingress, "egress": egress}
+    # An empty list says the same as none, and the API server keeps none.
+    spec = {"podSelector": selector, "policyTypes": ["Ingress", "Egress"]} | {k: v for k, v in rules.items() if v}
+    # What rules share is written out in each of them.
+    return build_child(component, "networking.k8s.io/v1", "NetworkPolicy", {"spec": copy.deepcopy(spec)})
+
+
+def _select(cache: EmbeddingCache, components: Sequence[str], space: str) -> Manifest:
+    """Return a selector of pods of the cache: of these components, or all; of that space, or any."""
+    labels = {CACHE: cache.metadata.name} | ({SPACE: space} if space else {})
+    if not components:
+        return {"matchLabels": labels}
+    if len(components) == 1:
+        return {"matchLabels": labels | {COMPONENT: components[0]}}
+    among = {"key": COMPONENT, "operator": "In", "values": list(components)}
+    return {"matchLabels": labels, "matchExpressions": [among]}
+
+
+def _peers(peers: Sequence[Peer]) -> list[Manifest]:
+    return [_peer(peer) for peer in peers] or [any_pod()]
+
+
+def _peer(peer: Peer) -> Manifest:
+    where = {"matchLabels": {NAMESPACE_NAME: peer.namespace}} if peer.namespace else {}
+    labels = [{"key": name, "operator": "In", "values": [value]} for name, value in peer.labels]
+    return {"namespaceSelector": where} | ({"podSelector": {"matchExpressions": labels}} if labels else {})
+
+
+def _to_dns() -> Manifest:
+    ports = [{"protocol": protocol, "port": port} for protocol in ("UDP", "TCP") for port in _DNS_PORTS]
+    return {"to": [any_pod(), network(_NODE_LOCAL_DNS)], "ports": ports}
+
+
+def _tcp(*ports: int) -> list[Manifest]:
+    return [{"protocol": "TCP", "port": port} for port in ports]

@@ -1,0 +1,66 @@
+"""The live scalers of a cache's Deployments: when one gives way to another, and what they say; called by reconcile."""
+
+from collections.abc import Mapping, Sequence
+from typing import Final
+
+from embark.spec import EmbeddingCache
+from embark_operator.cluster import Cluster
+from embark_operator.kinds import AUTOSCALER, DEPLOYMENT, SCALED_OBJECT, Child, child_of, is_owned
+from embark_operator.manifests.kfc_scaling import find_held_at
+from embark_operator.names import HANDOVER, Manifest, kfc_name, retina_name
+from embark_operator.rollouts.state import Rollout
+
+_SCALERS: Final = (AUTOSCALER, SCALED_OBJECT)
+
+
+def is_scaler(manifest: Manifest) -> bool:
+    """Return whether a manifest is of what sets the replicas of a Deployment."""
+    return (manifest["apiVersion"], manifest["kind"]) in {(kind.api_version, kind.name) for kind in _SCALERS}
+
+
+def make_way(
+    cluster: Cluster, uid: str, wanted: Sequence[Manifest], live: dict[Child, Manifest], deleted: list[str]
+) -> None:
+    """Remove the scalers of Deployments that are about to get one of another kind: two would fight over a number."""
+    coming = {_target(manifest): child_of(manifest) for manifest in wanted if is_scaler(manifest)}
+    for child in [child for child, body in live.items() if is_scaler(body) and is_owned(body, uid)]:
+        replacement = coming.get(_target(live[child]))
+        if replacement is not None and replacement.kind != child.kind:
+            remove(cluster, child, live, deleted)
+
+
+def remove(cluster: Cluster, child: Child, live: dict[Child, Manifest], deleted: list[str]) -> None:
+    """Delete a child, unless it is being deleted already."""
+    metadata = live.pop(child)["metadata"]
+    if not metadata.get("deletionTimestamp"):
+        cluster.delete(child.kind, metadata["namespace"], child.name, metadata["uid"])
+        deleted.append(str(child))
+
+
+def hand_over(cluster: Cluster, scaler: Manifest, live: Mapping[Child, Manifest]) -> None:
+    """Keep the replicas of a scaler's Deployment as they are when the operator lets go of them.
+
+    A field that its last manager leaves out falls back to its default, and that is one replica.
+    """
+    target = live.get(Child(DEPLOYMENT, _target(scaler)))
+    if target and target["spec"].get("replicas", 1) > 1:
+        place = {name: target["metadata"][name] for name in ("name", "namespace")}
+        replicas = {"replicas": target["spec"]["replicas"]}
+        kept = {"apiVersion": DEPLOYMENT.api_version, "kind": DEPLOYMENT.name, "metadata": place, "spec": replicas}
+        cluster.apply(kept, HANDOVER)
+
+
+def find_held(cache: EmbeddingCache, rollout: Rollout, live: Mapping[Child, Manifest]) -> Mapping[str, int]:
+    """Return, by space, how many replicas a KFC has that is not to get more: its Retina is saturated."""
+    held = {}
+    for space in rollout.served:
+        scaler = live.get(Child(AUTOSCALER, retina_name(cache, space.id)))
+        replicas = find_held_at(scaler, live.get(Child(DEPLOYMENT, kfc_name(cache, space.id))))
+        if replicas is not None:
+            held[space.id] = replicas
+    return held
+
+
+def _target(scaler: Manifest) -> str:
+    name: str = scaler["spec"]["scaleTargetRef"]["name"]
+    return name

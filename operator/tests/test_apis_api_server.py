@@ -1,0 +1,212 @@
+"""What a real API server makes of the objects of meshes and scalers, and how it is asked whether it serves them."""
+
+import json
+from collections.abc import Iterator
+from contextlib import closing
+from datetime import timedelta
+from typing import Any, NoReturn
+
+import pytest
+from api_server import ApiServer
+from api_server import api_server as running_api_server
+from child_manifests import SECRETS
+from cluster_fixtures import require_programs
+from eventually import eventually
+from fake_clock import FakeClock
+from foreign_crds import LINKERD as LINKERD_CRDS
+from foreign_crds import install_foreign_crds
+from go_modules import ETCD, KUBERNETES
+from kubeconfigs import KubectlError
+from kubernetes import config
+from kubernetes.client import ApiException
+from kubernetes.dynamic.exceptions import DynamicApiError
+from meshed_caches import (
+    EVERYBODY,
+    EXTERNAL,
+    ISTIO,
+    KEDA,
+    LINKERD,
+    LINKERD_WITH_HTTP_ROUTES,
+    idle_retina_scaling,
+    mesh_of,
+    meshed,
+    scaler_of,
+)
+
+from embark.errors import UnavailableError
+from embark.spec import EmbeddingCache
+from embark_operator.apis import API_VERSIONS, Apis
+from embark_operator.differences import differs
+from embark_operator.kinds import FOREIGN_KINDS
+from embark_operator.kubernetes_cluster import KubernetesCluster
+from embark_operator.names import Manifest
+
+pytestmark = pytest.mark.cluster
+
+MESHES = [("linkerd", LINKERD), ("linkerd", LINKERD_WITH_HTTP_ROUTES), ("istio", ISTIO)]
+SCALERS: list[tuple[Apis, dict[str, Any]]] = [
+    (KEDA, {}),
+    (KEDA, SECRETS),
+    (EXTERNAL, {"kfc": {"autoscaling": {"lagThreshold": 1000}}}),
+    (EXTERNAL, {"kfc": {"autoscaling": {"lagThreshold": 123456}}}),
+    (Apis(), {}),
+]
+UNHEARD = "nobody.embark.test/v1"
+
+
+@pytest.fixture(scope="module")
+def bare_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ApiServer]:
+    """A server of its own, as what is installed here would be seen by other tests."""
+    require_programs(ETCD, KUBERNETES)
+    with running_api_server(tmp_path_factory.mktemp("api-server-with-others")) as server:
+        yield server
+
+
+@pytest.fixture(scope="module")
+def full_server(bare_server: ApiServer) -> ApiServer:
+    install_foreign_crds(bare_server)
+    return bare_server
+
+
+@pytest.fixture
+def clock() -> FakeClock:
+    return FakeClock()
+
+
+@pytest.fixture
+def cluster(bare_server: ApiServer, clock: FakeClock) -> Iterator[KubernetesCluster]:
+    path = str(bare_server.kubeconfig)
+    with (
+        config.new_client_from_config(config_file=path) as client,  # type: ignore[no-untyped-call]
+        closing(KubernetesCluster(client, lambda: clock.at / 1e6)) as connected,
+    ):
+        yield connected
+
+
+def in_default(cache: EmbeddingCache) -> EmbeddingCache:
+    return cache.model_copy(update={"metadata": cache.metadata.model_copy(update={"namespace": "default"})})
+
+
+def stored(server: ApiServer, wanted: tuple[Manifest, ...]) -> list[Manifest]:
+    """Apply objects, refused if a field is unknown, and return what the server keeps of each."""
+    document = json.dumps({"apiVersion": "v1", "kind": "List", "items": wanted})
+    server.kubectl("apply", "--server-side", "--validate=strict", "-f=-", stdin=document)
+    got = json.loads(server.kubectl("get", "-f=-", "-o=json", stdin=document))
+    return list(got["items"] if got["kind"] == "List" else [got])
+
+
+def assert_kept(server: ApiServer, wanted: tuple[Manifest, ...]) -> None:
+    assert wanted
+    kept = stored(server, wanted)
+    for manifest, live in zip(wanted, kept, strict=True):
+        assert not differs(manifest, live), manifest["kind"]
+    assert stored(server, wanted) == kept
+
+
+def test_what_is_served_is_known_for_a_minute(
+    bare_server: ApiServer, cluster: KubernetesCluster, clock: FakeClock
+) -> None:
+    version, kind = "policy.linkerd.io/v1beta3", "Server"
+    assert not cluster.served([version]).has(version, kind)
+    bare_server.kubectl("apply", "--server-side", f"--filename={LINKERD_CRDS}")
+    eventually(lambda: _is_served(bare_server, "servers.policy.linkerd.io"), 60, "servers are served")
+    clock.advance(timedelta(seconds=59))
+    assert not cluster.served([version]).has(version, kind)
+    clock.advance(timedelta(seconds=1))
+    assert cluster.served([version]) == Apis(frozenset({(version, kind)}))
+
+
+def test_an_api_whose_own_server_is_away_is_none_and_disturbs_nothing(
+    bare_server: ApiServer, cluster: KubernetesCluster
+) -> None:
+    group, version = UNHEARD.split("/")
+    spec = {
+        "group": group,
+        "version": version,
+        "groupPriorityMinimum": 100,
+        "versionPriority": 100,
+        "insecureSkipTLSVerify": True,
+        "service": {"name": "nobody", "namespace": "default"},
+    }
+    name = f"{version}.{group}"
+    body = {"apiVersion": "apiregistration.k8s.io/v1", "kind": "APIService", "metadata": {"name": name}, "spec": spec}
+    bare_server.kubectl("apply", "-f=-", stdin=json.dumps(body))
+    try:
+        eventually(lambda: _is_unheard(bare_server), 60, "the API server asks a server that is away")
+        assert cluster.served([UNHEARD, "apps/v1"]) == cluster.served(["apps/v1"])
+        assert cluster.served(["apps/v1"]).has("apps/v1", "Deployment")
+        assert not cluster.served(["apps/v1"]).has("apps/v1", "Scale")
+    finally:
+        bare_server.kubectl("delete", "apiservice", name)
+
+
+def test_an_api_whose_own_server_goes_away_stays_what_it_was(
+    cluster: KubernetesCluster, clock: FakeClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    before = cluster.served(["apps/v1"])
+    clock.advance(timedelta(hours=1))
+    monkeypatch.setattr(cluster._client, "request", lambda *_, **__: _answer(503))
+    assert cluster.served(["apps/v1"]) == before
+    clock.advance(timedelta(hours=1))
+    monkeypatch.setattr(cluster._client, "request", lambda *_, **__: _answer(500))
+    with pytest.raises(UnavailableError, match="the APIs that are served"):
+        cluster.served(["apps/v1"])
+
+
+def test_every_kind_of_others_is_found_by_the_name_that_the_builders_ask_for(
+    full_server: ApiServer, cluster: KubernetesCluster
+) -> None:
+    served = cluster.served(API_VERSIONS)
+    assert served.lack(*FOREIGN_KINDS) == ()
+    for kind in FOREIGN_KINDS:
+        full_server.kubectl("get", f"{kind.plural}.{kind.version}.{kind.group}")
+
+
+@pytest.mark.parametrize("mesh", [{}, EVERYBODY], ids=["named", "everybody"])
+@pytest.mark.parametrize(("provider", "served"), MESHES, ids=["linkerd", "linkerd-http", "istio"])
+def test_objects_of_a_mesh_are_kept_as_they_were_written(
+    full_server: ApiServer,
+    provider: str,
+    served: Apis,
+    mesh: dict[str, Any],
+) -> None:
+    made = mesh_of(in_default(meshed(provider, mesh=mesh)), served)
+    assert made.missing == ()
+    assert_kept(full_server, made.manifests)
+
+
+@pytest.mark.parametrize(("served", "change"), SCALERS, ids=["keda", "keda-secrets", "external", "large-lag", "cpu"])
+def test_a_scaler_is_kept_as_it_was_written(full_server: ApiServer, served: Apis, change: dict[str, Any]) -> None:
+    assert_kept(full_server, scaler_of(in_default(meshed("none", **change)), served, candidate=True).manifests)
+
+
+@pytest.mark.parametrize("change", [{}, SECRETS], ids=["plain", "secrets"])
+def test_a_scaler_of_an_idle_retina_is_kept_as_it_was_written(full_server: ApiServer, change: dict[str, Any]) -> None:
+    assert_kept(full_server, tuple(idle_retina_scaling(in_default(meshed("none", **change)), KEDA)))
+
+
+def test_a_field_that_a_schema_lacks_is_refused_here(full_server: ApiServer) -> None:
+    made = mesh_of(in_default(meshed("linkerd")), LINKERD).manifests
+    for manifest in made:
+        with pytest.raises(KubectlError, match="unheard"):
+            stored(full_server, (manifest | {"spec": manifest["spec"] | {"unheard": True}},))
+
+
+def _answer(status: int) -> NoReturn:
+    raise DynamicApiError(ApiException(status=status, reason="away"))  # type: ignore[no-untyped-call]
+
+
+def _is_served(server: ApiServer, resource: str) -> bool:
+    try:
+        server.kubectl("get", resource)
+    except KubectlError:
+        return False
+    return True
+
+
+def _is_unheard(server: ApiServer) -> bool:
+    try:
+        server.kubectl("get", f"--raw=/apis/{UNHEARD}")
+    except KubectlError as error:
+        return "unavailable" in str(error) or "unable to handle" in str(error)
+    return False

@@ -1,0 +1,153 @@
+from typing import Any
+
+import pytest
+from meshed_caches import (
+    EVERYBODY,
+    LINKERD,
+    LINKERD_WITH_HTTP_ROUTES,
+    POLICIES,
+    SPACES,
+    mesh_of,
+    meshed,
+    named,
+    serving,
+)
+
+from embark.names import cache_name
+from embark_operator import kinds
+from embark_operator.apis import Apis
+from embark_operator.kinds import Kind
+from embark_operator.manifests.children import MANIFEST_HASH
+
+SERVICE = "embark.v1.EmbArkService"
+
+
+def test_only_those_who_are_named_and_the_operator_may_look_up() -> None:
+    made = mesh_of(meshed("linkerd"), LINKERD)
+    assert named(made, "MeshTLSAuthentication")["photos-embark"] == {
+        "identityRefs": [
+            {"kind": "ServiceAccount", "name": "ranker", "namespace": "ads"},
+            {"kind": "ServiceAccount", "name": "trainer", "namespace": "research"},
+            {"kind": "ServiceAccount", "name": "embark-operator", "namespace": "embark-system"},
+        ]
+    }
+    assert named(made, "AuthorizationPolicy")["photos-embark"] == {
+        "targetRef": {"group": "policy.linkerd.io", "kind": "Server", "name": "photos-embark"},
+        "requiredAuthenticationRefs": [
+            {"group": "policy.linkerd.io", "kind": "MeshTLSAuthentication", "name": "photos-embark"}
+        ],
+    }
+    assert named(made, "Server")["photos-embark"] == {
+        "podSelector": {"matchLabels": {"embark.dev/cache": "photos", "app.kubernetes.io/component": "embark"}},
+        "port": "grpc",
+        "proxyProtocol": "gRPC",
+        "accessPolicy": "deny",
+    }
+
+
+def test_without_a_name_everybody_in_the_mesh_and_nobody_else_may_look_up() -> None:
+    made = mesh_of(meshed("linkerd", mesh=EVERYBODY), LINKERD)
+    assert named(made, "MeshTLSAuthentication")["photos-embark"] == {"identities": ["*"]}
+    assert named(made, "Server")["photos-embark"]["accessPolicy"] == "deny"
+
+
+@pytest.mark.parametrize("mesh", [{}, EVERYBODY], ids=["named", "everybody"])
+def test_a_retina_encodes_for_the_kfc_of_its_space_alone(mesh: dict[str, Any]) -> None:
+    cache = meshed("linkerd", mesh=mesh)
+    made = mesh_of(cache, LINKERD)
+    namespace = cache_name(cache).split("/")[0]
+    for space in SPACES:
+        name = f"photos-retina-{space}"
+        kfc = {"kind": "ServiceAccount", "name": f"photos-kfc-{space}", "namespace": namespace}
+        assert named(made, "MeshTLSAuthentication")[name] == {"identityRefs": [kfc]}
+        assert named(made, "Server")[name]["podSelector"]["matchLabels"]["embark.dev/space"] == space
+        assert named(made, "AuthorizationPolicy")[name]["targetRef"]["name"] == name
+
+
+def test_kubelets_and_monitoring_outside_of_the_mesh_reach_the_probes_of_every_pod() -> None:
+    made = mesh_of(meshed("linkerd"), LINKERD)
+    assert named(made, "Server")["photos-probes"] == {
+        "podSelector": {"matchLabels": {"embark.dev/cache": "photos"}},
+        "port": "probes",
+        "proxyProtocol": "HTTP/1",
+        "accessPolicy": "deny",
+    }
+    assert named(made, "NetworkAuthentication")["photos-probes"] == {
+        "networks": [{"cidr": "0.0.0.0/0"}, {"cidr": "::/0"}]
+    }
+    (reference,) = named(made, "AuthorizationPolicy")["photos-probes"]["requiredAuthenticationRefs"]
+    assert reference == {"group": "policy.linkerd.io", "kind": "NetworkAuthentication", "name": "photos-probes"}
+
+
+def test_no_server_is_made_before_the_policy_that_opens_it() -> None:
+    seen: set[str] = set()
+    for manifest in mesh_of(meshed("linkerd"), LINKERD).manifests:
+        if manifest["kind"] == "Server":
+            assert manifest["metadata"]["name"] in seen
+        if manifest["kind"] == "AuthorizationPolicy":
+            seen.add(manifest["spec"]["targetRef"]["name"])
+
+
+def test_only_look_ups_are_tried_again_and_only_when_nobody_answered() -> None:
+    made = mesh_of(meshed("linkerd"), LINKERD)
+    notes = {m["metadata"]["name"]: dict(m["metadata"]["annotations"]) for m in made.manifests}
+    routes = named(made, "GRPCRoute")
+    assert routes.keys() == {"photos-embark-lookups", "photos-embark-calls"}
+    for route in routes.values():
+        assert route["parentRefs"] == [{"group": "core", "kind": "Service", "name": "photos-embark", "port": 50051}]
+    (rule,) = routes["photos-embark-lookups"]["rules"]
+    assert [match["method"] for match in rule["matches"]] == [
+        {"type": "Exact", "service": SERVICE, "method": method}
+        for method in ("Lookup", "Similar", "DescribeSpace", "DescribeRollout")
+    ]
+    del notes["photos-embark-lookups"][MANIFEST_HASH]
+    assert notes["photos-embark-lookups"] == {
+        "retry.linkerd.io/grpc": "unavailable",
+        "retry.linkerd.io/limit": "2",
+        "timeout.linkerd.io/request": "60s",
+    }
+    assert notes["photos-embark-calls"].keys() == {MANIFEST_HASH}
+
+
+def test_every_other_call_has_a_route_too_as_linkerd_refuses_what_matches_none() -> None:
+    (rule,) = named(mesh_of(meshed("linkerd"), LINKERD), "GRPCRoute")["photos-embark-calls"]["rules"]
+    services = {match["method"]["service"] for match in rule["matches"]}
+    assert services >= {SERVICE, "grpc.health.v1.Health"}
+    assert not any("method" in match["method"] for match in rule["matches"])
+
+
+def test_a_cluster_without_grpc_routes_gets_http_routes_to_the_same_methods() -> None:
+    made = mesh_of(meshed("linkerd"), LINKERD_WITH_HTTP_ROUTES)
+    assert not made.missing
+    assert not named(made, "GRPCRoute")
+    routes = named(made, "HTTPRoute")
+    (lookups,), (calls,) = routes["photos-embark-lookups"]["rules"], routes["photos-embark-calls"]["rules"]
+    assert {"path": {"type": "Exact", "value": f"/{SERVICE}/Lookup"}} in lookups["matches"]
+    assert {"path": {"type": "PathPrefix", "value": f"/{SERVICE}"}} in calls["matches"]
+    notes = {m["metadata"]["name"]: m["metadata"]["annotations"] for m in made.manifests}["photos-embark-lookups"]
+    assert notes["retry.linkerd.io/http"] == "503"
+    assert "retry.linkerd.io/grpc" not in notes
+
+
+def test_another_annotation_alone_is_seen_by_the_manifest_hash() -> None:
+    stamps = {
+        manifest["metadata"]["annotations"][MANIFEST_HASH]
+        for served in (LINKERD, LINKERD_WITH_HTTP_ROUTES)
+        for manifest in mesh_of(meshed("linkerd"), served).manifests
+        if manifest["kind"].endswith("Route")
+    }
+    assert len(stamps) == 4
+
+
+@pytest.mark.parametrize("absent", POLICIES, ids=lambda kind: kind.name)
+def test_policies_come_all_or_not_at_all_and_the_absent_one_is_named(absent: Kind) -> None:
+    made = mesh_of(meshed("linkerd"), serving(*(kind for kind in POLICIES if kind != absent), kinds.GRPC_ROUTE))
+    assert {m["kind"] for m in made.manifests} == {"GRPCRoute"}
+    assert made.missing == (f"{absent.api_version} {absent.name}",)
+
+
+def test_policies_do_not_wait_for_routes() -> None:
+    made = mesh_of(meshed("linkerd"), serving(*POLICIES))
+    assert named(made, "Server")
+    assert made.missing == ("gateway.networking.k8s.io/v1 GRPCRoute",)
+    assert not mesh_of(meshed("linkerd"), Apis()).manifests

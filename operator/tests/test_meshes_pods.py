@@ -1,0 +1,83 @@
+import json
+from typing import Any
+
+import pytest
+from child_manifests import IMAGES, UID
+from meshed_caches import ISTIO, LINKERD, kfc_settings, mesh_of, meshed
+
+from embark_operator.manifests.kfc import build_kfc
+from embark_operator.manifests.meshes import PodMesh, mesh_of_pod
+from embark_operator.names import Manifest
+
+MESHED = ["embark", "kfc", "retina", "reembed"]
+OUTSIDE = ["schema", "verify", "drop", "drop-keyspace"]
+LINKERD_PORTS = "config.linkerd.io/skip-outbound-ports"
+ISTIO_PORTS = "traffic.sidecar.istio.io/excludeOutboundPorts"
+
+
+def kfc_pod(provider: str) -> Manifest:
+    cache = meshed(provider)
+    made = build_kfc(cache, UID, kfc_settings(cache), IMAGES)
+    (deployment,) = (m for m in made if m["kind"] == "Deployment")
+    return dict(deployment["spec"]["template"]["metadata"])
+
+
+@pytest.mark.parametrize("title", MESHED)
+def test_a_pod_that_calls_or_is_called_has_a_proxy_that_ends_with_it(title: str) -> None:
+    linkerd, istio = (mesh_of_pod(meshed(provider), title) for provider in ("linkerd", "istio"))
+    assert linkerd.annotations["linkerd.io/inject"] == "enabled"
+    assert linkerd.annotations["config.alpha.linkerd.io/proxy-enable-native-sidecar"] == "true"
+    assert linkerd.annotations["config.beta.linkerd.io/proxy-enable-native-sidecar"] == "true"
+    assert istio.labels == {"sidecar.istio.io/inject": "true"}
+    assert istio.annotations["sidecar.istio.io/nativeSidecar"] == "true"
+    assert istio.annotations["sidecar.istio.io/rewriteAppHTTPProbers"] == "true"
+    assert json.loads(istio.annotations["proxy.istio.io/config"]) == {"holdApplicationUntilProxyStarts": True}
+
+
+@pytest.mark.parametrize("title", OUTSIDE)
+def test_a_job_of_store_and_topic_alone_has_no_proxy_that_could_keep_it_from_ending(title: str) -> None:
+    assert mesh_of_pod(meshed("linkerd"), title) == PodMesh(annotations={"linkerd.io/inject": "disabled"})
+    assert mesh_of_pod(meshed("istio"), title) == PodMesh(labels={"sidecar.istio.io/inject": "false"})
+
+
+@pytest.mark.parametrize(("provider", "annotation"), [("linkerd", LINKERD_PORTS), ("istio", ISTIO_PORTS)])
+def test_no_proxy_looks_into_what_goes_to_store_and_topic(provider: str, annotation: str) -> None:
+    backends: dict[str, dict[str, Any]] = {
+        "store": {"cassandra": {"port": 9142}},
+        "topic": {"kafka": {"bootstrapServers": ["a:9094", "[::1]:9092", "b:9094"]}},
+    }
+    for title in ("embark", "kfc", "reembed"):
+        assert mesh_of_pod(meshed(provider, **backends), title).annotations[annotation] == "9092,9094,9142"
+
+
+@pytest.mark.parametrize(("provider", "annotation"), [("linkerd", LINKERD_PORTS), ("istio", ISTIO_PORTS)])
+def test_a_store_at_the_port_of_grpc_takes_no_call_of_retina_out_of_the_mesh(provider: str, annotation: str) -> None:
+    shared: dict[str, dict[str, Any]] = {
+        "store": {"cassandra": {"port": 50051}},
+        "topic": {"kafka": {"bootstrapServers": ["kafka:9092"]}},
+    }
+    assert mesh_of_pod(meshed(provider, **shared), "kfc").annotations[annotation] == "9092"
+    shared["topic"] = {"kafka": {"bootstrapServers": ["kafka:50051"]}}
+    assert annotation not in mesh_of_pod(meshed(provider, **shared), "kfc").annotations
+
+
+def test_retina_dials_what_it_fetches_itself() -> None:
+    assert mesh_of_pod(meshed("linkerd"), "retina").annotations[LINKERD_PORTS] == "1-65535"
+    istio = mesh_of_pod(meshed("istio"), "retina").annotations
+    assert istio["traffic.sidecar.istio.io/includeOutboundIPRanges"] == ""
+    assert ISTIO_PORTS not in istio
+
+
+@pytest.mark.parametrize("provider", ["linkerd", "istio"])
+def test_a_deployment_s_pods_have_what_the_mesh_asks_for_beside_their_own(provider: str) -> None:
+    plain, pod = kfc_pod("none"), kfc_pod(provider)
+    mesh = mesh_of_pod(meshed(provider), "kfc")
+    assert pod["labels"] == plain["labels"] | dict(mesh.labels)
+    assert pod["annotations"] == plain["annotations"] | dict(mesh.annotations)
+
+
+def test_without_a_mesh_nothing_is_made() -> None:
+    made = mesh_of(meshed("none"), LINKERD)
+    assert (made.manifests, made.missing) == ((), ())
+    assert mesh_of(meshed("none"), ISTIO) == made
+    assert mesh_of_pod(meshed("none"), "embark") == PodMesh()

@@ -1,0 +1,99 @@
+"""Whether the public addresses of the policies are those that Retina dials."""
+
+from collections.abc import Iterator
+from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address, ip_network
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from embark_operator.manifests.network_addresses import public
+from retina.addresses import refusal
+
+Address = IPv4Address | IPv6Address
+# What Retina would dial and the policies leave out: parts of 192.0.0.0/24 and 2001::/23 that serve protocols alone,
+# 6to4, and forms of an IPv4 address that are on no wire.
+NARROWER = [
+    ip_network(text) for text in ("192.0.0.0/24", "2001::/23", "2002::/16", "64:ff9b::c000:0/120", "::ffff:0:0/96")
+]
+NEWER = ip_network("3fff::/20")
+"""Of RFC 9637, which older Pythons, and so Retina, do not know as documentation."""
+
+
+def in_policies(address: Address) -> bool:
+    return any(
+        _within(address, peer["ipBlock"]["cidr"])
+        and not any(_within(address, beside) for beside in peer["ipBlock"]["except"])
+        for peer in public()
+    )
+
+
+def in_retina(address: Address) -> bool:
+    return not refusal(address, ())
+
+
+def edges() -> Iterator[Address]:
+    """Yield the first and the last address of every network that the policies name, and those next to them."""
+    for peer in public():
+        for text in (peer["ipBlock"]["cidr"], *peer["ipBlock"]["except"]):
+            network = ip_network(text)
+            kind = IPv4Address if network.version == 4 else IPv6Address
+            first, last = int(network.network_address), int(network.broadcast_address)
+            numbers = (first - 1, first, last, last + 1)
+            yield from (kind(number) for number in numbers if 0 <= number < 2**network.max_prefixlen)
+
+
+def check(address: Address) -> None:
+    if in_policies(address) or not any(_within(address, str(network)) for network in (*NARROWER, NEWER)):
+        assert in_policies(address) == in_retina(address), address
+
+
+@pytest.mark.parametrize("address", sorted(set(edges()), key=str), ids=str)
+def test_the_edges_of_the_policies_are_those_of_retina(address: Address) -> None:
+    check(address)
+
+
+@given(st.integers(0, 2**32 - 1).map(IPv4Address))
+def test_an_ipv4_address_is_public_for_both_or_for_none(address: IPv4Address) -> None:
+    check(address)
+
+
+@given(
+    st.one_of(
+        st.integers(0, 2**128 - 1),
+        st.integers(2**125, 2**126 - 1),
+        st.integers(0, 2**32 - 1).map(lambda carried: int(IPv6Address("64:ff9b::")) + carried),
+    ).map(IPv6Address)
+)
+def test_an_ipv6_address_is_public_for_both_or_for_none(address: IPv6Address) -> None:
+    check(address)
+
+
+@pytest.mark.parametrize("text", ["1.1.1.1", "93.184.216.34", "2606:4700::1111", "64:ff9b::101:101"])
+def test_a_public_address_is_reached(text: str) -> None:
+    assert in_policies(ip_address(text))
+    assert in_retina(ip_address(text))
+
+
+@pytest.mark.parametrize("text", ["10.0.0.1", "169.254.169.254", "100.64.0.1", "fd00::1", "fe80::1", "64:ff9b::a00:1"])
+def test_a_private_address_is_not(text: str) -> None:
+    assert not in_policies(ip_address(text))
+    assert not in_retina(ip_address(text))
+
+
+def test_every_exception_is_within_its_network() -> None:
+    for peer in public():
+        network = ip_network(peer["ipBlock"]["cidr"])
+        for text in peer["ipBlock"]["except"]:
+            beside = ip_network(text)
+            if isinstance(network, IPv4Network):
+                assert isinstance(beside, IPv4Network)
+                assert beside.subnet_of(network)
+            else:
+                assert isinstance(beside, IPv6Network)
+                assert beside.subnet_of(network)
+
+
+def _within(address: Address, cidr: str) -> bool:
+    network = ip_network(cidr)
+    return address.version == network.version and address in network

@@ -1,0 +1,228 @@
+"""Which flows the policies of caches let through, judged by the API's rules; tests/cluster has cyclonus judge them."""
+
+from itertools import chain, product
+from typing import Any
+
+import pytest
+from child_manifests import UID, every_child_of, templates
+from network_worlds import (
+    CQL,
+    DNS,
+    GRPC,
+    KAFKA,
+    OPERATOR_NAMESPACE,
+    PHOTOS,
+    PORTS,
+    PROBES,
+    SPACES,
+    Flow,
+    Pod,
+    cache_in,
+    caches,
+    flows,
+    outside,
+    outside_flows,
+    pods,
+)
+from policy_judge import lets_through, selected
+
+from embark.errors import InvalidSpecError
+from embark_operator.manifests.network_policies import build_network_policies
+from embark_operator.names import SPACE, Manifest
+
+COMPONENTS = {"embark", "kfc", "retina", "schema", "reembed", "verify", "drop"}
+OUTSIDE = Pod("outside", "", "93.184.216.34")
+MACHINE = Pod("machine", "", "172.16.4.4")
+METADATA = Pod("metadata", "", "169.254.169.254")
+
+
+def policies_of(**changes: dict[str, Any]) -> list[Manifest]:
+    return build_network_policies(
+        cache_in("shop", "photos", changes), UID, SPACES, operator_namespace=OPERATOR_NAMESPACE
+    )
+
+
+def all_policies() -> list[Manifest]:
+    return [
+        policy
+        for cache in caches()
+        for policy in build_network_policies(cache, UID, SPACES, operator_namespace=OPERATOR_NAMESPACE)
+    ]
+
+
+def pod_of(component: str, space: str = "") -> Pod:
+    name = f"photos-{component}" + (f"-{space}" if space else "")
+    (found,) = (pod for pod in pods() if (pod.namespace, pod.name) == ("shop", name))
+    return found
+
+
+def open_ports(policies: list[Manifest], source: Pod, target: Pod, ports: tuple[str, ...] = PORTS) -> set[str]:
+    return {port for port in ports if lets_through(policies, source, target, port)}
+
+
+def test_between_all_pods_there_are_exactly_the_flows_of_the_design() -> None:
+    policies, everyone = all_policies(), pods()
+    found = {
+        Flow(str(source), str(target), port)
+        for source, target, port in product(everyone, everyone, PORTS)
+        if lets_through(policies, source, target, port)
+    }
+    assert found == flows()
+
+
+def test_across_the_edge_of_the_cluster_there_are_exactly_the_flows_of_the_design() -> None:
+    policies = all_policies()
+    inside = [pod for pod in pods() if "embark.dev/cache" in pod.labels]
+    pairs = chain(product(inside, outside()), product(outside(), inside))
+    found = {
+        Flow(str(source), str(target), port)
+        for (source, target), port in product(pairs, PORTS)
+        if lets_through(policies, source, target, port)
+    }
+    assert found == outside_flows()
+
+
+def test_every_pod_that_a_cache_ever_has_is_denied_all_and_allowed_something() -> None:
+    cache = cache_in("shop", "photos", {})
+    found = templates(every_child_of(cache))
+    assert found.keys() == COMPONENTS
+    for component, template in found.items():
+        labels = template["metadata"]["labels"]
+        spaces = [labels[SPACE]] if SPACE in labels else []
+        policies = build_network_policies(cache, UID, spaces, operator_namespace="")
+        rules = [policy["spec"] for policy in selected(policies, Pod(component, "shop", "10.0.0.1", labels))]
+        assert all(spec["policyTypes"] == ["Ingress", "Egress"] for spec in rules)
+        allowing = ["ingress" in spec or "egress" in spec for spec in rules]
+        assert sorted(allowing) == [False, True], component
+
+
+def test_what_denies_the_rest_comes_last() -> None:
+    *allowing, denying = policies_of()
+    assert all("egress" in policy["spec"] for policy in allowing)
+    assert denying["spec"] == {
+        "podSelector": {"matchLabels": {"embark.dev/cache": "photos"}},
+        "policyTypes": ["Ingress", "Egress"],
+    }
+
+
+def test_no_two_policies_have_one_name() -> None:
+    names = [(policy["metadata"]["namespace"], policy["metadata"]["name"]) for policy in all_policies()]
+    assert len(names) == len(set(names)) == 3 * (3 + 2 * len(SPACES))
+
+
+def test_a_cache_that_wants_none_has_none() -> None:
+    assert policies_of(network={"policies": False}) == []
+
+
+def test_retina_reaches_public_addresses_and_no_private_one_that_is_not_allowed() -> None:
+    retina = pod_of("retina", SPACES[0])
+    policies = policies_of()
+    assert open_ports(policies, retina, OUTSIDE) == {port for port in PORTS if port.startswith("TCP/")}
+    assert open_ports(policies, retina, MACHINE) == set()
+    allowing = policies_of(encoder={"fetch": {"allowedPrivateNetworks": ["172.16.4.0/24"]}})
+    assert open_ports(allowing, retina, MACHINE, (GRPC, "TCP/443", "UDP/443")) == {GRPC, "TCP/443"}
+    for policy in (policies, allowing):
+        assert open_ports(policy, retina, METADATA) == set()
+
+
+@pytest.mark.parametrize(
+    ("uri", "opened"),
+    [
+        ("http://models/a.onnx", {"shop": {"TCP/80"}, "ads": set()}),
+        ("https://models.ads/a.onnx", {"shop": set(), "ads": {"TCP/443"}}),
+        ("https://models.ads.svc.cluster.local:22/a.onnx", {"shop": set(), "ads": {"TCP/22"}}),
+        ("http://10.2.0.4:9042/a.onnx", {"shop": {CQL}, "ads": set()}),
+        ("https://models.example.com/a.onnx", {"shop": set(), "ads": set()}),
+        ("s3://bucket/a.onnx", {"shop": set(), "ads": set()}),
+    ],
+)
+def test_retina_reaches_the_model_s_host_at_its_port(uri: str, opened: dict[str, set[str]]) -> None:
+    policies = policies_of(encoder={"model": {"uri": uri}})
+    targets = {"shop": Pod("cassandra", "shop", "10.2.0.4"), "ads": Pod("ranker", "ads", "10.2.0.1")}
+    ports = tuple(port for port in PORTS if port not in DNS)
+    found = {name: open_ports(policies, pod_of("retina", SPACES[0]), pod, ports) for name, pod in targets.items()}
+    assert found == opened
+
+
+@pytest.mark.parametrize(
+    ("host", "outside"),
+    [
+        ("cassandra", False),
+        ("cassandra.data", False),
+        ("cassandra.data.svc", False),
+        ("cassandra.data.svc.cluster.local", False),
+        ("10.3.0.1", False),
+        ("fd00::1", False),
+        ("cassandra.example.com", True),
+        ("93.184.216.34", True),
+    ],
+)
+@pytest.mark.parametrize("component", ["embark", "kfc"])
+def test_a_store_is_looked_for_outside_only_if_its_name_is_none_of_the_inside(
+    component: str, host: str, *, outside: bool
+) -> None:
+    pod = pod_of(component, SPACES[0] if component == "kfc" else "")
+    policies = policies_of(store={"cassandra": {"contactPoints": [host], "port": 9043}})
+    assert open_ports(policies, pod, MACHINE, (CQL, "TCP/9043", KAFKA)) == {"TCP/9043", KAFKA}
+    assert open_ports(policies, pod, OUTSIDE, (CQL, "TCP/9043", KAFKA)) == ({"TCP/9043"} if outside else set())
+    assert open_ports(policies, pod, METADATA, (CQL, "TCP/9043", KAFKA)) == set()
+
+
+def test_brokers_are_reached_at_every_port_that_is_named() -> None:
+    policies = policies_of(topic={"kafka": {"bootstrapServers": ["kafka:9092", "[fd00::1]:9094"]}})
+    found = open_ports(policies, pod_of("embark"), MACHINE, ("TCP/9092", "TCP/9093", "TCP/9094"))
+    assert found == {"TCP/9092", "TCP/9094"}
+
+
+def test_nobody_but_the_clients_that_are_named_may_look_up() -> None:
+    embark, addresses = pod_of("embark"), [OUTSIDE, MACHINE]
+    policies = policies_of(**PHOTOS)
+    callers = {str(pod) for pod in [*pods(), *addresses] if lets_through(policies, pod, embark, GRPC)}
+    assert callers == {"ads/ranker", f"{OPERATOR_NAMESPACE}/operator"}
+    some = policies_of(network={"clients": [{"pods": "app=ranker,tier=web"}]})
+    assert not lets_through(some, Pod("ranker", "ads", "10.2.0.1", {"app": "ranker"}), embark, GRPC)
+    assert lets_through(some, Pod("ranker", "any", "10.2.0.1", {"app": "ranker", "tier": "web"}), embark, GRPC)
+
+
+def test_without_its_namespace_the_operator_is_known_by_its_labels() -> None:
+    cache = cache_in("shop", "photos", PHOTOS)
+    policies = build_network_policies(cache, UID, SPACES, operator_namespace="")
+    callers = {str(pod) for pod in pods() if lets_through(policies, pod, pod_of("embark"), PROBES)}
+    assert callers == {"monitoring/prometheus", f"{OPERATOR_NAMESPACE}/operator", "ads/impostor"}
+
+
+@pytest.mark.parametrize(("provider", "tunnel", "metrics"), [("linkerd", 4143, 4191), ("istio", 15008, 15020)])
+def test_under_a_mesh_its_proxies_reach_each_other_and_the_control_plane(
+    provider: str, tunnel: int, metrics: int
+) -> None:
+    policies = policies_of(mesh={"provider": provider}, **PHOTOS)
+    kfc, retina, other = pod_of("kfc", SPACES[0]), pod_of("retina", SPACES[0]), pod_of("retina", SPACES[1])
+    ports = (GRPC, f"TCP/{tunnel}", f"TCP/{metrics}", "TCP/22")
+    assert open_ports(policies, kfc, retina, ports) == {GRPC, f"TCP/{tunnel}"}
+    assert open_ports(policies, kfc, other, ports) == set()
+    prometheus = Pod("prometheus", "monitoring", "10.2.0.7", {"app": "prometheus"})
+    assert open_ports(policies, prometheus, retina, ports) == {f"TCP/{tunnel}", f"TCP/{metrics}"}
+    labels = {"linkerd.io/control-plane-component": "destination"} if provider == "linkerd" else {"app": "istiod"}
+    store = Pod("cassandra", "shop", "10.2.0.4")
+    assert open_ports(policies, kfc, store, (CQL, f"TCP/{tunnel}", "TCP/22")) == {CQL}
+    control = Pod("control", "mesh", "10.4.0.1", labels)
+    for pod in (kfc, retina, pod_of("embark")):
+        opened = open_ports(policies, pod, control, ("TCP/8086", "TCP/15012", "TCP/22"))
+        assert opened == ({"TCP/8086"} if provider == "linkerd" else {"TCP/15012"})
+    job = pod_of("schema", SPACES[1])
+    assert open_ports(policies, job, control, ("TCP/8086", "TCP/15012", f"TCP/{tunnel}")) == set()
+
+
+@pytest.mark.parametrize(
+    ("field", "changes"),
+    [
+        ("spec.topic.kafka.bootstrapServers", {"topic": {"kafka": {"bootstrapServers": ["kafka:99999"]}}}),
+        ("spec.topic.kafka.bootstrapServers", {"topic": {"kafka": {"bootstrapServers": ["kafka:0"]}}}),
+        ("spec.encoder.model.uri", {"encoder": {"model": {"uri": "https://models:99999/a.onnx"}}}),
+        ("spec.encoder.model.uri", {"encoder": {"model": {"uri": "https://[models/a.onnx"}}}),
+    ],
+)
+def test_a_port_that_is_none_is_refused_by_its_field(field: str, changes: dict[str, Any]) -> None:
+    with pytest.raises(InvalidSpecError) as refused:
+        policies_of(**changes)
+    assert refused.value.field == field

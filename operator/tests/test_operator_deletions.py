@@ -1,0 +1,344 @@
+import logging
+from collections.abc import Callable, Sequence
+from contextlib import suppress
+from typing import TypeVar
+
+import pytest
+from deleted_caches import DELETE, DeletingWorld
+from memory_cluster import MemoryCluster
+from reconciled_caches import KEY, World
+
+from embark.errors import UnavailableError
+from embark.settings import KfcSettings
+from embark_operator.cluster import NAMESPACE_TERMINATING, RefusedError
+from embark_operator.finalizers import FINALIZER
+from embark_operator.kinds import (
+    AUTOSCALER,
+    CACHE,
+    CONFIG_MAP,
+    DEPLOYMENT,
+    EVENT,
+    JOB,
+    SERVICE_ACCOUNT,
+    Kind,
+)
+from embark_operator.names import FIELD_MANAGER, Manifest
+
+T = TypeVar("T")
+STARTERS = {AUTOSCALER.name, DEPLOYMENT.name, JOB.name}
+RETAIN = {"deletionPolicy": "Retain"}
+STORE_AWAY = "error: store: no answer in time"
+
+
+def test_a_cache_is_guarded_before_anything_is_made_of_it() -> None:
+    world = DeletingWorld()
+    assert world.reconcile()[0] == "finalizers photos"
+    assert world.guarded
+    assert world.reconcile() == []
+
+
+def test_a_cache_whose_keyspace_is_kept_has_no_finalizer() -> None:
+    world = World()
+    assert "finalizers photos" not in world.reconcile()
+    assert "finalizers" not in world.cluster.objects[CACHE, *KEY]["metadata"]
+
+
+def test_the_finalizer_goes_when_the_policy_goes_back_and_those_of_others_stay() -> None:
+    world = DeletingWorld()
+    world.cluster.edit(CACHE, *KEY, {"metadata": {"finalizers": ["example.dev/backup"]}})
+    world.reconcile()
+    assert world.cluster.objects[CACHE, *KEY]["metadata"]["finalizers"] == ["example.dev/backup", FINALIZER]
+    world.apply_cache(store=RETAIN)
+    world.reconcile()
+    assert world.cluster.objects[CACHE, *KEY]["metadata"]["finalizers"] == ["example.dev/backup"]
+
+
+def test_no_keyspace_is_dropped_while_a_pod_of_the_cache_is_left() -> None:
+    world = DeletingWorld()
+    world.reconcile()
+    world.add_pod("photos-kfc-1")
+    started = [body["metadata"]["name"] for body in world.children().values() if body["kind"] in STARTERS]
+    world.delete_cache()
+    ended = [line.split()[-1] for line in world.reconcile() if line.startswith("delete")]
+    assert sorted(ended) == sorted(started)
+    assert world.status["phase"] == "Deleting"
+    assert "photos-kfc-1" in world.condition("KeyspaceDropped")["message"]
+    assert world.outcome.again
+    world.cluster.collect()
+    assert world.reconcile() == []
+    assert not world.drops()
+
+
+def test_no_keyspace_is_dropped_while_something_may_still_make_a_pod() -> None:
+    world = DeletingWorld()
+    world.reconcile()
+    world.delete_cache()
+    world.reconcile()
+    assert world.reconcile() == []
+    assert not world.drops()
+    assert "Deployment photos-embark" in world.condition("KeyspaceDropped")["message"]
+
+
+def test_a_job_that_outlives_the_cache_drops_the_keyspace_with_its_settings() -> None:
+    world = DeletingWorld()
+    world.reconcile()
+    job = world.to_drop()
+    assert world.status["phase"] == "Deleting"
+    assert world.condition("KeyspaceDropped")["reason"] == "Dropping"
+    assert {body["kind"] for body in world.drops()} == {"ServiceAccount", "ConfigMap", "Job"}
+    assert not any("ownerReferences" in body["metadata"] for body in world.drops())
+    pod = job["spec"]["template"]["spec"]
+    assert pod["containers"][0]["command"] == ["python", "-m", "kfc.drop"]
+    assert "--keyspace" in pod["containers"][0]["args"]
+    (settings,) = world.drops(CONFIG_MAP)
+    assert (
+        pod["serviceAccountName"] == settings["metadata"]["name"] == world.drops(SERVICE_ACCOUNT)[0]["metadata"]["name"]
+    )
+    parsed = KfcSettings.model_validate_json(settings["data"]["settings.json"])
+    assert parsed.store.cassandra.keyspace == "photos"
+    assert world.reconcile() == []
+
+
+def test_nothing_is_left_once_the_keyspace_is_dropped() -> None:
+    world = DeletingWorld()
+    world.reconcile()
+    world.to_drop()
+    world.set_job("Complete")
+    world.reconcile()
+    assert world.cache is None
+    assert not world.drops()
+    assert world.events() == [("Normal", "PodsEnding"), ("Normal", "Dropping"), ("Normal", "Dropped")]
+
+
+def test_a_drop_that_fails_says_why_and_is_told_as_one_event_however_often_it_is_tried() -> None:
+    world = DeletingWorld()
+    world.reconcile()
+    world.to_drop()
+    for said in (STORE_AWAY, "error: topic: no answer in time", STORE_AWAY):
+        world.say(said)
+        world.reconcile()
+        world.add_drop_pod({"running": {}})
+        assert world.reconcile() == []
+        assert world.outcome.again
+        assert said in world.condition("KeyspaceDropped")["message"]
+        assert "spec.store.deletionPolicy" in world.condition("KeyspaceDropped")["message"]
+    assert world.guarded
+    assert world.events().count(("Warning", "DropFailed")) == 1
+
+
+def test_somebody_who_gives_up_says_retain_and_the_cache_goes() -> None:
+    world = DeletingWorld()
+    world.reconcile()
+    world.to_drop()
+    world.say(STORE_AWAY)
+    world.reconcile()
+    world.apply_cache(store=RETAIN)
+    world.reconcile()
+    assert world.cache is None
+    assert not world.drops()
+
+
+def test_a_deleted_cache_whose_keyspace_is_kept_waits_for_nothing() -> None:
+    world = DeletingWorld()
+    world.reconcile()
+    world.add_pod("photos-kfc-1")
+    world.delete_cache()
+    world.apply_cache(store=RETAIN)
+    assert world.reconcile() == ["finalizers photos"]
+    assert world.cache is None
+
+
+def test_a_spec_that_is_put_right_meanwhile_is_another_job() -> None:
+    world = DeletingWorld()
+    world.reconcile()
+    first = world.to_drop()
+    world.say(STORE_AWAY)
+    world.reconcile()
+    world.apply_cache(store=DELETE | {"cassandra": {"contactPoints": ["elsewhere"]}})
+    world.reconcile()
+    (second,) = world.drops(JOB)
+    assert second["metadata"]["name"] != first["metadata"]["name"]
+    assert world.condition("KeyspaceDropped")["reason"] == "Dropping"
+    assert "elsewhere" in world.drops(CONFIG_MAP)[0]["data"]["settings.json"]
+
+
+def test_a_job_that_was_given_up_is_made_anew() -> None:
+    world = DeletingWorld()
+    world.reconcile()
+    first = world.to_drop()
+    world.set_job("Failed")
+    world.reconcile()
+    assert world.condition("KeyspaceDropped")["reason"] == "DropFailed"
+    world.reconcile()
+    (second,) = world.drops(JOB)
+    assert second["metadata"]["uid"] != first["metadata"]["uid"]
+
+
+def test_a_keyspace_that_another_cache_has_too_stays_until_that_one_is_deleted() -> None:
+    world = DeletingWorld()
+    other = {"apiVersion": world.cluster.objects[CACHE, *KEY]["apiVersion"], "kind": "EmbeddingCache"}
+    spec = world.cluster.objects[CACHE, *KEY]["spec"]
+    world.cluster.create({**other, "metadata": {"name": "twin", "namespace": KEY.namespace}, "spec": spec})
+    world.reconcile()
+    world.delete_cache()
+    world.reconcile()
+    world.end_pods()
+    world.reconcile()
+    assert not world.drops()
+    assert "the cache twin" in world.condition("KeyspaceDropped")["message"]
+    assert world.outcome.again
+    world.cluster.edit(CACHE, KEY.namespace, "twin", {"metadata": {"deletionTimestamp": "2026-01-01T00:00:00Z"}})
+    world.reconcile()
+    assert world.drops(JOB)
+
+
+def test_a_paused_cache_ends_as_any_other() -> None:
+    world = DeletingWorld(paused=True)
+    world.reconcile()
+    assert world.guarded
+    world.to_drop()
+    world.set_job("Complete")
+    world.reconcile()
+    assert world.cache is None
+
+
+def test_a_deleted_cache_of_a_spec_that_no_job_can_be_made_of_says_which_field() -> None:
+    world = DeletingWorld()
+    world.reconcile()
+    world.apply_cache(store=DELETE, kfc={"resources": {"requests": {"memory": "99999999Ti"}}})
+    world.delete_cache()
+    world.reconcile()
+    assert "spec.kfc.resources.requests.memory" in world.condition("KeyspaceDropped")["message"]
+    assert world.guarded
+
+
+def test_an_object_of_somebody_else_is_not_taken_for_what_drops_the_keyspace() -> None:
+    world = DeletingWorld()
+    world.reconcile()
+    name = "photos-drop-keyspace"
+    metadata = {"name": name, "namespace": KEY.namespace}
+    world.cluster.create({"apiVersion": "v1", "kind": "ConfigMap", "metadata": metadata, "data": {"mine": "1"}})
+    world.delete_cache()
+    world.reconcile()
+    world.end_pods()
+    world.reconcile()
+    assert world.cluster.objects[CONFIG_MAP, KEY.namespace, name]["data"] == {"mine": "1"}
+    assert "is there already" in world.condition("KeyspaceDropped")["message"]
+    assert "is there already" in world.outcome.failure
+
+
+class Terminating(MemoryCluster):
+    """A cluster whose namespace takes nothing new, once it is deleted."""
+
+    deleted = False
+
+    def apply(self, manifest: Manifest, manager: str = FIELD_MANAGER) -> Manifest:
+        self._refuse(manifest)
+        return super().apply(manifest, manager)
+
+    def create(self, manifest: Manifest) -> Manifest:
+        self._refuse(manifest)
+        return super().create(manifest)
+
+    def _refuse(self, manifest: Manifest) -> None:
+        if self.deleted:
+            raise RefusedError(manifest["kind"], NAMESPACE_TERMINATING, "it is being terminated")
+
+
+def test_a_namespace_that_is_deleted_takes_the_cache_with_it_and_keeps_the_keyspace(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    cluster = Terminating()
+    world = DeletingWorld(cluster)
+    world.reconcile()
+    world.delete_cache()
+    cluster.deleted = True
+    world.reconcile()
+    world.end_pods()
+    with caplog.at_level(logging.INFO):
+        world.reconcile()
+    assert world.cache is None
+    assert "the keyspace is kept" in caplog.text
+
+
+def test_what_drops_a_keyspace_goes_where_the_finalizer_was_taken_by_force() -> None:
+    world = DeletingWorld()
+    world.reconcile()
+    world.to_drop()
+    del world.cluster.objects[CACHE, *KEY]
+    world.reconcile()
+    assert not world.drops()
+
+
+def test_a_new_cache_of_the_same_name_is_safe_from_the_job_of_the_one_before() -> None:
+    world = DeletingWorld()
+    world.reconcile()
+    job = world.to_drop()
+    del world.cluster.objects[CACHE, *KEY]
+    world.apply_cache(store=DELETE)
+    assert f"delete Job {job['metadata']['name']}" in world.reconcile()
+    assert not world.drops()
+    assert world.to_drop()["metadata"]["name"] != job["metadata"]["name"]
+
+
+class Cut(MemoryCluster):
+    """A cluster whose connection is cut before or after its n-th write has been done."""
+
+    left = -1
+    after = False
+
+    def apply(self, manifest: Manifest, manager: str = FIELD_MANAGER) -> Manifest:
+        return self._cut(lambda: super(Cut, self).apply(manifest, manager))
+
+    def create(self, manifest: Manifest) -> Manifest:
+        return self._cut(lambda: super(Cut, self).create(manifest))
+
+    def delete(self, kind: Kind, namespace: str, name: str, uid: str, *, foreground: bool = False) -> None:
+        return self._cut(lambda: super(Cut, self).delete(kind, namespace, name, uid, foreground=foreground))
+
+    def write_status(self, cache: Manifest, status: Manifest) -> None:
+        return self._cut(lambda: super(Cut, self).write_status(cache, status))
+
+    def write_finalizers(self, cache: Manifest, finalizers: Sequence[str]) -> Manifest:
+        return self._cut(lambda: super(Cut, self).write_finalizers(cache, finalizers))
+
+    def _cut(self, write: Callable[[], T]) -> T:
+        self.left -= 1
+        if self.left == 0 and not self.after:
+            raise UnavailableError("kubernetes", "cut")
+        done = write()
+        if self.left == 0:
+            raise UnavailableError("kubernetes", "cut")
+        return done
+
+
+def _end(cluster: Cut, cut: int = -1, *, after: bool = False) -> list[str]:
+    """Delete a cache, with one cut on the way to its end; return what was written."""
+    world = DeletingWorld(cluster)
+    world.reconcile()
+    world.delete_cache()
+    cluster.writes.clear()
+    cluster.left, cluster.after = cut, after
+    for _ in range(10):
+        with suppress(UnavailableError):
+            world.reconcile()
+        world.end_pods()
+        if world.drops(JOB):
+            world.set_job("Complete")
+    return cluster.writes
+
+
+@pytest.mark.parametrize("after", [False, True])
+def test_an_operator_cut_off_at_any_write_of_an_end_drops_the_keyspace_once_and_leaves_the_same(
+    after: bool,  # noqa: FBT001
+) -> None:
+    undisturbed = Cut()
+    writes = _end(undisturbed)
+    left = {place for place in undisturbed.objects if place[0] != EVENT}
+    assert (CACHE, *KEY) not in left
+    for cut in range(1, len(writes) + 1):
+        cluster = Cut()
+        written = _end(cluster, cut, after=after)
+        assert {place for place in cluster.objects if place[0] != EVENT} == left
+        jobs = [line for line in written if line.startswith("apply Job")]
+        assert len(jobs) == 1, f"cut at {writes[cut - 1]}"

@@ -1,0 +1,87 @@
+"""What reconcile makes of a cluster that serves more than Kubernetes' own APIs, and of one that does not."""
+
+from reconciled_caches import World
+
+from embark_operator.apis import Apis
+from embark_operator.kinds import AUTOSCALER, DEPLOYMENT, FOREIGN_KINDS, LINKERD_SERVER, SCALED_OBJECT, Kind
+
+EVERYTHING = Apis(frozenset((kind.api_version, kind.name) for kind in FOREIGN_KINDS))
+LINKERD = {"provider": "linkerd", "authorizedClients": [{"serviceAccount": "ranker", "namespace": "ads"}]}
+
+
+def names(world: World, kind: Kind) -> set[str]:
+    return {name for of, name in world.children() if of == kind.name} | {
+        name for (of, _, name) in world.cluster.objects if of == kind
+    }
+
+
+def test_a_mesh_that_is_not_installed_is_said_and_the_rest_is_made() -> None:
+    world = World(mesh=LINKERD)
+    world.reconcile()
+    world.make_ready()
+    world.reconcile()
+    condition = world.condition("MeshReady")
+    assert (condition["status"], condition["reason"]) == ("False", "ApiMissing")
+    assert "policy.linkerd.io/v1beta3 Server" in condition["message"]
+    assert world.condition("Ready")["status"] == "False"
+    assert world.condition("EmbArkReady")["status"] == "True"
+
+
+def test_the_objects_of_a_mesh_that_is_installed_are_made_and_go_with_it() -> None:
+    world = World(mesh=LINKERD)
+    world.cluster.apis = EVERYTHING
+    world.reconcile()
+    world.make_ready()
+    world.reconcile()
+    assert world.condition("MeshReady")["status"] == "True"
+    assert names(world, LINKERD_SERVER)
+    assert world.reconcile() == []
+    world.apply_cache()
+    deleted = [line for line in world.reconcile() if line.startswith("delete")]
+    servers = [number for number, line in enumerate(deleted) if "Server" in line]
+    policies = [number for number, line in enumerate(deleted) if "AuthorizationPolicy" in line]
+    assert servers
+    assert max(servers) < min(policies)
+    assert not names(world, LINKERD_SERVER)
+
+
+def test_a_cache_without_a_mesh_has_no_condition_of_one() -> None:
+    world = World()
+    world.reconcile()
+    assert "MeshReady" not in {condition["type"] for condition in world.status["conditions"]}
+
+
+def test_a_scaler_of_one_kind_is_gone_before_that_of_another_comes_and_replicas_stay() -> None:
+    world = World()
+    world.reconcile()
+    before = {name for name in names(world, AUTOSCALER) if "-kfc-" in name}
+    assert len(before) == 1
+    (deployment,) = (name for name in names(world, DEPLOYMENT) if "-kfc-" in name)
+    world.cluster.edit(DEPLOYMENT, "default", deployment, {"spec": {"replicas": 4}})
+    world.cluster.apis = EVERYTHING
+    written = world.reconcile()
+    gone, come = f"delete HorizontalPodAutoscaler {before.pop()}", f"apply ScaledObject {deployment}"
+    assert written.index(gone) < written.index(come)
+    assert {name for name in names(world, AUTOSCALER) if "-kfc-" in name} == set()
+    assert names(world, SCALED_OBJECT) == {deployment}
+    assert world.cluster.objects[DEPLOYMENT, "default", deployment]["spec"]["replicas"] == 4
+    world.cluster.apis = Apis()
+    world.cluster.edit(DEPLOYMENT, "default", deployment, {"spec": {"replicas": 5}})
+    world.reconcile()
+    assert {name for name in names(world, AUTOSCALER) if "-kfc-" in name} == {deployment}
+    assert world.cluster.objects[DEPLOYMENT, "default", deployment]["spec"]["replicas"] == 5
+
+
+def test_a_saturated_retina_keeps_its_kfc_from_getting_more_replicas() -> None:
+    world = World(kfc={"autoscaling": {"min": 1, "max": 12}})
+    world.reconcile()
+    (retina,) = (name for name in names(world, AUTOSCALER) if "-retina-" in name)
+    (kfc,) = (name for name in names(world, DEPLOYMENT) if "-kfc-" in name)
+    limited = {"type": "ScalingLimited", "status": "True", "reason": "TooManyReplicas"}
+    world.cluster.edit(AUTOSCALER, "default", retina, {"status": {"conditions": [limited]}})
+    world.cluster.edit(DEPLOYMENT, "default", kfc, {"spec": {"replicas": 3}})
+    world.reconcile()
+    assert world.cluster.objects[AUTOSCALER, "default", kfc]["spec"]["maxReplicas"] == 3
+    world.cluster.edit(AUTOSCALER, "default", retina, {"status": {"conditions": []}})
+    world.reconcile()
+    assert world.cluster.objects[AUTOSCALER, "default", kfc]["spec"]["maxReplicas"] == 12

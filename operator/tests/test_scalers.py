@@ -1,0 +1,157 @@
+from typing import Any
+
+import pytest
+from child_manifests import SECRETS
+from meshed_caches import EXTERNAL, KEDA, kfc_settings, meshed, named, scaler_of
+from published_models import as_published
+
+from embark.spec.serving import LagAutoscaling
+from embark_operator.apis import Apis
+from embark_operator.manifests.kfc_scaling import ScalerKind, find_held_at, kfc_bounds
+
+ALL = Apis(KEDA.kinds | EXTERNAL.kinds)
+HPA = "HorizontalPodAutoscaler"
+CACHE = meshed("none")
+SPACE = kfc_settings(CACHE).space.id
+KFC = f"photos-kfc-{SPACE}"
+
+
+def cache_of(**autoscaling: int) -> Any:
+    return meshed("none", kfc={"autoscaling": autoscaling})
+
+
+@pytest.mark.parametrize(
+    ("served", "kind", "scaler"),
+    [
+        (ALL, ScalerKind.KEDA, "ScaledObject"),
+        (KEDA, ScalerKind.KEDA, "ScaledObject"),
+        (EXTERNAL, ScalerKind.EXTERNAL, HPA),
+        (Apis(), ScalerKind.CPU, HPA),
+    ],
+)
+def test_lag_scales_where_somebody_can_tell_it_and_cpu_elsewhere(served: Apis, kind: ScalerKind, scaler: str) -> None:
+    found = scaler_of(CACHE, served)
+    assert found.kind is kind
+    assert [m["kind"] for m in found.manifests] == [scaler]
+
+
+@pytest.mark.parametrize("served", [ALL, EXTERNAL, Apis()])
+def test_replicas_that_the_spec_says_have_no_scaler(served: Apis) -> None:
+    found = scaler_of(meshed("none", kfc={"replicas": 3}), served)
+    assert (found.kind, found.manifests) == (ScalerKind.NONE, ())
+
+
+def test_keda_reads_the_lag_of_the_space_s_own_group() -> None:
+    spec = named(scaler_of(cache_of(min=2, max=6, lagThreshold=250), KEDA), "ScaledObject")[KFC]
+    assert spec["scaleTargetRef"] == {"apiVersion": "apps/v1", "kind": "Deployment", "name": KFC}
+    assert (spec["minReplicaCount"], spec["maxReplicaCount"]) == (2, 6)
+    settings = kfc_settings(CACHE)
+    assert spec["triggers"] == [
+        {
+            "type": "kafka",
+            "metadata": {
+                "bootstrapServers": ",".join(settings.topic.kafka.bootstrap_servers),
+                "consumerGroup": settings.consumer_group,
+                "topic": settings.topic.fills,
+                "lagThreshold": "250",
+                "offsetResetPolicy": "earliest",
+            },
+        }
+    ]
+
+
+@pytest.mark.parametrize(
+    ("mechanism", "sasl"),
+    [("PLAIN", "plaintext"), ("SCRAM-SHA-256", "scram_sha256"), ("SCRAM-SHA-512", "scram_sha512")],
+)
+def test_keda_gets_in_at_the_brokers_by_the_secrets_of_the_cache(mechanism: str, sasl: str) -> None:
+    kafka = SECRETS["topic"]["kafka"] | {"saslMechanism": mechanism}
+    made = scaler_of(meshed("none", topic={"kafka": kafka}), KEDA)
+    assert [m["kind"] for m in made.manifests] == ["TriggerAuthentication", "ScaledObject"]
+    (trigger,) = named(made, "ScaledObject")[KFC]["triggers"]
+    assert (trigger["metadata"]["sasl"], trigger["metadata"]["tls"]) == (sasl, "enable")
+    assert trigger["authenticationRef"] == {"name": KFC}
+    assert named(made, "TriggerAuthentication")[KFC]["secretTargetRef"] == [
+        {"parameter": "username", "name": "kafka-user", "key": "username"},
+        {"parameter": "password", "name": "kafka-user", "key": "password"},
+        {"parameter": "ca", "name": "kafka-tls", "key": "ca.crt"},
+        {"parameter": "cert", "name": "kafka-tls", "key": "tls.crt"},
+        {"parameter": "key", "name": "kafka-tls", "key": "tls.key"},
+    ]
+
+
+def test_one_secret_may_hold_both_the_user_and_the_certificate() -> None:
+    both = {"credentialsSecret": "kafka", "tlsSecret": "kafka"}
+    made = scaler_of(meshed("none", topic={"kafka": both}), KEDA)
+    parameters = [found["parameter"] for found in named(made, "TriggerAuthentication")[KFC]["secretTargetRef"]]
+    assert parameters == ["username", "password", "ca", "cert", "key"]
+
+
+@pytest.mark.parametrize("change", [{}, SECRETS], ids=["plain", "secrets"])
+def test_every_field_of_keda_is_one_of_the_published_schema(change: dict[str, Any]) -> None:
+    for manifest in scaler_of(meshed("none", **change), KEDA, candidate=True, held_at=2).manifests:
+        assert as_published(manifest) == manifest
+
+
+def test_an_external_metric_is_selected_by_cache_and_space() -> None:
+    spec = named(scaler_of(cache_of(lagThreshold=1000), EXTERNAL), HPA)[KFC]
+    (metric,) = spec["metrics"]
+    labels = {"embark_dev_cache": "photos", "embark_dev_space": SPACE}
+    assert metric == {
+        "type": "External",
+        "external": {
+            "metric": {"name": "embark_kfc_lag", "selector": {"matchLabels": labels}},
+            "target": {"type": "AverageValue", "averageValue": "1k"},
+        },
+    }
+
+
+def test_only_keda_goes_down_to_no_pod_as_it_alone_brings_one_back() -> None:
+    idle = cache_of(min=0)
+    assert named(scaler_of(idle, KEDA), "ScaledObject")[KFC]["minReplicaCount"] == 0
+    assert named(scaler_of(idle, EXTERNAL), HPA)[KFC]["minReplicas"] == 1
+    assert named(scaler_of(idle, Apis()), HPA)[KFC]["minReplicas"] == 1
+
+
+def test_a_candidate_costs_nothing_while_it_has_no_lag() -> None:
+    spec = named(scaler_of(cache_of(min=3), KEDA, candidate=True), "ScaledObject")[KFC]
+    assert spec["minReplicaCount"] == 0
+    assert spec["maxReplicaCount"] == 12
+
+
+@pytest.mark.parametrize("served", [KEDA, EXTERNAL, Apis()])
+@pytest.mark.parametrize("held_at", [None, 0, 2, 50])
+def test_there_are_never_more_replicas_than_partitions(served: Apis, held_at: int | None) -> None:
+    kafka = {"kafka": {"partitions": 3}}
+    cache = meshed("none", topic=kafka, kfc={"autoscaling": {"min": 8, "max": 9}})
+    found = scaler_of(cache, served, held_at=held_at)
+    (spec,) = (m["spec"] for m in found.manifests)
+    names = ("minReplicaCount", "maxReplicaCount") if served is KEDA else ("minReplicas", "maxReplicas")
+    assert tuple(spec[name] for name in names) == (3, 3)
+
+
+@pytest.mark.parametrize(("held_at", "most"), [(None, 12), (5, 5), (1, 2), (0, 2), (40, 12)])
+def test_more_consumers_do_not_come_while_retina_is_saturated(held_at: int | None, most: int) -> None:
+    bounds = kfc_bounds(LagAutoscaling(min=2, max=12), 24, held_at=held_at)
+    assert (bounds.least, bounds.most) == (2, most)
+
+
+def test_retina_is_saturated_while_its_autoscaler_wants_more_than_it_may_have() -> None:
+    kfc = {"spec": {"replicas": 4}}
+
+    def held(status: str, reason: str, kind: str = "ScalingLimited") -> int | None:
+        return find_held_at({"status": {"conditions": [{"type": kind, "status": status, "reason": reason}]}}, kfc)
+
+    assert held("True", "TooManyReplicas") == 4
+    assert held("False", "DesiredWithinRange") is None
+    assert held("True", "TooFewReplicas") is None
+    assert held("True", "TooManyReplicas", "AbleToScale") is None
+
+
+def test_nothing_is_held_where_nothing_is_known() -> None:
+    scaler = {"status": {"conditions": [{"type": "ScalingLimited", "status": "True", "reason": "TooManyReplicas"}]}}
+    assert find_held_at(None, {"spec": {"replicas": 4}}) is None
+    assert find_held_at({}, {"spec": {"replicas": 4}}) is None
+    assert find_held_at({"status": {"conditions": None}}, {"spec": {}}) is None
+    assert find_held_at(scaler, None) is None
+    assert find_held_at(scaler, {"spec": {}}) == 1

@@ -1,0 +1,48 @@
+"""`spec.network`: which pods may reach those of the cache, for the NetworkPolicies that the operator makes."""
+
+from typing import Annotated, Final
+
+from pydantic import Field, StringConstraints
+
+from embark.spec.model import Model
+
+_NAME: Final = r"[A-Za-z0-9]([A-Za-z0-9_.\-]{0,61}[A-Za-z0-9])?"
+_PREFIX: Final = r"[a-z0-9]([a-z0-9\-]*[a-z0-9])?(\.[a-z0-9]([a-z0-9\-]*[a-z0-9])?)*/"
+_LABEL: Final = f"({_PREFIX})?{_NAME}=({_NAME})?"
+LABELS_PATTERN: Final = f"^({_LABEL}(,{_LABEL})*)?$"
+# Of a label's prefix, and so of all of the text: no label is then too long for the API server.
+_LABELS_LENGTH: Final = 253
+_NAMESPACE_PATTERN: Final = r"^([a-z0-9]([a-z0-9\-]*[a-z0-9])?)?$"
+
+Labels = Annotated[str, StringConstraints(pattern=LABELS_PATTERN, max_length=_LABELS_LENGTH)]
+
+
+class Peer(Model):
+    """Some pods of the cluster; one entry of `spec.network.clients` or `.monitoring`."""
+
+    namespace: Annotated[str, StringConstraints(pattern=_NAMESPACE_PATTERN, max_length=63)] = Field(
+        default="", description="The pods' namespace; empty: any."
+    )
+    pods: Labels = Field(
+        default="", description="Labels that the pods have, for example app=ranker,tier=web; empty: all pods."
+    )
+
+    @property
+    def labels(self) -> tuple[tuple[str, str], ...]:
+        """The labels as pairs of name and value."""
+        pairs = (label.partition("=") for label in self.pods.split(",") if label)
+        return tuple((name, value) for name, _, value in pairs)
+
+
+class Access(Model):
+    """`spec.network`."""
+
+    policies: bool = Field(
+        default=True, description="NetworkPolicies keep every flow from the cache's pods that EmbArk does not need."
+    )
+    clients: tuple[Peer, ...] = Field(
+        default=(), max_length=64, description="Pods that may look up; empty: every pod of the cluster."
+    )
+    monitoring: tuple[Peer, ...] = Field(
+        default=(), max_length=64, description="Pods that may read metrics; empty: every pod of the cluster."
+    )

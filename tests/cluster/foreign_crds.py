@@ -1,0 +1,79 @@
+"""The resource definitions of meshes and of KEDA, from the Go modules that publish them; for tests of such objects."""
+
+import json
+import os
+import shutil
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+import pytest
+from api_server import ApiServer
+from commands import ClusterError, output_of
+from eventually import eventually
+from go_builds import MissingGoError
+from kubeconfigs import KubectlError
+
+
+@dataclass(frozen=True)
+class Definitions:
+    """Files of one module at one version."""
+
+    module: str
+    version: str
+    files: Sequence[str]
+
+
+GATEWAY_API: Final = Definitions(
+    "sigs.k8s.io/gateway-api",
+    "v1.3.0",
+    [f"config/crd/standard/gateway.networking.k8s.io_{kind}routes.yaml" for kind in ("grpc", "http")],
+)
+ISTIO: Final = Definitions("istio.io/api", "v1.26.0", ["kubernetes/customresourcedefinitions.gen.yaml"])
+KEDA: Final = Definitions(
+    "github.com/kedacore/keda/v2",
+    "v2.17.2",
+    [f"config/crd/bases/keda.sh_{kind}.yaml" for kind in ("scaledobjects", "triggerauthentications")],
+)
+LINKERD: Final = Path(__file__).parent / "crds" / "linkerd.yaml"
+
+
+def install_foreign_crds(server: ApiServer) -> None:
+    """Make an API server know the kinds of others that the operator makes; skip the test where Go cannot fetch them."""
+    files = [LINKERD, *(path for definitions in (GATEWAY_API, ISTIO, KEDA) for path in _required(definitions))]
+    named = [f"--filename={path}" for path in files]
+    server.kubectl("apply", "--server-side", *named)
+    eventually(lambda: _established(server, named), 60, "the API server serves the kinds of others")
+
+
+def _required(definitions: Definitions) -> Sequence[Path]:
+    try:
+        return _fetched(definitions)
+    except ClusterError as error:
+        if os.environ.get("CI"):
+            raise
+        pytest.skip(str(error))
+
+
+def _fetched(definitions: Definitions) -> Sequence[Path]:
+    """Return the files in Go's module cache, fetched first where it lacks them.
+
+    Raises:
+        MissingGoError: there is no `go`.
+        CommandFailedError: the module could not be fetched.
+    """
+    go = shutil.which("go")
+    if go is None:
+        raise MissingGoError(f"definitions of {definitions.module} need the Go client on the PATH: https://go.dev/dl/")
+    module = f"{definitions.module}@{definitions.version}"
+    folder = Path(json.loads(output_of([go, "mod", "download", "-json", module]))["Dir"])
+    return [folder / file for file in definitions.files]
+
+
+def _established(server: ApiServer, named: Sequence[str]) -> bool:
+    try:
+        server.kubectl("wait", "--for=condition=Established", "--timeout=30s", *named)
+    except KubectlError:  # also while a definition has no conditions yet
+        return False
+    return True

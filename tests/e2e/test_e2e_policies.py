@@ -1,0 +1,106 @@
+"""What the pods of a cache reach and who reaches them, tried from inside them, where the cluster enforces policies."""
+
+from collections.abc import Callable, Iterator
+
+import pytest
+from e2e_caches import Cache
+from e2e_cluster import Kubernetes
+from e2e_flows import DENY_ALL, Place, place_of, reaches
+from e2e_objects import client_pod, photos_cache, photos_server
+from eventually import eventually
+
+pytestmark = pytest.mark.e2e
+GRPC, PROBES, CQL, KAFKA, SAMPLES = 50051, 8080, 9042, 9092, 8000
+SEEN = 60.0
+
+Reaches = Callable[[str, str, int], bool]
+
+
+@pytest.fixture(scope="module")
+def stranger(cluster: Kubernetes) -> Iterator[Place]:
+    """A pod of another namespace, in a cluster that was seen to enforce policies; elsewhere the tests are skipped."""
+    with cluster.namespace("strangers", enforce="restricted") as name:
+        cluster.apply(name, *photos_server(cluster), *client_pod(cluster))
+        cluster.kubectl("wait", f"-n={name}", "--for=condition=Ready", "pod/client", "--timeout=120s")
+        cluster.kubectl("rollout", "status", f"-n={name}", "deployment/samples", "--timeout=120s")
+        client, server = place_of(cluster, name, "metadata.name=client"), place_of(cluster, name, "app=samples")
+        eventually(lambda: reaches(cluster, client, server, SAMPLES), SEEN, "without policies a pod reaches another")
+        cluster.apply(name, DENY_ALL)
+        try:
+            eventually(lambda: not reaches(cluster, client, server, SAMPLES), SEEN, "what is denied is out of reach")
+        except AssertionError:
+            pytest.skip("this cluster enforces no NetworkPolicies: a pod reaches another past one that denies all")
+        cluster.kubectl("delete", f"-n={name}", "networkpolicy", "deny-all")
+        eventually(lambda: reaches(cluster, client, server, SAMPLES), SEEN, "the policy is gone")
+        yield client
+
+
+@pytest.fixture(scope="module")
+def reach(cluster: Kubernetes, namespace: str, stranger: Place) -> Reaches:
+    """Tells whether one part reaches another, in a Ready cache with clients in its own namespace alone."""
+    places = {
+        "stranger": stranger,
+        "client": place_of(cluster, namespace, "metadata.name=client"),
+        "samples": place_of(cluster, namespace, "app=samples"),
+    }
+    service = cluster.get(namespace, "service", "samples")["spec"]["clusterIP"]
+    allowed = [_single(address) for address in (service, places["samples"].address)]
+    access = {"clients": [{"namespace": namespace}], "monitoring": [{"namespace": "nowhere"}]}
+    fetch = {"schemes": ["http"], "allowedPrivateNetworks": allowed}
+    cluster.apply(namespace, photos_cache("guarded", encoder={"fetch": fetch}, network=access))
+    cache = Cache(cluster, namespace, "guarded")
+    cache.await_ready()
+    for component in ("embark", "kfc", "retina"):
+        labels = f"embark.dev/cache=guarded,app.kubernetes.io/component={component}"
+        places[component] = place_of(cluster, namespace, labels)
+    for server in ("cassandra", "kafka"):
+        places[server] = place_of(cluster, namespace, f"app.kubernetes.io/name={server}")
+    return lambda source, target, port: reaches(cluster, places[source], places[target], port)
+
+
+@pytest.mark.parametrize(
+    ("source", "target", "port"),
+    [
+        ("client", "embark", GRPC),
+        ("embark", "cassandra", CQL),
+        ("embark", "kafka", KAFKA),
+        ("kfc", "cassandra", CQL),
+        ("kfc", "kafka", KAFKA),
+        ("kfc", "retina", GRPC),
+        ("retina", "samples", SAMPLES),
+    ],
+)
+def test_a_flow_of_the_design_is_let_through(reach: Reaches, source: str, target: str, port: int) -> None:
+    assert reach(source, target, port)
+
+
+@pytest.mark.parametrize(
+    ("source", "target", "port"),
+    [
+        ("stranger", "embark", GRPC),
+        ("stranger", "embark", PROBES),
+        ("stranger", "kfc", PROBES),
+        ("stranger", "retina", GRPC),
+        ("client", "embark", PROBES),
+        ("client", "retina", GRPC),
+        ("embark", "retina", GRPC),
+        ("embark", "samples", SAMPLES),
+        ("kfc", "embark", GRPC),
+        ("kfc", "samples", SAMPLES),
+        ("retina", "cassandra", CQL),
+        ("retina", "kafka", KAFKA),
+        ("retina", "embark", GRPC),
+    ],
+)
+def test_any_other_flow_is_not(reach: Reaches, source: str, target: str, port: int) -> None:
+    assert not reach(source, target, port)
+
+
+def test_a_photograph_is_still_encoded(cluster: Kubernetes, namespace: str, reach: Reaches) -> None:
+    assert reach("client", "embark", GRPC)
+    photo = "http://samples/photos/coffee.jpg"
+    assert Cache(cluster, namespace, "guarded").lookup(photo, wait="60s") == {photo: "HIT"}
+
+
+def _single(address: str) -> str:
+    return f"{address}/{128 if ':' in address else 32}"

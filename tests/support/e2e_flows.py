@@ -1,0 +1,50 @@
+"""Whether a pod in a cluster reaches an address: a connection that is tried from inside it by kubectl exec."""
+
+from dataclasses import dataclass
+from typing import Any
+
+from e2e_cluster import Kubernetes
+
+# Ends with 0 once the connection stands. Policies drop or refuse: one takes the time, the other does not.
+_CONNECT = "import socket, sys; socket.create_connection((sys.argv[1], int(sys.argv[2])), timeout=3)"
+_TELL = f"""
+try:
+    {_CONNECT}
+except OSError:
+    print("no")
+else:
+    print("yes")
+"""
+DENY_ALL: dict[str, Any] = {
+    "apiVersion": "networking.k8s.io/v1",
+    "kind": "NetworkPolicy",
+    "metadata": {"name": "deny-all"},
+    "spec": {"podSelector": {}, "policyTypes": ["Ingress", "Egress"]},
+}
+
+
+@dataclass(frozen=True)
+class Place:
+    """A pod, and where it listens."""
+
+    namespace: str
+    name: str
+    address: str
+
+
+def place_of(cluster: Kubernetes, namespace: str, selector: str) -> Place:
+    """Return a running pod that the label selector, or the field selector `metadata.name=…`, finds."""
+    by = f"--field-selector={selector}" if selector.startswith("metadata.") else f"-l={selector}"
+    pods = cluster.get(namespace, "pods", by)["items"]
+    pod = next(
+        pod for pod in pods if pod["status"].get("phase") == "Running" and "deletionTimestamp" not in pod["metadata"]
+    )
+    return Place(namespace, pod["metadata"]["name"], pod["status"]["podIP"])
+
+
+def reaches(cluster: Kubernetes, source: Place, target: Place, port: int) -> bool:
+    """Tell whether a connection from one pod to another is made within three seconds."""
+    inside = ["python", "-c", _TELL, target.address, str(port)]
+    told = cluster.kubectl("exec", f"-n={source.namespace}", source.name, "--", *inside).strip()
+    assert told in ("yes", "no"), told
+    return told == "yes"

@@ -1,0 +1,75 @@
+"""Caches in a mesh, scalers of KFC, and what clusters with and without their APIs serve; for tests of the builders."""
+
+from typing import Any, Final
+
+from caches import sample
+from child_manifests import UID
+
+from embark.settings import KfcSettings, settings_for
+from embark.space import space_of
+from embark.spec import EmbeddingCache
+from embark.spec.serving import AuthorizedClient
+from embark_operator import apis, kinds
+from embark_operator.apis import Apis
+from embark_operator.kinds import Kind
+from embark_operator.manifests.children import Component
+from embark_operator.manifests.kfc_scaling import KfcScaler, build_kfc_scaler
+from embark_operator.manifests.meshes import MeshChildren, build_mesh
+from embark_operator.manifests.retina_scaling import build_idle_retina_scaling
+from embark_operator.names import Manifest, kfc_name, retina_name
+
+SPACES: Final = ("a1b2c3d4e5f6", "0f9e8d7c6b5a")
+OPERATOR: Final = AuthorizedClient(service_account="embark-operator", namespace="embark-system")
+CLIENTS: Final = [
+    {"serviceAccount": "ranker", "namespace": "ads"},
+    {"serviceAccount": "trainer", "namespace": "research"},
+]
+EVERYBODY: Final[dict[str, Any]] = {"authorizedClients": []}
+
+
+def serving(*kinds: Kind) -> Apis:
+    return Apis(frozenset((kind.api_version, kind.name) for kind in kinds))
+
+
+POLICIES: Final = (
+    kinds.MESH_TLS_AUTHENTICATION,
+    kinds.NETWORK_AUTHENTICATION,
+    kinds.LINKERD_AUTHORIZATION,
+    kinds.LINKERD_SERVER,
+)
+LINKERD: Final = serving(*POLICIES, kinds.GRPC_ROUTE, kinds.HTTP_ROUTE)
+LINKERD_WITH_HTTP_ROUTES: Final = serving(*POLICIES, kinds.HTTP_ROUTE)
+ISTIO: Final = serving(kinds.PEER_AUTHENTICATION, kinds.ISTIO_AUTHORIZATION, kinds.DESTINATION_RULE)
+KEDA: Final = serving(kinds.SCALED_OBJECT, kinds.TRIGGER_AUTHENTICATION)
+EXTERNAL: Final = Apis(frozenset({(apis.EXTERNAL_METRICS, "ExternalMetricValueList")}))
+
+
+def meshed(provider: str, **changes: dict[str, Any]) -> EmbeddingCache:
+    """Return samples/photos.yaml in a mesh, for CLIENTS unless `mesh=EVERYBODY`."""
+    mesh = {"provider": provider, "authorizedClients": CLIENTS} | changes.pop("mesh", {})
+    return sample("photos", mesh=mesh, **changes)
+
+
+def mesh_of(cache: EmbeddingCache, served: Apis) -> MeshChildren:
+    return build_mesh(cache, UID, served, SPACES, OPERATOR)
+
+
+def kfc_settings(cache: EmbeddingCache) -> KfcSettings:
+    return settings_for(cache, space_of(cache.spec.encoder)).kfc
+
+
+def scaler_of(cache: EmbeddingCache, served: Apis, *, candidate: bool = False, held_at: int | None = None) -> KfcScaler:
+    settings = kfc_settings(cache)
+    component = Component(cache, UID, "kfc", kfc_name(cache, settings.space.id), settings.space.id)
+    return build_kfc_scaler(component, cache.spec.kfc, settings, served, candidate=candidate, held_at=held_at)
+
+
+def idle_retina_scaling(cache: EmbeddingCache, served: Apis, *, needed: bool = False) -> list[Manifest]:
+    settings = kfc_settings(cache)
+    component = Component(cache, UID, "retina", retina_name(cache, settings.space.id), settings.space.id)
+    return build_idle_retina_scaling(component, cache.spec.retina, settings, served, needed=needed)
+
+
+def named(manifests: MeshChildren | KfcScaler, kind: str) -> dict[str, Manifest]:
+    """Return the specs of a kind by the names of their objects."""
+    return {m["metadata"]["name"]: m["spec"] for m in manifests.manifests if m["kind"] == kind}
