@@ -54,7 +54,7 @@ cluster-load: sync  ## Load the archives of make images ARGS="--save out/images"
 
 .PHONY: cluster-test
 cluster-test: sync  ## Tests against a real API server alone (builds it from Go modules, once)
-	@$(CLUSTER)/binaries.py etcd kubernetes
+	@$(CLUSTER)/binaries.py etcd kubernetes cyclonus
 	@$(RUN) pytest -q -m cluster $(ARGS)
 
 .PHONY: kind

@@ -68,7 +68,10 @@ def test_a_deleted_child_is_back_within_seconds_and_lookups_go_on(cache: Cache, 
 def test_a_deleted_cache_leaves_nothing(cluster: Kubernetes, namespace: str, cascade: str) -> None:
     cluster.apply(namespace, photos_cache("brief"))
     selector = "-l=embark.dev/cache=brief"
-    kinds = "deployments,services,configmaps,serviceaccounts,jobs,pods,horizontalpodautoscalers,poddisruptionbudgets"
+    kinds = (
+        "deployments,services,configmaps,serviceaccounts,jobs,pods,"
+        "horizontalpodautoscalers,poddisruptionbudgets,networkpolicies"
+    )
     eventually(lambda: cluster.get(namespace, "deployments", selector)["items"], SEEN, "its Deployments")
     cluster.kubectl("delete", f"-n={namespace}", "embc", "brief", f"--cascade={cascade}", "--timeout=120s")
     eventually(lambda: not cluster.get(namespace, kinds, selector)["items"], SEEN, "nothing of it is left")

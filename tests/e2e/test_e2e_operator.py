@@ -29,6 +29,23 @@ USED = {
             ("batch", "jobs"),
             ("policy", "poddisruptionbudgets"),
             ("autoscaling", "horizontalpodautoscalers"),
+            ("networking.k8s.io", "networkpolicies"),
+        )
+    },
+    **{
+        place: {"get", "list", "create", "patch", "delete"}
+        for place in (
+            ("policy.linkerd.io", "servers"),
+            ("policy.linkerd.io", "authorizationpolicies"),
+            ("policy.linkerd.io", "meshtlsauthentications"),
+            ("policy.linkerd.io", "networkauthentications"),
+            ("gateway.networking.k8s.io", "grpcroutes"),
+            ("gateway.networking.k8s.io", "httproutes"),
+            ("security.istio.io", "peerauthentications"),
+            ("security.istio.io", "authorizationpolicies"),
+            ("networking.istio.io", "destinationrules"),
+            ("keda.sh", "scaledobjects"),
+            ("keda.sh", "triggerauthentications"),
         )
     },
 }
