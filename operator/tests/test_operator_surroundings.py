@@ -59,7 +59,9 @@ def test_a_scaler_of_one_kind_is_gone_before_that_of_another_comes_and_replicas_
     (deployment,) = (name for name in names(world, DEPLOYMENT) if "-kfc-" in name)
     world.cluster.edit(DEPLOYMENT, "default", deployment, {"spec": {"replicas": 4}})
     world.cluster.apis = EVERYTHING
+    assert world.status["kfcScaler"] == "cpu"
     written = world.reconcile()
+    assert world.status["kfcScaler"] == "keda"
     gone, come = f"delete HorizontalPodAutoscaler {before.pop()}", f"apply ScaledObject {deployment}"
     assert written.index(gone) < written.index(come)
     assert {name for name in names(world, AUTOSCALER) if "-kfc-" in name} == set()

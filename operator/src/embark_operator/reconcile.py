@@ -113,6 +113,7 @@ class Reconciler:
             observed, failure = None, str(error)
             findings = failed(failure)
         status = report(cache, rollout, findings, observed, self._utc())
+        status = status.model_copy(update={"kfc_scaler": str(wanted.kfc_scaler)})
         self._tell(body, cache.status, status)
         again = None if cache.spec.paused else next_look(rollout, self._utc())
         return Pass(tuple(written), tuple(deleted), status.phase, failure, again)

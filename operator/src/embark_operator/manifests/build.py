@@ -14,6 +14,7 @@ from embark_operator.kinds import JOB
 from embark_operator.manifests.children import Component
 from embark_operator.manifests.embark import build_embark
 from embark_operator.manifests.kfc import build_kfc
+from embark_operator.manifests.kfc_scaling import ScalerKind, choose_scaler
 from embark_operator.manifests.meshes import build_mesh
 from embark_operator.manifests.network_policies import build_network_policies
 from embark_operator.manifests.retina import build_retina
@@ -44,6 +45,7 @@ class Children:
     """In the order they are applied."""
     missing_apis: tuple[str, ...] = ()
     """APIs that the spec's mesh needs and the cluster does not serve."""
+    kfc_scaler: ScalerKind = ScalerKind.NONE
 
 
 def build(
@@ -84,7 +86,7 @@ def build(
         *mesh.manifests,
         *_build_policies(cache, uid, options, rollout),
     ]
-    return Children(manifests, mesh.missing)
+    return Children(manifests, mesh.missing, choose_scaler(cache.spec.kfc, around.apis))
 
 
 def _build_filling(

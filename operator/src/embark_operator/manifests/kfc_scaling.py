@@ -58,20 +58,30 @@ def build_kfc_scaler(
 
     That of a `candidate` may go down to no pod, whatever spec.kfc.autoscaling.min is. `held_at`: see `kfc_bounds`.
     """
-    if kfc.replicas is not None:
-        return KfcScaler(ScalerKind.NONE)
+    kind = choose_scaler(kfc, apis)
+    if kind is ScalerKind.NONE:
+        return KfcScaler(kind)
     asked, partitions = kfc.autoscaling or LagAutoscaling(), settings.topic.kafka.partitions
     bounds = kfc_bounds(asked, partitions, held_at=held_at)
-    if apis.has(SCALED_OBJECT.api_version, SCALED_OBJECT.name):
+    if kind is ScalerKind.KEDA:
         ranged = Bounds(0 if candidate else min(asked.min, bounds.most), bounds.most)
         trigger = lag_trigger(component, settings, asked.lag_threshold)
         manifests = build_scaled_object(component, settings.topic.kafka, ranged, [trigger])
-        return KfcScaler(ScalerKind.KEDA, tuple(manifests))
-    if apis.serves(EXTERNAL_METRICS):
+        return KfcScaler(kind, tuple(manifests))
+    if kind is ScalerKind.EXTERNAL:
         scaler = build_autoscaler(component, bounds, _lag(settings, component, asked.lag_threshold))
-        return KfcScaler(ScalerKind.EXTERNAL, (scaler,))
+        return KfcScaler(kind, (scaler,))
     autoscaling = CpuAutoscaling(min=bounds.least, max=bounds.most, target_cpu=KFC_TARGET_CPU)
-    return KfcScaler(ScalerKind.CPU, tuple(build_scaling(component, None, autoscaling, disruptable=True)))
+    return KfcScaler(kind, tuple(build_scaling(component, None, autoscaling, disruptable=True)))
+
+
+def choose_scaler(kfc: Kfc, apis: Apis) -> ScalerKind:
+    """Return what scales the KFCs of a cache: the best way that the cluster has."""
+    if kfc.replicas is not None:
+        return ScalerKind.NONE
+    if apis.has(SCALED_OBJECT.api_version, SCALED_OBJECT.name):
+        return ScalerKind.KEDA
+    return ScalerKind.EXTERNAL if apis.serves(EXTERNAL_METRICS) else ScalerKind.CPU
 
 
 def kfc_bounds(asked: LagAutoscaling, partitions: int, *, held_at: int | None = None) -> Bounds:

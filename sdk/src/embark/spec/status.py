@@ -107,6 +107,9 @@ class EmbeddingCacheStatus(Model):
     endpoint: str = Field(default="", description="host:port of the gRPC look-ups.")
     replicas: int = Field(default=0, ge=0, description="EmbArk's ready replicas, for the scale subresource.")
     selector: str = Field(default="", description="EmbArk's pods, for the scale subresource.")
+    kfc_scaler: str = Field(
+        default="", description="What scales KFC: keda, external, cpu, or none (spec.kfc.replicas)."
+    )
     spaces: Spaces = Field(default_factory=Spaces, description="The spaces of the cache.")
     rollout: RolloutStatus = Field(default_factory=RolloutStatus, description="The rollout.")
     cache: CacheStatus = Field(default_factory=CacheStatus, description="What the cache holds and answers.")
