@@ -17,7 +17,8 @@ def main() -> None:
     rows = cluster.connect().execute("SELECT table_name FROM system_schema.tables WHERE keyspace_name = %s", [keyspace])
     tables = sorted(row.table_name for row in rows)
     cluster.shutdown()
-    listed = AdminClient({"bootstrap.servers": "kafka:9092"}).list_consumer_groups(request_timeout=20).result()
+    admin = AdminClient({"bootstrap.servers": "kafka:9092"})  # one that nothing refers to finds nothing
+    listed = admin.list_consumer_groups(request_timeout=20).result()
     groups = sorted(group.group_id for group in listed.valid if group.group_id.startswith(prefix))
     print(json.dumps({"tables": tables, "groups": groups}))
 

@@ -4,7 +4,7 @@ import json
 
 import pytest
 from e2e_caches import Cache
-from e2e_cluster import Kubernetes
+from e2e_cluster import Kubernetes, Release
 from e2e_objects import photos_cache
 from e2e_rollouts import (
     OTHER_OUTPUT,
@@ -23,6 +23,7 @@ from eventually import eventually
 pytestmark = pytest.mark.e2e
 KEYS = 2000
 FEW = 60
+SEEN = 180.0
 
 
 def made(cluster: Kubernetes, namespace: str, name: str, keys: int) -> Cache:
@@ -81,6 +82,31 @@ def test_a_rollout_goes_back_at_once_while_the_previous_space_is_kept(cluster: K
         "tables": [f"embeddings_{first}", "rollout_progress"],
         "groups": [f"{namespace}.turning.{first}"],
     }
+
+
+def test_a_rollout_whose_operator_and_pods_are_killed_ends_like_any_other(
+    cluster: Kubernetes, release: Release, namespace: str
+) -> None:
+    cache = made(cluster, namespace, "disturbed", 5 * FEW)
+    first = spaces_of(cache)["active"]["id"]
+    operator, component = f"-n={release.namespace}", "app.kubernetes.io/component"
+    patch(cache, encoder={"output": OTHER_OUTPUT}, rollout={"maxKeysPerSecond": 10})
+    await_phase(cache, "Preparing")
+    cluster.kubectl("delete", operator, "pods", "--all", "--wait=false")
+    await_phase(cache, "Reembedding")
+    candidate = spaces_of(cache)["candidate"]["id"]
+    eventually(lambda: rollout_of(cache)["done"] > 0, SEEN, "some keys are encoded")
+    for killed in ("reembed", "retina", "kfc"):
+        selector = f"-l={component}={killed},embark.dev/space={candidate}"
+        cluster.kubectl("delete", f"-n={namespace}", "pods", selector, "--grace-period=0", "--force")
+    cluster.kubectl("delete", operator, "pods", "--all", "--wait=false")
+    assert spaces_of(cache)["active"]["id"] == first
+    await_phase(cache, "Verifying", "Switching", "Holding")
+    cluster.kubectl("delete", operator, "pods", "--all", "--wait=false")
+    await_phase(cache, "Holding")
+    assert spaces_of(cache)["active"]["id"] == candidate
+    assert ask(cache, "fill", str(5 * FEW)) == {"HIT": 5 * FEW}
+    assert rollout_of(cache)["failed"] == 0
 
 
 def test_a_model_that_cannot_be_loaded_halts_the_rollout_and_fixing_the_spec_goes_on(
