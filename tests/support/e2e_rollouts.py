@@ -79,14 +79,15 @@ def remains(cache: Cache) -> dict[str, list[str]]:
 
 
 def children_of_space(cache: Cache, space: str) -> list[str]:
-    """Return the names of all objects that carry the label of a space."""
-    kinds = "deployments,services,configmaps,serviceaccounts,jobs,pods,horizontalpodautoscalers"
-    items = cache.cluster.get(cache.namespace, kinds, f"-l=embark.dev/space={space}")["items"]
+    """Return the names of all objects of the cache that are of a space."""
+    kinds = "deployments,services,configmaps,serviceaccounts,jobs,pods,horizontalpodautoscalers,networkpolicies"
+    selector = f"-l=embark.dev/cache={cache.name},embark.dev/space={space}"
+    items = cache.cluster.get(cache.namespace, kinds, selector)["items"]
     return [f"{item['kind']} {item['metadata']['name']}" for item in items]
 
 
 def await_nothing_of(cache: Cache, space: str) -> None:
-    """Return once no object carries the label of a space."""
+    """Return once no object of the cache is of a space."""
     left: list[str] = []
 
     def gone() -> bool:

@@ -49,10 +49,10 @@ def _with_readiness(seen: RolloutSeen, sight: Sight, space: str) -> RolloutSeen:
     retina = see_part(sight, retina_name(sight.cache, space))
     kfc = see_part(sight, kfc_name(sight.cache, space))
     ready = schema.done and retina.rolled and kfc.rolled
+    failed = [part.why for part in (retina, kfc) if part.failed]
     waits = "" if schema.done else schema.why or "the tables are being made"
-    why = waits or retina.why or kfc.why or "its pods are starting"
-    failed = retina.failed or kfc.failed
-    return replace(seen, candidate_ready=ready, candidate_why="" if ready else why, candidate_failed=failed)
+    why = next(filter(None, (*failed, waits, retina.why, kfc.why)), "its pods are starting")
+    return replace(seen, candidate_ready=ready, candidate_why="" if ready else why, candidate_failed=bool(failed))
 
 
 def _with_verdict(seen: RolloutSeen, sight: Sight, space: str, lag: int | None) -> RolloutSeen:

@@ -11,6 +11,11 @@ from cassandra.protocol import ErrorMessage
 
 from embark.errors import UnavailableError
 
+
+class NoAddressError(OSError):
+    """No contact point has an address."""
+
+
 # The driver has no root of its own errors; the last one stands for sockets and TLS.
 DRIVER_ERRORS: Final = (DriverException, NoHostAvailable, ConnectionException, ErrorMessage, OSError)
 
@@ -36,4 +41,6 @@ def describe(error: BaseException) -> str:
         return f"Cassandra refuses: {why}; the schema command makes keyspace, tables and index"
     if isinstance(error, ReadFailure) and "INDEX_NOT_AVAILABLE" in str(error):
         return "Cassandra is still building the index of the space's vectors"
+    if isinstance(error, NoAddressError):
+        return f"Cassandra: {error}"
     return f"Cassandra: {type(error).__name__}: {error}"

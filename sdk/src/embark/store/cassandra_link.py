@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any, Final, Protocol, Self, TypeVar, cast
 
+from cassandra import UnresolvableContactPoints
 from cassandra.auth import PlainTextAuthProvider
 from cassandra.cluster import EXEC_PROFILE_DEFAULT, Cluster, ExecutionProfile
 from cassandra.policies import ConstantReconnectionPolicy, DCAwareRoundRobinPolicy, TokenAwarePolicy
@@ -21,7 +22,7 @@ from cassandra.query import tuple_factory
 from embark.errors import ClosedError, UnavailableError
 from embark.spec import Cassandra
 from embark.store.cassandra_access import Credentials
-from embark.store.cassandra_errors import DRIVER_ERRORS, describe
+from embark.store.cassandra_errors import DRIVER_ERRORS, NoAddressError, describe
 
 T = TypeVar("T")
 RETRY_SECONDS: Final = 1.0
@@ -140,6 +141,11 @@ class CassandraLink:
             cluster = _cluster(self._cassandra, self._credentials, self._tls)
             try:
                 self._session = cluster.connect()
+            except UnresolvableContactPoints as error:
+                cluster.shutdown()
+                # The driver's own words name none of them.
+                names = ", ".join(self._cassandra.contact_points)
+                raise NoAddressError(f"no contact point has an address: {names}") from error
             except BaseException:
                 cluster.shutdown()
                 raise
