@@ -138,18 +138,20 @@ class CassandraLink:
 
     def _connect(self) -> Any:
         if self._session is None:
-            cluster = _cluster(self._cassandra, self._credentials, self._tls)
+            cluster = self._open_cluster()
             try:
                 self._session = cluster.connect()
-            except UnresolvableContactPoints as error:
-                cluster.shutdown()
-                # The driver's own words name none of them.
-                names = ", ".join(self._cassandra.contact_points)
-                raise NoAddressError(f"no contact point has an address: {names}") from error
             except BaseException:
                 cluster.shutdown()
                 raise
         return self._session
+
+    def _open_cluster(self) -> Any:
+        try:
+            return _cluster(self._cassandra, self._credentials, self._tls)
+        except UnresolvableContactPoints as error:
+            names = ", ".join(self._cassandra.contact_points)  # which the driver's own words do not say
+            raise NoAddressError(f"no contact point has an address: {names}") from error
 
     def _check_open(self) -> None:
         if self._closed:
