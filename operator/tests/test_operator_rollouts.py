@@ -7,7 +7,7 @@ from rolled_caches import OTHER, RollingWorld
 from embark.names import APPROVED
 from embark.settings import EmbArkSettings, KfcSettings
 from embark.verdicts import Verdict
-from embark_operator.kinds import CACHE, CONFIG_MAP, EVENT, JOB
+from embark_operator.kinds import CACHE, CONFIG_MAP, DEPLOYMENT, EVENT, JOB
 from embark_operator.manifests.config_maps import SETTINGS_KEY
 from embark_operator.rollouts.seen import ProgressSeen
 
@@ -152,6 +152,27 @@ def test_fixing_the_spec_of_a_halted_rollout_goes_on_with_an_attempt_of_its_own(
     ]
     assert "--again" in job["spec"]["template"]["spec"]["containers"][0]["args"]
     world.go_on("Holding")
+
+
+def test_a_candidate_whose_retina_ends_again_and_again_halts_in_its_own_words_whatever_else_is_missing(
+    world: RollingWorld,
+) -> None:
+    world.apply_cache(encoder=OTHER)
+    world.go_on("Preparing")
+    world.held_back = {"schema", "retina"}
+    world.reconcile()
+    world.react()
+    retina = world.child(DEPLOYMENT, f"photos-retina-{world.space('candidate')}")
+    ended = {"exitCode": 1, "message": "error: the model has another digest"}
+    waiting = {"reason": "CrashLoopBackOff", "message": "back-off"}
+    container = {"restartCount": 1, "state": {"waiting": waiting}, "lastState": {"terminated": ended}}
+    labels = retina["spec"]["template"]["metadata"]["labels"]
+    world.add_pod("default", "crashing", labels, {"containerStatuses": [container]})
+    world.reconcile()
+    assert world.phase == "Halted"
+    assert "the model has another digest" in world.status["rollout"]["message"]
+    world.held_back = set()
+    assert "Reembedding" in world.go_on("Holding")
 
 
 def test_a_rollout_that_needs_approval_tells_its_plan_and_makes_nothing_until_it_has_it(world: RollingWorld) -> None:

@@ -77,13 +77,13 @@ class RollingWorld(World):
                 status = counts | {"observedGeneration": body["metadata"]["generation"] + 1}
                 self.cluster.edit(kind, namespace, name, {"spec": {"replicas": 1}, "status": status})
                 ready = {"podIP": "10.0.0.1", "conditions": [{"type": "Ready", "status": "True"}]}
-                self._add_pod(namespace, name, body["spec"]["template"]["metadata"]["labels"], ready)
+                self.add_pod(namespace, name, body["spec"]["template"]["metadata"]["labels"], ready)
             if kind == JOB:
                 done = {"status": {"conditions": [{"type": "Complete", "status": "True"}]}}
                 self.cluster.edit(kind, namespace, name, done)
                 said = self.verdict.model_dump_json(by_alias=True) if component == "verify" else ""
                 ended = {"phase": "Succeeded", "containerStatuses": [{"state": {"terminated": {"message": said}}}]}
-                self._add_pod(namespace, name, body["metadata"]["labels"] | {"job-name": name}, ended)
+                self.add_pod(namespace, name, body["metadata"]["labels"] | {"job-name": name}, ended)
         self.cluster.writes.clear()
 
     def go_on(self, until: str, most: int = 30) -> list[str]:
@@ -97,7 +97,8 @@ class RollingWorld(World):
             self.react()
         raise AssertionError(f"not {until} after {most} passes: {phases}; {self.status['rollout']}")
 
-    def _add_pod(self, namespace: str, name: str, labels: Manifest, status: Manifest) -> None:
+    def add_pod(self, namespace: str, name: str, labels: Manifest, status: Manifest) -> None:
+        """Make a pod, which is there until `react`."""
         metadata = {"name": f"{name}-1", "namespace": namespace, "labels": labels}
         self.cluster.create({"apiVersion": "v1", "kind": "Pod", "metadata": metadata, "status": status})
 
