@@ -14,6 +14,7 @@ import enqueues
 import fills
 import latencies
 import lookups
+import reembedding
 from maven_jars import MissingToolsError
 from ratios import Ratio
 from real_servers import real_servers
@@ -36,7 +37,7 @@ def main() -> int:
         if os.environ.get("CI"):
             _say(f"{error} (in CI no benchmark is skipped)")
             return 1
-        _say(f"skipped: cold look-ups, fills, miss to HIT and enqueues: {error}")
+        _say(f"skipped: cold look-ups, fills, miss to HIT, re-embedding and enqueues: {error}")
     print("\n".join(_table(ratios)))
     OUT.parent.mkdir(parents=True, exist_ok=True)
     OUT.write_text(json.dumps([dataclasses.asdict(ratio) for ratio in ratios], indent=2) + "\n")
@@ -53,6 +54,8 @@ def _measure_on_servers(*, quick: bool) -> list[Ratio]:
         ratios += fills.measure(servers, rounds, messages=300 if quick else 4_000, photographs=32 if quick else 256)
         _say("measuring miss to HIT")
         ratios.append(latencies.measure(servers, rounds, keys=3 if quick else 12))
+        _say("measuring the re-embedding")
+        ratios += reembedding.measure(servers, rounds, rows=10_000 if quick else 100_000, seconds=3 if quick else 30)
         _say("measuring enqueues")
         return ratios + enqueues.measure(servers, rounds, seconds)
 
@@ -63,9 +66,10 @@ def _table(ratios: list[Ratio]) -> Iterator[str]:
     yield head + f"  {'subject':>10} {'baseline':>10}"
     for ratio in ratios:
         wanted = f"{ratio.wanted:.2f}" if ratio.wanted else "-"
+        by_cpu = "-" if ratio.cpu is None else f"{ratio.cpu:.2f}"
         short = f"  short by {ratio.wanted - ratio.wall:.2f}" if ratio.wanted and ratio.wall < ratio.wanted else ""
         yield (
-            f"{ratio.name:<{width}} {ratio.wall:>6.2f} {ratio.lowest:>7.2f} {ratio.highest:>8.2f} {ratio.cpu:>7.2f}"
+            f"{ratio.name:<{width}} {ratio.wall:>6.2f} {ratio.lowest:>7.2f} {ratio.highest:>8.2f} {by_cpu:>7}"
             f" {wanted:>7}  {ratio.subject.wall:>10.0f} {ratio.baseline.wall:>10.0f} {ratio.unit}{short}"
         )
 

@@ -11,6 +11,7 @@ class Rate:
 
     wall: float
     cpu: float
+    """0: no CPU time goes with it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,7 +22,7 @@ class Ratio:
     wanted: float | None
     """None: the figure is for reading alone."""
     wall: float
-    cpu: float
+    cpu: float | None
     lowest: float
     highest: float
     subject: Rate

@@ -29,22 +29,30 @@ def once(_: Server, call: Callable[[], T], /) -> T:
 
 
 def scan_patiently(store: RangeReader, space: str, within: TokenRange, insist: Insist, page: int) -> Iterator[Page]:
-    """Yield the pages of a range as `scan_range` does; a scan that fails goes on after its last cursor."""
+    """Yield the pages of a range as `scan_range` does; a scan that fails goes on after its last cursor.
+
+    A page that is not full is joined with the next one: a range shorter than a page would else come as two, its last
+    token apart, and every page costs calls of the store. So a page has fewer than twice `page` rows.
+    """
     scan: Iterator[Page] | None = None
     cursor = within.start
 
     def fetch() -> Page:
-        nonlocal scan
+        nonlocal scan, cursor
         if scan is None:
             scan = store.scan_range(space, TokenRange(cursor, within.end), page)
         try:
-            return next(scan)
+            found = next(scan)
         except BaseException:
             scan = None  # a generator that raised is over
             raise
+        cursor = found.cursor
+        return found
 
     # The last page alone has the end of the range as its cursor, and there always is one.
     while cursor < within.end:
         found = insist(Server.STORE, fetch)
+        if cursor < within.end and len(found.rows) < page - 1:  # full pages lack the rows of their last token
+            following = insist(Server.STORE, fetch)
+            found = Page([*found.rows, *following.rows], following.cursor)
         yield found
-        cursor = found.cursor

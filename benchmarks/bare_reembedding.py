@@ -1,0 +1,62 @@
+"""The loop that an engineer writes in place of the re-embedding: read keys by token range, write rows; its baseline."""
+
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any, Final
+
+from bare_drivers import bare_session
+from cassandra import ConsistencyLevel
+from cassandra.concurrent import execute_concurrent_with_args
+
+from embark.names import embeddings_table
+from embark.settings import KfcSettings
+from embark.store import split_ring
+
+# As many as the store of KFC has under way, and the rows of its pages.
+_UNDER_WAY: Final = 256
+_PAGE: Final = 1000
+
+
+@contextmanager
+def bare_reembedding(settings: KfcSettings, vector: bytes) -> Iterator[Callable[[int, int], int]]:
+    """Give a function that writes `vector` for every key of a part of `parts`, from 0; it returns how many.
+
+    It reads the keys alone, the next page while the rows of this one are written, and it remembers nothing.
+    """
+    with bare_session(settings.store) as session:
+        select = session.prepare(
+            f"SELECT key FROM {embeddings_table(settings.source)}"  # noqa: S608 - a table of this run
+            " WHERE token(key) > ? AND token(key) <= ?"
+        )
+        insert = session.prepare(
+            f"INSERT INTO {embeddings_table(settings.space.id)}"  # noqa: S608 - as above
+            " (key, vector, cause, content_hash, written_at, expires_at) VALUES (?, ?, '', ?, ?, 0)"
+        )
+        select.fetch_size = _PAGE
+        for statement in (select, insert):
+            statement.consistency_level = ConsistencyLevel.LOCAL_QUORUM
+
+        def copy(part: int, parts: int) -> int:
+            within = split_ring(parts)[part]
+            asked = session.execute_async(select, (within.start, within.end))
+            return sum(_write(session, insert, keys, vector) for keys in _pages(asked))
+
+        yield copy
+
+
+def _pages(asked: Any) -> Iterator[list[str]]:
+    more = True
+    while more:
+        keys = [key for (key,) in asked.result().current_rows]
+        more = asked.has_more_pages
+        if more:
+            asked.start_fetching_next_page()
+        yield keys
+
+
+def _write(session: Any, insert: Any, keys: list[str], vector: bytes) -> int:
+    at = int(time.time() * 1000)
+    rows = [(key, vector, b"", at) for key in keys]
+    execute_concurrent_with_args(session, insert, rows, concurrency=_UNDER_WAY)
+    return len(rows)

@@ -1,0 +1,104 @@
+"""The re-embedding with an encoder that is free, in a process of its own, and the cache that it re-embeds."""
+
+import random
+import threading
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import closing, contextmanager
+from pathlib import Path
+from typing import Final, NamedTuple
+
+import numpy as np
+from bare_drivers import bare_session
+from prometheus_client import CollectorRegistry
+from subjects import FreeEncoder
+
+from embark.clock import now
+from embark.settings import KfcSettings, StoreSettings
+from embark.space import VectorForm
+from embark.store import REEMBED_RANGES, Embedding, split_ring
+from embark.store.cassandra import CassandraStore
+from kfc.backoff import outage_backoff
+from kfc.metrics import Metrics
+from kfc.outages import Outages
+from kfc.reembedding import Reembedding
+
+_WRITTEN_AT_ONCE: Final = 2000
+_STEP_SECONDS: Final = 0.5
+
+
+class Done(NamedTuple):
+    """What a run has done, and the most memory that its process ever had by then, in bytes."""
+
+    rows: int
+    peak: int
+    """Once all was done."""
+    early_peak: int
+    """Once a tenth was done."""
+
+
+@contextmanager
+def reembedding_on(settings: KfcSettings, rows: int) -> Iterator[Callable[[int, int, float], Done]]:
+    """Give a function that re-embeds a part of `parts`, from 0, with at most so many keys a second (0: any).
+
+    `rows` are those of all parts.
+    """
+    outages = Outages(outage_backoff(settings.retry, random.random), threading.Event(), Metrics(CollectorRegistry()))
+    encoder = FreeEncoder(some_vector(settings.space.form))
+    with closing(CassandraStore(settings.store, now)) as store:
+
+        def run(part: int, parts: int, keys_per_second: float) -> Done:
+            done = early = 0
+
+            def told(keys: int, _: int) -> None:
+                nonlocal done, early
+                done += keys
+                if not early and done * 10 * parts >= rows:
+                    early = _peak()
+
+            reembedding = Reembedding(
+                settings, store, encoder, outages=outages, clock=now, keys_per_second=keys_per_second, told=told
+            )
+            begin, end = (REEMBED_RANGES * number // parts for number in (part, part + 1))
+            reembedding.run(split_ring(REEMBED_RANGES)[begin:end])
+            return Done(done, _peak(), early)
+
+        yield run
+
+
+def candidate_of(source: KfcSettings, name: str) -> KfcSettings:
+    """Make the table of another space; return the settings that fill it from `source`."""
+    space = source.space.model_copy(update={"role": name})
+    settings = source.model_copy(update={"space": space, "source": source.space.id})
+    with closing(CassandraStore(settings.store, now)) as store:
+        store.ensure_space(space.id)
+    return settings
+
+
+def fill(settings: KfcSettings, keys: Sequence[str]) -> None:
+    """Write an embedding for every key, each another: rows that are alike would be compressed on the server."""
+    form, numbers = settings.space.form, np.random.default_rng(1)
+    with closing(CassandraStore(settings.store, now)) as store:
+        for start in range(0, len(keys), _WRITTEN_AT_ONCE):
+            part, at = keys[start : start + _WRITTEN_AT_ONCE], now()
+            vectors = numbers.standard_normal((len(part), form.dimension)).astype(form.numpy)
+            rows = [Embedding(key, vector.tobytes(), at) for key, vector in zip(part, vectors, strict=True)]
+            store.write(settings.space.id, rows)
+
+
+def await_quiet(settings: StoreSettings) -> None:
+    """Wait until Cassandra compacts nothing any more: it would go on with it while something else is measured."""
+    with bare_session(settings) as session:
+        while session.execute("SELECT task_id FROM system_views.sstable_tasks").current_rows:
+            time.sleep(_STEP_SECONDS)
+
+
+def some_vector(form: VectorForm) -> bytes:
+    """Return a vector that does not compress, always the same."""
+    return np.random.default_rng(2).standard_normal(form.dimension).astype(form.numpy).tobytes()
+
+
+def _peak() -> int:
+    """Return what Linux says; getrusage would count the process too that this one was forked from."""
+    status = Path("/proc/self/status").read_text()
+    return int(status.partition("VmHWM:")[2].split()[0]) * 1024

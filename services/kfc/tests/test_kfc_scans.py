@@ -1,0 +1,75 @@
+"""How a range is read by pages: what costs a call of the store is not asked for without need."""
+
+from collections.abc import Callable, Iterator, Sequence
+from typing import TypeVar
+
+import pytest
+from fake_clock import FakeClock
+from hypothesis import given
+from hypothesis import strategies as st
+
+from embark.errors import UnavailableError
+from embark.store import Embedding, Page, TokenRange, split_ring
+from embark.store.memory import MemoryStore
+from kfc.outages import Server
+from kfc.scans import once, scan_patiently
+
+T = TypeVar("T")
+SPACE = "5005005005aa"
+[WHOLE] = split_ring(1)
+
+
+def _store(rows: int) -> MemoryStore:
+    store = MemoryStore(FakeClock())
+    store.ensure_space(SPACE)
+    store.write(SPACE, [Embedding(f"key {number}", b"vector", 1) for number in range(rows)])
+    return store
+
+
+def _keys(pages: Sequence[Page]) -> list[str]:
+    return [row.key for page in pages for row in page.rows]
+
+
+@pytest.mark.parametrize("rows", [0, 1, 2, 99])
+def test_a_range_shorter_than_a_page_is_one_page(rows: int) -> None:
+    [page] = scan_patiently(_store(rows), SPACE, WHOLE, once, 100)
+    assert len(page.rows) == rows
+    assert page.cursor == WHOLE.end
+
+
+@given(st.integers(0, 60), st.integers(2, 20))
+def test_every_row_is_in_one_page_of_fewer_than_twice_the_size(rows: int, size: int) -> None:
+    store = _store(rows)
+    pages = list(scan_patiently(store, SPACE, WHOLE, once, size))
+    assert _keys(pages) == _keys(list(store.scan_range(SPACE, WHOLE)))
+    assert max(len(page.rows) for page in pages) < 2 * size
+    assert [page.cursor for page in pages] == sorted({page.cursor for page in pages})
+    assert pages[-1].cursor == WHOLE.end
+
+
+class _Failing:
+    """A store whose scans fail after every page that they gave."""
+
+    def __init__(self, rows: int) -> None:
+        self._store = _store(rows)
+        self.begun: list[int] = []
+
+    def scan_range(self, space: str, within: TokenRange, page: int = 1000) -> Iterator[Page]:
+        self.begun.append(within.start)
+        yield next(self._store.scan_range(space, within, page))
+        raise UnavailableError("store", "away")
+
+
+@given(st.integers(0, 60), st.integers(2, 20))
+def test_a_scan_that_fails_between_two_pages_leaves_nothing_out_and_gives_nothing_twice(rows: int, size: int) -> None:
+    def insist(_: Server, call: Callable[[], T], /) -> T:
+        while True:
+            try:
+                return call()
+            except UnavailableError:
+                continue
+
+    store = _Failing(rows)
+    pages = list(scan_patiently(store, SPACE, WHOLE, insist, size))
+    assert _keys(pages) == _keys(list(_store(rows).scan_range(SPACE, WHOLE)))
+    assert store.begun == sorted(set(store.begun))
