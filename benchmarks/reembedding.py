@@ -14,9 +14,9 @@ from typing import Final
 from bare_reembedding import bare_reembedding
 from children import Child, child
 from free_reembedding import Done, await_quiet, candidate_of, fill, reembedding_on, some_vector
+from lookups_meanwhile import p99, steady_seconds
 from ratios import Rate, Ratio, compare
 from real_servers import RealServers
-from steady_lookups import p99, steady_seconds
 from subjects import cassandra_store, embark_on, idle_producer
 
 from embark.settings import CacheSettings, KfcSettings

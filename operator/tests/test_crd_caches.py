@@ -16,6 +16,7 @@ from embark.crd import parse_manifest
 
 pytestmark = pytest.mark.cluster
 
+ENCODER = valid_manifest()["spec"]["encoder"]
 STATUS = {
     "phase": "Ready",
     "model": "efficientnet-lite0",
@@ -30,7 +31,10 @@ STATUS = {
     ],
     "replicas": 2,
     "selector": "app.kubernetes.io/instance=photos",
-    "spaces": {"active": {"id": "7bdb635910b3"}, "candidate": {"id": "c47976966bb4", "coverage": "0.42"}},
+    "spaces": {
+        "active": {"id": "7bdb635910b3", "encoder": ENCODER},
+        "candidate": {"id": "c47976966bb4", "encoder": ENCODER, "coverage": "0.42"},
+    },
     "cache": {"hitRatio": "0.987", "hitPercent": "98.7"},
     "topic": {"lag": 17},
 }

@@ -1,4 +1,5 @@
 from datetime import timedelta
+from typing import Any
 
 import pytest
 from reconciled_caches import KEY
@@ -154,8 +155,9 @@ def test_fixing_the_spec_of_a_halted_rollout_goes_on_with_an_attempt_of_its_own(
     world.go_on("Holding")
 
 
+@pytest.mark.parametrize("state", [{"waiting": {"reason": "CrashLoopBackOff", "message": "back-off"}}, {"running": {}}])
 def test_a_candidate_whose_retina_ends_again_and_again_halts_in_its_own_words_whatever_else_is_missing(
-    world: RollingWorld,
+    world: RollingWorld, state: dict[str, Any]
 ) -> None:
     world.apply_cache(encoder=OTHER)
     world.go_on("Preparing")
@@ -164,8 +166,7 @@ def test_a_candidate_whose_retina_ends_again_and_again_halts_in_its_own_words_wh
     world.react()
     retina = world.child(DEPLOYMENT, f"photos-retina-{world.space('candidate')}")
     ended = {"exitCode": 1, "message": "error: the model has another digest"}
-    waiting = {"reason": "CrashLoopBackOff", "message": "back-off"}
-    container = {"restartCount": 1, "state": {"waiting": waiting}, "lastState": {"terminated": ended}}
+    container = {"restartCount": 1, "state": state, "lastState": {"terminated": ended}}
     labels = retina["spec"]["template"]["metadata"]["labels"]
     world.add_pod("default", "crashing", labels, {"containerStatuses": [container]})
     world.reconcile()

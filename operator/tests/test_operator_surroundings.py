@@ -3,7 +3,15 @@
 from reconciled_caches import World
 
 from embark_operator.apis import Apis
-from embark_operator.kinds import AUTOSCALER, DEPLOYMENT, FOREIGN_KINDS, LINKERD_SERVER, SCALED_OBJECT, Kind
+from embark_operator.kinds import (
+    AUTOSCALER,
+    CERTIFICATE,
+    DEPLOYMENT,
+    FOREIGN_KINDS,
+    LINKERD_SERVER,
+    SCALED_OBJECT,
+    Kind,
+)
 
 EVERYTHING = Apis(frozenset((kind.api_version, kind.name) for kind in FOREIGN_KINDS))
 LINKERD = {"provider": "linkerd", "authorizedClients": [{"serviceAccount": "ranker", "namespace": "ads"}]}
@@ -87,3 +95,14 @@ def test_a_saturated_retina_keeps_its_kfc_from_getting_more_replicas() -> None:
     world.cluster.edit(AUTOSCALER, "default", retina, {"status": {"conditions": []}})
     world.reconcile()
     assert world.cluster.objects[AUTOSCALER, "default", kfc]["spec"]["maxReplicas"] == 12
+
+
+def test_a_certificate_that_nobody_would_keep_is_said_and_one_that_cert_manager_keeps_is_made() -> None:
+    world = World(tls={"secret": "photos-tls", "issuer": {"name": "ours"}})
+    world.reconcile()
+    assert "cert-manager.io/v1 Certificate" in world.condition("CertificateReady")["message"]
+    assert world.condition("Ready")["status"] == "False"
+    world.cluster.apis = EVERYTHING
+    world.reconcile()
+    assert names(world, CERTIFICATE) == {"photos-tls"}
+    assert "CertificateReady" not in {condition["type"] for condition in world.status["conditions"]}

@@ -44,6 +44,7 @@ USED = {
             ("security.istio.io", "peerauthentications"),
             ("security.istio.io", "authorizationpolicies"),
             ("networking.istio.io", "destinationrules"),
+            ("cert-manager.io", "certificates"),
             ("keda.sh", "scaledobjects"),
             ("keda.sh", "triggerauthentications"),
         )

@@ -2,6 +2,7 @@
 
 import shutil
 import subprocess
+import uuid
 from pathlib import Path
 
 from maven_jars import MissingToolsError
@@ -32,6 +33,25 @@ class Authority:
         output = ["-subj", f"/CN={name}", "-out", "tls.crt", "-keyout", "tls.key"]
         _openssl(folder, "req", "-x509", *_KEY, *signed, *output)
         shutil.copy(self._folder / "ca.crt", folder)
+        return folder
+
+    def identify(self, folder: Path, names: str, *, days: int = 1, common_name: str = "") -> Path:
+        """Put a new key and certificate with the alternative `names`, or none, into a folder, as a Secret is renewed.
+
+        `days` below 0: it has expired.
+        """
+        parts, signed = folder.parent, ["-CA", self._folder / "ca.crt", "-CAkey", self._folder / "ca.key"]
+        new = parts / f"{folder.name}-{uuid.uuid4().hex}"
+        new.mkdir()
+        (new / "names").write_text(f"subjectAltName={names}\n" if names else "")
+        _openssl(new, "req", *_KEY, "-subj", f"/CN={common_name or 'nobody'}", "-out", "csr", "-keyout", "tls.key")
+        output = ["-days", str(days), "-set_serial", str(uuid.uuid4().int >> 1), "-extfile", "names", "-out", "tls.crt"]
+        _openssl(new, "x509", "-req", "-in", "csr", *map(str, signed), *output)
+        shutil.copy(self._folder / "ca.crt", new)
+        # One rename replaces all files, as the kubelet does it.
+        link = parts / f"{new.name}-link"
+        link.symlink_to(new)
+        link.replace(folder)
         return folder
 
     def trusted(self) -> Path:

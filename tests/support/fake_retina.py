@@ -14,7 +14,7 @@ from embark.v1 import retina_pb2, retina_pb2_grpc
 
 
 class FakeRetina(retina_pb2_grpc.RetinaServiceServicer):
-    """Serves `space`; answers with vectors, a cause for `gone`, a short vector for `short`, nothing for `empty`.
+    """Serves `space`: vectors, the cause of a key in `causes`, a short vector for `short`, nothing for `empty`.
 
     A call with a key of `poison` fails as a call. `delay` is called within each call, `times` counts the keys of calls
     that were answered.
@@ -25,6 +25,7 @@ class FakeRetina(retina_pb2_grpc.RetinaServiceServicer):
         self.reply_space = space
         self.drop = 0
         self.metadata: list[dict[str, str]] = []
+        self.causes = {"gone": NOT_FOUND}
         self.poison: dict[str, grpc.StatusCode] = {}
         self.delay: Callable[[], object] = lambda: None
         self.calls: list[tuple[str, ...]] = []
@@ -51,8 +52,8 @@ class FakeRetina(retina_pb2_grpc.RetinaServiceServicer):
         return retina_pb2.EncodeResponse(space=self.reply_space, results=results[self.drop :])
 
     def _result(self, key: str) -> retina_pb2.EncodeResult:
-        if key == "gone":
-            return retina_pb2.EncodeResult(cause=cause_to_wire(NOT_FOUND))
+        if key in self.causes:
+            return retina_pb2.EncodeResult(cause=cause_to_wire(self.causes[key]))
         if key == "empty":
             return retina_pb2.EncodeResult()
         vector = self._vector(key)

@@ -28,6 +28,9 @@ _GOOD_ITEMS: dict[str, Any] = {
     "bootstrapServers": "kafka:9092",
     "authorizedClients": {"serviceAccount": "trainer", "namespace": "training"},
     "clients": {"namespace": "ads", "pods": "app=ranker"},
+    "tenants": {"name": "ads", "missesPerSecond": 10},
+    "identities": "ranker.ads",
+    "authorizedIdentities": "spiffe://cluster.local/ns/ads/sa/*",
     "monitoring": {"namespace": "monitoring", "pods": "app=prometheus"},
 }
 

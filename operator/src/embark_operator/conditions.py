@@ -29,6 +29,10 @@ READY: Final = "Ready"
 KEYSPACE_DROPPED: Final = "KeyspaceDropped"
 DROP_FAILED: Final = "DropFailed"
 """Reason of KEYSPACE_DROPPED."""
+_ROLLED_OUT: Final = "RolledOut"
+_MESH: Final = "MeshReady"
+_CERTIFICATE: Final = "CertificateReady"
+_OPTIONAL: Final = (_MESH, _CERTIFICATE)
 _SETTLED: Final = (RolloutPhase.STEADY, RolloutPhase.HOLDING)
 _TRUE, _FALSE, _UNKNOWN = "True", "False", "Unknown"
 
@@ -74,11 +78,19 @@ def meshed(cache: EmbeddingCache, missing_apis: Sequence[str]) -> Sequence[Findi
     if provider is MeshProvider.NONE:
         return ()
     if not missing_apis:
-        return (Finding("MeshReady", _TRUE, "Configured"),)
+        return (Finding(_MESH, _TRUE, "Configured"),)
     message = (
         f"this cluster does not serve {', '.join(missing_apis)}, which {provider} brings; what they are for is off"
     )
-    return (Finding("MeshReady", _FALSE, "ApiMissing", message),)
+    return (Finding(_MESH, _FALSE, "ApiMissing", message),)
+
+
+def certified(missing_apis: Sequence[str]) -> Sequence[Finding]:
+    """Return the finding about a Certificate that cannot be made; none where nothing is wrong."""
+    if not missing_apis:
+        return ()
+    message = f"this cluster does not serve {', '.join(missing_apis)}: install cert-manager, or name no tls.issuer"
+    return (Finding(_CERTIFICATE, _FALSE, "ApiMissing", message),)
 
 
 def find_conditions(observed: Observed, rollout: Rollout, mesh: Sequence[Finding] = ()) -> Sequence[Finding]:
@@ -97,7 +109,7 @@ def find_conditions(observed: Observed, rollout: Rollout, mesh: Sequence[Finding
     else:
         ready = Finding(READY, _TRUE, "AllReady")
     over = _TRUE if rollout.phase in _SETTLED else _FALSE
-    rolled_out = Finding("RolledOut", over, str(rollout.phase), rollout.status.message)
+    rolled_out = Finding(_ROLLED_OUT, over, str(rollout.phase), rollout.status.message)
     return (accepted(), *parts, rolled_out, ready)
 
 
@@ -133,8 +145,10 @@ def date_conditions(
                 last_transition_time=since,
             )
         )
-    # What this pass found nothing about is as it was.
-    return (*before.values(), *fresh)
+    # What this pass found nothing about is as it was, but for what a cache may have no more after a whole look.
+    whole = any(finding.type == _ROLLED_OUT for finding in findings)
+    kept = [condition for condition in before.values() if not (whole and condition.type in _OPTIONAL)]
+    return (*kept, *fresh)
 
 
 def _servers(schema: Schema) -> tuple[Finding, Finding]:

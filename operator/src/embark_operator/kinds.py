@@ -77,6 +77,7 @@ PEER_AUTHENTICATION: Final = Kind(_ISTIO_SECURITY, "PeerAuthentication", "peerau
 ISTIO_AUTHORIZATION: Final = Kind(_ISTIO_SECURITY, "AuthorizationPolicy", "authorizationpolicies")
 DESTINATION_RULE: Final = Kind(_ISTIO_NETWORKING, "DestinationRule", "destinationrules")
 TRIGGER_AUTHENTICATION: Final = Kind(_KEDA, "TriggerAuthentication", "triggerauthentications")
+CERTIFICATE: Final = Kind("cert-manager.io/v1", "Certificate", "certificates")
 SCALED_OBJECT: Final = Kind(_KEDA, "ScaledObject", "scaledobjects")
 
 # Linkerd's Servers are last: without the policies that name it, a Server denies everything.
@@ -92,6 +93,7 @@ FOREIGN_KINDS: Final = (
     DESTINATION_RULE,
     TRIGGER_AUTHENTICATION,
     SCALED_OBJECT,
+    CERTIFICATE,
 )
 """Every kind of object that only some clusters know, in the order they are applied; they are pruned in the other."""
 

@@ -18,7 +18,7 @@ from embark.spec.status import EmbeddingCacheStatus
 from embark_operator.apis import API_VERSIONS, Apis
 from embark_operator.applying import apply_children
 from embark_operator.cluster import Cluster, RefusedError
-from embark_operator.conditions import failed, find_conditions, meshed, refused
+from embark_operator.conditions import Finding, certified, failed, find_conditions, meshed, refused
 from embark_operator.deletions import Deletions
 from embark_operator.events import phase_event, rollout_event
 from embark_operator.finalizers import guard, is_deleted
@@ -108,7 +108,7 @@ class Reconciler:
             observed = observe(cache, rollout, live, self._cluster, self._services)
             if not cache.spec.paused:
                 rollout = advance(rollout, cache, observed.rollout, self._utc())
-            findings = find_conditions(observed, rollout, meshed(cache, wanted.missing_apis))
+            findings = find_conditions(observed, rollout, _others(cache, wanted))
         except RefusedError as error:
             observed, failure = None, str(error)
             findings = failed(failure)
@@ -160,6 +160,11 @@ class Reconciler:
         if config_map is None:
             raise InvalidSpecError(_VECTOR_FIELD, f"there is no ConfigMap {name}")
         return _read_vector(name, config_map.get("data", {}), space)
+
+
+def _others(cache: EmbeddingCache, wanted: Children) -> Sequence[Finding]:
+    """Return the findings about what others' APIs are for."""
+    return (*meshed(cache, wanted.missing_apis), *certified(wanted.missing_certificates))
 
 
 def _prune_order(child: Child) -> int:

@@ -86,7 +86,7 @@ def _unready_pod(deployment: Manifest, pods: Sequence[Manifest]) -> Manifest | N
 def _why(pod: Manifest, services: Services) -> str:
     """Return what keeps a pod that is not ready, by name and in its own words where it has any."""
     address = pod.get("status", {}).get("podIP", "")
-    reason = said(pod) or (services.readiness(address) if address else "")
+    reason = said(pod) or (services.readiness(address) if address else "") or _last_error(pod)
     return f"{pod['metadata']['name']}: {reason or 'has not said why it is not ready'}"
 
 
@@ -96,6 +96,17 @@ def _has_failed(pod: Manifest) -> bool:
         container.get("restartCount", 0) > 0 and (_ended(container) or {}).get("exitCode") in _OWN_ERRORS
         for container in pod.get("status", {}).get("containerStatuses", ())
     )
+
+
+def _last_error(pod: Manifest) -> str:
+    """Return how a container that runs again has ended before; empty: none has."""
+    ended = [_ended(container) for container in pod.get("status", {}).get("containerStatuses", ())]
+    return next((_ending(found) for found in ended if found and found.get("exitCode")), "")
+
+
+def _ending(ended: Mapping[str, Any]) -> str:
+    status = f"ended with status {ended['exitCode']} ({ended.get('reason', 'Error')})"
+    return _error_in(str(ended.get("message") or "")) or status
 
 
 def _ended(container: Mapping[str, Any]) -> Mapping[str, Any] | None:
@@ -112,8 +123,7 @@ def said(pod: Manifest) -> str:
         ended = _ended(container)
         waiting = container.get("state", {}).get("waiting")
         if ended and (waiting or "terminated" in container["state"]) and ended.get("exitCode"):
-            status = f"ended with status {ended['exitCode']} ({ended.get('reason', 'Error')})"
-            return _error_in(str(ended.get("message") or "")) or status
+            return _ending(ended)
         if waiting and waiting.get("message"):
             return f"{waiting['reason']}: {waiting['message']}"
     for condition in status.get("conditions", ()):

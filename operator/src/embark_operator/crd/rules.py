@@ -12,6 +12,8 @@ from embark.spec.networks import NETWORK_PATTERN
 from embark.spec.quantities import DURATION_PATTERN, SIZE_PATTERN
 from embark.spec.resources import NAME_LENGTH, RESOURCE_PATTERN, Resources
 from embark.spec.serving import CpuAutoscaling, EmbArk, Kfc, LagAutoscaling, Miss, Retina, RetinaAutoscaling
+from embark.spec.tenants import Tenant
+from embark.spec.tls import Tls
 
 Schema = dict[str, Any]
 Rule = dict[str, str]
@@ -60,6 +62,16 @@ _RESOURCES: Final = _rule(
     "a request is over its limit",
 )
 
+_TLS: Final = [
+    # An issuer that is left out is judged before it has a name, as the default of tls.
+    _rule("!has(self.issuer.name) || self.issuer.name == '' || self.secret != ''", "issuer needs secret"),
+    _rule("!self.clientCertificates || self.secret != ''", "clientCertificates needs secret"),
+    _rule(
+        "size(self.authorizedIdentities) == 0 || self.clientCertificates",
+        "authorizedIdentities needs clientCertificates",
+    ),
+]
+
 # One list for each class of the spec that has a validator of its own.
 CLASS_RULES: Final[dict[type[Model], list[Rule]]] = {
     Encoder: _ENCODER,
@@ -72,7 +84,12 @@ CLASS_RULES: Final[dict[type[Model], list[Rule]]] = {
     CpuAutoscaling: [_BOUNDS],
     RetinaAutoscaling: [_BOUNDS],
     LagAutoscaling: [_BOUNDS],
+    Tls: _TLS,
 }
+
+_TENANTS: Final = [
+    _rule("self.all(one, self.exists_one(other, one.name == other.name))", "a tenant is given twice"),
+]
 
 # What only a change can break, by path; `embark validate` cannot know.
 CHANGE_RULES: Final[dict[str, list[Rule]]] = {
@@ -85,7 +102,9 @@ _NETWORK: Final = [
 
 
 def rules_of_value(schema: Schema) -> list[Rule]:
-    """Return the rules of one duration, size, CIDR or map of resources, told by its pattern and bounds."""
+    """Return the rules of one duration, size, CIDR, map of resources or list of tenants, told by its form."""
+    if schema.get("items", {}).get("$ref", "").endswith(f"/{Tenant.__name__}"):
+        return _TENANTS
     if schema.get("pattern") == NETWORK_PATTERN:
         return _NETWORK
     if RESOURCE_PATTERN in schema.get("patternProperties", {}):

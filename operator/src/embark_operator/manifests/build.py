@@ -10,7 +10,7 @@ from embark.spec import EmbeddingCache, EmbeddingCacheSpec
 from embark.spec.serving import AuthorizedClient, MeshProvider, Retina
 from embark.spec.status import SpaceRecord
 from embark_operator.apis import NO_APIS, Apis
-from embark_operator.kinds import JOB
+from embark_operator.kinds import CERTIFICATE, JOB
 from embark_operator.manifests.children import Component
 from embark_operator.manifests.embark import build_embark
 from embark_operator.manifests.kfc import build_kfc
@@ -20,6 +20,7 @@ from embark_operator.manifests.network_policies import build_network_policies
 from embark_operator.manifests.retina import build_retina
 from embark_operator.manifests.retina_scaling import build_idle_retina_scaling
 from embark_operator.manifests.rollout_jobs import build_drop, build_reembed_job, build_verify_job
+from embark_operator.manifests.tls import build_certificate, needs_certificate
 from embark_operator.names import Manifest
 from embark_operator.options import Options
 from embark_operator.rollouts.state import Rollout, RolloutPhase, cache_of, first_rollout
@@ -45,6 +46,8 @@ class Children:
     """In the order they are applied."""
     missing_apis: tuple[str, ...] = ()
     """APIs that the spec's mesh needs and the cluster does not serve."""
+    missing_certificates: tuple[str, ...] = ()
+    """The same of the spec's Certificate."""
     kfc_scaler: ScalerKind = ScalerKind.NONE
 
 
@@ -76,6 +79,7 @@ def build(
     spaces = [space.id for space in rollout.served]
     mesh = build_mesh(cache, uid, around.apis, spaces, _operator(options))
     manifests = [
+        *build_certificate(cache, uid, around.apis),
         *(
             child
             for space in rollout.served
@@ -86,7 +90,8 @@ def build(
         *mesh.manifests,
         *_build_policies(cache, uid, options, rollout),
     ]
-    return Children(manifests, mesh.missing, choose_scaler(cache.spec.kfc, around.apis))
+    uncertified = around.apis.lack(CERTIFICATE) if needs_certificate(cache) else ()
+    return Children(manifests, mesh.missing, uncertified, choose_scaler(cache.spec.kfc, around.apis))
 
 
 def _build_filling(

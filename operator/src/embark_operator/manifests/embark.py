@@ -10,7 +10,7 @@ from embark_operator.manifests.deployments import build_deployment
 from embark_operator.manifests.resources import build_resources, check_hot_tier, default_embark_requests
 from embark_operator.manifests.scaling import build_scaling
 from embark_operator.manifests.services import build_account, build_headless_service, build_service
-from embark_operator.manifests.volumes import secret_arguments, secret_mounts
+from embark_operator.manifests.volumes import secret_arguments, secret_mounts, tls_mounts
 from embark_operator.names import Manifest, embark_name
 from embark_operator.options import Images
 
@@ -50,7 +50,7 @@ def _process(cache: EmbeddingCache, settings: EmbArkSettings, images: Images) ->
         pull_policy=images.pull_policy,
         module="embark_server",
         resources=build_resources("spec.embark", resources, default_embark_requests(hot_tier_bytes)),
-        mounts=mounts,
+        mounts=(*mounts, *tls_mounts(cache)),
         arguments=secret_arguments(mounts),
         listen=settings.listen,
         serves_grpc=True,

@@ -11,7 +11,7 @@ from embark_operator.manifests.kfc_scaling import build_kfc_scaler
 from embark_operator.manifests.resources import KFC, build_resources
 from embark_operator.manifests.schema_jobs import build_schema_job
 from embark_operator.manifests.services import build_account
-from embark_operator.manifests.volumes import secret_arguments, secret_mounts
+from embark_operator.manifests.volumes import secret_arguments, secret_mounts, tls_mounts
 from embark_operator.names import Manifest, kfc_name
 from embark_operator.options import Images
 
@@ -43,7 +43,7 @@ def build_kfc(
         pull_policy=images.pull_policy,
         module="kfc",
         resources=build_resources("spec.kfc", spec.resources, KFC),
-        mounts=mounts,
+        mounts=(*mounts, *tls_mounts(cache)),
         arguments=secret_arguments(mounts),
         listen=settings.listen,
     )

@@ -14,7 +14,7 @@ from embark_operator.manifests.deployments import build_deployment
 from embark_operator.manifests.resources import RETINA, build_resources
 from embark_operator.manifests.scaling import build_scaling
 from embark_operator.manifests.services import build_account, build_headless_service
-from embark_operator.manifests.volumes import MODELS, MODELS_FOLDER
+from embark_operator.manifests.volumes import MODELS, MODELS_FOLDER, tls_mounts
 from embark_operator.names import Manifest, retina_name
 from embark_operator.options import Images
 
@@ -48,7 +48,7 @@ def build_retina(
         pull_policy=images.pull_policy,
         module="retina",
         resources=build_resources("spec.retina", spec.resources, RETINA, _gpu(settings.provider, spec.gpu)),
-        mounts=(MODELS,),
+        mounts=(MODELS, *tls_mounts(cache)),
         arguments=("--models", MODELS_FOLDER),
         listen=settings.listen,
         serves_grpc=True,

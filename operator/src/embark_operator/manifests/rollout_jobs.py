@@ -10,6 +10,7 @@ from embark_operator.manifests.config_maps import SETTINGS_HASH, build_config_ma
 from embark_operator.manifests.containers import TERMINATION_LOG, Process
 from embark_operator.manifests.jobs import build_job, build_once, build_pod_template, kfc_command
 from embark_operator.manifests.services import build_account
+from embark_operator.manifests.volumes import tls_mounts
 from embark_operator.names import Manifest, drop_name, kfc_name
 from embark_operator.options import Images
 
@@ -39,7 +40,9 @@ def build_reembed_job(
         arguments.append("--again")
     component = _component(cache, uid, settings, "reembed")
     process = _process("kfc.reembed", cache, settings, images, tuple(arguments))
-    template = _template(component, replace(process, listen=settings.listen), settings, images)
+    # It alone of the Jobs calls Retina.
+    process = replace(process, listen=settings.listen, mounts=(*process.mounts, *tls_mounts(cache)))
+    template = _template(component, process, settings, images)
     spec = _indexed(template, rollout.parallelism)
     return build_job(component, spec, purpose={"attempt": attempt}, changeable={"suspend": suspended})
 

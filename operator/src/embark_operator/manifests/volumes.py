@@ -5,7 +5,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from embark.spec import Cassandra, Kafka
+from embark.settings.caches import TLS_FOLDER
+from embark.spec import Cassandra, EmbeddingCache, Kafka
 from embark_operator.names import Manifest
 
 SETTINGS_FOLDER: Final = "/etc/embark"
@@ -44,15 +45,14 @@ def secret_mounts(cassandra: Cassandra, kafka: Kafka) -> tuple[Mount, ...]:
         "topic-tls": kafka.tls_secret,
     }
     return tuple(
-        Mount(
-            option,
-            f"{_SECRETS_FOLDER}/{option}",
-            {"secret": {"secretName": secret, "defaultMode": _SECRET_MODE}},
-            read_only=True,
-        )
-        for option, secret in named.items()
-        if secret
+        _secret_mount(option, f"{_SECRETS_FOLDER}/{option}", secret) for option, secret in named.items() if secret
     )
+
+
+def tls_mounts(cache: EmbeddingCache) -> tuple[Mount, ...]:
+    """Return the mount of the Secret of spec.tls, if it names one; the services' settings say where it is."""
+    secret = cache.spec.tls.secret
+    return (_secret_mount("tls", TLS_FOLDER, secret),) if secret else ()
 
 
 def secret_arguments(mounts: Sequence[Mount]) -> tuple[str, ...]:
@@ -71,6 +71,11 @@ def build_volume_mounts(mounts: Sequence[Mount]) -> list[Manifest]:
         {"name": mount.name, "mountPath": mount.folder} | ({"readOnly": True} if mount.read_only else {})
         for mount in (_settings(""), _TMP, *mounts)
     ]
+
+
+def _secret_mount(name: str, folder: str, secret: str) -> Mount:
+    volume = {"secret": {"secretName": secret, "defaultMode": _SECRET_MODE}}
+    return Mount(name, folder, volume, read_only=True)
 
 
 def _settings(config_map: str) -> Mount:

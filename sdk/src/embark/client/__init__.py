@@ -7,10 +7,15 @@ from embark.client.rollouts import RolloutDescription
 from embark.client.spaces import SpaceDescription
 from embark.client.terms import OnMiss
 from embark.client.threads import EmbArkClient
+from embark.rpc.certificates import CertificateError, CertificateFiles
+from embark.rpc.links import ClientTls
 
 __all__ = [
     "AsyncEmbArkClient",
     "BadReplyError",
+    "CertificateError",
+    "CertificateFiles",
+    "ClientTls",
     "EmbArkClient",
     "Embeddings",
     "InvalidRequestError",

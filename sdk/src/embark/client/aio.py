@@ -18,6 +18,7 @@ from embark.client.rollouts import RolloutDescription
 from embark.client.spaces import SpaceDescription
 from embark.client.streams import AHEAD, EXPORT_PART_SECONDS, Asked, ExportPart, LookupStreaming, export_part
 from embark.client.terms import DEFAULT_TIMEOUT, DEFAULT_WAIT, Monotonic, OnMiss, Terms, terms_of_lookup
+from embark.rpc.links import ClientTls
 from embark.v1 import embark_pb2
 
 
@@ -30,12 +31,14 @@ class AsyncEmbArkClient:
         *,
         timeout: float = DEFAULT_TIMEOUT,
         max_inflight: int = 4,
+        tenant: str = "",
+        tls: ClientTls | None = None,
         seconds: Monotonic = time.monotonic,
     ) -> None:
         self._timeout = timeout
         self._seconds = seconds
         self._plans = Plans(target)
-        self._transport = AioTransport(target, max_inflight)
+        self._transport = AioTransport(target, max_inflight, tenant, tls, seconds)
 
     async def lookup(
         self,

@@ -1,7 +1,7 @@
 """The calls of AsyncEmbArkClient: runs plans and reads streams on a channel for asyncio."""
 
 import asyncio
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 from typing import Any, TypeVar, cast
 
 import grpc
@@ -12,6 +12,8 @@ from embark.client.refusals import error_of_status
 from embark.client.terms import Terms
 from embark.errors import ClosedError, EmbArkError
 from embark.rpc.channels import open_aio_channel
+from embark.rpc.links import ClientTls, Link
+from embark.rpc.peers import TENANT
 from embark.v1 import embark_pb2
 from embark.v1.embark_pb2_grpc import EmbArkServiceStub
 
@@ -21,11 +23,21 @@ T = TypeVar("T")
 class AioTransport:
     """One channel to `target`, on which one plan has at most `max_inflight` calls under way."""
 
-    def __init__(self, target: str, max_inflight: int) -> None:
+    def __init__(
+        self, target: str, max_inflight: int, tenant: str, tls: ClientTls | None, seconds: Callable[[], float]
+    ) -> None:
         self._target = target
         self._max_inflight = max_inflight
-        self._channel = open_aio_channel(target, SERVICE)
-        self._stub = EmbArkServiceStub(self._channel)
+        self._metadata = ((TENANT, tenant),) if tenant else None
+        self._closing: set[asyncio.Task[None]] = set()
+        name = tls.server_name if tls else ""
+        self._link: Link[grpc.aio.Channel, Any] = Link(
+            tls,
+            lambda credentials: open_aio_channel(target, SERVICE, credentials, name),
+            EmbArkServiceStub,
+            self._let_go,
+            seconds,
+        )
         self._closed = False
 
     async def run(self, plan: Plan[T], terms: Terms) -> T:
@@ -40,12 +52,12 @@ class AioTransport:
     def lookup_stream(self, requests: AsyncIterator[embark_pb2.LookupStreamRequest]) -> Any:
         """Open a LookupStream."""
         self._check_open()
-        return self._stub.LookupStream(requests)
+        return self._link.stub.LookupStream(requests, metadata=self._metadata)
 
     def export(self, space: str) -> Any:
         """Open an Export."""
         self._check_open()
-        return self._stub.Export(embark_pb2.ExportRequest(space=space))
+        return self._link.stub.Export(embark_pb2.ExportRequest(space=space), metadata=self._metadata)
 
     async def read(self, stream: Any, timeout: float) -> Any:  # noqa: ASYNC109 - one surface with the threads' one
         """Return the next message of a stream, or None at its end.
@@ -68,7 +80,13 @@ class AioTransport:
     async def close(self) -> None:
         """Close the channel; calls under way fail, calling twice is harmless."""
         self._closed = True
-        await self._channel.close()
+        for channel in self._link.close():
+            await channel.close()
+
+    def _let_go(self, channel: grpc.aio.Channel) -> None:
+        closing = asyncio.ensure_future(channel.close())
+        self._closing.add(closing)
+        closing.add_done_callback(self._closing.discard)
 
     async def _exchange(self, calls: Sequence[Call], terms: Terms) -> list[Any]:
         self._check_open()
@@ -83,7 +101,8 @@ class AioTransport:
             if not timeout:
                 return self._late(terms.timeout)
             try:
-                return await getattr(self._stub, call.method)(call.request, timeout=timeout)
+                method = getattr(self._link.stub, call.method)
+                return await method(call.request, timeout=timeout, metadata=self._metadata)
             except grpc.aio.AioRpcError as error:
                 return self._error(error, terms.timeout)
             except (asyncio.CancelledError, grpc.aio.UsageError):

@@ -2,7 +2,7 @@
 
 import threading
 from collections import deque
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any, Optional, TypeVar, cast
 
 import grpc
@@ -12,6 +12,8 @@ from embark.client.refusals import error_of_status
 from embark.client.terms import Terms
 from embark.errors import ClosedError, EmbArkError
 from embark.rpc.channels import open_channel
+from embark.rpc.links import ClientTls, Link
+from embark.rpc.peers import TENANT
 from embark.v1 import embark_pb2
 from embark.v1.embark_pb2_grpc import EmbArkServiceStub
 
@@ -23,11 +25,20 @@ _Sent = Optional["grpc.Future[Any]"]
 class ThreadTransport:
     """One channel to `target`, on which one plan has at most `max_inflight` calls under way."""
 
-    def __init__(self, target: str, max_inflight: int) -> None:
+    def __init__(
+        self, target: str, max_inflight: int, tenant: str, tls: ClientTls | None, seconds: Callable[[], float]
+    ) -> None:
         self._target = target
         self._max_inflight = max_inflight
-        self._channel = open_channel(target, SERVICE)
-        self._stub = EmbArkServiceStub(self._channel)
+        self._metadata = ((TENANT, tenant),) if tenant else None
+        name = tls.server_name if tls else ""
+        self._link: Link[grpc.Channel, EmbArkServiceStub] = Link(
+            tls,
+            lambda credentials: open_channel(target, SERVICE, credentials, name),
+            EmbArkServiceStub,
+            lambda channel: channel.close(),
+            seconds,
+        )
         self._closed = False
 
     def run(self, plan: Plan[T], terms: Terms) -> T:
@@ -42,12 +53,12 @@ class ThreadTransport:
     def lookup_stream(self, requests: Iterator[embark_pb2.LookupStreamRequest]) -> Any:
         """Open a LookupStream."""
         self._check_open()
-        return self._stub.LookupStream(requests)
+        return self._link.stub.LookupStream(requests, metadata=self._metadata)
 
     def export(self, space: str) -> Any:
         """Open an Export."""
         self._check_open()
-        return self._stub.Export(embark_pb2.ExportRequest(space=space))
+        return self._link.stub.Export(embark_pb2.ExportRequest(space=space), metadata=self._metadata)
 
     def read(self, stream: Any, timeout: float) -> Any:
         """Return the next message of a stream, or None at its end.
@@ -74,7 +85,8 @@ class ThreadTransport:
     def close(self) -> None:
         """Close the channel; calls under way fail, calling twice is harmless."""
         self._closed = True
-        self._channel.close()
+        for channel in self._link.close():
+            channel.close()
 
     def _exchange(self, calls: Sequence[Call], terms: Terms) -> list[Any]:
         self._check_open()
@@ -103,7 +115,8 @@ class ThreadTransport:
         if not timeout:
             return self._late(terms.timeout)
         try:
-            return getattr(self._stub, call.method)(call.request, timeout=timeout)
+            method = getattr(self._link.stub, call.method)
+            return method(call.request, timeout=timeout, metadata=self._metadata)
         except grpc.RpcError as error:
             return self._error(error, terms.timeout)
         except ValueError:  # gRPC's word for a channel that another thread closed
@@ -115,7 +128,8 @@ class ThreadTransport:
         if not timeout:
             return None
         try:
-            future: grpc.Future[Any] = getattr(self._stub, call.method).future(call.request, timeout=timeout)
+            method = getattr(self._link.stub, call.method)
+            future: grpc.Future[Any] = method.future(call.request, timeout=timeout, metadata=self._metadata)
         except ValueError:  # as above
             self._check_open()
             raise

@@ -18,6 +18,7 @@ from embark.client.spaces import SpaceDescription
 from embark.client.streams import AHEAD, EXPORT_PART_SECONDS, Asked, ExportPart, LookupStreaming, export_part
 from embark.client.terms import DEFAULT_TIMEOUT, DEFAULT_WAIT, Monotonic, OnMiss, Terms, terms_of_lookup
 from embark.client.thread_transport import ThreadTransport
+from embark.rpc.links import ClientTls
 
 if TYPE_CHECKING:
     from embark.v1 import embark_pb2
@@ -29,6 +30,9 @@ class EmbArkClient:
     `timeout` is the seconds that one method may take where it is not told otherwise, over all the requests it is split
     into, of which at most `max_inflight` are under way. Every method raises UnavailableError when the server does not
     answer in time, InvalidRequestError when it refuses, and ClosedError after close().
+
+    `tls` is how the server is known and what is shown to it, without it calls are plain text; CertificateError: a file
+    of it cannot be used. `tenant` is whose quota misses are taken off where clients have no certificates.
     """
 
     def __init__(
@@ -37,12 +41,14 @@ class EmbArkClient:
         *,
         timeout: float = DEFAULT_TIMEOUT,
         max_inflight: int = 4,
+        tenant: str = "",
+        tls: ClientTls | None = None,
         seconds: Monotonic = time.monotonic,
     ) -> None:
         self._timeout = timeout
         self._seconds = seconds
         self._plans = Plans(target)
-        self._transport = ThreadTransport(target, max_inflight)
+        self._transport = ThreadTransport(target, max_inflight, tenant, tls, seconds)
 
     def lookup(
         self,

@@ -46,14 +46,31 @@ def channel_options(service: str) -> list[tuple[str, str | int]]:
     return [*_OPTIONS, ("grpc.service_config", json.dumps(config))]
 
 
-def open_channel(target: str, service: str) -> grpc.Channel:
-    """Open a channel for threads; it connects when first used."""
-    return grpc.insecure_channel(target, options=channel_options(service))
+def open_channel(
+    target: str, service: str, credentials: grpc.ChannelCredentials | None = None, server_name: str = ""
+) -> grpc.Channel:
+    """Open a channel for threads, in plain text without `credentials`; it connects when first used.
+
+    `server_name` is a name of the server's certificate; empty: the target's.
+    """
+    options = _named(channel_options(service), server_name)
+    if credentials is None:
+        return grpc.insecure_channel(target, options=options)
+    return grpc.secure_channel(target, credentials, options=options)
 
 
-def open_aio_channel(target: str, service: str) -> grpc.aio.Channel:
-    """Open a channel for asyncio; it connects when first used."""
-    return grpc.aio.insecure_channel(target, options=channel_options(service))
+def open_aio_channel(
+    target: str, service: str, credentials: grpc.ChannelCredentials | None = None, server_name: str = ""
+) -> grpc.aio.Channel:
+    """Open a channel for asyncio, as open_channel does for threads."""
+    options = _named(channel_options(service), server_name)
+    if credentials is None:
+        return grpc.aio.insecure_channel(target, options=options)
+    return grpc.aio.secure_channel(target, credentials, options=options)
+
+
+def _named(options: list[tuple[str, str | int]], server_name: str) -> list[tuple[str, str | int]]:
+    return [*options, ("grpc.ssl_target_name_override", server_name)] if server_name else options
 
 
 def server_options() -> list[tuple[str, str | int]]:

@@ -11,6 +11,7 @@ from embark.settings.services import (
     RetinaSettings,
     Serving,
     StoreSettings,
+    TlsSettings,
     TopicSettings,
 )
 
@@ -23,6 +24,7 @@ __all__ = [
     "RetinaSettings",
     "Serving",
     "StoreSettings",
+    "TlsSettings",
     "TopicSettings",
     "filling_settings_for",
     "settings_for",

@@ -1,7 +1,7 @@
 """Makes the settings of the services from the spec of their cache; the operator and the local mode call it."""
 
 from collections.abc import Sequence
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
 from embark.errors import InvalidSpecError
 from embark.names import cache_name, consumer_group, dead_letters_topic, fills_topic, retina_target
@@ -11,11 +11,15 @@ from embark.settings.services import (
     RetinaSettings,
     Serving,
     StoreSettings,
+    TlsSettings,
     TopicSettings,
     find_vector_fault,
 )
 from embark.space import Space, space_of
 from embark.spec import EmbArk, EmbeddingCache, Encoder
+
+TLS_FOLDER: Final = "/var/run/secrets/embark.dev/tls"
+"""Where the Secret of spec.tls is mounted."""
 
 
 class CacheSettings(NamedTuple):
@@ -64,6 +68,8 @@ def settings_for(
         serving=_serving(spec.embark),
         oov=spec.miss.oov,
         oov_vector=vector,
+        tenants=spec.tenants,
+        tls=_tls(cache, authorized=spec.tls.authorized_identities),
     )
     return CacheSettings(embark, *filling_settings_for(cache, space, source=source))
 
@@ -84,8 +90,9 @@ def filling_settings_for(cache: EmbeddingCache, space: Space | None = None, *, s
         retina=retina_target(cache, space.id),
         max_inflight=spec.kfc.max_inflight,
         encode_items=spec.encoder.batch.max_size,
+        retina_tls=_tls(cache),
     )
-    return FillingSettings(kfc, _retina_settings(cache_name(cache), space, spec.encoder))
+    return FillingSettings(kfc, _retina_settings(cache, space, spec.encoder))
 
 
 def _store(cache: EmbeddingCache) -> StoreSettings:
@@ -108,12 +115,30 @@ def _serving(embark: EmbArk) -> Serving:
     )
 
 
-def _retina_settings(cache: str, space: Space, encoder: Encoder) -> RetinaSettings:
+def _retina_settings(cache: EmbeddingCache, space: Space, encoder: Encoder) -> RetinaSettings:
     return RetinaSettings(
-        cache=cache,
+        cache=cache_name(cache),
         space=space,
         model=encoder.model,
         provider=encoder.provider,
         batch=encoder.batch,
         fetch=encoder.fetch,
+        tls=_tls(cache),
+    )
+
+
+def tls_server_name(cache: EmbeddingCache) -> str:
+    """Return the name that the certificate of spec.tls bears beside those of the Services."""
+    return cache.spec.tls.server_name or f"{cache.metadata.name}.{cache.metadata.namespace}"
+
+
+def _tls(cache: EmbeddingCache, authorized: tuple[str, ...] = ()) -> TlsSettings | None:
+    tls = cache.spec.tls
+    if not tls.secret:
+        return None
+    return TlsSettings(
+        folder=TLS_FOLDER,
+        client_certificates=tls.client_certificates,
+        authorized_identities=authorized,
+        server_name=tls_server_name(cache),
     )

@@ -13,6 +13,12 @@ from embark.spec import Batch, Cassandra, Fetch, HotTier, Kafka, NegativeTTL, Oo
 from embark.spec.encoder import ModelFile
 from embark.spec.model import Model
 from embark.spec.quantities import Duration, Size
+from embark.spec.tenants import Tenant
+
+
+def _is_absent(value: object) -> bool:
+    """Return whether a field is left out of the JSON: what a cache does not use replaces none of its pods."""
+    return not value
 
 
 class Listen(Model):
@@ -23,6 +29,18 @@ class Listen(Model):
     probes_port: int = Field(default=8080, ge=0, le=65535)
     drain: Duration = Field(default="10s", validate_default=True)
     """How long calls in flight may take to end once the service stops."""
+
+
+class TlsSettings(Model):
+    """The certificates of a service: tls.crt, tls.key and ca.crt of `folder`, read again when they change."""
+
+    folder: str
+    client_certificates: bool = False
+    """Clients need a certificate that ca.crt has signed."""
+    authorized_identities: tuple[str, ...] = ()
+    """Patterns of who may call; empty: everyone."""
+    server_name: str = ""
+    """What the certificate of a server that is called bears; empty: the name that it is called by."""
 
 
 class StoreSettings(Model):
@@ -64,6 +82,8 @@ class EmbArkSettings(Model):
     oov_vector: tuple[float, ...] | None = None
     """The OOV embedding of the active space, for oov Vector and only for it."""
     listen: Listen = Listen()
+    tenants: tuple[Tenant, ...] = Field(default=(), exclude_if=_is_absent)
+    tls: TlsSettings | None = Field(default=None, exclude_if=_is_absent)
 
     @model_validator(mode="after")
     def _agree(self) -> Self:
@@ -92,6 +112,8 @@ class KfcSettings(Model):
     """Keys of one Encode call, at most."""
     encode_timeout: Duration = Field(default="60s", validate_default=True)
     listen: Listen = Listen()
+    retina_tls: TlsSettings | None = Field(default=None, exclude_if=_is_absent)
+    """None: Retina is called in plain text."""
 
 
 class RetinaSettings(Model):
@@ -105,6 +127,7 @@ class RetinaSettings(Model):
     fetch: Fetch
     max_request_bytes: Size = Field(default="64Mi", validate_default=True)
     listen: Listen = Listen()
+    tls: TlsSettings | None = Field(default=None, exclude_if=_is_absent)
 
 
 def find_vector_fault(oov: Oov, space: Space, vector: tuple[float, ...] | None) -> str:

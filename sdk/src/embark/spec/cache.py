@@ -11,6 +11,8 @@ from embark.spec.model import Model
 from embark.spec.rollout import Rollout
 from embark.spec.serving import EmbArk, Kfc, Mesh, Miss, Retina
 from embark.spec.status import EmbeddingCacheStatus
+from embark.spec.tenants import Tenants
+from embark.spec.tls import Tls
 
 API_VERSION: Final = "embark.dev/v1alpha1"
 KIND: Final = "EmbeddingCache"
@@ -50,6 +52,8 @@ class EmbeddingCacheSpec(Model):
     retina: Retina = Field(default_factory=Retina, description="The encoder's server.")
     mesh: Mesh = Field(default_factory=Mesh, description="The service mesh.")
     network: Access = Field(default_factory=Access, description="Who may reach the pods.")
+    tls: Tls = Field(default_factory=Tls, description="TLS of gRPC, without a mesh.")
+    tenants: Tenants = Field(default=(), max_length=64, description="Who shares the cache, and their quotas of misses.")
 
 
 class EmbeddingCache(Model):

@@ -4,7 +4,7 @@ Both protocols of groups are served alike: what is asked here is told of a group
 """
 
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import timedelta
 from typing import Final, TypeVar
@@ -15,26 +15,15 @@ from confluent_kafka.admin import AdminClient
 from embark.errors import UnavailableError
 from embark.settings import TopicSettings
 from embark.topic.kafka_cluster import KafkaCluster, error_of, partitions_of
-from embark.topic.kafka_options import KafkaAccess, Options
+from embark.topic.kafka_commits import PASSING, ask_again, open_outsider, read_commits
+from embark.topic.kafka_options import KafkaAccess
 
 T = TypeVar("T")
 _PATIENCE: Final = timedelta(seconds=30)
 # A member that vanished without leaving is missed by the brokers after 45 s, unless they are set up otherwise.
 _DROP_PATIENCE: Final = timedelta(seconds=60)
-_RECHECK_SECONDS: Final = 0.2
 # What librdkafka gives up, it reports a moment later, with what is wrong.
 _ANSWER_SECONDS: Final = 5.0
-# While a coordinator moves, or the first group ever is made, or a connection broke; what is asked may be repeated.
-_PASSING: Final = frozenset(
-    {
-        KafkaError.COORDINATOR_NOT_AVAILABLE,
-        KafkaError.COORDINATOR_LOAD_IN_PROGRESS,
-        KafkaError.NOT_COORDINATOR,
-        KafkaError.LEADER_NOT_AVAILABLE,
-        KafkaError.NOT_LEADER_FOR_PARTITION,
-        KafkaError._TRANSPORT,  # noqa: SLF001 - librdkafka's own codes are named so
-    }
-)
 # What brokers answer to a commit from outside while the group has members: for those alone to make.
 _HAS_MEMBERS: Final = frozenset({KafkaError.UNKNOWN_MEMBER_ID, KafkaError.NON_EMPTY_GROUP})
 
@@ -81,29 +70,23 @@ class _Group:
         self.topic: Final = settings.fills
         self.name: Final = group
         self.cluster: Final = KafkaCluster(settings.kafka, access, client_id="embark-groups")
-        self._deadline: Final = time.monotonic() + patience.total_seconds()
+        self.deadline: Final = time.monotonic() + patience.total_seconds()
 
     def __str__(self) -> str:
         return f"group {self.name} of {self.topic}"
 
-    def ask(self, ask: Callable[[float], T], passing: frozenset[int] = _PASSING) -> T:
-        """Return the brokers' answer, asked for again while it is one that will pass; raises their KafkaException.
+    def ask(self, ask: Callable[[float], T], passing: frozenset[int] = PASSING) -> T:
+        """Return what ask_again does, within the patience."""
+        return ask_again(ask, self.deadline, passing)
 
-        `ask` is given the seconds that are left.
-        """
-        while True:
-            left = max(_RECHECK_SECONDS, self._deadline - time.monotonic())
-            try:
-                return ask(left)
-            except KafkaException as error:
-                if error_of(error).code() not in passing or left <= _RECHECK_SECONDS:
-                    raise
-            time.sleep(_RECHECK_SECONDS)
+    def commits(self, client: Consumer, numbers: Sequence[int]) -> dict[int, int]:
+        """Return what the group of `client` has committed in the topic, by partition."""
+        return read_commits(client, self.topic, numbers, self.deadline)
 
 
 @contextmanager
 def _open(cluster: KafkaCluster, group: str) -> Iterator[Consumer]:
-    client = cluster.open_consumer(_commit_options(group), lambda _: None)
+    client = open_outsider(cluster, group)
     try:
         yield client
     finally:
@@ -111,15 +94,12 @@ def _open(cluster: KafkaCluster, group: str) -> Iterator[Consumer]:
 
 
 def _join_at_end(group: _Group, client: Consumer, other: Consumer | None) -> bool:
-    # A consumer that never joins, not an admin client: librdkafka 2.16's asks for commits with a null pointer in hand,
-    # and ends the process when the broker is no coordinator yet (librdkafka issue 5040).
     try:
         numbers = group.ask(lambda seconds: partitions_of(client, group.topic, seconds))
-        partitions = [TopicPartition(group.topic, number) for number in numbers]
-        if any(found.offset >= 0 for found in group.ask(lambda seconds: client.committed(partitions, seconds))):
+        if group.commits(client, numbers):
             return False
-        others = group.ask(lambda seconds: other.committed(partitions, seconds)) if other else []
-        begins = {found.partition: found.offset for found in others}
+        others = group.commits(other, numbers) if other else {}
+        begins = {number: others.get(number, 0) for number in numbers} if other else {}
         ends = [TopicPartition(group.topic, number, _end(group, client, number, begins)) for number in numbers]
         group.ask(lambda _: _commit(client, ends))
     except KafkaException as error:
@@ -145,20 +125,10 @@ def _commit(client: Consumer, offsets: list[TopicPartition]) -> None:
             raise KafkaException(partition.error)
 
 
-def _commit_options(group: str) -> Options:
-    """Return the options of a client that commits for a group without being a member, whatever its protocol is."""
-    return {
-        "group.id": group,
-        "group.protocol": "classic",
-        "enable.auto.commit": False,
-        "enable.auto.offset.store": False,
-    }
-
-
 def _drop(group: _Group) -> bool:
     admin = group.cluster.open_admin()
     try:
-        group.ask(lambda seconds: _delete(admin, group, seconds), _PASSING | {KafkaError.NON_EMPTY_GROUP})
+        group.ask(lambda seconds: _delete(admin, group, seconds), PASSING | {KafkaError.NON_EMPTY_GROUP})
     except KafkaException as error:
         code = error_of(error).code()
         if code == KafkaError.GROUP_ID_NOT_FOUND:

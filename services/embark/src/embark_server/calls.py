@@ -6,6 +6,8 @@ from typing import Final, Protocol
 
 import grpc
 
+from embark.rpc.peers import TENANT, identities_of
+
 # W3C Trace Context, section 3.2: version 00 has 55 characters; a longer one is of a later version, or hostile.
 _TRACEPARENT: Final = "traceparent"
 _MAX_TRACEPARENT: Final = 256
@@ -20,6 +22,14 @@ class Call(Protocol):
 
     def headers(self) -> Mapping[str, bytes]:
         """Return the headers that records of this call carry."""
+        ...
+
+    def tenant(self) -> str:
+        """Return the tenant that the call says it is of; empty: it says none."""
+        ...
+
+    def identities(self) -> tuple[str, ...]:
+        """Return the names of the caller's certificate; empty: it has none."""
         ...
 
     def wake(self) -> threading.Event:
@@ -46,6 +56,17 @@ class GrpcCall:
             if name == _TRACEPARENT and len(value) <= _MAX_TRACEPARENT:
                 return {_TRACEPARENT: value.encode() if isinstance(value, str) else bytes(value)}
         return {}
+
+    def tenant(self) -> str:
+        """See Call."""
+        for name, value in self._context.invocation_metadata() or ():
+            if name == TENANT:
+                return value if isinstance(value, str) else value.decode(errors="replace")
+        return ""
+
+    def identities(self) -> tuple[str, ...]:
+        """See Call."""
+        return identities_of(self._context.auth_context())
 
     def wake(self) -> threading.Event:
         """See Call."""

@@ -10,7 +10,7 @@ from embark.errors import UnavailableError
 from embark.store import Embedding
 from embark_server.answers import Answer
 from embark_server.calls import Call
-from embark_server.fills import Ask, Fills
+from embark_server.fills import Fills
 from embark_server.guarded_store import GuardedStore
 from embark_server.lookup import parse_keys
 from embark_server.refusals import InvalidRequestError
@@ -82,7 +82,7 @@ class Changes:
         except UnavailableError:
             answer.settle(valid, KeyStatus.UNAVAILABLE)
             return answer
-        for key, status in self._fills.ask_anew(valid, Ask(at, call.headers()), at).items():
+        for key, status in self._fills.ask_anew(valid, self._fills.ask_of(call, at), at).items():
             answer.settle([key], status)
         return answer
 

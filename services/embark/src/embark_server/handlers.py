@@ -13,6 +13,7 @@ from grpc_reflection.v1alpha import reflection, reflection_pb2
 
 from embark.rpc.health import Health
 from embark.v1 import embark_pb2 as pb
+from embark_server.permits import Permits
 from embark_server.servicer import Servicer
 from embark_server.threads import LookupThreads
 from embark_server.waits import MAX_WAITING
@@ -94,27 +95,34 @@ class _StreamGate:
         return stream
 
 
-def add_handlers(server: grpc.Server, servicer: Servicer, health: Health, pools: Pools) -> None:
-    """Register EmbArkService, health and reflection."""
+def add_handlers(server: grpc.Server, servicer: Servicer, health: Health, pools: Pools, permits: Permits) -> None:
+    """Register EmbArkService and reflection for whom `permits` lets in, and health for everyone."""
     gate = _StreamGate()
-    _add(server, SERVICE, _embark_handlers(servicer, pools, gate))
+    _add(server, SERVICE, _embark_handlers(servicer, pools, gate, permits))
     _add(server, HEALTH, _health_handlers(health, pools))
     names = (SERVICE, HEALTH, reflection.SERVICE_NAME)
-    reflect = _On(pools.streams, gate.gated(reflection.ReflectionServicer(names).ServerReflectionInfo))
+    reflect = _On(pools.streams, permits.guarded(gate.gated(reflection.ReflectionServicer(names).ServerReflectionInfo)))
     request, response = reflection_pb2.ServerReflectionRequest, reflection_pb2.ServerReflectionResponse
     handler = grpc.stream_stream_rpc_method_handler(reflect, request.FromString, response.SerializeToString)
     _add(server, reflection.SERVICE_NAME, {"ServerReflectionInfo": handler})
 
 
-def _embark_handlers(servicer: Servicer, pools: Pools, gate: _StreamGate) -> _Handlers:
-    change = functools.partial(_On, pools.changes)
-    stream = functools.partial(_On, pools.streams)
+def _embark_handlers(servicer: Servicer, pools: Pools, gate: _StreamGate, permits: Permits) -> _Handlers:
+    def change(behavior: Callable[..., Any]) -> _On:
+        return _On(pools.changes, permits.guarded(behavior))
+
+    def search(behavior: Callable[..., Any]) -> _On:
+        return _On(pools.searches, permits.guarded(behavior))
+
+    def stream(behavior: Callable[..., Iterator[Any]]) -> _On:
+        return _On(pools.streams, permits.guarded(gate.gated(behavior)))
+
     unary = grpc.unary_unary_rpc_method_handler
     # Lookup takes and gives bytes: without functions for them they are passed as they are.
     return {
-        "Lookup": unary(servicer.lookup, None, None),
+        "Lookup": unary(permits.guarded(servicer.lookup), None, None),
         "LookupStream": grpc.stream_stream_rpc_method_handler(
-            stream(gate.gated(servicer.lookup_stream)), pb.LookupStreamRequest.FromString, None
+            stream(servicer.lookup_stream), pb.LookupStreamRequest.FromString, None
         ),
         "Prefetch": unary(
             change(servicer.prefetch), pb.PrefetchRequest.FromString, pb.PrefetchResponse.SerializeToString
@@ -128,17 +136,15 @@ def _embark_handlers(servicer: Servicer, pools: Pools, gate: _StreamGate) -> _Ha
             pb.DescribeSpaceRequest.FromString,
             pb.DescribeSpaceResponse.SerializeToString,
         ),
-        "Similar": unary(
-            _On(pools.searches, servicer.similar), pb.SimilarRequest.FromString, pb.SimilarResponse.SerializeToString
-        ),
+        "Similar": unary(search(servicer.similar), pb.SimilarRequest.FromString, pb.SimilarResponse.SerializeToString),
         # With the searches: what hangs here, as the store is lost, must not hold up changes.
         "DescribeRollout": unary(
-            _On(pools.searches, servicer.describe_rollout),
+            search(servicer.describe_rollout),
             pb.DescribeRolloutRequest.FromString,
             pb.DescribeRolloutResponse.SerializeToString,
         ),
         "Export": grpc.unary_stream_rpc_method_handler(
-            stream(gate.gated(servicer.export)), pb.ExportRequest.FromString, pb.ExportResponse.SerializeToString
+            stream(servicer.export), pb.ExportRequest.FromString, pb.ExportResponse.SerializeToString
         ),
     }
 

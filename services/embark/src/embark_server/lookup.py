@@ -10,7 +10,7 @@ from embark.keys import parse_key
 from embark.store import Served, Value
 from embark_server.answers import Answer
 from embark_server.calls import Call
-from embark_server.fills import Ask, Fills
+from embark_server.fills import Fills
 from embark_server.guarded_store import GuardedStore
 from embark_server.metrics import Metrics
 from embark_server.spaces import ServedSpace
@@ -66,7 +66,7 @@ class Lookups:
             # Nothing fills the previous space. SHED says what is so: no embedding, and none was asked for.
             answer.settle(missed, KeyStatus.SHED)
             return
-        ask = Ask(self._clock(), call.headers())
+        ask = self._fills.ask_of(call, self._clock())
         for key, status in self._fills.ask(missed, ask, outdated).items():
             answer.settle([key], status)
 

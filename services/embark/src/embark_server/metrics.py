@@ -33,6 +33,11 @@ class Metrics:
         )
         self.refused = Counter("embark_refused_calls", "Calls refused as a whole.", ["code"], registry=registry)
 
+    def count_shed(self) -> Callable[[str, int], None]:
+        """Begin to count the misses that tenants had over their quotas; return what is told of them."""
+        shed = Counter("embark_tenant_shed", "Misses over a tenant's quota.", ["tenant"], registry=self._registry)
+        return lambda tenant, count: shed.labels(tenant).inc(count)
+
     def watch(self, name: str, documentation: str, read: Callable[[], float]) -> None:
         """Show a value that is read whenever the metrics are."""
         Gauge(name, documentation, registry=self._registry).set_function(read)

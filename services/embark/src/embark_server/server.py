@@ -4,6 +4,7 @@ import logging
 import threading
 import time
 from collections.abc import Callable
+from pathlib import Path
 from typing import Final
 
 import grpc
@@ -11,6 +12,7 @@ from prometheus_client import CollectorRegistry
 
 from embark.clock import Clock, micros
 from embark.errors import UnavailableError
+from embark.rpc.certificates import server_credentials
 from embark.rpc.channels import server_options
 from embark.rpc.health import Health
 from embark.rpc.memory import keep_freed_memory
@@ -26,6 +28,8 @@ from embark_server.handlers import SERVICE, add_handlers, open_pools
 from embark_server.lookup import Lookups
 from embark_server.metrics import Metrics
 from embark_server.oov import MeanRenewal, mean_embedding
+from embark_server.permits import Permits
+from embark_server.quotas import Quotas
 from embark_server.repeats import RepeatWindow
 from embark_server.searches import Searches
 from embark_server.servicer import Servicer
@@ -58,7 +62,7 @@ class EmbArkServer:
         self._spaces = ServedSpaces(settings)
         self._store = GuardedStore(store, breaker, settings.serving.read_timeout, clock, metrics)
         self._waits = Waits()
-        fills = Fills(producer, RepeatWindow(micros(settings.repeat_window)))
+        fills = Fills(producer, RepeatWindow(micros(settings.repeat_window)), _quotas(settings, metrics))
         lookups = Lookups(self._store, fills, self._waits, clock, metrics)
         changes = Changes(self._store, fills, self._spaces, clock, micros(settings.store.ttl))
         searches = Searches(
@@ -79,7 +83,11 @@ class EmbArkServer:
         self._pools = open_pools()
         # The server asks nothing of its threads but submit, which every Executor has.
         self._server = grpc.server(self._pools.lookups, options=server_options())  # type: ignore[arg-type]
-        add_handlers(self._server, self._servicer, self._health, self._pools)
+        permits = Permits(
+            settings.tls.authorized_identities if settings.tls else (),
+            lambda: metrics.refused.labels(grpc.StatusCode.PERMISSION_DENIED.name).inc(),
+        )
+        add_handlers(self._server, self._servicer, self._health, self._pools, permits)
         self._means = MeanRenewal([self._renewal(served) for served in self._spaces])
         self._probes: Probes | None = None
         self._port = 0
@@ -103,12 +111,13 @@ class EmbArkServer:
 
         Raises:
             OSError: one of the two ports is taken.
+            CertificateError: a file of `tls.folder` cannot be used.
         """
         keep_freed_memory()
         listen = self._settings.listen
         host = f"[{listen.host}]" if ":" in listen.host else listen.host
         try:
-            self._port = self._server.add_insecure_port(f"{host}:{listen.grpc_port}")
+            self._port = self._bind(f"{host}:{listen.grpc_port}")
         except RuntimeError as error:
             raise OSError(f"cannot listen on {host}:{listen.grpc_port}: {error}") from None
         self._probes = Probes(listen.host, listen.probes_port, self._registry, self._readiness)
@@ -142,6 +151,13 @@ class EmbArkServer:
                 self._probes.close()
             self._log.info("EmbArk has stopped", extra={"cache": self._settings.cache})
 
+    def _bind(self, address: str) -> int:
+        tls = self._settings.tls
+        if tls is None:
+            return self._server.add_insecure_port(address)
+        credentials = server_credentials(Path(tls.folder), client_certificates=tls.client_certificates)
+        return self._server.add_secure_port(address, credentials)
+
     def _readiness(self) -> str:
         # Once the store has answered, an outage of it makes no server unready: all would be, at the same time, and
         # hot rows and OOV embeddings are better answers than none.
@@ -163,6 +179,13 @@ class EmbArkServer:
             return mean is not None
 
         return renew
+
+
+def _quotas(settings: EmbArkSettings, metrics: Metrics) -> Quotas:
+    certified = settings.tls is not None and settings.tls.client_certificates
+    if not settings.tenants:
+        return Quotas((), lambda _tenant, _count: None, certified=certified)
+    return Quotas(settings.tenants, metrics.count_shed(), certified=certified)
 
 
 def _watch(metrics: Metrics, spaces: ServedSpaces, breaker: Breaker, waits: Waits, producer: FillProducer) -> None:

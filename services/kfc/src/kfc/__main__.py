@@ -28,7 +28,7 @@ def run(asked: argparse.Namespace) -> None:
         stack.callback(store.close)
         topic = open_topic(settings.topic, secrets)
         stack.callback(topic.close)
-        encoder = RetinaEncoder(settings.retina, settings.space, settings.encode_timeout)
+        encoder = RetinaEncoder(settings.retina, settings.space, settings.encode_timeout, settings.retina_tls)
         stack.callback(encoder.close)
         consumer, dead_letters = topic.consumer(settings.consumer_group), topic.dead_letters()
         kfc = Kfc(settings, store, consumer, dead_letters, encoder, clock=now, registry=REGISTRY)

@@ -3,14 +3,18 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import timedelta
+from pathlib import Path
 from typing import Final, Protocol, cast
 
 import grpc
 
 from embark.causes import Cause, CauseKind
 from embark.errors import UnavailableError
+from embark.rpc.certificates import CertificateFiles, files_of
 from embark.rpc.channels import open_channel
+from embark.rpc.links import ClientTls, Link
 from embark.rpc.wire import cause_of_wire
+from embark.settings import TlsSettings
 from embark.space import Space
 from embark.v1 import retina_pb2, retina_pb2_grpc
 from kfc.asks import TRACEPARENT
@@ -58,15 +62,23 @@ class RetinaEncoder:
     A call that is rejected as such is made again by halves, until the keys that it fails on are alone. Every other gRPC
     error is an outage, for it says nothing of a key: a Retina of another space (FAILED_PRECONDITION) is one that is
     being replaced or wrongly addressed, and the right one answers later.
+
+    Raises:
+        CertificateError: a file of `tls.folder` cannot be used.
     """
 
-    def __init__(self, target: str, space: Space, timeout: timedelta) -> None:
+    def __init__(self, target: str, space: Space, timeout: timedelta, tls: TlsSettings | None = None) -> None:
         self._target: Final = target
         self._space: Final = space.id
         self._nbytes: Final = space.form.nbytes
         self._timeout: Final = timeout.total_seconds()
-        self._channel: Final = open_channel(target, _SERVICE)
-        self._stub: Final = retina_pb2_grpc.RetinaServiceStub(self._channel)
+        name = tls.server_name if tls else ""
+        self._link: Final[Link[grpc.Channel, retina_pb2_grpc.RetinaServiceStub]] = Link(
+            _client_tls(tls) if tls else None,
+            lambda credentials: open_channel(target, _SERVICE, credentials, name),
+            retina_pb2_grpc.RetinaServiceStub,
+            lambda channel: channel.close(),
+        )
 
     def encode(self, keys: Sequence[str], traceparent: str | None) -> Sequence[Encoded | Cause]:
         """See Encoder; ENCODER_FAILED: a vector of the wrong length, items left out, a key whose call is rejected."""
@@ -82,13 +94,14 @@ class RetinaEncoder:
 
     def close(self) -> None:
         """Close the channel; calls under way end with UnavailableError."""
-        self._channel.close()
+        for channel in self._link.close():
+            channel.close()
 
     def _call(self, keys: Sequence[str], traceparent: str | None) -> Sequence[Encoded | Cause]:
         items = [retina_pb2.EncodeItem(key=key.encode()) for key in keys]
         request = retina_pb2.EncodeRequest(space=self._space, items=items)
         metadata = ((TRACEPARENT, traceparent),) if traceparent else ()
-        reply = self._stub.Encode(request, timeout=self._timeout, metadata=metadata)
+        reply = self._link.stub.Encode(request, timeout=self._timeout, metadata=metadata)
         if reply.space != self._space:
             raise UnavailableError("retina", f"{self._target} serves space {reply.space!r}, not {self._space}")
         if len(reply.results) != len(keys):
@@ -109,6 +122,12 @@ class RetinaEncoder:
         if _code(error) is grpc.StatusCode.FAILED_PRECONDITION:
             return f"{self._target} refuses space {self._space} ({said})"
         return f"{self._target}: {said}"
+
+
+def _client_tls(tls: TlsSettings) -> ClientTls:
+    files = files_of(Path(tls.folder))
+    # A certificate of its own is shown where Retina asks for one, and a Secret without it will do elsewhere.
+    return ClientTls(files if tls.client_certificates else CertificateFiles(files.authority))
 
 
 def _code(error: grpc.RpcError) -> grpc.StatusCode:

@@ -53,7 +53,9 @@ def run(asked: argparse.Namespace, stopping: Stopping) -> None:
 
     with (
         closing(open_store(settings.store, secrets)) as store,
-        closing(RetinaEncoder(settings.retina, settings.space, settings.encode_timeout)) as encoder,
+        closing(
+            RetinaEncoder(settings.retina, settings.space, settings.encode_timeout, settings.retina_tls)
+        ) as encoder,
     ):
         reembedding = Reembedding(
             settings,

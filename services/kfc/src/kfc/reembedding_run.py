@@ -7,9 +7,7 @@ checkpoint of its page, and no other page.
 
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
-from queue import Empty, SimpleQueue
-from typing import Any, Final, TypeVar
+from typing import Final
 
 from embark.causes import Cause
 from embark.clock import Micros
@@ -18,6 +16,7 @@ from embark.store import Checkpoints, Row
 from kfc.attempts import Attempts, Item
 from kfc.calls import Calls, Timer
 from kfc.encoder import Encoded
+from kfc.handed import Handed, Part
 from kfc.outages import Outages, Server, StoppedError
 from kfc.range_work import PageWork, RangeWork, Saving
 from kfc.rates import RateLimit
@@ -34,9 +33,6 @@ _WRITTEN_AT_ONCE: Final = 500
 # How often somebody who waits for nothing else asks whether to stop.
 _STOP_SECONDS: Final = 0.2
 
-T = TypeVar("T")
-_Result = tuple[Callable[[Any], None], Future[Any]]
-"""What takes the result of a call on the thread of the run, and the call."""
 _Outcomes = tuple[Sequence[Item], Micros, Sequence[Encoded | Cause]]
 
 
@@ -65,21 +61,15 @@ class Run:
         self._outages: Final = outages
         self._timer: Final = timer
         self._told: Final = told
-        self._reader: Final = ThreadPoolExecutor(1, "kfc-reembed-read")
-        self._encoders: Final = ThreadPoolExecutor(settings.max_inflight, "kfc-reembed-encode")
-        self._saver: Final = ThreadPoolExecutor(1, "kfc-reembed-save")
-        self._finished: Final[SimpleQueue[_Result]] = SimpleQueue()
-        self._reading = self._read_over = self._stopped = False
-        self._under_way = 0  # reads, Encode calls and saves
-        self._calls_open = 0
-        self._keys_open = 0  # in those calls
-        self._saves_open = 0
+        self._handed: Final = Handed(settings.max_inflight)
+        self._read_over = self._stopped = False
+        self._keys_open = 0  # in the Encode calls under way
         self._unwritten: deque[tuple[Row, PageWork, bool]] = deque()  # True: its key has failed
 
     def run(self) -> None:
         """Re-embed every page; see Reembedding.run."""
         try:
-            while self._under_way or self._attempts or self._unwritten or not self._read_over:
+            while self._handed.open.total() or self._attempts or self._unwritten or not self._read_over:
                 self._outages.pause(0)
                 self._ask_page()
                 self._encode_due()
@@ -90,17 +80,15 @@ class Run:
             self._keep_what_came()
             raise
         finally:
-            self._shut_down()
+            self._handed.shut_down()
 
     def _ask_page(self) -> None:
-        unwritten = self._keys_open + len(self._unwritten)
-        full = unwritten >= _MOST_UNWRITTEN or len(self._attempts) >= _MOST_WAITING or self._saves_open >= _MOST_UNSAVED
-        if not (self._reading or self._read_over or full):
-            self._reading = True
-            self._hand(self._reader, self._take_page, next, self._pages, None)
+        unwritten, under_way = self._keys_open + len(self._unwritten), self._handed.open
+        full = unwritten >= _MOST_UNWRITTEN or len(self._attempts) >= _MOST_WAITING
+        if not (full or under_way[Part.SAVE] >= _MOST_UNSAVED or under_way[Part.READ] or self._read_over):
+            self._handed.hand(Part.READ, self._take_page, next, self._pages, None)
 
     def _take_page(self, planned: PlannedPage | None) -> None:
-        self._reading = False
         if planned is None:
             self._read_over = True
             return
@@ -118,9 +106,8 @@ class Run:
         size = self._settings.encode_items
         for start in range(0, len(items), size):
             part = items[start : start + size]
-            self._calls_open += 1
             self._keys_open += len(part)
-            self._hand(self._encoders, self._take_outcomes, self._call, part)
+            self._handed.hand(Part.ENCODE, self._take_outcomes, self._call, part)
 
     def _call(self, items: Sequence[Item]) -> _Outcomes:
         self._outages.pause(0)  # a call that has not begun does not begin once the run stops
@@ -153,8 +140,7 @@ class Run:
     def _save(self, work: RangeWork) -> None:
         saving = None if self._stopped else work.take_saving()
         if saving is not None:
-            self._saves_open += 1
-            self._hand(self._saver, self._take_save, self._save_now, saving)
+            self._handed.hand(Part.SAVE, self._take_save, self._save_now, saving)
 
     def _save_now(self, saving: Saving) -> tuple[Saving, bool]:
         work, space = saving.work, self._settings.space.id
@@ -167,46 +153,27 @@ class Run:
 
     def _take_save(self, saved: tuple[Saving, bool]) -> None:
         saving, kept = saved
-        self._saves_open -= 1
         saving.work.saved(kept=kept)
         self._save(saving.work)
-
-    def _hand(
-        self, executor: ThreadPoolExecutor, take: Callable[[T], None], call: Callable[..., T], *args: Any
-    ) -> None:
-        self._under_way += 1
-        future = executor.submit(call, *args)
-        future.add_done_callback(lambda done: self._finished.put((take, done)))
 
     def _take_results(self) -> None:
         """Wait for a result, unless there is something to write or an item is due, and take all that are there."""
         seconds = 0.0 if self._unwritten else self._attempts.seconds_left(self._timer(), _STOP_SECONDS)
-        while (result := self._next(seconds)) is not None:
-            take, future = result
-            take(future.result())
+        while (result := self._handed.next(seconds)) is not None:
+            result.take(result.future.result())
             seconds = 0.0
-
-    def _next(self, seconds: float) -> _Result | None:
-        try:
-            result = self._finished.get(timeout=seconds)
-        except Empty:
-            return None
-        self._under_way -= 1
-        self._calls_open -= result[0] == self._take_outcomes
-        return result
 
     def _keep_what_came(self) -> None:
         """Let the Encode calls under way end within the drain time, and write what they gave; nothing is repeated."""
         self._stopped = True
-        self._shut_down()
+        self._handed.shut_down()
         deadline = self._timer() + self._settings.listen.drain.total_seconds()
-        while self._calls_open and (result := self._next(max(0.0, deadline - self._timer()))) is not None:
-            take, future = result
-            if take == self._take_outcomes and not future.cancelled() and future.exception() is None:
+        while self._handed.open[Part.ENCODE]:
+            result = self._handed.next(max(0.0, deadline - self._timer()))
+            if result is None:
+                break
+            part, take, future = result
+            if part is Part.ENCODE and not future.cancelled() and future.exception() is None:
                 take(future.result())
         while self._unwritten:
             self._write()
-
-    def _shut_down(self) -> None:
-        for executor in (self._reader, self._encoders, self._saver):
-            executor.shutdown(wait=False, cancel_futures=True)

@@ -14,6 +14,7 @@ from grpc_health.v1 import health, health_pb2, health_pb2_grpc
 from grpc_reflection.v1alpha import reflection
 from prometheus_client import CollectorRegistry
 
+from embark.rpc.certificates import server_credentials
 from embark.rpc.channels import server_options
 from embark.rpc.memory import keep_freed_memory
 from embark.rpc.probes import Probes
@@ -59,6 +60,7 @@ async def serve(
 
     Raises:
         RefusedError: the model or a port is not what the cache says, or cannot be had.
+        CertificateError: a file of `tls.folder` cannot be used.
     """
     encoder = await asyncio.to_thread(load_encoder, settings, models)
     keep_freed_memory()
@@ -110,7 +112,7 @@ async def _listen(settings: RetinaSettings, servicer: RetinaServicer, state: _St
     retina_pb2_grpc.add_RetinaServiceServicer_to_server(servicer, server)
     health_pb2_grpc.add_HealthServicer_to_server(checks, server)
     reflection.enable_server_reflection([SERVICE, health.SERVICE_NAME, reflection.SERVICE_NAME], server)
-    port = _bind(server, settings.listen)
+    port = _bind(server, settings)
     await server.start()
     await _report(checks, _SERVING)
     state.reason = ""
@@ -135,10 +137,14 @@ async def _report(checks: health.aio.HealthServicer, status: int) -> None:
         await checks.set(name, status)
 
 
-def _bind(server: grpc.aio.Server, listen: Listen) -> int:
+def _bind(server: grpc.aio.Server, settings: RetinaSettings) -> int:
+    listen, tls = settings.listen, settings.tls
     host = f"[{listen.host}]" if ":" in listen.host else listen.host
     try:
-        return server.add_insecure_port(f"{host}:{listen.grpc_port}")
+        if tls is None:
+            return server.add_insecure_port(f"{host}:{listen.grpc_port}")
+        credentials = server_credentials(Path(tls.folder), client_certificates=tls.client_certificates)
+        return server.add_secure_port(f"{host}:{listen.grpc_port}", credentials)
     except RuntimeError as error:
         raise RefusedError(f"cannot listen for gRPC on {host}:{listen.grpc_port}: {error}") from error
 

@@ -1,0 +1,77 @@
+"""Certificates without a mesh: who mounts the Secret of spec.tls, and what cert-manager is asked for."""
+
+import importlib
+from typing import Any
+
+import pytest
+from caches import sample
+from child_manifests import UID, container, every_child, templates
+
+from embark.settings import settings_for
+from embark_operator.apis import NO_APIS, Apis
+from embark_operator.kinds import CERTIFICATE
+from embark_operator.manifests.tls import build_certificate, needs_certificate
+from embark_operator.names import Manifest
+
+CALLS_GRPC = ["embark", "kfc", "retina", "reembed"]
+OTHERS = ["schema", "verify", "drop"]
+SECRET: dict[str, Any] = {"secret": "photos-grpc", "clientCertificates": True}
+ISSUED = SECRET | {"issuer": {"name": "authority", "kind": "ClusterIssuer"}}
+SERVED = Apis(frozenset({(CERTIFICATE.api_version, CERTIFICATE.name)}))
+
+
+def tls_volumes(component: str, **changes: Any) -> list[Manifest]:
+    template = templates(every_child(**changes))[component]
+    return [volume for volume in template["spec"]["volumes"] if volume["name"] == "tls"]
+
+
+@pytest.mark.parametrize("component", CALLS_GRPC)
+def test_who_serves_or_calls_grpc_has_the_certificates_where_its_settings_say(component: str) -> None:
+    template = templates(every_child(tls=SECRET))[component]
+    (mount,) = [mount for mount in container(template)["volumeMounts"] if mount["name"] == "tls"]
+    embark, kfc, retina = settings_for(sample("photos", tls=SECRET))
+    told = {"embark": embark.tls, "kfc": kfc.retina_tls, "reembed": kfc.retina_tls, "retina": retina.tls}[component]
+    assert told is not None
+    assert (mount["mountPath"], mount["readOnly"]) == (told.folder, True)
+    assert [volume["secret"]["secretName"] for volume in tls_volumes(component, tls=SECRET)] == ["photos-grpc"]
+
+
+@pytest.mark.parametrize("component", OTHERS)
+def test_who_calls_nobody_over_grpc_has_none(component: str) -> None:
+    assert not tls_volumes(component, tls=SECRET)
+
+
+@pytest.mark.parametrize("component", [*CALLS_GRPC, *OTHERS])
+def test_without_tls_nobody_has_any(component: str) -> None:
+    assert not tls_volumes(component)
+
+
+def test_cert_manager_is_asked_for_every_name_that_the_cache_is_reached_by() -> None:
+    cache = sample("photos", tls=ISSUED)
+    (certificate,) = build_certificate(cache, UID, SERVED)
+    namespace = cache.metadata.namespace
+    spec = certificate["spec"]
+    assert spec["secretName"] == "photos-grpc"
+    assert spec["issuerRef"] == {"group": "cert-manager.io", "kind": "ClusterIssuer", "name": "authority"}
+    assert {f"photos.{namespace}", f"photos-embark.{namespace}", f"photos-embark.{namespace}.svc"} <= set(
+        spec["dnsNames"]
+    )
+    kfc = settings_for(cache).kfc.retina_tls
+    assert kfc is not None
+    assert kfc.server_name in spec["dnsNames"]
+    assert {"server auth", "client auth"} <= set(spec["usages"])
+
+
+def test_the_certificate_is_one_of_the_published_schema() -> None:
+    (certificate,) = build_certificate(sample("photos", tls=ISSUED), UID, SERVED)
+    # It takes seconds, which only this test has to wait.
+    published = importlib.import_module("cloudcoil.models.cert_manager.v1").Certificate
+    read = published.model_validate(certificate).model_dump(mode="json", by_alias=True, exclude_unset=True)
+    assert read["spec"] == certificate["spec"]
+
+
+def test_nothing_is_asked_of_a_cert_manager_that_is_not_there_or_not_named() -> None:
+    assert build_certificate(sample("photos", tls=ISSUED), UID, NO_APIS) == []
+    assert needs_certificate(sample("photos", tls=ISSUED))
+    assert build_certificate(sample("photos", tls=SECRET), UID, SERVED) == []
+    assert not needs_certificate(sample("photos", tls=SECRET))

@@ -1,0 +1,150 @@
+"""Certificates in files, read again when they change, as a Secret that is mounted does; servers and channels use them.
+
+What is read is checked before it is used: of a certificate that was replaced before its key, the old pair stays.
+"""
+
+import logging
+import ssl
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Final, cast
+
+import grpc
+
+from embark.errors import EmbArkError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+_READS: Final = 5
+
+
+class CertificateError(EmbArkError):
+    """A file of a certificate, its key or its authority cannot be used; the message names it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Certificates:
+    """PEM as gRPC takes it: who is trusted, and the own certificate with its key."""
+
+    authority: bytes
+    certificate: bytes | None
+    private_key: bytes | None
+
+
+@dataclass(frozen=True, slots=True)
+class CertificateFiles:
+    """Where certificates are; a client that has none of its own names an authority alone."""
+
+    authority: Path
+    certificate: Path | None = None
+    private_key: Path | None = None
+
+    def read(self) -> Certificates:
+        """Return what the files hold, all of one moment.
+
+        Raises:
+            CertificateError: a file is missing, is no PEM, or the key is not the certificate's.
+        """
+        if (self.certificate is None) != (self.private_key is None):
+            raise CertificateError(f"a certificate and its key go together: {self.certificate or self.private_key}")
+        for _ in range(_READS):
+            before = self.stamp()
+            found = Certificates(_bytes(self.authority), _optional(self.certificate), _optional(self.private_key))
+            self._check(found)
+            if self.stamp() == before:
+                return found
+        raise CertificateError(f"{self.authority}: the files change faster than they are read")
+
+    def stamp(self) -> tuple[tuple[int, int, int] | None, ...]:
+        """Return what differs once a file was replaced."""
+        return tuple(_stamp(path) for path in (self.authority, self.certificate, self.private_key) if path)
+
+    def _check(self, found: Certificates) -> None:
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+        try:
+            context.load_verify_locations(cadata=found.authority.decode(errors="replace"))
+        except (ssl.SSLError, ValueError) as error:
+            raise CertificateError(f"{self.authority} is no certificate of an authority: {error}") from None
+        if self.certificate and self.private_key:
+            try:
+                context.load_cert_chain(self.certificate, self.private_key, password="")
+            except (ssl.SSLError, OSError, ValueError) as error:
+                pair = f"{self.certificate} and {self.private_key}"
+                raise CertificateError(f"{pair} are no certificate and its key: {error}") from None
+
+
+class WatchedCertificates:
+    """Certificates that are read again when their files change; what cannot be used is logged and not taken.
+
+    Raises:
+        CertificateError: the first ones cannot be used.
+    """
+
+    def __init__(self, files: CertificateFiles) -> None:
+        self._files = files
+        self._log = logging.getLogger(__name__)
+        self._stamp = files.stamp()
+        self.current = files.read()
+
+    def renew(self) -> Certificates | None:
+        """Return the certificates that are new since the last call; None: there are none."""
+        stamp = self._files.stamp()
+        if stamp == self._stamp:
+            return None
+        try:
+            found = self._files.read()
+        except CertificateError as error:
+            # Not noted as seen: the other half of the pair may come without any further change of this one.
+            self._log.warning("certificates are not renewed yet: %s", error)
+            return None
+        self._stamp = stamp
+        self.current = found
+        self._log.info("certificates are renewed", extra={"file": str(self._files.authority)})
+        return found
+
+
+def files_of(folder: Path) -> CertificateFiles:
+    """Return the files of a folder that a Secret of type kubernetes.io/tls is mounted at."""
+    return CertificateFiles(folder / "ca.crt", folder / "tls.crt", folder / "tls.key")
+
+
+def server_credentials(folder: Path, *, client_certificates: bool) -> grpc.ServerCredentials:
+    """Return the credentials of a server; each handshake looks whether the files of `folder` have changed.
+
+    Raises:
+        CertificateError: a file cannot be used.
+    """
+    watched = WatchedCertificates(files_of(folder))
+
+    def configuration(found: Certificates) -> grpc.ServerCertificateConfiguration:
+        trusted = found.authority if client_certificates else None
+        pair = (found.private_key or b"", found.certificate or b"")
+        return grpc.ssl_server_certificate_configuration([pair], trusted)
+
+    def renewed() -> grpc.ServerCertificateConfiguration | None:
+        found = watched.renew()
+        return None if found is None else configuration(found)
+
+    # None means no change, which the stubs' type does not say.
+    fetch = cast("Callable[[], grpc.ServerCertificateConfiguration]", renewed)
+    return grpc.dynamic_ssl_server_credentials(configuration(watched.current), fetch, client_certificates)
+
+
+def _bytes(path: Path) -> bytes:
+    try:
+        return path.read_bytes()
+    except OSError as error:
+        raise CertificateError(f"{path} cannot be read: {error.strerror}") from None
+
+
+def _optional(path: Path | None) -> bytes | None:
+    return None if path is None else _bytes(path)
+
+
+def _stamp(path: Path) -> tuple[int, int, int] | None:
+    try:
+        found = path.stat()
+    except OSError:
+        return None
+    return found.st_ino, found.st_mtime_ns, found.st_size

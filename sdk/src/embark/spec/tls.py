@@ -1,0 +1,61 @@
+"""`spec.tls`: TLS of gRPC between clients, EmbArk, KFC and Retina where no mesh does it."""
+
+from enum import StrEnum
+from typing import Annotated, Self
+
+from pydantic import Field, StringConstraints, model_validator
+
+from embark.spec.backends import SecretName
+from embark.spec.identities import Identity
+from embark.spec.model import Model
+
+ServerName = Annotated[str, StringConstraints(pattern=r"^([A-Za-z0-9]([A-Za-z0-9.\-]*[A-Za-z0-9])?)?$", max_length=253)]
+
+
+class IssuerKind(StrEnum):
+    """Kinds of cert-manager's issuers."""
+
+    ISSUER = "Issuer"
+    CLUSTER_ISSUER = "ClusterIssuer"
+
+
+class CertificateIssuer(Model):
+    """`spec.tls.issuer`."""
+
+    name: SecretName = Field(default="", description="Of cert-manager; empty: the Secret is made by somebody else.")
+    kind: IssuerKind = Field(
+        default=IssuerKind.ISSUER, description="Issuer, of the cache's namespace, or ClusterIssuer."
+    )
+
+
+class Tls(Model):
+    """`spec.tls`."""
+
+    secret: SecretName = Field(
+        default="", description="Secret with tls.crt, tls.key and ca.crt of EmbArk, KFC and Retina; empty: no TLS."
+    )
+    issuer: CertificateIssuer = Field(
+        default_factory=CertificateIssuer, description="Who signs what the operator asks cert-manager to put there."
+    )
+    server_name: ServerName = Field(
+        default="", description="A DNS name of its certificate, which KFC asks Retina for; empty: <cache>.<namespace>."
+    )
+    client_certificates: bool = Field(
+        default=False, description="mTLS: clients need a certificate that ca.crt of the Secret has signed."
+    )
+    authorized_identities: tuple[Identity, ...] = Field(
+        default=(),
+        max_length=64,
+        description="Who may look up, by the SPIFFE URI, else a DNS name, else the common name of its certificate; "
+        "* is any text without a slash; empty: everyone with a certificate.",
+    )
+
+    @model_validator(mode="after")
+    def _agree(self) -> Self:
+        if self.issuer.name and not self.secret:
+            raise ValueError("issuer needs secret")
+        if self.client_certificates and not self.secret:
+            raise ValueError("clientCertificates needs secret")
+        if self.authorized_identities and not self.client_certificates:
+            raise ValueError("authorizedIdentities needs clientCertificates")
+        return self

@@ -1,0 +1,127 @@
+"""Who may call under mTLS: others are told so and nothing else, and tenants are those that certificates name."""
+
+from collections import Counter
+from pathlib import Path
+from typing import Any
+
+import grpc
+import numpy as np
+import pytest
+from authorities import Authority
+from grpc_health.v1 import health_pb2, health_pb2_grpc
+from grpc_reflection.v1alpha import reflection_pb2, reflection_pb2_grpc
+from secured_embark import RANKER, SERVER_NAME, authority_in, secured, target_of, tls_of
+
+from embark.client import EmbArkClient, InvalidRequestError, KeyStatus
+from embark.rpc.certificates import files_of
+from embark.rpc.channels import open_channel
+from embark.rpc.peers import identities_of
+
+ALLOWED = ("spiffe://cluster.local/ns/ads/sa/*", "trainer.*", "batch")
+
+
+@pytest.fixture
+def authority(tmp_path: Path) -> Authority:
+    return authority_in(tmp_path / "authority")
+
+
+@pytest.fixture
+def server(authority: Authority, tmp_path: Path) -> Path:
+    return authority.identify(tmp_path / "server", f"DNS:{SERVER_NAME}")
+
+
+@pytest.mark.parametrize(
+    ("names", "common_name"),
+    [(f"URI:{RANKER}", ""), ("DNS:other,DNS:trainer.ml", "nobody"), ("", "batch"), ("IP:127.0.0.1", "batch")],
+)
+def test_an_identity_of_the_patterns_is_let_in(
+    authority: Authority, server: Path, tmp_path: Path, names: str, common_name: str
+) -> None:
+    client = authority.identify(tmp_path / "client", names, common_name=common_name)
+    with (
+        secured(server, authorized_identities=ALLOWED) as bench,
+        EmbArkClient(target_of(bench), timeout=30, tls=tls_of(client)) as found,
+    ):
+        assert found.lookup(["k"]).hits.all()
+
+
+@pytest.mark.parametrize(
+    ("names", "common_name"),
+    [
+        ("URI:spiffe://cluster.local/ns/web/sa/ranker", ""),
+        # A name of a weaker kind beside one that is not authorized lets nobody in.
+        ("URI:spiffe://cluster.local/ns/web/sa/ranker,DNS:trainer.ml", "batch"),
+        ("DNS:other", "batch"),
+        ("", "batch2"),
+    ],
+)
+def test_another_identity_is_denied_every_method_and_told_no_data(
+    authority: Authority, server: Path, tmp_path: Path, names: str, common_name: str
+) -> None:
+    client = authority.identify(tmp_path / "client", names, common_name=common_name)
+    with (
+        secured(server, authorized_identities=ALLOWED) as bench,
+        EmbArkClient(target_of(bench), timeout=30, tls=tls_of(client)) as denied,
+    ):
+        calls: list[Any] = [
+            lambda: denied.lookup(["k"]),
+            lambda: denied.lookup(["secret-key"]),
+            lambda: denied.prefetch(["m"]),
+            lambda: denied.invalidate(["k"]),
+            lambda: denied.similar("k"),
+            denied.describe,
+            lambda: denied.describe_rollout(bench.space),
+            lambda: list(denied.export()),
+            lambda: list(denied.lookup_stream([["k"]])),
+            lambda: denied.put(bench.space, ["k"], np.zeros((1, 4), "float32")),
+        ]
+        for call in calls:
+            with pytest.raises(InvalidRequestError, match="not authorized") as refused:
+                call()
+            assert not [data for data in (bench.space, "secret-key", "ads", "trainer") if data in str(refused.value)]
+        assert bench.counted("embark_refused_calls_total", code="PERMISSION_DENIED") >= len(calls)
+        assert not bench.store.deletes
+        assert not bench.producer.fills
+
+
+def test_health_is_told_to_whoever_has_a_certificate_and_the_interface_is_not(
+    authority: Authority, server: Path, tmp_path: Path
+) -> None:
+    client = files_of(authority.identify(tmp_path / "client", "DNS:other")).read()
+    credentials = grpc.ssl_channel_credentials(client.authority, client.private_key, client.certificate)
+    with (
+        secured(server, authorized_identities=ALLOWED) as bench,
+        open_channel(target_of(bench), "embark.v1.EmbArkService", credentials, SERVER_NAME) as channel,
+    ):
+        checks: Any = health_pb2_grpc.HealthStub(channel)
+        health = checks.Check(health_pb2.HealthCheckRequest(), timeout=30)
+        assert health.status == health_pb2.HealthCheckResponse.SERVING
+        reflection: Any = reflection_pb2_grpc.ServerReflectionStub(channel)
+        reflected = reflection.ServerReflectionInfo(
+            iter([reflection_pb2.ServerReflectionRequest(list_services="")]), timeout=30
+        )
+        with pytest.raises(grpc.RpcError) as refused:
+            next(reflected)
+        assert refused.value.code() is grpc.StatusCode.PERMISSION_DENIED
+
+
+def test_under_mtls_the_certificate_says_the_tenant_and_metadata_does_not(
+    authority: Authority, server: Path, tmp_path: Path
+) -> None:
+    tenants = [
+        {"name": "ads", "missesPerSecond": 5, "identities": ["spiffe://cluster.local/ns/ads/sa/*"]},
+        {"name": "default", "missesPerSecond": 2},
+    ]
+    keys = [f"m{number}" for number in range(20)]
+    ranker = authority.identify(tmp_path / "ranker", f"URI:{RANKER}")
+    other = authority.identify(tmp_path / "other", "DNS:other")
+    with secured(server, tenants) as bench:
+        for client, tenant, allowed in ((other, "ads", 2), (ranker, "default", 5)):
+            with EmbArkClient(target_of(bench), timeout=30, tenant=tenant, tls=tls_of(client)) as asking:
+                statuses = Counter(KeyStatus(status) for status in asking.lookup(keys).statuses)
+            assert statuses[KeyStatus.OOV_ENQUEUED] == allowed
+            assert statuses[KeyStatus.SHED] >= 20 - 5 - 2
+
+
+def test_a_peer_without_a_certificate_has_no_name() -> None:
+    assert identities_of({"transport_security_type": [b"ssl"]}) == ()

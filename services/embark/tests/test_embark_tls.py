@@ -1,0 +1,202 @@
+"""TLS and mTLS of the look-up server: who is let in, and certificates that are renewed while it answers."""
+
+import asyncio
+import socket
+import ssl
+import threading
+import urllib.request
+from collections.abc import Callable
+from functools import partial
+from pathlib import Path
+
+import pytest
+from authorities import Authority
+from embark_parts import running
+from eventually import eventually
+from secured_embark import RANKER, SERVER_NAME, authority_in, nameless_tls, secured, target_of, tls_of
+
+from embark.client import AsyncEmbArkClient, CertificateError, ClientTls, EmbArkClient
+from embark.errors import EmbArkError, UnavailableError
+from embark.rpc.certificates import WatchedCertificates, files_of
+
+
+@pytest.fixture
+def authority(tmp_path: Path) -> Authority:
+    return authority_in(tmp_path / "authority")
+
+
+@pytest.fixture
+def server(authority: Authority, tmp_path: Path) -> Path:
+    return authority.identify(tmp_path / "server", f"DNS:{SERVER_NAME}")
+
+
+@pytest.fixture
+def ranker(authority: Authority, tmp_path: Path) -> Path:
+    return authority.identify(tmp_path / "ranker", f"URI:{RANKER}")
+
+
+def test_a_client_with_a_certificate_is_answered(server: Path, ranker: Path) -> None:
+    with secured(server) as bench, EmbArkClient(target_of(bench), timeout=30, tls=tls_of(ranker)) as client:
+        assert client.lookup(["k"]).hits.all()
+
+        async def ask() -> bool:
+            async with AsyncEmbArkClient(target_of(bench), timeout=30, tls=tls_of(ranker)) as other:
+                return bool((await other.lookup(["k"])).hits.all())
+
+        assert asyncio.run(ask())
+
+
+def _without(authority: Authority, folder: Path) -> ClientTls:
+    return nameless_tls(authority.identify(folder / "unused", ""))
+
+
+def _expired(authority: Authority, folder: Path) -> ClientTls:
+    return tls_of(authority.identify(folder / "expired", f"URI:{RANKER}", days=-1))
+
+
+def _wrong(authority: Authority, folder: Path) -> ClientTls:
+    strange = Authority(folder / "strange")
+    client = strange.identify(folder / "wrong", f"URI:{RANKER}")
+    # It trusts the right authority: what fails is what the server thinks of it.
+    (client / "ca.crt").write_bytes((authority.trusted() / "ca.crt").read_bytes())
+    return tls_of(client)
+
+
+@pytest.mark.parametrize("make", [_without, _expired, _wrong])
+def test_a_client_without_or_with_an_expired_or_wrong_certificate_is_refused(
+    authority: Authority, server: Path, ranker: Path, tmp_path: Path, make: Callable[[Authority, Path], ClientTls]
+) -> None:
+    with secured(server) as bench:
+        with (
+            EmbArkClient(target_of(bench), timeout=5, tls=make(authority, tmp_path)) as refused,
+            pytest.raises(UnavailableError),
+        ):
+            refused.lookup(["k"])
+        assert bench.counted("embark_keys_total", method="Lookup", space="active", status="HIT") == 0
+        with EmbArkClient(target_of(bench), timeout=30, tls=tls_of(ranker)) as client:
+            assert client.lookup(["k"]).hits.all()
+
+
+def test_plain_text_is_refused_once_tls_is_asked_for_and_probes_stay_http(server: Path) -> None:
+    with secured(server, client_certificates=False) as bench:
+        with EmbArkClient(target_of(bench), timeout=5) as plain, pytest.raises(UnavailableError):
+            plain.lookup(["k"])
+        with urllib.request.urlopen(f"http://127.0.0.1:{bench.server.probes_port}/readyz", timeout=30) as ready:
+            assert ready.status == 200
+
+
+def test_a_client_never_falls_back_to_plain_text(server: Path) -> None:
+    with (
+        running() as bench,
+        EmbArkClient(target_of(bench), timeout=5, tls=nameless_tls(server)) as client,
+        pytest.raises(UnavailableError),
+    ):
+        client.lookup(["k"])
+
+
+def test_a_server_of_another_name_or_authority_is_not_spoken_to(server: Path, tmp_path: Path) -> None:
+    strange = Authority(tmp_path / "strange").identify(tmp_path / "other", "")
+    files = files_of(server)
+    for tls in (nameless_tls(strange), ClientTls(files, "other.default")):
+        with (
+            secured(server, client_certificates=False) as bench,
+            EmbArkClient(target_of(bench), timeout=5, tls=tls) as client,
+            pytest.raises(UnavailableError),
+        ):
+            client.lookup(["k"])
+
+
+def test_certificates_are_renewed_under_load_without_a_failed_look_up(
+    authority: Authority, server: Path, ranker: Path
+) -> None:
+    stopping, failures, answered = threading.Event(), list[EmbArkError](), [0] * 3
+    with secured(server) as bench:
+
+        def load(index: int) -> None:
+            with EmbArkClient(target_of(bench), timeout=30, tls=tls_of(ranker)) as client:
+                while not stopping.is_set():
+                    try:
+                        assert client.lookup(["k"]).hits.all()
+                    except EmbArkError as error:
+                        failures.append(error)
+                    answered[index] += 1
+
+        threads = [threading.Thread(target=load, args=(index,)) for index in range(len(answered))]
+        for thread in threads:
+            thread.start()
+        try:
+            for _ in range(4):
+                seen = _shown(bench.server.port, ranker)
+                authority.identify(server, f"DNS:{SERVER_NAME}")
+                authority.identify(ranker, f"URI:{RANKER}")
+                assert _shown(bench.server.port, ranker) != seen
+                eventually(partial(_all_went_on, answered, [*answered]))
+        finally:
+            stopping.set()
+            for thread in threads:
+                thread.join()
+    assert not failures
+
+
+def test_a_client_shows_its_renewed_certificate_without_being_made_anew(
+    authority: Authority, server: Path, ranker: Path
+) -> None:
+    with (
+        secured(server, authorized_identities=(RANKER,)) as bench,
+        EmbArkClient(target_of(bench), timeout=30, tls=tls_of(ranker)) as client,
+    ):
+        assert client.lookup(["k"]).hits.all()
+        authority.identify(ranker, "DNS:somebody.else")
+
+        def denied() -> bool:
+            try:
+                client.lookup(["k"])
+            except EmbArkError as error:
+                return "not authorized" in str(error)
+            return False
+
+        eventually(denied)
+
+
+def test_a_certificate_without_its_key_changes_nothing_until_the_key_comes(
+    authority: Authority, ranker: Path, tmp_path: Path
+) -> None:
+    watched = WatchedCertificates(files_of(ranker))
+    first = watched.current
+    new = authority.identify(tmp_path / "new", f"URI:{RANKER}")
+    (ranker / "tls.crt").write_bytes((new / "tls.crt").read_bytes())
+    assert watched.renew() is None
+    assert watched.current == first
+    (ranker / "tls.key").write_bytes((new / "tls.key").read_bytes())
+    renewed = watched.renew()
+    assert renewed is not None
+    assert renewed.certificate == (new / "tls.crt").read_bytes()
+    assert watched.renew() is None
+
+
+@pytest.mark.parametrize("name", ["ca.crt", "tls.crt", "tls.key"])
+def test_a_file_that_cannot_be_used_is_named(server: Path, name: str) -> None:
+    (server / name).write_text("no certificate")
+    with pytest.raises(CertificateError, match=name), secured(server):
+        pass
+    (server / name).unlink()
+    with pytest.raises(CertificateError, match=rf"{name} cannot be read"), secured(server):
+        pass
+
+
+def _all_went_on(answered: list[int], before: list[int]) -> bool:
+    return all(now > then + 20 for now, then in zip(answered, before, strict=True))
+
+
+def _shown(port: int, client: Path) -> str:
+    """Return the certificate that the server shows in a new handshake."""
+    context = ssl.create_default_context(cafile=client / "ca.crt")
+    context.load_cert_chain(client / "tls.crt", client / "tls.key")
+    context.set_alpn_protocols(["h2"])
+    with (
+        socket.create_connection(("127.0.0.1", port), timeout=30) as raw,
+        context.wrap_socket(raw, server_hostname=SERVER_NAME) as connection,
+    ):
+        shown = connection.getpeercert(binary_form=True)
+        assert shown
+        return ssl.DER_cert_to_PEM_cert(shown)

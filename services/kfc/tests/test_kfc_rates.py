@@ -1,0 +1,51 @@
+"""The limit on how many keys are encoded a second."""
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from kfc.rates import RateLimit
+
+
+class _Timer:
+    def __init__(self) -> None:
+        self.at = 0.0
+
+    def __call__(self) -> float:
+        return self.at
+
+    def sleep(self, seconds: float) -> None:
+        self.at += seconds
+
+
+@given(st.floats(0.5, 1000), st.lists(st.tuples(st.integers(1, 64), st.floats(0, 3)), min_size=1, max_size=50))
+def test_no_more_keys_are_let_through_than_the_rate_and_a_seconds_burst(
+    rate: float, takes: list[tuple[int, float]]
+) -> None:
+    timer = _Timer()
+    limit = RateLimit(rate, timer, timer.sleep)
+    taken = 0
+    for keys, idle in takes:
+        timer.at += idle
+        limit.take(keys)
+        taken += keys
+        assert taken <= rate * timer.at + 1e-6
+
+
+def test_a_limit_lets_through_what_it_says_and_none_lets_through_all() -> None:
+    timer = _Timer()
+    limit = RateLimit(10, timer, timer.sleep)
+    for _ in range(100):
+        limit.take(4)
+    assert timer.at == pytest.approx(40)
+    RateLimit(0, timer, timer.sleep).take(10**9)
+    assert timer.at == pytest.approx(40)
+
+
+def test_what_was_not_used_in_an_outage_is_not_made_up_for() -> None:
+    timer = _Timer()
+    limit = RateLimit(10, timer, timer.sleep)
+    timer.at = 1000
+    for _ in range(10):
+        limit.take(10)
+    assert timer.at == pytest.approx(1009)

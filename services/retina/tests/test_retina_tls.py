@@ -1,0 +1,72 @@
+"""Retina with the certificates of its cache: who has none of them is not answered."""
+
+from pathlib import Path
+
+import grpc
+import pytest
+from authorities import Authority
+from prometheus_client import CollectorRegistry
+from retina_models import install, mean_model, settings
+from retina_service import SECONDS, by_content
+from secured_embark import SERVER_NAME, authority_in
+
+from embark.rpc.certificates import CertificateError, files_of
+from embark.rpc.channels import open_aio_channel
+from embark.settings import RetinaSettings, TlsSettings
+from embark.v1 import retina_pb2, retina_pb2_grpc
+from retina.server import SERVICE, Running, serve
+
+pytestmark = pytest.mark.asyncio
+
+
+@pytest.fixture
+def authority(tmp_path: Path) -> Authority:
+    return authority_in(tmp_path / "authority")
+
+
+@pytest.fixture
+def folder(authority: Authority, tmp_path: Path) -> Path:
+    return authority.identify(tmp_path / "secret", f"DNS:{SERVER_NAME}")
+
+
+def secured(models: Path, folder: Path) -> RetinaSettings:
+    tls = TlsSettings(folder=str(folder), client_certificates=True, server_name=SERVER_NAME)
+    return settings(install(models, mean_model())).model_copy(update={"tls": tls})
+
+
+async def encoded(loaded: RetinaSettings, running: Running, credentials: grpc.ChannelCredentials | None) -> int:
+    """Return how many results one call has."""
+    async with open_aio_channel(f"127.0.0.1:{running.port}", SERVICE, credentials, SERVER_NAME) as channel:
+        request = retina_pb2.EncodeRequest(space=loaded.space.id, items=[by_content(b"no image")])
+        reply = await retina_pb2_grpc.RetinaServiceStub(channel).Encode(request, timeout=SECONDS)
+        return len(reply.results)
+
+
+async def test_only_who_has_a_certificate_of_the_cache_is_answered(
+    authority: Authority, folder: Path, tmp_path: Path
+) -> None:
+    loaded = secured(tmp_path, folder)
+    strange = Authority(tmp_path / "strange").identify(tmp_path / "other", "")
+    own, other = files_of(folder).read(), files_of(strange).read()
+    async with serve(loaded, models=tmp_path, registry=CollectorRegistry(), cores=1) as running:
+        right = grpc.ssl_channel_credentials(own.authority, own.private_key, own.certificate)
+        assert await encoded(loaded, running, right) == 1
+        for wrong in (
+            None,
+            grpc.ssl_channel_credentials(own.authority),
+            grpc.ssl_channel_credentials(own.authority, other.private_key, other.certificate),
+        ):
+            with pytest.raises(grpc.aio.AioRpcError) as refused:
+                await encoded(loaded, running, wrong)
+            assert refused.value.code() is grpc.StatusCode.UNAVAILABLE
+        authority.identify(folder, f"DNS:{SERVER_NAME}")
+        own = files_of(folder).read()
+        renewed = grpc.ssl_channel_credentials(own.authority, own.private_key, own.certificate)
+        assert await encoded(loaded, running, renewed) == 1
+
+
+async def test_a_retina_without_its_certificates_does_not_begin_in_plain_text(folder: Path, tmp_path: Path) -> None:
+    (folder / "tls.key").unlink()
+    with pytest.raises(CertificateError, match=r"tls\.key cannot be read"):
+        async with serve(secured(tmp_path, folder), models=tmp_path, registry=CollectorRegistry(), cores=1):
+            pass

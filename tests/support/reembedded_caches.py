@@ -1,0 +1,163 @@
+"""A cache on real servers whose spaces are re-embedded one from another, and the commands that do it, as processes."""
+
+import argparse
+import hashlib
+import json
+import uuid
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractContextManager, closing, contextmanager
+from dataclasses import dataclass
+from datetime import timedelta
+from functools import partial
+from pathlib import Path
+from types import ModuleType
+
+import numpy as np
+from caches import sample
+from cassandra_server import CassandraServer
+from fake_retina import FakeRetina, RetinaServer
+from free_ports import free_ports
+from kafka_server import KafkaServer
+from service_processes import Service, service, write_settings
+
+from embark.backends import Secrets, open_store, open_topic
+from embark.clock import now
+from embark.settings import KfcSettings, Listen, settings_for
+from embark.store import Embedding, RolloutStore, Row
+from embark.topic import Fill
+from embark.verdicts import Verdict
+from kfc import drop, schema
+
+DIMENSION = 2
+ITEMS = 16
+INFLIGHT = 2
+_SECRETS = dict.fromkeys(["store_credentials", "store_tls", "topic_credentials", "topic_tls"])
+_PATIENCE = timedelta(seconds=30)
+
+
+@dataclass(frozen=True)
+class ReembeddedCache:
+    """A keyspace and topics of its own; its spaces are numbered from 0."""
+
+    name: str
+    first: KfcSettings
+    folder: Path
+
+    def space(self, number: int, source: int | None = None, retina: str = "127.0.0.1:1") -> KfcSettings:
+        """Return the settings of a space; `retina` is where its Retina answers."""
+        fields = {"model_digest": f"sha256:{number:064x}", "dimension": DIMENSION}
+        space = self.first.space.model_copy(update=fields)
+        changes = {
+            "space": space,
+            "consumer_group": f"{self.name}.{space.id}",
+            "source": "" if source is None else self.space(source).space.id,
+            "retina": retina,
+        }
+        return self.first.model_copy(update=changes)
+
+    def make(self, settings: KfcSettings) -> None:
+        """Run the schema command in this process."""
+        self._run(schema, settings)
+
+    def drop(self, settings: KfcSettings) -> None:
+        """Run the drop command in this process."""
+        self._run(drop, settings)
+
+    def start(self, module: str, settings: KfcSettings, *arguments: str) -> AbstractContextManager[Service]:
+        """Start a command with probes of its own."""
+        [port] = free_ports("127.0.0.1", 1)
+        own = settings.model_copy(update={"listen": Listen(host="127.0.0.1", probes_port=port)})
+        return service(module, own, self.folder, *arguments)
+
+    def reembed(self, settings: KfcSettings, index: int = 0, of: int = 1) -> AbstractContextManager[Service]:
+        """Start one of the processes of a re-embedding."""
+        return self.start("kfc.reembed", settings, "--index", str(index), "--of", str(of))
+
+    def verify(self, settings: KfcSettings) -> Verdict:
+        """Run the verify command with the gate that specs have by default."""
+        path = self.folder / "verdict.json"
+        gate = ("--min-coverage", "0.99", "--max-failure-ratio", "0.01", "--verdict", str(path))
+        with self.start("kfc.verify", settings, *gate) as verifying:
+            assert verifying.wait() == 0, verifying.log.read_text()
+        return Verdict.model_validate(json.loads(path.read_text()))
+
+    @contextmanager
+    def store(self) -> Iterator[RolloutStore]:
+        """Open the store of the cache."""
+        with closing(open_store(self.first.store, Secrets())) as store:
+            yield store
+
+    def fill(self, number: int, keys: Sequence[str]) -> None:
+        """Write embeddings past the services."""
+        vector = partial(vector_of, number)
+        with self.store() as store:
+            store.write(self.space(number).space.id, [Embedding(key, vector(key), now()) for key in keys])
+
+    def rows(self, number: int) -> dict[str, Row]:
+        """Return every row of a space by its key."""
+        with self.store() as store:
+            return {row.key: row for page in store.scan(self.space(number).space.id) for row in page}
+
+    def vectors(self, number: int) -> dict[str, bytes]:
+        """Return the vectors of a space by key."""
+        return {key: row.vector for key, row in self.rows(number).items() if isinstance(row, Embedding)}
+
+    def progress(self, number: int) -> tuple[int, int, int]:
+        """Return how many ranges are over, and how many keys of them are done and have failed."""
+        with self.store() as store:
+            stored = store.checkpoints().load(self.space(number).space.id)
+        return sum(one.over for one in stored), sum(one.done for one in stored), sum(one.failed for one in stored)
+
+    def ask(self, keys: Sequence[str]) -> None:
+        """Put fills into the topic."""
+        with closing(open_topic(self.first.topic, Secrets())) as topic:
+            producer = topic.producer()
+            for key in keys:
+                assert producer.produce(key.encode(), Fill(key.encode(), now()).to_bytes(), {})
+            assert producer.close(_PATIENCE) == 0
+
+    def _run(self, command: ModuleType, settings: KfcSettings) -> None:
+        path = write_settings(settings, self.folder / settings.space.id)
+        command.run(argparse.Namespace(settings=path, **_SECRETS))
+
+
+def reembedded_cache(cassandra: CassandraServer, kafka: KafkaServer, folder: Path) -> ReembeddedCache:
+    """Return a cache of which nothing is made yet; few of its keys are encoded at a time."""
+    name = f"t{uuid.uuid4().hex[:12]}"
+    cache = sample(
+        "photos",
+        encoder={"batch": {"maxSize": ITEMS}},
+        store={"cassandra": {"contactPoints": [cassandra.host], "port": cassandra.port, "keyspace": name}},
+        topic={"kafka": {"bootstrapServers": [kafka.bootstrap], "name": f"{name}.fills", "partitions": 3}},
+        kfc={"maxInflight": INFLIGHT},
+    )
+    return ReembeddedCache(name, settings_for(cache).kfc, folder)
+
+
+def vector_of(number: int, key: str) -> bytes:
+    """Return the vector of a key in a space: finite numbers, which differ from space to space."""
+    digest = hashlib.sha256(f"{number} {key}".encode()).digest()[: 4 * DIMENSION]
+    return np.frombuffer(digest, "<u4").astype("<f4").tobytes()
+
+
+class CountingRetina:
+    """The Retina of one space, which can be killed and started; `fake` counts what it encoded."""
+
+    def __init__(self, cache: ReembeddedCache, number: int, delay: Callable[[], object]) -> None:
+        self.fake = FakeRetina(cache.space(number).space.id, partial(vector_of, number))
+        self.fake.delay = delay
+        self._server = RetinaServer(self.fake)
+        self.target = self._server.target
+
+    def kill(self) -> None:
+        """End it, with the calls under way."""
+        self._server.stop()
+
+    def start(self) -> None:
+        """Answer again, where it did before."""
+        self._server = RetinaServer(self.fake, self._server.port)
+
+    @property
+    def encoded(self) -> int:
+        """How many keys it has encoded, each as often as it did."""
+        return self.fake.times.total()

@@ -1,0 +1,51 @@
+"""A look-up server with certificates and a client of it, for tests of TLS; `certificates` has no openssl: skipped."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, Final
+
+import pytest
+from authorities import Authority
+from embark_parts import Bench, embark_settings, running, vector
+from maven_jars import MissingToolsError
+
+from embark.client import CertificateFiles, ClientTls
+from embark.rpc.certificates import files_of
+from embark.settings import TlsSettings
+
+SERVER_NAME: Final = "thumbnails.default"
+RANKER: Final = "spiffe://cluster.local/ns/ads/sa/ranker"
+ROWS: Final = {"k": vector(1)}
+
+
+def authority_in(folder: Path) -> Authority:
+    """Return a new authority."""
+    try:
+        return Authority(folder)
+    except MissingToolsError as error:
+        pytest.skip(str(error))
+
+
+@contextmanager
+def secured(folder: Path, tenants: list[dict[str, Any]] | None = None, **tls: Any) -> Iterator[Bench]:
+    """Run a server with the certificate in `folder` that knows the embedding of `k`."""
+    settings = embark_settings(**({"tenants": tenants} if tenants else {}))  # type: ignore[arg-type] # a list
+    told = TlsSettings(folder=str(folder), **({"client_certificates": True} | tls))
+    with running(settings.model_copy(update={"tls": told}), rows=ROWS) as bench:
+        yield bench
+
+
+def target_of(bench: Bench) -> str:
+    """Return where the server answers."""
+    return f"127.0.0.1:{bench.server.port}"
+
+
+def tls_of(folder: Path) -> ClientTls:
+    """Return what a client with the certificate in `folder` calls with."""
+    return ClientTls(files_of(folder), SERVER_NAME)
+
+
+def nameless_tls(folder: Path) -> ClientTls:
+    """Return what a client calls with that trusts the authority of `folder` and has no certificate."""
+    return ClientTls(CertificateFiles(folder / "ca.crt"), SERVER_NAME)
