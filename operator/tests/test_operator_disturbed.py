@@ -45,7 +45,7 @@ def test_an_edit_behind_a_frozen_watch_is_acted_on(namespace: CacheNamespace, tm
         namespace.apply("photos")
         with operator(proxy.kubeconfig, tmp_path, *_options(namespace, "frozen"), "--resync-seconds=3600") as running:
             namespace.await_phase("photos", "Pending")
-            running.await_rest()
+            running.await_idle()
             proxy.freeze_watches()
             namespace.apply("photos", embark={"replicas": 3})
 

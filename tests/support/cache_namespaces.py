@@ -8,7 +8,9 @@ from api_server import ApiServer
 from caches import sample_text
 from eventually import eventually
 
-_KINDS = "configmaps,serviceaccounts,services,deployments,jobs,poddisruptionbudgets,horizontalpodautoscalers"
+_KINDS = (
+    "configmaps,serviceaccounts,services,deployments,jobs,poddisruptionbudgets,horizontalpodautoscalers,networkpolicies"
+)
 
 
 class CacheNamespace:

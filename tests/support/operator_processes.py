@@ -5,6 +5,7 @@ import re
 import subprocess
 import sys
 import urllib.request
+from collections import deque
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -15,6 +16,7 @@ from free_ports import free_ports
 HOST = "127.0.0.1"
 IMAGES = ("--embark-image=embark:1", "--kfc-image=kfc:1", "--retina-image=retina:1")
 PATIENCE = 60.0
+_READINGS = 20
 _PASSES = "embark_operator_passes_total"
 
 
@@ -54,6 +56,16 @@ class Operator:
             eventually(lambda made=made: self.metric(_PASSES) >= made + passes, 4 * PATIENCE, "further passes")  # type: ignore[misc]
             if self.writes() == written:
                 return written
+
+    def await_idle(self) -> None:
+        """Return once readings in a row, with no pass between them, have found no cache due."""
+        readings: deque[tuple[float, float]] = deque(maxlen=_READINGS)
+
+        def idle() -> bool:
+            readings.append((self.metric(_PASSES), self.metric("embark_operator_queued_caches")))
+            return len(readings) == _READINGS and len(set(readings)) == 1 and readings[0][1] == 0
+
+        eventually(idle, PATIENCE, "no cache is due")
 
     def kill(self) -> None:
         """End it with SIGKILL."""
