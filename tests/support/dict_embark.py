@@ -141,6 +141,11 @@ class DictEmbArk(EmbArkServiceServicer):
             reply.scores.append(1 - place / len(near))
         return reply
 
+    def DescribeRollout(
+        self, request: embark_pb2.DescribeRolloutRequest, context: grpc.ServicerContext
+    ) -> embark_pb2.DescribeRolloutResponse:
+        context.abort(grpc.StatusCode.UNIMPLEMENTED, f"nothing is filled here, not {request.space} either")
+
     def Export(
         self, request: embark_pb2.ExportRequest, context: grpc.ServicerContext
     ) -> Iterator[embark_pb2.ExportResponse]:
