@@ -1,14 +1,12 @@
 """A cache whose keyspace goes with it: nothing of it is left in Cassandra, and a user who gives up is let go."""
 
-import json
-from pathlib import Path
 from typing import Any
 
 import pytest
 from e2e_caches import Cache
-from e2e_cluster import Kubernetes, run
+from e2e_cluster import Kubernetes
 from e2e_objects import photos_cache
-from e2e_rollouts import ask, patch
+from e2e_rollouts import ask, patch, remains
 from eventually import eventually
 
 pytestmark = pytest.mark.e2e
@@ -16,7 +14,6 @@ FEW = 20
 SEEN = 180.0
 DELETE = {"deletionPolicy": "Delete"}
 KINDS = "deployments,services,configmaps,serviceaccounts,jobs,pods,horizontalpodautoscalers,poddisruptionbudgets"
-REMAINS = Path(__file__).parent / "client_remains.py"
 
 
 def made(cluster: Kubernetes, namespace: str, name: str) -> Cache:
@@ -25,13 +22,6 @@ def made(cluster: Kubernetes, namespace: str, name: str) -> Cache:
     cache.await_ready()
     assert ask(cache, "fill", str(FEW)) == {"HIT": FEW}
     return cache
-
-
-def remains(cache: Cache) -> dict[str, list[str]]:
-    """Return the tables and consumer groups of a cache that may be gone; its keyspace has its name."""
-    inside = ["python", "-c", REMAINS.read_text(), cache.name, f"{cache.namespace}.{cache.name}."]
-    told: dict[str, list[str]] = json.loads(run(["kubectl", "exec", f"-n={cache.namespace}", "client", "--", *inside]))
-    return told
 
 
 def delete(cache: Cache, *options: str) -> None:

@@ -3,14 +3,14 @@
 import json
 import subprocess
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from e2e_cluster import Kubernetes, run
 
-LOAD = Path(__file__).parents[1] / "e2e" / "client_load.py"
+SCRIPTS = Path(__file__).parents[1] / "e2e"
 _CALM = 60.0
 
 
@@ -72,11 +72,23 @@ class Cache:
         return counts
 
 
-@contextmanager
-def load_on(cache: Cache, channels: int) -> Iterator["Load"]:
+def ask_client(cache: Cache, script: str, *arguments: str) -> dict[str, Any]:
+    """Run a script of tests/e2e in the client pod, and return the JSON object that it prints."""
+    command = ["kubectl", "exec", f"-n={cache.namespace}", "client", "--"]
+    told: dict[str, Any] = json.loads(run([*command, "python", "-c", (SCRIPTS / script).read_text(), *arguments]))
+    return told
+
+
+def load_on(cache: Cache, channels: int) -> AbstractContextManager["Load"]:
     """Look up on `channels` channels from the client pod until the block ends."""
+    return running_in_client(cache, "client_load.py", cache.target, str(channels))
+
+
+@contextmanager
+def running_in_client(cache: Cache, script: str, *arguments: str) -> Iterator["Load"]:
+    """Run a script of tests/e2e in the client pod, from when it says `ready` until the block ends."""
     command = ["kubectl", "exec", "-i", f"-n={cache.namespace}", "client", "--"]
-    inside = ["python", "-c", LOAD.read_text(), cache.target, str(channels)]
+    inside = ["python", "-c", (SCRIPTS / script).read_text(), *arguments]
     with subprocess.Popen([*command, *inside], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:
         try:
             assert process.stdout

@@ -61,6 +61,11 @@ def client_pod(cluster: Kubernetes) -> list[Manifest]:
     return [{"apiVersion": "v1", "kind": "Pod", "metadata": {"name": "client"}, "spec": spec}]
 
 
+def keyspace_of(name: str) -> str:
+    """Return the keyspace of the photos_cache of that name."""
+    return name.replace("-", "_")
+
+
 def photos_cache(name: str = "photos", **changes: dict[str, Any]) -> Manifest:
     """Return samples/photos.yaml for such a cluster: the model and the photographs come from the samples' server."""
     document: Manifest = yaml.safe_load(sample_text("photos"))
@@ -74,7 +79,7 @@ def photos_cache(name: str = "photos", **changes: dict[str, Any]) -> Manifest:
         "embark": {"replicas": 2, "resources": SMALL, "readTimeout": "1s", "hotTier": {"maxBytes": "32Mi"}},
         "kfc": {"replicas": 1, "resources": SMALL},
         "retina": {"replicas": 1, "resources": SMALL},
-        "store": {"cassandra": {"keyspace": name.replace("-", "_")}},
+        "store": {"cassandra": {"keyspace": keyspace_of(name)}},
     }
     sections: dict[str, dict[str, Any]] = {"encoder": in_cluster}
     for extra in (small, changes):

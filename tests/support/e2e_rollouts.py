@@ -1,18 +1,14 @@
 """A rollout in a cluster as its user sees it: edits by kubectl, look-ups and remains from the client pod."""
 
 import json
-import subprocess
-from collections.abc import Iterator
-from contextlib import contextmanager
-from pathlib import Path
+from contextlib import AbstractContextManager
 from typing import Any
 
-from e2e_caches import Cache, Load
-from e2e_cluster import run
+from e2e_caches import Cache, Load, ask_client, running_in_client
+from e2e_objects import keyspace_of
 from eventually import eventually
 
 _GONE = 120.0
-_SCRIPTS = Path(__file__).parents[1] / "e2e"
 OTHER_OUTPUT = {"tensor": "logits", "dimension": 1000, "dtype": "float32", "normalization": "none"}
 """The other output of the sample model: the same file, another dimension, another space."""
 
@@ -47,35 +43,17 @@ def await_phase(cache: Cache, *phases: str, seconds: float = 300.0) -> dict[str,
 
 def ask(cache: Cache, command: str, *arguments: str) -> dict[str, Any]:
     """Run a command of client_rollout in the client pod."""
-    script = (_SCRIPTS / "client_rollout.py").read_text()
-    inside = ["python", "-c", script, command, cache.target, *arguments]
-    told: dict[str, Any] = json.loads(run(["kubectl", "exec", f"-n={cache.namespace}", "client", "--", *inside]))
-    return told
+    return ask_client(cache, "client_rollout.py", command, cache.target, *arguments)
 
 
-@contextmanager
-def watching(cache: Cache, count: int) -> Iterator[Load]:
+def watching(cache: Cache, count: int) -> AbstractContextManager[Load]:
     """Look up the first `count` keys, and new ones, until the block ends."""
-    script = (_SCRIPTS / "client_rollout.py").read_text()
-    command = ["kubectl", "exec", "-i", f"-n={cache.namespace}", "client", "--"]
-    inside = ["python", "-c", script, "watch", cache.target, str(count)]
-    with subprocess.Popen([*command, *inside], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:
-        try:
-            assert process.stdout
-            assert process.stdout.readline() == "ready\n"
-            yield Load(process)
-        finally:
-            if process.poll() is None:
-                process.kill()
+    return running_in_client(cache, "client_rollout.py", "watch", cache.target, str(count))
 
 
 def remains(cache: Cache) -> dict[str, list[str]]:
-    """Return the tables and consumer groups of the cache."""
-    script = (_SCRIPTS / "client_remains.py").read_text()
-    keyspace = cache.body()["spec"]["store"]["cassandra"]["keyspace"]
-    inside = ["python", "-c", script, keyspace, f"{cache.namespace}.{cache.name}."]
-    told: dict[str, list[str]] = json.loads(run(["kubectl", "exec", f"-n={cache.namespace}", "client", "--", *inside]))
-    return told
+    """Return the tables and consumer groups of a cache, which may be gone; its keyspace is that of photos_cache."""
+    return ask_client(cache, "client_remains.py", keyspace_of(cache.name), f"{cache.namespace}.{cache.name}.")
 
 
 def children_of_space(cache: Cache, space: str) -> list[str]:

@@ -1,9 +1,10 @@
-"""Applies manifests where they differ from what is there, and never over what is somebody else's."""
+"""Applies manifests where they differ from what is there, never over what is somebody else's; and deletes objects."""
 
-from collections.abc import Callable, MutableMapping, Sequence
+from collections.abc import Callable, Iterable, MutableMapping, Sequence
 
 from embark_operator.cluster import Cluster, RefusedError
 from embark_operator.differences import differs
+from embark_operator.finalizers import is_deleted
 from embark_operator.kinds import Child, child_of
 from embark_operator.names import Manifest
 
@@ -34,3 +35,14 @@ def apply_children(
             written.append(str(child))
         else:
             live[child] = there
+
+
+def delete(cluster: Cluster, found: Iterable[Manifest], *, foreground: bool = False) -> tuple[str, ...]:
+    """Delete objects, and return those of which it was not asked before; `foreground` as Cluster.delete has it."""
+    deleted = []
+    for body in found:
+        child, metadata = child_of(body), body["metadata"]
+        if not is_deleted(body):
+            cluster.delete(child.kind, metadata["namespace"], child.name, metadata["uid"], foreground=foreground)
+            deleted.append(str(child))
+    return tuple(deleted)

@@ -13,27 +13,25 @@ from typing import Final
 from embark.crd import parse_body
 from embark.errors import InvalidSpecError
 from embark.spec.status import Condition
-from embark_operator.applying import apply_children
+from embark_operator.applying import apply_children, delete
 from embark_operator.cluster import NAMESPACE_TERMINATING, Cluster, ConflictError, RefusedError
 from embark_operator.conditions import DROP_FAILED, KEYSPACE_DROPPED, Finding, Phase, deleting
 from embark_operator.events import deletion_event
 from embark_operator.finalizers import drops_keyspace, is_deleted, is_guarded, release
 from embark_operator.keyspaces import (
-    delete,
     drops_any,
     drops_of,
     find_drop,
     find_pods,
     find_sharer,
     keyspace_of,
-    words_of,
 )
 from embark_operator.kinds import AUTOSCALER, CACHE, DEPLOYMENT, JOB, Child, child_of, is_owned
 from embark_operator.manifests.keyspace_jobs import build_drop_keyspace
 from embark_operator.names import Manifest, child_selector
 from embark_operator.options import Options
 from embark_operator.outcomes import Key, Pass
-from embark_operator.sights import is_true
+from embark_operator.sights import first_words, is_true
 from embark_operator.statuses import parse_status, report_deleting
 from embark_operator.telling import tell
 
@@ -118,7 +116,7 @@ class Deletions:
             return self._let_go(key, f"{keyspace} is dropped")
         if is_true(job, "Failed"):
             return replace(self._fail(body, f"{child_of(job)} failed"), deleted=delete(self._cluster, [job]))
-        why = words_of(find_pods(self._cluster, key), job)
+        why = first_words(find_pods(self._cluster, key), [job])
         if why:
             return replace(made, again=self._fail(body, why).again)
         # A pod that is at work again has not succeeded yet: what it said last stays.

@@ -3,16 +3,15 @@
 The cache does not own it: a deletion in the foreground would take it along at once.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from typing import Final
 
 from embark_operator import kinds
-from embark_operator.cluster import Cluster, ClusterReader
+from embark_operator.cluster import ClusterReader
 from embark_operator.finalizers import is_deleted
 from embark_operator.kinds import CONFIG_MAP, JOB, POD, SERVICE_ACCOUNT, Child, child_of
 from embark_operator.names import CACHE, COMPONENT, DROP_KEYSPACE, Manifest, child_selector
 from embark_operator.outcomes import Key
-from embark_operator.sights import said
 
 _DROP_KINDS: Final = (SERVICE_ACCOUNT, CONFIG_MAP, JOB)
 
@@ -40,12 +39,6 @@ def find_pods(cluster: ClusterReader, key: Key) -> Sequence[Manifest]:
     return sorted(pods, key=lambda pod: str(pod["metadata"]["name"]))
 
 
-def words_of(pods: Iterable[Manifest], job: Manifest) -> str:
-    """Return what a Job's pods say of why it is not done; empty: they are at work, or not there yet."""
-    own = {"job-name": job["metadata"]["name"]}.items()
-    return next(filter(None, (said(pod) for pod in pods if own <= pod["metadata"].get("labels", {}).items())), "")
-
-
 def find_sharer(cluster: ClusterReader, body: Manifest) -> str:
     """Return a cache of the namespace that has the keyspace of a deleted one, and stays; empty: there is none."""
     others = cluster.find(kinds.CACHE, body["metadata"]["namespace"])
@@ -57,17 +50,6 @@ def keyspace_of(body: Manifest) -> str:
     """Return the name of a cache's keyspace."""
     name: str = body["spec"]["store"]["cassandra"]["keyspace"]
     return name
-
-
-def delete(cluster: Cluster, found: Iterable[Manifest], *, foreground: bool = False) -> tuple[str, ...]:
-    """Delete objects, and return those of which it was not asked before; `foreground` as Cluster.delete has it."""
-    deleted = []
-    for body in found:
-        child, metadata = child_of(body), body["metadata"]
-        if not is_deleted(body):
-            cluster.delete(child.kind, metadata["namespace"], child.name, metadata["uid"], foreground=foreground)
-            deleted.append(str(child))
-    return tuple(deleted)
 
 
 def _shares(body: Manifest, other: Manifest) -> bool:

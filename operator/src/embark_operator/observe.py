@@ -10,7 +10,7 @@ from embark_operator.names import CACHE, Manifest, embark_name, kfc_name, retina
 from embark_operator.observed import Observed, Readings
 from embark_operator.rollouts.state import Rollout
 from embark_operator.see_rollout import see_rollout
-from embark_operator.services import Services, sum_samples
+from embark_operator.services import Services, read_samples, sum_samples
 from embark_operator.sights import Sight, addresses, lag_of, see_part, see_schema
 
 _HITS: Final = "HIT"
@@ -40,8 +40,8 @@ def observe(
 
 
 def _readings(sight: Sight, space: str) -> Readings:
-    answered = sight.services.scrape(addresses(sight, "embark"))
-    consumed = sight.services.scrape(addresses(sight, "kfc", space))
+    answered = read_samples(sight.services.scrape(addresses(sight, "embark")))
+    consumed = read_samples(sight.services.scrape(addresses(sight, "kfc", space)))
     keys = sum_samples(answered, "embark_keys_total", "status", method="Lookup")
     total = sum(keys.values())
     dead = sum_samples(consumed, "embark_kfc_fills_total", "outcome", outcome="dead-lettered")

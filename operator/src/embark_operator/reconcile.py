@@ -112,8 +112,7 @@ class Reconciler:
         except RefusedError as error:
             observed, failure = None, str(error)
             findings = failed(failure)
-        status = report(cache, rollout, findings, observed, self._utc())
-        status = status.model_copy(update={"kfc_scaler": str(wanted.kfc_scaler)})
+        status = report(cache, rollout, findings, observed, self._utc(), kfc_scaler=wanted.kfc_scaler)
         self._tell(body, cache.status, status)
         again = None if cache.spec.paused else next_look(rollout, self._utc())
         return Pass(tuple(written), tuple(deleted), status.phase, failure, again)

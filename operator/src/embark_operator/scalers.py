@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from typing import Final
 
 from embark.spec import EmbeddingCache
+from embark_operator.applying import delete
 from embark_operator.cluster import Cluster
 from embark_operator.kinds import AUTOSCALER, DEPLOYMENT, SCALED_OBJECT, Child, child_of, is_owned
 from embark_operator.manifests.kfc_scaling import find_held_at
@@ -31,10 +32,7 @@ def make_way(
 
 def remove(cluster: Cluster, child: Child, live: dict[Child, Manifest], deleted: list[str]) -> None:
     """Delete a child, unless it is being deleted already."""
-    metadata = live.pop(child)["metadata"]
-    if not metadata.get("deletionTimestamp"):
-        cluster.delete(child.kind, metadata["namespace"], child.name, metadata["uid"])
-        deleted.append(str(child))
+    deleted += delete(cluster, [live.pop(child)])
 
 
 def hand_over(cluster: Cluster, scaler: Manifest, live: Mapping[Child, Manifest]) -> None:

@@ -9,6 +9,7 @@ from embark_operator.names import COMPONENT, SPACE, Manifest, kfc_name, retina_n
 from embark_operator.observed import Part, Readings
 from embark_operator.rollouts.seen import JobSeen, RolloutSeen
 from embark_operator.rollouts.state import Rollout, RolloutPhase
+from embark_operator.services import read_samples
 from embark_operator.sights import (
     Sight,
     addresses,
@@ -16,6 +17,7 @@ from embark_operator.sights import (
     is_true,
     jobs_of,
     lag_of,
+    message_of,
     pods_of,
     see_part,
     see_schema,
@@ -56,7 +58,7 @@ def _with_readiness(seen: RolloutSeen, sight: Sight, space: str) -> RolloutSeen:
 
 
 def _with_verdict(seen: RolloutSeen, sight: Sight, space: str, lag: int | None) -> RolloutSeen:
-    behind = lag_of(sight.services.scrape(addresses(sight, "kfc", space)))
+    behind = lag_of(read_samples(sight.services.scrape(addresses(sight, "kfc", space))))
     verification = _see_job(sight, "verify", space)
     return replace(
         seen,
@@ -84,12 +86,8 @@ def _see_job(sight: Sight, component: str, space: str) -> JobSeen:
         return JobSeen()
     complete = all(is_true(job, "Complete") for job in jobs)
     failed = any(is_true(job, "Failed") for job in jobs)
-    return JobSeen(complete, failed, "" if complete else first_words(sight, jobs) or _failure(jobs))
-
-
-def _failure(jobs: list[Manifest]) -> str:
-    said = [condition for job in jobs for condition in job.get("status", {}).get("conditions", ())]
-    return next((str(c.get("message", "")) for c in said if c["type"] == "Failed" and c["status"] == "True"), "")
+    ended = next(filter(None, (message_of(job, "Failed") for job in jobs)), "")
+    return JobSeen(complete, failed, "" if complete else first_words(sight.pods, jobs) or ended)
 
 
 def _works_on(pod: Manifest, space: str) -> bool:

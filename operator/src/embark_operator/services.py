@@ -8,12 +8,15 @@ from http.client import HTTPException
 from typing import Final, Generic, Protocol, TypeVar
 
 from prometheus_client.parser import text_string_to_metric_families
+from prometheus_client.samples import Sample
 
 from embark.client import EmbArkClient
 from embark.errors import EmbArkError
 from embark_operator.rollouts.seen import ProgressSeen
 
 T = TypeVar("T")
+Samples = Sequence[Sample]
+"""What one pod counted."""
 _SECONDS: Final = 2.0
 _ENTRIES_SECONDS: Final = 30.0
 _PROGRESS_SECONDS: Final = 2.0
@@ -117,13 +120,17 @@ def _ask(target: str, question: Callable[[EmbArkClient], T]) -> T | None:
         return None
 
 
-def sum_samples(texts: Sequence[str], metric: str, label: str, **where: str) -> dict[str, float]:
+def read_samples(texts: Sequence[str]) -> Sequence[Samples]:
+    """Return the samples of each of these metrics."""
+    return [[sample for family in text_string_to_metric_families(text) for sample in family.samples] for text in texts]
+
+
+def sum_samples(pods: Sequence[Samples], metric: str, label: str, **where: str) -> dict[str, float]:
     """Return a metric's sum over pods by the value of `label`, of the samples whose labels are as `where` says."""
     sums: dict[str, float] = {}
-    for text in texts:
-        for family in text_string_to_metric_families(text):
-            for sample in family.samples:
-                if sample.name == metric and where.items() <= sample.labels.items():
-                    value = sample.labels.get(label, "")
-                    sums[value] = sums.get(value, 0.0) + sample.value
+    for samples in pods:
+        for sample in samples:
+            if sample.name == metric and where.items() <= sample.labels.items():
+                value = sample.labels.get(label, "")
+                sums[value] = sums.get(value, 0.0) + sample.value
     return sums

@@ -8,7 +8,7 @@ from embark.spec import EmbeddingCache
 from embark_operator.kinds import DEPLOYMENT, JOB, Child
 from embark_operator.names import COMPONENT, SPACE, Manifest, embark_name
 from embark_operator.observed import Part, Schema
-from embark_operator.services import Services, sum_samples
+from embark_operator.services import Samples, Services, sum_samples
 
 GRPC_PORT: Final = 50051
 # Of a program that has ended by itself; higher ones say that somebody killed it.
@@ -37,7 +37,7 @@ def see_schema(sight: Sight, space: str) -> Schema:
         return Schema(done=False)
     if all(is_true(job, "Complete") for job in jobs):
         return Schema(done=True)
-    return Schema(done=False, why=first_words(sight, jobs))
+    return Schema(done=False, why=first_words(sight.pods, jobs))
 
 
 def jobs_of(sight: Sight, component: str, space: str) -> list[Manifest]:
@@ -50,10 +50,10 @@ def jobs_of(sight: Sight, component: str, space: str) -> list[Manifest]:
     ]
 
 
-def first_words(sight: Sight, jobs: Sequence[Manifest]) -> str:
+def first_words(pods: Sequence[Manifest], jobs: Sequence[Manifest]) -> str:
     """Return what the first pod of these Jobs that does not run says; empty: all run."""
     names = {job["metadata"]["name"] for job in jobs}
-    words = [said(pod) for pod in sight.pods if pod["metadata"].get("labels", {}).get("job-name") in names]
+    words = [said(pod) for pod in pods if pod["metadata"].get("labels", {}).get("job-name") in names]
     return next(filter(None, words), "")
 
 
@@ -70,7 +70,7 @@ def see_part(sight: Sight, name: str) -> Part:
         return Part(wanted, ready, rolled)
     pod = _unready_pod(deployment, sight.pods)
     if pod is None:
-        failed = _message(deployment, "ReplicaFailure")
+        failed = message_of(deployment, "ReplicaFailure")
         return Part(wanted, ready, rolled, f"no pod can be made: {failed}" if failed else "")
     return Part(wanted, ready, rolled, _why(pod, sight.services), _has_failed(pod))
 
@@ -150,9 +150,9 @@ def pods_of(sight: Sight, component: str, space: str = "") -> list[Manifest]:
     return [pod for pod in sight.pods if wanted.items() <= pod["metadata"].get("labels", {}).items()]
 
 
-def lag_of(consumed: Sequence[str]) -> int | None:
+def lag_of(consumed: Sequence[Samples]) -> int | None:
     """Return the lag that the metrics of a space's KFC tell; every replica counts that of the whole group."""
-    lags = [lag for text in consumed for lag in sum_samples([text], "embark_kfc_lag", "").values()]
+    lags = [lag for told in consumed for lag in sum_samples([told], "embark_kfc_lag", "").values()]
     return int(max(lags)) if lags else None
 
 
@@ -161,7 +161,8 @@ def is_true(body: Manifest, kind: str) -> bool:
     return any(c["type"] == kind and c["status"] == "True" for c in _conditions(body))
 
 
-def _message(body: Manifest, kind: str) -> str:
+def message_of(body: Manifest, kind: str) -> str:
+    """Return the message of a condition of an object that is True; empty: there is none."""
     return next((c.get("message", "") for c in _conditions(body) if c["type"] == kind and c["status"] == "True"), "")
 
 

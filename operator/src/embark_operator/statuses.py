@@ -25,6 +25,8 @@ def report(
     findings: Sequence[Finding],
     observed: Observed | None,
     now: datetime,
+    *,
+    kfc_scaler: str,
 ) -> EmbeddingCacheStatus:
     """Return the status after a pass over an accepted cache; equal to `cache.status` when nothing has changed."""
     before, generation = cache.status, cache.metadata.generation
@@ -38,6 +40,7 @@ def report(
             "conditions": date_conditions(findings, before.conditions, generation, now),
             "endpoint": f"{embark_name(cache)}.{cache.metadata.namespace}:{Listen().grpc_port}",
             "replicas": observed.embark.ready if observed else before.replicas,
+            "kfc_scaler": str(kfc_scaler),
             "selector": ",".join(f"{name}={value}" for name, value in selector.items()),
             "spaces": rollout.spaces,
             "rollout": rollout.status,

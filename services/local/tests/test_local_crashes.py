@@ -18,13 +18,13 @@ from embark.topic.sqlite import SqliteTopic
 from embark_local import rollouts
 from embark_local.compose import run_local
 from embark_local.fillings import Fillings
-from embark_local.switching import SwitchingEmbArk
+from embark_server.server import EmbArkServer
 
 FEW = KEYS[:20]
 # Everything that a rollout changes, but for rows, which are written again.
 STEPS = [
     (rollouts, "write_kept"),
-    (SwitchingEmbArk, "switch"),
+    (EmbArkServer, "switch"),
     (SqliteStore, "drop_space"),
     (SqliteTopic, "join_behind"),
     (SqliteTopic, "drop_group"),

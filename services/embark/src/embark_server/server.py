@@ -158,6 +158,17 @@ class EmbArkServer:
         credentials = server_credentials(Path(tls.folder), client_certificates=tls.client_certificates)
         return self._server.add_secure_port(address, credentials)
 
+    def switch(self, settings: EmbArkSettings) -> None:
+        """Serve the spaces of `settings` from now on, on the same port; of nothing else in them account is taken.
+
+        Connections and calls in flight stay: each is answered from the old space or from the new one as a whole.
+        """
+        self._spaces.replace(settings)
+        self._means.stop()
+        self._means = MeanRenewal([self._renewal(served) for served in self._spaces])
+        if settings.oov is Oov.MEAN:
+            self._means.start()
+
     def _readiness(self) -> str:
         # Once the store has answered, an outage of it makes no server unready: all would be, at the same time, and
         # hot rows and OOV embeddings are better answers than none.

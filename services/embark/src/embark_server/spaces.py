@@ -49,6 +49,11 @@ class ServedSpaces:
         if self.previous:
             yield self.previous
 
+    def replace(self, settings: EmbArkSettings) -> None:
+        """Find those of other settings from now on; a request that has picked its space keeps it."""
+        # One update of a dict is one step for every other thread: none sees the parts of two sets of spaces.
+        vars(self).update(vars(ServedSpaces(settings)))
+
     def pick(self, pin: str) -> ServedSpace:
         """Return the space that a request pins; empty: the active one.
 

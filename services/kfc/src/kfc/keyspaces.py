@@ -17,10 +17,10 @@ def drop_keyspace(settings: KfcSettings, secrets: Secrets) -> None:
         UnavailableError: a server does not answer, or a KFC of the cache still runs.
     """
     log = logging.getLogger(__name__)
-    cache = settings.consumer_group.removesuffix(settings.space.id)
     with closing(open_store(settings.store, secrets)) as store:
         for space in sorted({settings.space.id, *store.spaces()}):
-            dropped = drop_group(settings.topic, f"{cache}{space}", topic_access(secrets))
-            log.info("group %s%s is %s", cache, space, "dropped" if dropped else "not there")
+            group = settings.group_of(space)
+            dropped = drop_group(settings.topic, group, topic_access(secrets))
+            log.info("group %s is %s", group, "dropped" if dropped else "not there")
         store.drop_keyspace()
     log.info("the store has the keyspace no longer", extra={"keyspace": settings.store.cassandra.keyspace})

@@ -30,7 +30,7 @@ def run(asked: argparse.Namespace) -> None:
         for difference in topic.differences:
             log.warning("topic %s: %s", topic.name, difference, extra={"topic": topic.name})
     if settings.source:
-        beside = settings.consumer_group.removesuffix(settings.space.id) + settings.source
+        beside = settings.group_of(settings.source)
         joined = join_at_end(settings.topic, settings.consumer_group, access, beside=beside)
         where = f"begins where {beside} is" if joined else "has begun already"
         log.info("the consumer group %s", where, extra={"group": settings.consumer_group, "source": settings.source})

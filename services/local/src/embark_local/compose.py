@@ -25,7 +25,6 @@ from embark_local.opened import Opened
 from embark_local.rollout_files import read_kept, write_kept
 from embark_local.rollouts import LocalRollout, moment
 from embark_local.space_settings import LOOPBACK, on_loopback, serving_settings
-from embark_local.switching import SwitchingEmbArk
 from embark_local.viewers import Nobody, Viewer
 from embark_server.guarded_store import ServedStore
 from embark_server.server import EmbArkServer
@@ -148,13 +147,11 @@ def run_embark_and_kfc(
 
 
 @contextmanager
-def _running_embark(
-    settings: EmbArkSettings, store: ServedStore, topic: Topic, clock: Clock
-) -> Iterator[SwitchingEmbArk]:
+def _running_embark(settings: EmbArkSettings, store: ServedStore, topic: Topic, clock: Clock) -> Iterator[EmbArkServer]:
     with ExitStack() as stack:
         producer = topic.producer()
         stack.callback(producer.close, FLUSH)
-        embark = SwitchingEmbArk(settings, store, producer, clock=clock, registry=CollectorRegistry())
+        embark = EmbArkServer(settings, store, producer, clock=clock, registry=CollectorRegistry())
         embark.start()
         stack.callback(embark.stop)
         yield embark
