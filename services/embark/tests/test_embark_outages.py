@@ -82,7 +82,8 @@ def test_callers_in_a_hurry_do_not_make_a_good_store_look_dead() -> None:
     with running() as bench:
         bench.store.gate.clear()
         for _ in range(FAILURES + 1):
-            assert statuses_of(bench.stub.Lookup(pb.LookupRequest(keys=[b"a"]), timeout=0.5)) == [UNAVAILABLE]
+            with pytest.raises(UnavailableError, match="no answer in time"):
+                bench.server._store.read(bench.space, ["a"], remaining=0.1)
         bench.store.gate.set()
         assert statuses_of(bench.lookup("a")) == [ENQUEUED]
 
@@ -107,7 +108,7 @@ def test_a_closed_store_is_an_unavailable_one(bench: Bench) -> None:
 
 
 def test_an_answer_keeps_its_share_of_the_callers_time() -> None:
-    assert time_for_waiting(10) == pytest.approx(9.95)
+    assert time_for_waiting(10) == pytest.approx(9.8)
     assert time_for_waiting(0.04) == pytest.approx(0.03)
     assert time_for_waiting(0) == 0
 
