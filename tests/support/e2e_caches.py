@@ -63,13 +63,8 @@ class Cache:
 
     def answered_by(self) -> dict[str, float]:
         """Return how many keys each EmbArk pod has answered, by its metrics."""
-        counts = {}
-        for pod in self.pods("embark"):
-            name = pod["metadata"]["name"]
-            path = f"/api/v1/namespaces/{self.namespace}/pods/{name}:8080/proxy/metrics"
-            lines = run(["kubectl", "get", "--raw", path]).splitlines()
-            counts[name] = sum(float(line.split()[-1]) for line in lines if line.startswith("embark_keys_total"))
-        return counts
+        names = [pod["metadata"]["name"] for pod in self.pods("embark")]
+        return {name: self.cluster.metric(self.namespace, name, "embark_keys_total") for name in names}
 
 
 def ask_client(cache: Cache, script: str, *arguments: str) -> dict[str, Any]:

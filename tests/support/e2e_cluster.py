@@ -39,6 +39,11 @@ class Kubernetes:
         items = {"apiVersion": "v1", "kind": "List", "items": manifests}
         self.kubectl("apply", f"-n={namespace}", "--server-side", "-f=-", stdin=json.dumps(items))
 
+    def metric(self, namespace: str, pod: str, sample: str) -> float:
+        """Return the sum of the samples of a pod's metrics whose line begins so, 0 while there are none."""
+        lines = self.kubectl("get", "--raw", f"/api/v1/namespaces/{namespace}/pods/{pod}:8080/proxy/metrics")
+        return sum(float(line.split()[-1]) for line in lines.splitlines() if line.startswith(sample))
+
     def image(self, name: str) -> str:
         """Return the name of one of the project's images."""
         return f"{self.images}/{name}:{self.tag}"
