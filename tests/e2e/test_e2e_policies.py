@@ -12,6 +12,8 @@ from eventually import eventually
 pytestmark = pytest.mark.e2e
 GRPC, PROBES, CQL, KAFKA, SAMPLES = 50051, 8080, 9042, 9092, 8000
 SEEN = 60.0
+ENFORCED = 20.0
+"""Seconds in which whoever enforces policies has heard of a new one."""
 
 Reaches = Callable[[str, str, int], bool]
 
@@ -27,7 +29,9 @@ def stranger(cluster: Kubernetes) -> Iterator[Place]:
         eventually(lambda: reaches(cluster, client, server, SAMPLES), SEEN, "without policies a pod reaches another")
         cluster.apply(name, DENY_ALL)
         try:
-            eventually(lambda: not reaches(cluster, client, server, SAMPLES), SEEN, "what is denied is out of reach")
+            eventually(
+                lambda: not reaches(cluster, client, server, SAMPLES), ENFORCED, "what is denied is out of reach"
+            )
         except AssertionError:
             pytest.skip("this cluster enforces no NetworkPolicies: a pod reaches another past one that denies all")
         cluster.kubectl("delete", f"-n={name}", "networkpolicy", "deny-all")
