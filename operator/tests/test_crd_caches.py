@@ -10,6 +10,7 @@ import yaml
 from api_caches import Caches, Refused, caches_of, install_crd
 from api_server import ApiServer
 from caches import SAMPLES
+from child_manifests import SCHEDULED
 from invalid_caches import changed, valid_manifest
 
 from embark.crd import parse_manifest
@@ -90,6 +91,9 @@ def test_autoscaling_that_is_only_named_gets_its_defaults(caches: Caches) -> Non
         ("spec.embark.replicas", 1000),
         ("spec.kfc", {"replicas": 0, "autoscaling": None}),
         ("spec.kfc.autoscaling", {"min": 0, "max": 1}),
+        ("spec.kfc.scheduling", SCHEDULED),
+        ("spec.kfc.scheduling.nodeSelector", {f"example.com/{'a' * 63}": "b" * 63, "c": ""}),
+        ("spec.kfc.scheduling.tolerations", [{"operator": "Exists"}, {"key": "a", "effect": "NoSchedule"}] * 8),
         ("spec.retina.resources", {"requests": {"cpu": "1000m"}, "limits": {"cpu": 1, "nvidia.com/gpu": 1}}),
     ],
 )

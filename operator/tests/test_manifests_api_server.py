@@ -1,5 +1,6 @@
 """What a real API server makes of the children: it takes them, and stores them as they were written."""
 
+import json
 from collections.abc import Iterator
 from contextlib import closing
 from itertools import count
@@ -10,6 +11,7 @@ from api_server import ApiServer
 from caches import sample_text
 from child_manifests import (
     CHANGES,
+    SCHEDULED,
     children_of,
     container,
     every_child_of,
@@ -23,6 +25,7 @@ from stored_quantities import STORED
 
 from embark.crd import parse_manifest
 from embark.spec import EmbeddingCache
+from embark_operator.cluster import RefusedError
 from embark_operator.differences import differs
 from embark_operator.kinds import kind_of
 from embark_operator.kubernetes_cluster import KubernetesCluster
@@ -42,6 +45,16 @@ def cluster(api_server: ApiServer) -> Iterator[KubernetesCluster]:
         closing(KubernetesCluster(client)) as connected,
     ):
         yield connected
+
+
+@pytest.fixture(scope="module")
+def classes(api_server: ApiServer) -> None:
+    """The classes that SCHEDULED names: a pod that asks for one that is not there is refused."""
+    priority = {"apiVersion": "scheduling.k8s.io/v1", "kind": "PriorityClass", "value": 1000}
+    runtime = {"apiVersion": "node.k8s.io/v1", "kind": "RuntimeClass", "handler": "nvidia"}
+    for made, name in ((priority, "priorityClassName"), (runtime, "runtimeClassName")):
+        body = made | {"metadata": {"name": SCHEDULED[name]}}
+        api_server.kubectl("apply", "-f=-", stdin=json.dumps(body))
 
 
 @pytest.fixture
@@ -80,6 +93,7 @@ def test_children_are_stored_as_they_were_written(
         assert again["metadata"]["resourceVersion"] == live["metadata"]["resourceVersion"], manifest["kind"]
 
 
+@pytest.mark.usefixtures("classes")
 @pytest.mark.parametrize("change", CHANGES, ids=str)
 def test_a_namespace_of_the_restricted_profile_takes_every_pod(
     cluster: KubernetesCluster, namespace: str, change: dict[str, Any]
@@ -91,6 +105,19 @@ def test_a_namespace_of_the_restricted_profile_takes_every_pod(
         metadata = template["metadata"] | {"name": component, "namespace": namespace}
         pod = {"apiVersion": "v1", "kind": "Pod", "metadata": metadata, "spec": template["spec"]}
         assert cluster.create(pod)["metadata"]["uid"]
+
+
+@pytest.mark.parametrize(
+    ("affinity", "at_fault"),
+    [({"nodeAffinities": {}}, "nodeAffinities"), ({"podAffinity": [1]}, "podAffinity")],
+    ids=str,
+)
+def test_an_affinity_that_is_none_is_refused_by_its_field(
+    cluster: KubernetesCluster, namespace: str, affinity: dict[str, Any], at_fault: str
+) -> None:
+    wanted = children_of(cache_in(namespace, embark={"scheduling": {"affinity": affinity}}))
+    with pytest.raises(RefusedError, match=at_fault):
+        cluster.apply(of_component(wanted, "Deployment", "embark"))
 
 
 def test_a_rollout_is_paused_and_goes_on_by_applying_its_job_again(cluster: KubernetesCluster, namespace: str) -> None:

@@ -30,10 +30,36 @@ SECRETS: dict[str, dict[str, Any]] = {
     "topic": {"kafka": {"credentialsSecret": "kafka-user", "tlsSecret": "kafka-tls"}},
 }
 GPUS: dict[str, dict[str, Any]] = {"encoder": {"provider": "cuda"}, "retina": {"gpu": {"count": 2}, "replicas": 2}}
+AFFINITY: dict[str, Any] = {
+    "podAntiAffinity": {
+        "preferredDuringSchedulingIgnoredDuringExecution": [
+            {
+                "weight": 50,
+                "podAffinityTerm": {
+                    "topologyKey": "topology.kubernetes.io/zone",
+                    "labelSelector": {"matchLabels": {"app": "ranker"}},
+                    "namespaceSelector": {},
+                },
+            }
+        ]
+    }
+}
+SCHEDULED: dict[str, Any] = {
+    "priorityClassName": "serving",
+    "runtimeClassName": "nvidia",
+    "nodeSelector": {"example.com/pool": "encoders"},
+    "tolerations": [
+        {"key": "pool", "value": "encoders"},
+        {"operator": "Exists", "effect": "NoExecute", "tolerationSeconds": 30},
+    ],
+    "affinity": AFFINITY,
+}
+"""All that `scheduling` of a component can say."""
 CHANGES: tuple[dict[str, dict[str, Any]], ...] = (
     {},
     SECRETS,
     GPUS,
+    {name: {"scheduling": SCHEDULED} for name in ("embark", "kfc", "retina")},
     {"embark": {"replicas": 3}, "kfc": {"replicas": 0}, "retina": {"replicas": 1}},
     {"embark": {"resources": {"requests": {"cpu": "1000m", "memory": "2048Mi"}, "limits": {"memory": "4.5Gi"}}}},
 )

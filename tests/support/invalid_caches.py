@@ -29,6 +29,15 @@ _BROKEN_RULES: list[tuple[str, Any, str]] = [
     ("spec.tls.issuer.name", "authority", "spec.tls"),
     ("spec.tls", {"secret": "tls", "authorizedIdentities": ["ranker"]}, "spec.tls"),
     ("spec.tenants", [{"name": "ads", "missesPerSecond": rate} for rate in (1, 2)], "spec.tenants"),
+    *[
+        ("spec.kfc.scheduling.tolerations", [toleration], "spec.kfc.scheduling.tolerations[0]")
+        for toleration in (
+            {"operator": "Equal", "value": "a"},
+            {"key": "a", "operator": "Exists", "value": "b"},
+            {"key": "a", "tolerationSeconds": 1},
+            {"key": "a", "effect": "NoSchedule", "tolerationSeconds": 1},
+        )
+    ],
     ("spec.miss.oov", "Vector", "spec.miss"),
     ("spec.miss.oovVectorConfigMap", "oov", "spec.miss"),
     *[(f"spec.{part}", {"replicas": 2, "autoscaling": {}}, f"spec.{part}") for part in ("embark", "kfc", "retina")],

@@ -31,8 +31,14 @@ _GOOD_ITEMS: dict[str, Any] = {
     "tenants": {"name": "ads", "missesPerSecond": 10},
     "identities": "ranker.ads",
     "authorizedIdentities": "spiffe://cluster.local/ns/ads/sa/*",
+    "tolerations": {"key": "gpu", "operator": "Exists", "effect": "NoExecute", "tolerationSeconds": 60},
     "monitoring": {"namespace": "monitoring", "pods": "app=prometheus"},
 }
+
+_BAD_NAMES: dict[str, tuple[str, ...]] = {
+    "nodeSelector": ("-zone", "zone of it", "example.com/", "Example.com/zone", f"example.com/{'a' * 242}"),
+}
+_BAD_RESOURCES = ("cpus", "Memory", "example.com/", f"example.com/{'a' * 253}")
 
 
 def good_items(name: str) -> Any:
@@ -51,7 +57,7 @@ def bad_values(schema: Schema, name: str) -> Iterator[Bad]:
     if "pattern" in schema:
         text = next(text for text in ("", "no such value", "-") if not re.search(schema["pattern"], text))
         yield f"{text!r} against the pattern", text
-    yield from _against_rules(schema)
+    yield from _against_rules(schema, name)
 
 
 def _out_of_range(schema: Schema, name: str) -> Iterator[Bad]:
@@ -68,17 +74,17 @@ def _out_of_range(schema: Schema, name: str) -> Iterator[Bad]:
     if "maxItems" in schema:
         yield "too many", [good_items(name)] * (schema["maxItems"] + 1)
     if "maxProperties" in schema:
-        yield "too many", {f"example.com/resource-{number}": 1 for number in range(schema["maxProperties"] + 1)}
+        yield "too many", {f"example.com/resource-{number}": "1" for number in range(schema["maxProperties"] + 1)}
 
 
-def _against_rules(schema: Schema) -> Iterator[Bad]:
+def _against_rules(schema: Schema, name: str) -> Iterator[Bad]:
     """Values of one field that have the right form, and that a CEL rule alone refuses."""
     if schema.get("pattern") == NETWORK_PATTERN:
         for text in ("10.0.0.1/8", "10.0.0.0/33", "256.0.0.0/8", "fd00::1/8", "::ffff:10.0.0.0/104", "1/8"):
             yield f"no network {text}", text
     if "maxProperties" in schema:
-        for name in ("cpus", "Memory", "example.com/", f"example.com/{'a' * 253}"):
-            yield f"no resource {name:.20}", {name: 1}
+        for key in _BAD_NAMES.get(name, _BAD_RESOURCES):
+            yield f"no name {key:.20}", {key: "1"}
     for rule in schema.get("x-kubernetes-validations", []):
         bounds = re.fullmatch(r"must be a (?:duration|size) between (\S+) and (\S+)", rule["message"])
         if bounds and schema["pattern"] == DURATION_PATTERN:

@@ -7,10 +7,12 @@ from typing import Any, Final
 
 from embark.spec.backends import Retry
 from embark.spec.encoder import Encoder, Modality, Preprocessing
+from embark.spec.labels import LABEL_NAME_PATTERN, LABELS_LENGTH
 from embark.spec.model import Model
 from embark.spec.networks import NETWORK_PATTERN
 from embark.spec.quantities import DURATION_PATTERN, SIZE_PATTERN
 from embark.spec.resources import NAME_LENGTH, RESOURCE_PATTERN, Resources
+from embark.spec.scheduling import Toleration
 from embark.spec.serving import CpuAutoscaling, EmbArk, Kfc, LagAutoscaling, Miss, Retina, RetinaAutoscaling
 from embark.spec.tenants import Tenant
 from embark.spec.tls import Tls
@@ -62,6 +64,15 @@ _RESOURCES: Final = _rule(
     "a request is over its limit",
 )
 
+_TOLERATION: Final = [
+    _rule("self.operator == 'Equal' || self.value == ''", "value is for operator Equal alone"),
+    _rule("self.operator == 'Exists' || self.key != ''", "operator Equal needs a key"),
+    _rule(
+        "!has(self.tolerationSeconds) || (has(self.effect) && self.effect == 'NoExecute')",
+        "tolerationSeconds is for effect NoExecute alone",
+    ),
+]
+
 _TLS: Final = [
     # An issuer that is left out is judged before it has a name, as the default of tls.
     _rule("!has(self.issuer.name) || self.issuer.name == '' || self.secret != ''", "issuer needs secret"),
@@ -84,6 +95,7 @@ CLASS_RULES: Final[dict[type[Model], list[Rule]]] = {
     CpuAutoscaling: [_BOUNDS],
     RetinaAutoscaling: [_BOUNDS],
     LagAutoscaling: [_BOUNDS],
+    Toleration: _TOLERATION,
     Tls: _TLS,
 }
 
@@ -96,20 +108,25 @@ CHANGE_RULES: Final[dict[str, list[Rule]]] = {
     "spec.encoder.modality": [_rule("self == oldSelf", "modality is immutable; make another cache")],
 }
 
+# Of the keys of a map: the schema of an API server says nothing of them.
+_NAMES: Final = {
+    RESOURCE_PATTERN: (NAME_LENGTH, "no name of a container's resource, as cpu, memory or nvidia.com/gpu"),
+    LABEL_NAME_PATTERN: (LABELS_LENGTH, "no name of a label, as zone or example.com/zone"),
+}
 _NETWORK: Final = [
     _rule("isCIDR(self) && cidr(self).masked() == cidr(self)", "not a CIDR, or host bits are set"),
 ]
 
 
 def rules_of_value(schema: Schema) -> list[Rule]:
-    """Return the rules of one duration, size, CIDR, map of resources or list of tenants, told by its form."""
+    """Return the rules of one duration, size, CIDR, map or list of tenants, told by its form."""
     if schema.get("items", {}).get("$ref", "").endswith(f"/{Tenant.__name__}"):
         return _TENANTS
     if schema.get("pattern") == NETWORK_PATTERN:
         return _NETWORK
-    if RESOURCE_PATTERN in schema.get("patternProperties", {}):
-        names = f"self.all(name, size(name) <= {NAME_LENGTH} && name.matches({_text(RESOURCE_PATTERN)}))"
-        return [_rule(names, "no name of a container's resource, as cpu, memory or nvidia.com/gpu")]
+    for pattern in schema.get("patternProperties", {}):
+        longest, message = _NAMES[pattern]
+        return [_rule(f"self.all(name, size(name) <= {longest} && name.matches({_text(pattern)}))", message)]
     if "x-least" not in schema:
         return []
     least, most = schema["x-least"], schema["x-most"]

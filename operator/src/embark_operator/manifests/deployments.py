@@ -21,13 +21,10 @@ def build_deployment(
     *,
     settings_hash: str,
     replicas: int | None,
-    tolerations: tuple[Manifest, ...] = (),
 ) -> Manifest:
     """Return the Deployment; `replicas` None leaves their number to the autoscaler."""
     pod = build_pod(component, process, component.name, component.name, images.pull_secrets)
     pod["topologySpreadConstraints"] = build_spread(component)
-    if tolerations:
-        pod["tolerations"] = list(tolerations)
     spec: dict[str, Any] = {
         "selector": {"matchLabels": component.selector},
         "strategy": {"type": "RollingUpdate", "rollingUpdate": {"maxUnavailable": 0, "maxSurge": 1}},

@@ -7,6 +7,7 @@ from typing import Any, Final
 from embark_operator.manifests.children import Component
 from embark_operator.manifests.containers import PRE_STOP_SECONDS, Process, build_container
 from embark_operator.manifests.meshes import mesh_of_pod
+from embark_operator.manifests.scheduling import build_scheduling
 from embark_operator.manifests.volumes import build_volumes
 from embark_operator.names import Manifest
 
@@ -38,7 +39,7 @@ def build_pod(
     }
     if pull_secrets:
         pod["imagePullSecrets"] = [{"name": name} for name in pull_secrets]
-    return pod
+    return pod | build_scheduling(component)
 
 
 def build_metadata(component: Component, annotations: Mapping[str, str] | None = None) -> Manifest:

@@ -60,7 +60,6 @@ def build_retina(
         images,
         settings_hash=settings_hash(settings),
         replicas=spec.replicas,
-        tolerations=_tolerations(spec.gpu),
     )
     return [
         build_account(component),
@@ -88,8 +87,3 @@ def _gpu(provider: Provider, gpu: Gpu) -> Gpu:
     if gpu.count and provider is not Provider.CUDA:
         raise InvalidSpecError("spec.retina.gpu.count", f"GPUs are for provider cuda; the provider is {provider}")
     return gpu
-
-
-def _tolerations(gpu: Gpu) -> tuple[Manifest, ...]:
-    # Nodes with GPUs are commonly kept for those who ask for them, by a taint of the resource's name.
-    return ({"key": gpu.resource_name, "operator": "Exists", "effect": "NoSchedule"},) if gpu.count else ()

@@ -4,17 +4,10 @@ from typing import Annotated, Final
 
 from pydantic import Field, StringConstraints
 
+from embark.spec.labels import Labels
 from embark.spec.model import Model
 
-_NAME: Final = r"[A-Za-z0-9]([A-Za-z0-9_.\-]{0,61}[A-Za-z0-9])?"
-_PREFIX: Final = r"[a-z0-9]([a-z0-9\-]*[a-z0-9])?(\.[a-z0-9]([a-z0-9\-]*[a-z0-9])?)*/"
-_LABEL: Final = f"({_PREFIX})?{_NAME}=({_NAME})?"
-LABELS_PATTERN: Final = f"^({_LABEL}(,{_LABEL})*)?$"
-# Of a label's prefix, and so of all of the text: no label is then too long for the API server.
-_LABELS_LENGTH: Final = 253
 _NAMESPACE_PATTERN: Final = r"^([a-z0-9]([a-z0-9\-]*[a-z0-9])?)?$"
-
-Labels = Annotated[str, StringConstraints(pattern=LABELS_PATTERN, max_length=_LABELS_LENGTH)]
 
 
 class Peer(Model):

@@ -9,6 +9,7 @@ from embark.spec.backends import SecretName
 from embark.spec.model import Model
 from embark.spec.quantities import Duration, Size, Timeout
 from embark.spec.resources import ExtendedResource, Resources
+from embark.spec.scheduling import Scheduling
 
 ObjectName = Annotated[str, StringConstraints(pattern=r"^[a-z0-9]([a-z0-9.\-]*[a-z0-9])?$", max_length=253)]
 TrustDomain = Annotated[str, StringConstraints(pattern=r"^[a-z0-9]([a-z0-9._\-]*[a-z0-9])?$", max_length=253)]
@@ -113,6 +114,7 @@ class EmbArk(Model):
         default="50ms", description="How long the store may take; then UNAVAILABLE.", validate_default=True
     )
     resources: Resources = Field(default_factory=Resources, description="Container resources.")
+    scheduling: Scheduling = Field(default_factory=Scheduling, description="Where its pods run.")
     autoscaling: CpuAutoscaling | None = Field(default=None, description="Replicas by CPU; not with replicas.")
     replicas: int | None = Field(default=None, ge=1, le=1000, description="Fixed replicas; not with autoscaling.")
 
@@ -129,6 +131,7 @@ class Kfc(Model):
     replicas: int | None = Field(default=None, ge=0, le=1000, description="Fixed replicas; not with autoscaling.")
     max_inflight: int = Field(default=4, ge=1, le=256, description="Encode calls under way in one replica.")
     resources: Resources = Field(default_factory=Resources, description="Container resources.")
+    scheduling: Scheduling = Field(default_factory=Scheduling, description="Where its pods run, and those of the Jobs.")
 
     @model_validator(mode="after")
     def _agree(self) -> Self:
@@ -151,6 +154,7 @@ class Retina(Model):
     autoscaling: RetinaAutoscaling | None = Field(default=None, description="Replicas by CPU; not with replicas.")
     replicas: int | None = Field(default=None, ge=0, le=1000, description="Fixed replicas; not with autoscaling.")
     resources: Resources = Field(default_factory=Resources, description="Container resources.")
+    scheduling: Scheduling = Field(default_factory=Scheduling, description="Where its pods run.")
     gpu: Gpu = Field(default_factory=Gpu, description="GPUs, for provider cuda.")
 
     @model_validator(mode="after")
