@@ -73,7 +73,7 @@ def test_a_sample_is_kept_with_the_defaults_that_embark_validate_gives_it(caches
 
 def test_autoscaling_that_is_only_named_gets_its_defaults(caches: Caches) -> None:
     kept = caches.create(changed(("spec", "kfc", "autoscaling"), {"min": 2}), dry_run=True)
-    assert kept["spec"]["kfc"]["autoscaling"] == {"min": 2, "max": 12, "lagThreshold": 100}
+    assert kept["spec"]["kfc"]["autoscaling"] == {"min": 2, "max": 12, "scaleDownAfter": "5m", "lagThreshold": 100}
 
 
 @pytest.mark.parametrize(
@@ -90,7 +90,8 @@ def test_autoscaling_that_is_only_named_gets_its_defaults(caches: Caches) -> Non
         ("spec.rollout.minCoverage", "1.0"),
         ("spec.embark.replicas", 1000),
         ("spec.kfc", {"replicas": 0, "autoscaling": None}),
-        ("spec.kfc.autoscaling", {"min": 0, "max": 1}),
+        ("spec.kfc.autoscaling", {"min": 0, "max": 1, "scaleDownAfter": "60m"}),
+        ("spec.retina.autoscaling", {"scaleDownAfter": "0s"}),
         ("spec.kfc.scheduling", SCHEDULED),
         ("spec.kfc.scheduling.nodeSelector", {f"example.com/{'a' * 63}": "b" * 63, "c": ""}),
         ("spec.kfc.scheduling.tolerations", [{"operator": "Exists"}, {"key": "a", "effect": "NoSchedule"}] * 8),

@@ -49,6 +49,14 @@ def test_load_is_met_at_once_and_pods_go_slowly() -> None:
         assert behavior["scaleDown"]["stabilizationWindowSeconds"] >= 300
 
 
+@pytest.mark.parametrize(("asked", "seconds"), [("0s", 0), ("90s", 90), ("1500ms", 2), ("1h", 3600)])
+def test_pods_go_after_the_time_that_the_spec_says(asked: str, seconds: int) -> None:
+    scaled = {name: {"autoscaling": {"scaleDownAfter": asked}} for name in ("embark", "kfc", "retina")}
+    scalers = of_kind(children(**scaled), "HorizontalPodAutoscaler")
+    windows = [scaler["spec"]["behavior"]["scaleDown"]["stabilizationWindowSeconds"] for scaler in scalers]
+    assert windows == [seconds] * 3
+
+
 @pytest.mark.parametrize(
     ("change", "components"),
     [

@@ -5,7 +5,7 @@ from child_manifests import SECRETS
 from meshed_caches import EXTERNAL, KEDA, kfc_settings, meshed, named, scaler_of
 from published_models import as_published
 
-from embark.spec.serving import LagAutoscaling
+from embark.spec.autoscaling import LagAutoscaling
 from embark_operator.apis import Apis
 from embark_operator.manifests.kfc_scaling import ScalerKind, find_held_at, kfc_bounds
 
@@ -39,6 +39,13 @@ def test_lag_scales_where_somebody_can_tell_it_and_cpu_elsewhere(served: Apis, k
 def test_replicas_that_the_spec_says_have_no_scaler(served: Apis) -> None:
     found = scaler_of(meshed("none", kfc={"replicas": 3}), served)
     assert (found.kind, found.manifests) == (ScalerKind.NONE, ())
+
+
+def test_keda_takes_the_last_pod_away_after_the_time_that_the_spec_says() -> None:
+    cache = meshed("none", kfc={"autoscaling": {"min": 0, "scaleDownAfter": "30s"}})
+    spec = named(scaler_of(cache, KEDA), "ScaledObject")[KFC]
+    behavior = spec["advanced"]["horizontalPodAutoscalerConfig"]["behavior"]
+    assert spec["cooldownPeriod"] == behavior["scaleDown"]["stabilizationWindowSeconds"] == 30
 
 
 def test_keda_reads_the_lag_of_the_space_s_own_group() -> None:

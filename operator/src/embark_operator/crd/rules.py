@@ -5,6 +5,7 @@ A rule stands at the field that the validator's fault names.
 
 from typing import Any, Final
 
+from embark.spec.autoscaling import CpuAutoscaling, LagAutoscaling, RetinaAutoscaling
 from embark.spec.backends import Retry
 from embark.spec.encoder import Encoder, Modality, Preprocessing
 from embark.spec.labels import LABEL_NAME_PATTERN, LABELS_LENGTH
@@ -13,7 +14,7 @@ from embark.spec.networks import NETWORK_PATTERN
 from embark.spec.quantities import DURATION_PATTERN, SIZE_PATTERN
 from embark.spec.resources import NAME_LENGTH, RESOURCE_PATTERN, Resources
 from embark.spec.scheduling import Toleration
-from embark.spec.serving import CpuAutoscaling, EmbArk, Kfc, LagAutoscaling, Miss, Retina, RetinaAutoscaling
+from embark.spec.serving import EmbArk, Kfc, Miss, Retina
 from embark.spec.tenants import Tenant
 from embark.spec.tls import Tls
 

@@ -2,7 +2,7 @@
 
 from embark.settings import EmbArkSettings
 from embark.spec import EmbeddingCache
-from embark.spec.serving import CpuAutoscaling
+from embark.spec.autoscaling import CpuAutoscaling
 from embark_operator.manifests.children import Component
 from embark_operator.manifests.config_maps import build_config_map, settings_hash
 from embark_operator.manifests.containers import Process

@@ -3,7 +3,6 @@
 The fields are those of KEDA's reference (ScaledObject specification, Apache Kafka scaler).
 """
 
-import copy
 from collections.abc import Sequence
 from typing import Final
 
@@ -12,12 +11,10 @@ from embark.spec import Kafka
 from embark.spec.backends import SaslMechanism
 from embark_operator.kinds import SCALED_OBJECT, TRIGGER_AUTHENTICATION
 from embark_operator.manifests.children import Component, build_child
-from embark_operator.manifests.scaling import BEHAVIOR, Bounds
+from embark_operator.manifests.scaling import Bounds, build_behavior
 from embark_operator.names import Manifest
 
 _POLLING_SECONDS: Final = 15
-# Without lag for so long, and a component that may have no replicas has none.
-_COOLDOWN_SECONDS: Final = 300
 _SASL: Final = {
     SaslMechanism.PLAIN: "plaintext",
     SaslMechanism.SCRAM_SHA_256: "scram_sha256",
@@ -32,10 +29,11 @@ def build_scaled_object(
     spec = {
         "scaleTargetRef": {"apiVersion": "apps/v1", "kind": "Deployment", "name": component.name},
         "pollingInterval": _POLLING_SECONDS,
-        "cooldownPeriod": _COOLDOWN_SECONDS,
+        # Without lag for so long, and a component that may have no replicas has none.
+        "cooldownPeriod": bounds.down_after_seconds,
         "minReplicaCount": bounds.least,
         "maxReplicaCount": bounds.most,
-        "advanced": {"horizontalPodAutoscalerConfig": {"behavior": copy.deepcopy(BEHAVIOR)}},
+        "advanced": {"horizontalPodAutoscalerConfig": {"behavior": build_behavior(bounds)}},
         "triggers": list(triggers),
     }
     scaled = build_child(component, SCALED_OBJECT.api_version, SCALED_OBJECT.name, {"spec": spec})

@@ -9,18 +9,19 @@
 - `cpu`: neither is there.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 from typing import Final
 
 from embark.settings import KfcSettings
-from embark.spec.serving import CpuAutoscaling, Kfc, LagAutoscaling
+from embark.spec.autoscaling import LagAutoscaling
+from embark.spec.serving import Kfc
 from embark_operator.apis import EXTERNAL_METRICS, Apis
 from embark_operator.kinds import SCALED_OBJECT
 from embark_operator.manifests.children import Component
 from embark_operator.manifests.keda import build_scaled_object, lag_trigger
 from embark_operator.manifests.quantities import canonical_quantity
-from embark_operator.manifests.scaling import KFC_TARGET_CPU, Bounds, build_autoscaler, build_scaling
+from embark_operator.manifests.scaling import KFC_TARGET_CPU, Bounds, build_autoscaler, build_cpu_autoscaler
 from embark_operator.names import Manifest
 
 LAG_METRIC: Final = "embark_kfc_lag"
@@ -64,15 +65,14 @@ def build_kfc_scaler(
     asked, partitions = kfc.autoscaling or LagAutoscaling(), settings.topic.kafka.partitions
     bounds = kfc_bounds(asked, partitions, held_at=held_at)
     if kind is ScalerKind.KEDA:
-        ranged = Bounds(0 if candidate else min(asked.min, bounds.most), bounds.most)
+        ranged = replace(bounds, least=0 if candidate else min(asked.min, bounds.most))
         trigger = lag_trigger(component, settings, asked.lag_threshold)
         manifests = build_scaled_object(component, settings.topic.kafka, ranged, [trigger])
         return KfcScaler(kind, tuple(manifests))
     if kind is ScalerKind.EXTERNAL:
         scaler = build_autoscaler(component, bounds, _lag(settings, component, asked.lag_threshold))
         return KfcScaler(kind, (scaler,))
-    autoscaling = CpuAutoscaling(min=bounds.least, max=bounds.most, target_cpu=KFC_TARGET_CPU)
-    return KfcScaler(kind, tuple(build_scaling(component, None, autoscaling, disruptable=True)))
+    return KfcScaler(kind, (build_cpu_autoscaler(component, bounds, KFC_TARGET_CPU),))
 
 
 def choose_scaler(kfc: Kfc, apis: Apis) -> ScalerKind:
@@ -92,15 +92,16 @@ def kfc_bounds(asked: LagAutoscaling, partitions: int, *, held_at: int | None = 
     """
     most = min(asked.max, partitions)
     least = max(1, min(asked.min, most))
-    return Bounds(least, most if held_at is None else max(least, min(most, held_at)))
+    most = most if held_at is None else max(least, min(most, held_at))
+    return Bounds(least, most, asked.scale_down_after)
 
 
 def find_held_at(retina_scaler: Manifest | None, kfc_deployment: Manifest | None) -> int | None:
     """Return how many replicas a KFC is held at, None: it is not, from its space's live objects.
 
     Retina is saturated when its HorizontalPodAutoscaler wants more replicas than it may have, which it says by the
-    condition ScalingLimited with the reason TooManyReplicas. Like its wish, that stays for five minutes after the load
-    is gone, so the bound does not come and go with every measurement.
+    condition ScalingLimited with the reason TooManyReplicas. Like its wish, that stays for its
+    scaleDownAfter when the load is gone, so the bound does not come and go with every measurement.
     """
     if retina_scaler is None or kfc_deployment is None:
         return None

@@ -6,7 +6,8 @@ from typing import Final
 from embark.errors import InvalidSpecError
 from embark.settings import RetinaSettings
 from embark.spec import EmbeddingCache, Provider
-from embark.spec.serving import Gpu, Retina, RetinaAutoscaling
+from embark.spec.autoscaling import RetinaAutoscaling
+from embark.spec.serving import Gpu, Retina
 from embark_operator.manifests.children import Component
 from embark_operator.manifests.config_maps import build_config_map, settings_hash
 from embark_operator.manifests.containers import Process

@@ -8,7 +8,8 @@ active space, it is scaled by CPU alone (`build_scaling`).
 from typing import Final
 
 from embark.settings import KfcSettings
-from embark.spec.serving import Retina, RetinaAutoscaling
+from embark.spec.autoscaling import RetinaAutoscaling
+from embark.spec.serving import Retina
 from embark_operator.apis import Apis
 from embark_operator.kinds import SCALED_OBJECT
 from embark_operator.manifests.children import Component
@@ -30,7 +31,7 @@ def build_idle_retina_scaling(
     autoscaling = None if retina.replicas is not None else retina.autoscaling or RetinaAutoscaling()
     if autoscaling is None or not apis.has(SCALED_OBJECT.api_version, SCALED_OBJECT.name):
         return build_scaling(component, retina.replicas, autoscaling)
-    bounds = Bounds(autoscaling.min if needed else 0, autoscaling.max)
+    bounds = Bounds(autoscaling.min if needed else 0, autoscaling.max, autoscaling.scale_down_after)
     triggers = [lag_trigger(component, settings, _WAKING), cpu_trigger(component, autoscaling.target_cpu)]
     scaled = build_scaled_object(component, settings.topic.kafka, bounds, triggers)
     return [*scaled, *([build_disruption_budget(component)] if bounds.most > 1 else [])]

@@ -13,6 +13,8 @@ DURATION_PATTERN: Final = r"^([0-9]{1,9}(ms|s|m|h))+$"
 LONGEST_DURATION: Final = "175200h"
 _LONGEST: Final = timedelta(hours=175_200)  # 20 years of 365 days, the longest TTL that Cassandra takes
 
+LONGEST_WINDOW: Final = "1h"  # the longest that an autoscaler of Kubernetes looks back
+
 _FACTORS: Final = {"": 1, "k": 10**3, "M": 10**6, "G": 10**9, "Ki": 2**10, "Mi": 2**20, "Gi": 2**30}
 SIZE_PATTERN: Final = r"^[0-9]+(Ki|Mi|Gi|k|M|G)?$"
 LARGEST_SIZE: Final = "1024Gi"
@@ -49,6 +51,18 @@ def parse_timeout(value: object) -> timedelta:
     duration = parse_duration(value)
     if not duration:
         raise ValueError(f"{value!r} is under 1ms")
+    return duration
+
+
+def parse_window(value: object) -> timedelta:
+    """Parse a duration of an hour at most.
+
+    Raises:
+        ValueError: no duration, or a longer one.
+    """
+    duration = parse_duration(value)
+    if duration > parse_duration(LONGEST_WINDOW):
+        raise ValueError(f"{value!r} is over {LONGEST_WINDOW}")
     return duration
 
 
@@ -130,9 +144,9 @@ def _is_text(value: object, pattern: str) -> TypeGuard[str]:
 
 
 # `x-least` and `x-most` are bounds of text; the CRD has a CEL rule for them.
-def _duration_schema(least: str) -> WithJsonSchema:
+def _duration_schema(least: str, most: str = LONGEST_DURATION) -> WithJsonSchema:
     text = {"type": "string", "pattern": DURATION_PATTERN, "maxLength": _MAX_LENGTH}
-    return WithJsonSchema(text | {"x-least": least, "x-most": LONGEST_DURATION})
+    return WithJsonSchema(text | {"x-least": least, "x-most": most})
 
 
 def _size_schema(least: int) -> WithJsonSchema:
@@ -145,6 +159,9 @@ Duration = Annotated[
 ]
 Timeout = Annotated[
     timedelta, BeforeValidator(parse_timeout), PlainSerializer(format_duration), _duration_schema("1ms")
+]
+Window = Annotated[
+    timedelta, BeforeValidator(parse_window), PlainSerializer(format_duration), _duration_schema("0s", LONGEST_WINDOW)
 ]
 Size = Annotated[int, BeforeValidator(parse_size), PlainSerializer(format_size), _size_schema(0)]
 PositiveSize = Annotated[int, BeforeValidator(parse_positive_size), PlainSerializer(format_size), _size_schema(1)]

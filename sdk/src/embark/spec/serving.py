@@ -5,6 +5,7 @@ from typing import Annotated, Self
 
 from pydantic import Field, StringConstraints, model_validator
 
+from embark.spec.autoscaling import CpuAutoscaling, LagAutoscaling, RetinaAutoscaling, check_one_scaling
 from embark.spec.backends import SecretName
 from embark.spec.model import Model
 from embark.spec.quantities import Duration, Size, Timeout
@@ -52,48 +53,6 @@ class Miss(Model):
         return self
 
 
-class CpuAutoscaling(Model):
-    """Replicas by CPU use."""
-
-    min: int = Field(default=2, ge=1, le=1000, description="Replicas at least.")
-    max: int = Field(default=10, ge=1, le=1000, description="Replicas at most.")
-    target_cpu: int = Field(
-        default=70, ge=1, le=100, alias="targetCPU", description="Mean CPU use aimed at, in percent of the request."
-    )
-
-    @model_validator(mode="after")
-    def _agree(self) -> Self:
-        if self.min > self.max:
-            raise ValueError(f"min {self.min} is over max {self.max}")
-        return self
-
-
-class RetinaAutoscaling(CpuAutoscaling):
-    """Replicas by CPU use, for an encoder that keeps its cores busy."""
-
-    min: int = Field(default=1, ge=1, le=1000, description="Replicas at least.")
-    max: int = Field(default=4, ge=1, le=1000, description="Replicas at most.")
-    target_cpu: int = Field(
-        default=80, ge=1, le=100, alias="targetCPU", description="Mean CPU use aimed at, in percent of the request."
-    )
-
-
-class LagAutoscaling(Model):
-    """Replicas by consumer lag."""
-
-    min: int = Field(default=1, ge=0, le=1000, description="Replicas at least.")
-    max: int = Field(default=12, ge=1, le=1000, description="Replicas at most; never over the topic's partitions.")
-    lag_threshold: int = Field(
-        default=100, ge=1, le=1_000_000_000, description="Records of lag that one replica is there for."
-    )
-
-    @model_validator(mode="after")
-    def _agree(self) -> Self:
-        if self.min > self.max:
-            raise ValueError(f"min {self.min} is over max {self.max}")
-        return self
-
-
 class HotTier(Model):
     """`spec.embark.hotTier`."""
 
@@ -120,7 +79,7 @@ class EmbArk(Model):
 
     @model_validator(mode="after")
     def _agree(self) -> Self:
-        _check_one_scaling(self.replicas, self.autoscaling)
+        check_one_scaling(self.replicas, self.autoscaling)
         return self
 
 
@@ -135,7 +94,7 @@ class Kfc(Model):
 
     @model_validator(mode="after")
     def _agree(self) -> Self:
-        _check_one_scaling(self.replicas, self.autoscaling)
+        check_one_scaling(self.replicas, self.autoscaling)
         return self
 
 
@@ -159,7 +118,7 @@ class Retina(Model):
 
     @model_validator(mode="after")
     def _agree(self) -> Self:
-        _check_one_scaling(self.replicas, self.autoscaling)
+        check_one_scaling(self.replicas, self.autoscaling)
         return self
 
 
@@ -188,8 +147,3 @@ class Mesh(Model):
     trust_domain: TrustDomain = Field(
         default="cluster.local", description="Of the identities that Istio gives; as in its mesh configuration."
     )
-
-
-def _check_one_scaling(replicas: int | None, autoscaling: Model | None) -> None:
-    if replicas is not None and autoscaling is not None:
-        raise ValueError("replicas and autoscaling are both given; give one of them")
