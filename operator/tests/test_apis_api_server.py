@@ -27,9 +27,9 @@ from meshed_caches import (
     KEDA,
     LINKERD,
     LINKERD_WITH_HTTP_ROUTES,
-    idle_retina_scaling,
     mesh_of,
     meshed,
+    retina_scaling,
     scaler_of,
 )
 
@@ -179,12 +179,12 @@ def test_objects_of_a_mesh_are_kept_as_they_were_written(
 
 @pytest.mark.parametrize(("served", "change"), SCALERS, ids=["keda", "keda-secrets", "external", "large-lag", "cpu"])
 def test_a_scaler_is_kept_as_it_was_written(full_server: ApiServer, served: Apis, change: dict[str, Any]) -> None:
-    assert_kept(full_server, scaler_of(in_default(meshed("none", **change)), served, candidate=True).manifests)
+    assert_kept(full_server, scaler_of(in_default(meshed("none", **change)), served, idle=True).manifests)
 
 
 @pytest.mark.parametrize("change", [{}, SECRETS], ids=["plain", "secrets"])
 def test_a_scaler_of_an_idle_retina_is_kept_as_it_was_written(full_server: ApiServer, change: dict[str, Any]) -> None:
-    assert_kept(full_server, tuple(idle_retina_scaling(in_default(meshed("none", **change)), KEDA)))
+    assert_kept(full_server, tuple(retina_scaling(in_default(meshed("none", **change)), KEDA)))
 
 
 def test_a_field_that_a_schema_lacks_is_refused_here(full_server: ApiServer) -> None:

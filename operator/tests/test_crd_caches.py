@@ -91,7 +91,7 @@ def test_autoscaling_that_is_only_named_gets_its_defaults(caches: Caches) -> Non
         ("spec.embark.replicas", 1000),
         ("spec.kfc", {"replicas": 0, "autoscaling": None}),
         ("spec.kfc.autoscaling", {"min": 0, "max": 1, "scaleDownAfter": "60m"}),
-        ("spec.retina.autoscaling", {"scaleDownAfter": "0s"}),
+        ("spec.retina.autoscaling", {"min": 0, "scaleDownAfter": "0s"}),
         ("spec.kfc.scheduling", SCHEDULED),
         ("spec.kfc.scheduling.nodeSelector", {f"example.com/{'a' * 63}": "b" * 63, "c": ""}),
         ("spec.kfc.scheduling.tolerations", [{"operator": "Exists"}, {"key": "a", "effect": "NoSchedule"}] * 8),

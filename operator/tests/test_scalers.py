@@ -96,7 +96,7 @@ def test_one_secret_may_hold_both_the_user_and_the_certificate() -> None:
 
 @pytest.mark.parametrize("change", [{}, SECRETS], ids=["plain", "secrets"])
 def test_every_field_of_keda_is_one_of_the_published_schema(change: dict[str, Any]) -> None:
-    for manifest in scaler_of(meshed("none", **change), KEDA, candidate=True, held_at=2).manifests:
+    for manifest in scaler_of(meshed("none", **change), KEDA, idle=True, held_at=2).manifests:
         assert as_published(manifest) == manifest
 
 
@@ -121,9 +121,16 @@ def test_only_keda_goes_down_to_no_pod_as_it_alone_brings_one_back() -> None:
 
 
 def test_a_candidate_costs_nothing_while_it_has_no_lag() -> None:
-    spec = named(scaler_of(cache_of(min=3), KEDA, candidate=True), "ScaledObject")[KFC]
+    spec = named(scaler_of(cache_of(min=3), KEDA, idle=True), "ScaledObject")[KFC]
     assert spec["minReplicaCount"] == 0
     assert spec["maxReplicaCount"] == 12
+
+
+@pytest.mark.parametrize("least", [0, 1, 3])
+@pytest.mark.parametrize("idle", [True, False])
+def test_a_kfc_whose_lag_somebody_waits_for_has_a_pod_to_tell_it(idle: bool, least: int) -> None:  # noqa: FBT001
+    found = scaler_of(cache_of(min=least), KEDA, idle=idle, watched=True)
+    assert named(found, "ScaledObject")[KFC]["minReplicaCount"] == (1 if idle else max(1, least))
 
 
 @pytest.mark.parametrize("served", [KEDA, EXTERNAL, Apis()])

@@ -15,7 +15,7 @@ from embark_operator.kinds import Kind
 from embark_operator.manifests.children import Component
 from embark_operator.manifests.kfc_scaling import KfcScaler, build_kfc_scaler
 from embark_operator.manifests.meshes import MeshChildren, build_mesh
-from embark_operator.manifests.retina_scaling import build_idle_retina_scaling
+from embark_operator.manifests.retina_scaling import build_retina_scaling
 from embark_operator.names import Manifest, kfc_name, retina_name
 
 SPACES: Final = ("a1b2c3d4e5f6", "0f9e8d7c6b5a")
@@ -58,16 +58,18 @@ def kfc_settings(cache: EmbeddingCache) -> KfcSettings:
     return settings_for(cache, space_of(cache.spec.encoder)).kfc
 
 
-def scaler_of(cache: EmbeddingCache, served: Apis, *, candidate: bool = False, held_at: int | None = None) -> KfcScaler:
+def scaler_of(
+    cache: EmbeddingCache, served: Apis, *, idle: bool = False, watched: bool = False, held_at: int | None = None
+) -> KfcScaler:
     settings = kfc_settings(cache)
     component = Component(cache, UID, "kfc", kfc_name(cache, settings.space.id), settings.space.id)
-    return build_kfc_scaler(component, cache.spec.kfc, settings, served, candidate=candidate, held_at=held_at)
+    return build_kfc_scaler(component, cache.spec.kfc, settings, served, idle=idle, watched=watched, held_at=held_at)
 
 
-def idle_retina_scaling(cache: EmbeddingCache, served: Apis, *, needed: bool = False) -> list[Manifest]:
+def retina_scaling(cache: EmbeddingCache, served: Apis, *, idle: bool = True, needed: bool = False) -> list[Manifest]:
     settings = kfc_settings(cache)
     component = Component(cache, UID, "retina", retina_name(cache, settings.space.id), settings.space.id)
-    return build_idle_retina_scaling(component, cache.spec.retina, settings, served, needed=needed)
+    return build_retina_scaling(component, cache.spec.retina, settings, served, idle=idle, needed=needed)
 
 
 def named(manifests: MeshChildren | KfcScaler, kind: str) -> dict[str, Manifest]:

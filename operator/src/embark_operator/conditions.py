@@ -32,7 +32,8 @@ DROP_FAILED: Final = "DropFailed"
 _ROLLED_OUT: Final = "RolledOut"
 _MESH: Final = "MeshReady"
 _CERTIFICATE: Final = "CertificateReady"
-_OPTIONAL: Final = (_MESH, _CERTIFICATE)
+_SCALES_TO_ZERO: Final = "ScalesToZero"
+_OPTIONAL: Final = (_MESH, _CERTIFICATE, _SCALES_TO_ZERO)
 _SETTLED: Final = (RolloutPhase.STEADY, RolloutPhase.HOLDING)
 _TRUE, _FALSE, _UNKNOWN = "True", "False", "Unknown"
 
@@ -93,14 +94,32 @@ def certified(missing_apis: Sequence[str]) -> Sequence[Finding]:
     return (Finding(_CERTIFICATE, _FALSE, "ApiMissing", message),)
 
 
-def find_conditions(observed: Observed, rollout: Rollout, mesh: Sequence[Finding] = ()) -> Sequence[Finding]:
-    """Return every condition of a cache whose children are applied, Ready last; a rollout does not make it unready."""
+def scales_to_zero(fields: Sequence[str], missing_apis: Sequence[str]) -> Sequence[Finding]:
+    """Return the finding about the `fields` that let a component have no replicas; none where there is none.
+
+    A cache with a pod too many works, so it is no less ready.
+    """
+    if not fields:
+        return ()
+    if not missing_apis:
+        return (Finding(_SCALES_TO_ZERO, _TRUE, "ScaledByKeda"),)
+    message = f"this cluster does not serve {', '.join(missing_apis)}: install KEDA; {' and '.join(fields)} count as 1"
+    return (Finding(_SCALES_TO_ZERO, _FALSE, "ApiMissing", message),)
+
+
+def find_conditions(
+    observed: Observed, rollout: Rollout, others: Sequence[Finding] = (), notes: Sequence[Finding] = ()
+) -> Sequence[Finding]:
+    """Return every condition of a cache whose children are applied, Ready last; a rollout does not make it unready.
+
+    The cache is not Ready without the `others`; of the `notes` it is independent.
+    """
     parts = (
         *_servers(observed.schema),
         _part("EmbArkReady", observed.embark),
         _part("KfcReady", observed.kfc),
         _part("RetinaReady", observed.retina),
-        *mesh,
+        *others,
     )
     missing = [finding for finding in parts if finding.status != _TRUE]
     if missing:
@@ -110,7 +129,7 @@ def find_conditions(observed: Observed, rollout: Rollout, mesh: Sequence[Finding
         ready = Finding(READY, _TRUE, "AllReady")
     over = _TRUE if rollout.phase in _SETTLED else _FALSE
     rolled_out = Finding(_ROLLED_OUT, over, str(rollout.phase), rollout.status.message)
-    return (accepted(), *parts, rolled_out, ready)
+    return (accepted(), *parts, *notes, rolled_out, ready)
 
 
 def phase_of(findings: Sequence[Finding], observed: Observed | None, rollout: RolloutPhase, *, paused: bool) -> str:

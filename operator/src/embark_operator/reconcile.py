@@ -18,7 +18,7 @@ from embark.spec.status import EmbeddingCacheStatus
 from embark_operator.apis import API_VERSIONS, Apis
 from embark_operator.applying import apply_children
 from embark_operator.cluster import Cluster, RefusedError
-from embark_operator.conditions import Finding, certified, failed, find_conditions, meshed, refused
+from embark_operator.conditions import Finding, certified, failed, find_conditions, meshed, refused, scales_to_zero
 from embark_operator.deletions import Deletions
 from embark_operator.events import phase_event, rollout_event
 from embark_operator.finalizers import guard, is_deleted
@@ -32,6 +32,7 @@ from embark_operator.kinds import (
     is_owned,
 )
 from embark_operator.manifests.build import Children, Surroundings, build
+from embark_operator.manifests.scaling import fields_of_zero
 from embark_operator.names import Manifest, child_selector
 from embark_operator.observe import observe
 from embark_operator.options import Options
@@ -108,7 +109,7 @@ class Reconciler:
             observed = observe(cache, rollout, live, self._cluster, self._services)
             if not cache.spec.paused:
                 rollout = advance(rollout, cache, observed.rollout, self._utc())
-            findings = find_conditions(observed, rollout, _others(cache, wanted))
+            findings = find_conditions(observed, rollout, _others(cache, wanted), _notes(cache, wanted))
         except RefusedError as error:
             observed, failure = None, str(error)
             findings = failed(failure)
@@ -164,6 +165,10 @@ class Reconciler:
 def _others(cache: EmbeddingCache, wanted: Children) -> Sequence[Finding]:
     """Return the findings about what others' APIs are for."""
     return (*meshed(cache, wanted.missing_apis), *certified(wanted.missing_certificates))
+
+
+def _notes(cache: EmbeddingCache, wanted: Children) -> Sequence[Finding]:
+    return scales_to_zero(fields_of_zero(cache.spec), wanted.missing_scalers)
 
 
 def _prune_order(child: Child) -> int:

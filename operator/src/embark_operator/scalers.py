@@ -12,6 +12,7 @@ from embark_operator.names import HANDOVER, Manifest, kfc_name, retina_name
 from embark_operator.rollouts.state import Rollout
 
 _SCALERS: Final = (AUTOSCALER, SCALED_OBJECT)
+_KEDA_PREFIX: Final = "keda-hpa-"  # of a name that a ScaledObject does not give
 
 
 def is_scaler(manifest: Manifest) -> bool:
@@ -52,11 +53,20 @@ def find_held(cache: EmbeddingCache, rollout: Rollout, live: Mapping[Child, Mani
     """Return, by space, how many replicas a KFC has that is not to get more: its Retina is saturated."""
     held = {}
     for space in rollout.served:
-        scaler = live.get(Child(AUTOSCALER, retina_name(cache, space.id)))
-        replicas = find_held_at(scaler, live.get(Child(DEPLOYMENT, kfc_name(cache, space.id))))
+        replicas = find_held_at(
+            _autoscaler_of(live, retina_name(cache, space.id)), live.get(Child(DEPLOYMENT, kfc_name(cache, space.id)))
+        )
         if replicas is not None:
             held[space.id] = replicas
     return held
+
+
+def _autoscaler_of(live: Mapping[Child, Manifest], deployment: str) -> Manifest | None:
+    """Return the HorizontalPodAutoscaler of a Deployment: ours, or the one that KEDA makes for our ScaledObject.
+
+    KEDA gives it the labels of the ScaledObject, by which children are found.
+    """
+    return live.get(Child(AUTOSCALER, deployment)) or live.get(Child(AUTOSCALER, f"{_KEDA_PREFIX}{deployment}"))
 
 
 def _target(scaler: Manifest) -> str:

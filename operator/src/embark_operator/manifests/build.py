@@ -10,7 +10,7 @@ from embark.spec import EmbeddingCache, EmbeddingCacheSpec
 from embark.spec.serving import AuthorizedClient, MeshProvider, Retina
 from embark.spec.status import SpaceRecord
 from embark_operator.apis import NO_APIS, Apis
-from embark_operator.kinds import CERTIFICATE, JOB
+from embark_operator.kinds import CERTIFICATE, JOB, SCALED_OBJECT
 from embark_operator.manifests.children import Component
 from embark_operator.manifests.embark import build_embark
 from embark_operator.manifests.kfc import build_kfc
@@ -18,8 +18,9 @@ from embark_operator.manifests.kfc_scaling import ScalerKind, choose_scaler
 from embark_operator.manifests.meshes import build_mesh
 from embark_operator.manifests.network_policies import build_network_policies
 from embark_operator.manifests.retina import build_retina
-from embark_operator.manifests.retina_scaling import build_idle_retina_scaling
+from embark_operator.manifests.retina_scaling import build_retina_scaling
 from embark_operator.manifests.rollout_jobs import build_drop, build_reembed_job, build_verify_job
+from embark_operator.manifests.scaling import fields_of_zero
 from embark_operator.manifests.tls import build_certificate, needs_certificate
 from embark_operator.names import Manifest
 from embark_operator.options import Options
@@ -49,6 +50,8 @@ class Children:
     missing_certificates: tuple[str, ...] = ()
     """The same of the spec's Certificate."""
     kfc_scaler: ScalerKind = ScalerKind.NONE
+    missing_scalers: tuple[str, ...] = ()
+    """The same of what goes down to no replicas, where the spec asks for that."""
 
 
 def build(
@@ -91,7 +94,8 @@ def build(
         *_build_policies(cache, uid, options, rollout),
     ]
     uncertified = around.apis.lack(CERTIFICATE) if needs_certificate(cache) else ()
-    return Children(manifests, mesh.missing, uncertified, choose_scaler(cache.spec.kfc, around.apis))
+    kept_up = around.apis.lack(SCALED_OBJECT) if fields_of_zero(cache.spec) else ()
+    return Children(manifests, mesh.missing, uncertified, choose_scaler(cache.spec.kfc, around.apis), kept_up)
 
 
 def _build_filling(
@@ -102,11 +106,21 @@ def _build_filling(
     filled = rollout.spaces.candidate is not None and space.id == rollout.spaces.candidate.id
 
     def scaling(component: Component, spec: Retina) -> Sequence[Manifest]:
-        return build_idle_retina_scaling(component, spec, kfc, around.apis, needed=filled)
+        return build_retina_scaling(component, spec, kfc, around.apis, idle=idle, needed=filled)
 
     return [
-        *build_kfc(cache, uid, kfc, options.images, apis=around.apis, idle=idle, held_at=around.held_at.get(space.id)),
-        *build_retina(cache, uid, retina, options.images, scaling if idle else None),
+        *build_kfc(
+            cache,
+            uid,
+            kfc,
+            options.images,
+            apis=around.apis,
+            idle=idle,
+            # Before the switch, the lags of two spaces are compared; without a pod none is told.
+            watched=rollout.phase is RolloutPhase.VERIFYING,
+            held_at=around.held_at.get(space.id),
+        ),
+        *build_retina(cache, uid, retina, options.images, scaling),
     ]
 
 

@@ -24,11 +24,12 @@ def build_kfc(
     *,
     apis: Apis = NO_APIS,
     idle: bool = False,
+    watched: bool = False,
     held_at: int | None = None,
 ) -> list[Manifest]:
     """Return account, settings, schema Job, Deployment and scaler.
 
-    `idle`: no look-up waits for its space, so it may go down to no pod; `held_at`: see kfc_bounds.
+    `idle`: no look-up waits for its space; `watched`: a rollout waits for its lag; `held_at`: see kfc_bounds.
 
     Raises:
         InvalidSpecError: a field of spec.kfc.resources is none that can be run with.
@@ -36,7 +37,7 @@ def build_kfc(
     space_id = settings.space.id
     component = Component(cache, uid, "kfc", kfc_name(cache, space_id), space_id)
     spec = cache.spec.kfc
-    scaler = build_kfc_scaler(component, spec, settings, apis, candidate=idle, held_at=held_at)
+    scaler = build_kfc_scaler(component, spec, settings, apis, idle=idle, watched=watched, held_at=held_at)
     mounts = secret_mounts(settings.store.cassandra, settings.topic.kafka)
     process = Process(
         image=images.kfc,

@@ -52,12 +52,14 @@ def build_kfc_scaler(
     settings: KfcSettings,
     apis: Apis,
     *,
-    candidate: bool = False,
+    idle: bool = False,
+    watched: bool = False,
     held_at: int | None = None,
 ) -> KfcScaler:
     """Return the scaler of a space's KFC, by the best way that the cluster has.
 
-    That of a `candidate` may go down to no pod, whatever spec.kfc.autoscaling.min is. `held_at`: see `kfc_bounds`.
+    One that is `idle` may go down to no pod, whatever spec.kfc.autoscaling.min is; one that is `watched` may not, as
+    somebody waits for the lag that it tells. `held_at`: see `kfc_bounds`.
     """
     kind = choose_scaler(kfc, apis)
     if kind is ScalerKind.NONE:
@@ -65,7 +67,8 @@ def build_kfc_scaler(
     asked, partitions = kfc.autoscaling or LagAutoscaling(), settings.topic.kafka.partitions
     bounds = kfc_bounds(asked, partitions, held_at=held_at)
     if kind is ScalerKind.KEDA:
-        ranged = replace(bounds, least=0 if candidate else min(asked.min, bounds.most))
+        least = 0 if idle else min(asked.min, bounds.most)
+        ranged = replace(bounds, least=max(1, least) if watched else least)
         trigger = lag_trigger(component, settings, asked.lag_threshold)
         manifests = build_scaled_object(component, settings.topic.kafka, ranged, [trigger])
         return KfcScaler(kind, tuple(manifests))

@@ -6,14 +6,12 @@ from typing import Final
 from embark.errors import InvalidSpecError
 from embark.settings import RetinaSettings
 from embark.spec import EmbeddingCache, Provider
-from embark.spec.autoscaling import RetinaAutoscaling
 from embark.spec.serving import Gpu, Retina
 from embark_operator.manifests.children import Component
 from embark_operator.manifests.config_maps import build_config_map, settings_hash
 from embark_operator.manifests.containers import Process
 from embark_operator.manifests.deployments import build_deployment
 from embark_operator.manifests.resources import RETINA, build_resources
-from embark_operator.manifests.scaling import build_scaling
 from embark_operator.manifests.services import build_account, build_headless_service
 from embark_operator.manifests.volumes import MODELS, MODELS_FOLDER, tls_mounts
 from embark_operator.names import Manifest, retina_name
@@ -31,11 +29,11 @@ def build_retina(
     uid: str,
     settings: RetinaSettings,
     images: Images,
-    scaling: Scaling | None = None,
+    scaling: Scaling,
 ) -> list[Manifest]:
     """Return account, settings, Service, Deployment, scaler and disruption budget.
 
-    `scaling` makes the last two, by default from spec.retina and by CPU.
+    `scaling` makes the last two.
 
     Raises:
         InvalidSpecError: there is no image for the provider, or a field of spec.retina is none that can be run with.
@@ -43,7 +41,6 @@ def build_retina(
     space_id = settings.space.id
     component = Component(cache, uid, "retina", retina_name(cache, space_id), space_id)
     spec = cache.spec.retina
-    scaling = scaling or _by_cpu
     process = Process(
         image=_image(settings.provider, images),
         pull_policy=images.pull_policy,
@@ -69,11 +66,6 @@ def build_retina(
         deployment,
         *scaling(component, spec),
     ]
-
-
-def _by_cpu(component: Component, retina: Retina) -> list[Manifest]:
-    autoscaling = None if retina.replicas is not None else retina.autoscaling or RetinaAutoscaling()
-    return build_scaling(component, retina.replicas, autoscaling)
 
 
 def _image(provider: Provider, images: Images) -> str:

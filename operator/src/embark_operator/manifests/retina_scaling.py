@@ -1,8 +1,9 @@
-"""How many pods the Retina of a space has that no look-up waits for; called by `retina`.
+"""How many pods the Retina of a space has: by its CPU, and by KEDA where it may have none; called by `retina`.
 
-That of a candidate, or of the space that is kept for a rollback, encodes only what its own KFC consumes, and during a
-re-embedding what that asks for. Where KEDA is served it goes down to no pod in between; everywhere else, and for the
-active space, it is scaled by CPU alone (`build_scaling`).
+Where KEDA is served, the Retina of a candidate, and of the space that is kept for a rollback, goes down to no pod: it
+encodes only what its own KFC consumes, and during a re-embedding what that asks for. That of the active space does so
+where spec.retina.autoscaling.min is 0: the next miss wakes it, and waits until the model is loaded. Without KEDA nobody
+would bring the first pod back, and there is always one.
 """
 
 from typing import Final
@@ -21,17 +22,20 @@ from embark_operator.names import Manifest
 _WAKING: Final = 1_000_000_000
 
 
-def build_idle_retina_scaling(
-    component: Component, retina: Retina, settings: KfcSettings, apis: Apis, *, needed: bool
+def build_retina_scaling(
+    component: Component, retina: Retina, settings: KfcSettings, apis: Apis, *, idle: bool, needed: bool
 ) -> list[Manifest]:
-    """Return scaler and disruption budget of a Retina that may go down to no pod unless it is `needed`.
+    """Return scaler and disruption budget of the Retina of a space; `settings` are those of its KFC.
 
-    It is needed while a rollout waits for it or re-embeds, which no lag tells; `settings` are its space's KFC's.
+    `idle`: no look-up waits for its space. `needed`: a rollout waits for it or re-embeds, which no lag tells.
     """
     autoscaling = None if retina.replicas is not None else retina.autoscaling or RetinaAutoscaling()
-    if autoscaling is None or not apis.has(SCALED_OBJECT.api_version, SCALED_OBJECT.name):
-        return build_scaling(component, retina.replicas, autoscaling)
-    bounds = Bounds(autoscaling.min if needed else 0, autoscaling.max, autoscaling.scale_down_after)
+    if autoscaling is None:
+        return build_scaling(component, retina.replicas, None)
+    least, keda = max(1, autoscaling.min), apis.has(SCALED_OBJECT.api_version, SCALED_OBJECT.name)
+    if not keda or (autoscaling.min and not idle):
+        return build_scaling(component, None, autoscaling.model_copy(update={"min": least}))
+    bounds = Bounds(least if needed else 0, autoscaling.max, autoscaling.scale_down_after)
     triggers = [lag_trigger(component, settings, _WAKING), cpu_trigger(component, autoscaling.target_cpu)]
     scaled = build_scaled_object(component, settings.topic.kafka, bounds, triggers)
     return [*scaled, *([build_disruption_budget(component)] if bounds.most > 1 else [])]

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import Final
 
+from embark.spec import EmbeddingCacheSpec
 from embark.spec.autoscaling import CpuAutoscaling
 from embark_operator.manifests.children import Component, build_child
 from embark_operator.names import Manifest
@@ -85,6 +86,12 @@ def build_cpu_autoscaler(component: Component, bounds: Bounds, percent: int) -> 
     }
     metric = {"type": "ContainerResource", "containerResource": cpu}
     return build_autoscaler(component, bounds, metric)
+
+
+def fields_of_zero(spec: EmbeddingCacheSpec) -> tuple[str, ...]:
+    """Return the fields of a spec that let a component have no replicas, which only KEDA can carry out."""
+    scaled = {"spec.kfc": spec.kfc.autoscaling, "spec.retina": spec.retina.autoscaling}
+    return tuple(f"{name}.autoscaling.min" for name, asked in scaled.items() if asked and not asked.min)
 
 
 def build_disruption_budget(component: Component) -> Manifest:

@@ -35,7 +35,7 @@ class CpuAutoscaling(_Autoscaling):
 class RetinaAutoscaling(CpuAutoscaling):
     """Replicas by CPU use, for an encoder that keeps its cores busy."""
 
-    min: int = Field(default=1, ge=1, le=1000, description="Replicas at least.")
+    min: int = Field(default=1, ge=0, le=1000, description="Replicas at least; 0 only with KEDA, else 1.")
     max: int = Field(default=4, ge=1, le=1000, description="Replicas at most.")
     target_cpu: int = Field(
         default=80, ge=1, le=100, alias="targetCPU", description="Mean CPU use aimed at, in percent of the request."
@@ -45,7 +45,7 @@ class RetinaAutoscaling(CpuAutoscaling):
 class LagAutoscaling(_Autoscaling):
     """Replicas by consumer lag."""
 
-    min: int = Field(default=1, ge=0, le=1000, description="Replicas at least.")
+    min: int = Field(default=1, ge=0, le=1000, description="Replicas at least; 0 only with KEDA, else 1.")
     max: int = Field(default=12, ge=1, le=1000, description="Replicas at most; never over the topic's partitions.")
     lag_threshold: int = Field(
         default=100, ge=1, le=1_000_000_000, description="Records of lag that one replica is there for."
