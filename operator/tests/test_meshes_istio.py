@@ -15,7 +15,7 @@ def rule_of(made: object, name: str) -> dict[str, object]:
     return dict(rule)
 
 
-def test_only_those_who_are_named_and_the_operator_may_look_up() -> None:
+def test_only_those_who_are_named_may_look_up() -> None:
     made = mesh_of(meshed("istio", mesh={"trustDomain": "prod.example"}), ISTIO)
     assert rule_of(made, "photos-embark") == {
         "from": [
@@ -24,7 +24,6 @@ def test_only_those_who_are_named_and_the_operator_may_look_up() -> None:
                     "principals": [
                         "prod.example/ns/ads/sa/ranker",
                         "prod.example/ns/research/sa/trainer",
-                        "prod.example/ns/embark-system/sa/embark-operator",
                     ]
                 }
             }

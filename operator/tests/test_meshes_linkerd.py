@@ -22,13 +22,12 @@ from embark_operator.manifests.children import MANIFEST_HASH
 SERVICE = "embark.v1.EmbArkService"
 
 
-def test_only_those_who_are_named_and_the_operator_may_look_up() -> None:
+def test_only_those_who_are_named_may_look_up() -> None:
     made = mesh_of(meshed("linkerd"), LINKERD)
     assert named(made, "MeshTLSAuthentication")["photos-embark"] == {
         "identityRefs": [
             {"kind": "ServiceAccount", "name": "ranker", "namespace": "ads"},
             {"kind": "ServiceAccount", "name": "trainer", "namespace": "research"},
-            {"kind": "ServiceAccount", "name": "embark-operator", "namespace": "embark-system"},
         ]
     }
     assert named(made, "AuthorizationPolicy")["photos-embark"] == {

@@ -174,11 +174,11 @@ def test_brokers_are_reached_at_every_port_that_is_named() -> None:
     assert found == {"TCP/9092", "TCP/9094"}
 
 
-def test_nobody_but_the_clients_that_are_named_may_look_up() -> None:
+def test_nobody_but_the_clients_that_are_named_may_look_up_not_even_the_operator() -> None:
     embark, addresses = pod_of("embark"), [OUTSIDE, MACHINE]
     policies = policies_of(**PHOTOS)
     callers = {str(pod) for pod in [*pods(), *addresses] if lets_through(policies, pod, embark, GRPC)}
-    assert callers == {"ads/ranker", f"{OPERATOR_NAMESPACE}/operator"}
+    assert callers == {"ads/ranker"}
     some = policies_of(network={"clients": [{"pods": "app=ranker,tier=web"}]})
     assert not lets_through(some, Pod("ranker", "ads", "10.2.0.1", {"app": "ranker"}), embark, GRPC)
     assert lets_through(some, Pod("ranker", "any", "10.2.0.1", {"app": "ranker", "tier": "web"}), embark, GRPC)

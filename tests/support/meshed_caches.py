@@ -8,7 +8,6 @@ from child_manifests import UID
 from embark.settings import KfcSettings, settings_for
 from embark.space import space_of
 from embark.spec import EmbeddingCache
-from embark.spec.serving import AuthorizedClient
 from embark_operator import apis, kinds
 from embark_operator.apis import Apis
 from embark_operator.kinds import Kind
@@ -19,7 +18,6 @@ from embark_operator.manifests.retina_scaling import build_retina_scaling
 from embark_operator.names import Manifest, kfc_name, retina_name
 
 SPACES: Final = ("a1b2c3d4e5f6", "0f9e8d7c6b5a")
-OPERATOR: Final = AuthorizedClient(service_account="embark-operator", namespace="embark-system")
 CLIENTS: Final = [
     {"serviceAccount": "ranker", "namespace": "ads"},
     {"serviceAccount": "trainer", "namespace": "research"},
@@ -51,7 +49,7 @@ def meshed(provider: str, **changes: dict[str, Any]) -> EmbeddingCache:
 
 
 def mesh_of(cache: EmbeddingCache, served: Apis) -> MeshChildren:
-    return build_mesh(cache, UID, served, SPACES, OPERATOR)
+    return build_mesh(cache, UID, served, SPACES)
 
 
 def kfc_settings(cache: EmbeddingCache) -> KfcSettings:

@@ -88,11 +88,11 @@ def flows() -> set[Flow]:
     free = [str(pod) for pod in _others()]
     found = {Flow(source, target, port) for source in free for target in free for port in PORTS}
     readers = {"photos": ["monitoring/prometheus", f"{OPERATOR_NAMESPACE}/operator"], "titles": free}
-    clients = {"photos": ["ads/ranker", f"{OPERATOR_NAMESPACE}/operator"], "titles": free}
+    clients = {"photos": ["ads/ranker"], "titles": free}
     for name in ("photos", "titles"):
         found |= set(_flows_of(f"shop/{name}", clients[name], readers[name], free))
     operator = [f"{OPERATOR_NAMESPACE}/operator"]
-    found |= set(_flows_of("elsewhere/photos", operator, operator, free))
+    found |= set(_flows_of("elsewhere/photos", [], operator, free))
     for target in free:
         for space in SPACES:
             if target.startswith("shop/"):

@@ -29,11 +29,11 @@ class Silent:
     def scrape(self, addresses: Sequence[str]) -> Sequence[str]:
         return [METRICS for _ in addresses]
 
-    def entries(self, target: str) -> int | None:
-        assert target == "photos-embark.default:50051"
+    def entries(self, addresses: Sequence[str]) -> int | None:
+        assert addresses
         return 7
 
-    def progress(self, target: str, space: str) -> ProgressSeen | None:  # noqa: ARG002 - as the protocol has it
+    def progress(self, addresses: Sequence[str], space: str) -> ProgressSeen | None:  # noqa: ARG002 - as the protocol has it
         return None
 
 

@@ -24,7 +24,7 @@ class Counting(Silent):
     def scrape(self, addresses: Sequence[str]) -> Sequence[str]:
         return [METRICS for _ in addresses]
 
-    def progress(self, target: str, space: str) -> ProgressSeen | None:  # noqa: ARG002 - as the protocol has it
+    def progress(self, addresses: Sequence[str], space: str) -> ProgressSeen | None:  # noqa: ARG002 - as the protocol has it
         return self.done
 
 

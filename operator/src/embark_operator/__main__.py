@@ -60,7 +60,7 @@ def run(asked: Asked) -> None:
             pass
         if not stopping.is_set():
             fenced = FencedCluster(cluster, lease.check, metrics.count_write)
-            reconciler = Reconciler(fenced, PodServices(Listen().probes_port, time.monotonic), asked.options, _utc)
+            reconciler = Reconciler(fenced, PodServices(Listen().probes_port), asked.options, _utc)
             asyncio.run(reconcile_all(asked, Passes(reconciler.reconcile, metrics), metrics, leadership))
         if leadership.lost.is_set():
             raise LeaseLostError("the lease was lost; this process ends, and starts anew as a standby")

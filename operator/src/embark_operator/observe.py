@@ -50,7 +50,7 @@ def _readings(sight: Sight, space: str) -> Readings:
     return Readings(
         hit_ratio=keys.get(_HITS, 0.0) / total if total else None,
         oov_ratio=sum(keys.get(status, 0.0) for status in _OOV) / total if total else None,
-        entries=sight.services.entries(sight.target) if answered else None,
+        entries=sight.services.entries(addresses(sight, "embark")) if answered else None,
         lag=lag_of(consumed),
         dead_lettered=int(sum(dead.values())) if consumed else None,
         encode_seconds=seconds / encodes if encodes else None,

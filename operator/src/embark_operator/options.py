@@ -28,5 +28,3 @@ class Options:
     """Every cache is reconciled so often, even if no event came."""
     namespace: str = ""
     """Where the operator's own pods are; empty: not known, and any namespace is taken for it."""
-    account: str = ""
-    """Their ServiceAccount, which meshes let in; empty: not known."""

@@ -36,7 +36,7 @@ def see_rollout(sight: Sight, rollout: Rollout, embark: Part, readings: Readings
     if spaces.candidate and phase in (RolloutPhase.PREPARING, RolloutPhase.HALTED):
         return _with_readiness(seen, sight, spaces.candidate.id)
     if spaces.candidate and phase is RolloutPhase.REEMBEDDING:
-        progress = sight.services.progress(sight.target, spaces.candidate.id)
+        progress = sight.services.progress(addresses(sight, "embark"), spaces.candidate.id)
         return replace(seen, progress=progress, scan=_see_job(sight, "reembed", spaces.candidate.id))
     if spaces.candidate and phase is RolloutPhase.VERIFYING:
         return _with_verdict(seen, sight, spaces.candidate.id, readings.lag)

@@ -1,26 +1,29 @@
-"""What the services say of themselves: `/readyz` and `/metrics` of their pods, and the size of a space by gRPC."""
+"""What the services say of themselves on the second port of their pods: readiness, metrics, and EmbArk's counts.
+
+That port is plain HTTP also where the first one asks for certificates, of which the operator has none.
+"""
 
 import urllib.error
 import urllib.request
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from http.client import HTTPException
-from typing import Final, Generic, Protocol, TypeVar
+from typing import Final, Protocol, TypeVar
 
 from prometheus_client.parser import text_string_to_metric_families
 from prometheus_client.samples import Sample
+from pydantic import ValidationError
 
-from embark.client import EmbArkClient
-from embark.errors import EmbArkError
+from embark.counts import RolloutCounts, SpaceEntries
+from embark.spec.model import Model
 from embark_operator.rollouts.seen import ProgressSeen
 
-T = TypeVar("T")
+Counted = TypeVar("Counted", bound=Model)
 Samples = Sequence[Sample]
 """What one pod counted."""
 _SECONDS: Final = 2.0
-_ENTRIES_SECONDS: Final = 30.0
-_PROGRESS_SECONDS: Final = 2.0
 _AT_ONCE: Final = 8
+_ASKED: Final = 3
 _MOST_BYTES: Final = 4 << 20
 
 
@@ -35,22 +38,20 @@ class Services(Protocol):
         """Return the metrics of those pods that answer, in Prometheus' text format."""
         ...
 
-    def entries(self, target: str) -> int | None:
-        """Return how many embeddings the active space of the EmbArk at `target` holds; None: no answer."""
+    def entries(self, addresses: Sequence[str]) -> int | None:
+        """Return how many embeddings the active space holds, by the first of these EmbArk pods that knows."""
         ...
 
-    def progress(self, target: str, space: str) -> ProgressSeen | None:
-        """Return how far the re-embedding into `space` is, from the EmbArk at `target`; None: no answer."""
+    def progress(self, addresses: Sequence[str], space: str) -> ProgressSeen | None:
+        """Return how far the re-embedding into `space` is, by the first of these EmbArk pods that knows."""
         ...
 
 
 class PodServices:
-    """The Services of real pods, by HTTP on their probes port; counts that a store has to make are kept for a while."""
+    """The Services of real pods, by HTTP on their probes port."""
 
-    def __init__(self, probes_port: int, monotonic: Callable[[], float]) -> None:
+    def __init__(self, probes_port: int) -> None:
         self._port: Final = probes_port
-        self._entries: Final[Recent[int]] = Recent(_ENTRIES_SECONDS, monotonic)
-        self._progress: Final[Recent[ProgressSeen]] = Recent(_PROGRESS_SECONDS, monotonic)
 
     def readiness(self, address: str) -> str:
         """Return why the pod is not ready."""
@@ -68,18 +69,26 @@ class PodServices:
         with ThreadPoolExecutor(_AT_ONCE) as pool:
             return [text for text in pool.map(self._metrics, addresses) if text]
 
-    def entries(self, target: str) -> int | None:
+    def entries(self, addresses: Sequence[str]) -> int | None:
         """Return the entries of the active space."""
-        return self._entries.get(target, lambda: _ask(target, lambda client: client.describe().entries))
+        told = self._first(addresses, "/entries", SpaceEntries)
+        return told.entries if told else None
 
-    def progress(self, target: str, space: str) -> ProgressSeen | None:
+    def progress(self, addresses: Sequence[str], space: str) -> ProgressSeen | None:
         """Return what the checkpoints of the space say."""
+        told = self._first(addresses, f"/rollout/{space}", RolloutCounts)
+        return ProgressSeen(told.done, told.failed) if told else None
 
-        def ask(client: EmbArkClient) -> ProgressSeen:
-            told = client.describe_rollout(space)
-            return ProgressSeen(told.done, told.failed)
-
-        return self._progress.get(f"{target} {space}", lambda: _ask(target, ask))
+    def _first(self, addresses: Sequence[str], path: str, form: type[Counted]) -> Counted | None:
+        # One after the other: what one pod has counted, no other need count too.
+        for address in addresses[:_ASKED]:
+            try:
+                return form.model_validate_json(self._get(address, path))
+            except urllib.error.HTTPError as error:
+                error.close()
+            except (OSError, HTTPException, ValidationError):
+                continue
+        return None
 
     def _metrics(self, address: str) -> str:
         try:
@@ -91,33 +100,6 @@ class PodServices:
         host = f"[{address}]" if ":" in address else address
         with urllib.request.urlopen(f"http://{host}:{self._port}{path}", timeout=_SECONDS) as answer:
             return str(answer.read(_MOST_BYTES).decode(errors="replace"))
-
-
-class Recent(Generic[T]):
-    """Values by name, each asked for anew once it is `seconds` old; an answer of None is not kept. Thread-safe."""
-
-    def __init__(self, seconds: float, monotonic: Callable[[], float]) -> None:
-        self._seconds: Final = seconds
-        self._monotonic: Final = monotonic
-        self._values: Final[dict[str, tuple[float, T]]] = {}
-
-    def get(self, name: str, ask: Callable[[], T | None]) -> T | None:
-        """Return the value that is known of `name`, or what `ask` returns."""
-        known = self._values.get(name)
-        if known and self._monotonic() - known[0] < self._seconds:
-            return known[1]
-        value = ask()
-        if value is not None:
-            self._values[name] = (self._monotonic(), value)
-        return value
-
-
-def _ask(target: str, question: Callable[[EmbArkClient], T]) -> T | None:
-    try:
-        with EmbArkClient(target, timeout=_SECONDS) as client:
-            return question(client)
-    except EmbArkError:
-        return None
 
 
 def read_samples(texts: Sequence[str]) -> Sequence[Samples]:

@@ -6,11 +6,10 @@ from typing import Any, Final
 
 from embark.spec import EmbeddingCache
 from embark_operator.kinds import DEPLOYMENT, JOB, Child
-from embark_operator.names import COMPONENT, SPACE, Manifest, embark_name
+from embark_operator.names import COMPONENT, SPACE, Manifest
 from embark_operator.observed import Part, Schema
 from embark_operator.services import Samples, Services, sum_samples
 
-GRPC_PORT: Final = 50051
 # Of a program that has ended by itself; higher ones say that somebody killed it.
 _OWN_ERRORS: Final = range(1, 126)
 
@@ -23,11 +22,6 @@ class Sight:
     live: Mapping[Child, Manifest]
     pods: Sequence[Manifest]
     services: Services
-
-    @property
-    def target(self) -> str:
-        """Where EmbArk answers."""
-        return f"{embark_name(self.cache)}.{self.cache.metadata.namespace}:{GRPC_PORT}"
 
 
 def see_schema(sight: Sight, space: str) -> Schema:

@@ -7,7 +7,7 @@ from embark.errors import InvalidSpecError
 from embark.settings import FillingSettings, filling_settings_for, settings_for
 from embark.space import space_of
 from embark.spec import EmbeddingCache, EmbeddingCacheSpec
-from embark.spec.serving import AuthorizedClient, MeshProvider, Retina
+from embark.spec.serving import MeshProvider, Retina
 from embark.spec.status import SpaceRecord
 from embark_operator.apis import NO_APIS, Apis
 from embark_operator.kinds import CERTIFICATE, JOB, SCALED_OBJECT
@@ -80,7 +80,7 @@ def build(
         previous=space_of(previous.encoder) if previous else None,
     )
     spaces = [space.id for space in rollout.served]
-    mesh = build_mesh(cache, uid, around.apis, spaces, _operator(options))
+    mesh = build_mesh(cache, uid, around.apis, spaces)
     manifests = [
         *build_certificate(cache, uid, around.apis),
         *(
@@ -122,12 +122,6 @@ def _build_filling(
         ),
         *build_retina(cache, uid, retina, options.images, scaling),
     ]
-
-
-def _operator(options: Options) -> AuthorizedClient | None:
-    if not options.account:
-        return None
-    return AuthorizedClient(service_account=options.account, namespace=options.namespace)
 
 
 def _build_policies(cache: EmbeddingCache, uid: str, options: Options, rollout: Rollout) -> list[Manifest]:

@@ -88,7 +88,7 @@ class _Flows:
 
     def of_embark(self) -> tuple[list[Manifest], list[Manifest]]:
         clients = _peers(self._cache.spec.network.clients)
-        asked = {"from": [*clients, self._operator], "ports": self._grpc()}
+        asked = {"from": clients, "ports": self._grpc()}
         return [asked, *self._probes()], [*self._to_backends(), *self._to_control_plane()]
 
     def of_filling(self, space: str) -> tuple[list[Manifest], list[Manifest]]:

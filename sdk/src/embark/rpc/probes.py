@@ -1,16 +1,24 @@
-"""The second port of every service: `/metrics`, `/healthz` (alive) and `/readyz` (ready, or why not)."""
+"""The second port of every service: `/metrics`, `/healthz` (alive) and `/readyz` (ready, or why not).
+
+A service may have more to tell there, in pages of its own.
+"""
 
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from http import HTTPStatus
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from typing import Final
+from typing import Final, NamedTuple
 
 from prometheus_client import CollectorRegistry
 from prometheus_client.exposition import choose_encoder
 
+from embark.errors import EmbArkError, UnavailableError
+
 Readiness = Callable[[], str]
 """Returns why the service is not ready; empty: it is."""
+Page = Callable[[str], str]
+"""Takes what follows its name in the path, returns JSON, and raises EmbArkError where it has none to tell."""
 
 
 # How long close() may take; the standard library's half a second would be most of a service's stop.
@@ -20,8 +28,15 @@ _POLL_SECONDS: Final = 0.05
 class Probes:
     """Serves the probes on a thread of its own from construction to close()."""
 
-    def __init__(self, host: str, port: int, registry: CollectorRegistry, readiness: Readiness) -> None:
-        self._server = ThreadingHTTPServer((host, port), _handler(registry, readiness))
+    def __init__(
+        self,
+        host: str,
+        port: int,
+        registry: CollectorRegistry,
+        readiness: Readiness,
+        pages: Mapping[str, Page] | None = None,
+    ) -> None:
+        self._server = ThreadingHTTPServer((host, port), _handler(_Site(registry, readiness, pages or {})))
         self._server.daemon_threads = True
         self._thread = threading.Thread(
             target=self._server.serve_forever, args=(_POLL_SECONDS,), name="probes", daemon=True
@@ -40,32 +55,58 @@ class Probes:
         self._thread.join()
 
 
-def _handler(registry: CollectorRegistry, readiness: Readiness) -> type[BaseHTTPRequestHandler]:
+class _Answer(NamedTuple):
+    status: HTTPStatus
+    body: bytes
+    content_type: str
+
+
+@dataclass(frozen=True, slots=True)
+class _Site:
+    """What is answered at which path."""
+
+    registry: CollectorRegistry
+    readiness: Readiness
+    pages: Mapping[str, Page]
+
+    def answer(self, path: str, accept: str) -> _Answer:
+        if path == "/healthz":
+            return _text(HTTPStatus.OK, "ok")
+        if path == "/readyz":
+            reason = self.readiness()
+            return _text(HTTPStatus.SERVICE_UNAVAILABLE if reason else HTTPStatus.OK, reason or "ok")
+        if path == "/metrics":
+            encode, content_type = choose_encoder(accept)
+            return _Answer(HTTPStatus.OK, encode(self.registry), content_type)
+        return self._page(*path.removeprefix("/").partition("/")[::2])
+
+    def _page(self, name: str, rest: str) -> _Answer:
+        if name not in self.pages:
+            served = ", ".join(("/metrics", "/healthz", "/readyz", *(f"/{page}" for page in self.pages)))
+            return _text(HTTPStatus.NOT_FOUND, f"only {served}")
+        try:
+            return _Answer(HTTPStatus.OK, self.pages[name](rest).encode(), "application/json")
+        except UnavailableError as error:
+            return _text(HTTPStatus.SERVICE_UNAVAILABLE, str(error))
+        except EmbArkError as error:
+            return _text(HTTPStatus.BAD_REQUEST, str(error))
+
+
+def _text(status: HTTPStatus, text: str) -> _Answer:
+    return _Answer(status, f"{text}\n".encode(), "text/plain; charset=utf-8")
+
+
+def _handler(site: _Site) -> type[BaseHTTPRequestHandler]:
     class Handler(BaseHTTPRequestHandler):
         def do_GET(self) -> None:
-            if self.path == "/healthz":
-                self._answer(HTTPStatus.OK, "ok\n")
-            elif self.path == "/readyz":
-                reason = readiness()
-                status = HTTPStatus.SERVICE_UNAVAILABLE if reason else HTTPStatus.OK
-                self._answer(status, f"{reason or 'ok'}\n")
-            elif self.path == "/metrics":
-                encode, content_type = choose_encoder(self.headers.get("Accept", ""))
-                self._answer_bytes(HTTPStatus.OK, encode(registry), content_type)
-            else:
-                self._answer(HTTPStatus.NOT_FOUND, "only /metrics, /healthz and /readyz\n")
+            answer = site.answer(self.path, self.headers.get("Accept", ""))
+            self.send_response(answer.status)
+            self.send_header("Content-Type", answer.content_type)
+            self.send_header("Content-Length", str(len(answer.body)))
+            self.end_headers()
+            self.wfile.write(answer.body)
 
         def log_message(self, *_: object) -> None:
             """Probes every few seconds are no news."""
-
-        def _answer(self, status: HTTPStatus, text: str) -> None:
-            self._answer_bytes(status, text.encode(), "text/plain; charset=utf-8")
-
-        def _answer_bytes(self, status: HTTPStatus, body: bytes, content_type: str) -> None:
-            self.send_response(status)
-            self.send_header("Content-Type", content_type)
-            self.send_header("Content-Length", str(len(body)))
-            self.end_headers()
-            self.wfile.write(body)
 
     return Handler

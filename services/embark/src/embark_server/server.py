@@ -22,6 +22,7 @@ from embark.spec import Oov
 from embark.topic import FillProducer
 from embark_server.breaker import Breaker
 from embark_server.changes import Changes
+from embark_server.counts import Counts
 from embark_server.fills import Fills
 from embark_server.guarded_store import GuardedStore, ServedStore
 from embark_server.handlers import SERVICE, add_handlers, open_pools
@@ -89,6 +90,7 @@ class EmbArkServer:
         )
         add_handlers(self._server, self._servicer, self._health, self._pools, permits)
         self._means = MeanRenewal([self._renewal(served) for served in self._spaces])
+        self._counts = Counts(self._spaces, self._store, clock)
         self._probes: Probes | None = None
         self._port = 0
         self._answered = False
@@ -103,7 +105,7 @@ class EmbArkServer:
 
     @property
     def probes_port(self) -> int:
-        """The port of /metrics, /healthz and /readyz, once started."""
+        """The port of the probes, of /metrics and of the counts, once started."""
         return self._probes.port if self._probes else 0
 
     def start(self) -> None:
@@ -120,7 +122,9 @@ class EmbArkServer:
             self._port = self._bind(f"{host}:{listen.grpc_port}")
         except RuntimeError as error:
             raise OSError(f"cannot listen on {host}:{listen.grpc_port}: {error}") from None
-        self._probes = Probes(listen.host, listen.probes_port, self._registry, self._readiness)
+        self._probes = Probes(
+            listen.host, listen.probes_port, self._registry, self._readiness, pages=self._counts.pages
+        )
         if self._settings.oov is Oov.MEAN:
             self._means.start()
         self._server.start()

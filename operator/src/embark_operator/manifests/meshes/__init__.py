@@ -8,7 +8,7 @@ fetches: Retina judges the address that it really dials, and a proxy on the way 
 from collections.abc import Sequence
 
 from embark.spec import EmbeddingCache
-from embark.spec.serving import AuthorizedClient, MeshProvider
+from embark.spec.serving import MeshProvider
 from embark_operator.apis import Apis
 from embark_operator.manifests.meshes.istio import build_istio, istio_pod
 from embark_operator.manifests.meshes.linkerd import build_linkerd, linkerd_pod
@@ -17,15 +17,12 @@ from embark_operator.manifests.meshes.meshed import MeshChildren, Meshed, PodMes
 __all__ = ["MeshChildren", "PodMesh", "build_mesh", "mesh_of_pod"]
 
 
-def build_mesh(
-    cache: EmbeddingCache, uid: str, apis: Apis, spaces: Sequence[str], operator: AuthorizedClient | None = None
-) -> MeshChildren:
+def build_mesh(cache: EmbeddingCache, uid: str, apis: Apis, spaces: Sequence[str]) -> MeshChildren:
     """Return the objects of the cache's mesh, in the order they are applied, and which APIs for them are missing.
 
-    `spaces` are the ids of those that have a KFC and a Retina; `operator` is the operator's own account, which may ask
-    EmbArk what any client may.
+    `spaces` are the ids of those that have a KFC and a Retina.
     """
-    meshed = Meshed(cache, uid, tuple(spaces), operator)
+    meshed = Meshed(cache, uid, tuple(spaces))
     match cache.spec.mesh.provider:
         case MeshProvider.LINKERD:
             return build_linkerd(meshed, apis)

@@ -40,8 +40,6 @@ class Meshed:
     uid: str
     spaces: tuple[str, ...]
     """Ids of those that have a KFC and a Retina."""
-    operator: AuthorizedClient | None = None
-    """The operator's account."""
 
     @property
     def embark(self) -> Component:
@@ -68,8 +66,7 @@ class Meshed:
     @property
     def clients(self) -> tuple[AuthorizedClient, ...]:
         """Who may look up; empty: everybody in the mesh."""
-        asked = self.cache.spec.mesh.authorized_clients
-        return tuple(dict.fromkeys((*asked, self.operator) if asked and self.operator else asked))
+        return self.cache.spec.mesh.authorized_clients
 
     def encoders(self, retina: Component) -> tuple[AuthorizedClient, ...]:
         """Return who may have keys encoded by a Retina: its space's KFC, whose account the re-embedding has too."""

@@ -1,0 +1,56 @@
+"""What the operator reads from the second port of pods, of a real EmbArk that asks callers for certificates."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from embark_parts import Bench
+from free_ports import free_ports
+from secured_embark import SERVER_NAME, authority_in, secured
+
+from embark.store import split_ring
+from embark_operator.rollouts.seen import ProgressSeen
+from embark_operator.services import PodServices, read_samples, sum_samples
+
+CANDIDATE = "0123456789ab"
+HOST, NOBODY = "127.0.0.1", "127.0.0.2"
+
+
+@pytest.fixture
+def bench(tmp_path: Path) -> Iterator[Bench]:
+    """An EmbArk with one embedding, and 70 keys of a rollout gone through."""
+    server = authority_in(tmp_path / "authority").identify(tmp_path / "server", f"DNS:{SERVER_NAME}")
+    with secured(server) as made:
+        within = split_ring(1)[0]
+        kept = made.store.checkpoints()
+        assert kept.save(CANDIDATE, kept.begin(CANDIDATE, within).advanced(within.end, done=70, failed=3))
+        yield made
+
+
+def test_counts_and_metrics_are_read_without_a_certificate(bench: Bench) -> None:
+    services = PodServices(bench.server.probes_port)
+    assert services.entries([HOST]) == 1
+    assert services.progress([HOST], CANDIDATE) == ProgressSeen(done=70, failed=3)
+    counted = read_samples(services.scrape([HOST]))
+    assert sum_samples(counted, "embark_keys_total", "status", method="Lookup", status="HIT")
+
+
+def test_a_pod_that_does_not_answer_leaves_the_question_to_the_next(bench: Bench) -> None:
+    services = PodServices(bench.server.probes_port)
+    assert services.entries([NOBODY, HOST]) == 1
+    assert services.progress([NOBODY, HOST], CANDIDATE) == ProgressSeen(done=70, failed=3)
+
+
+def test_nothing_is_known_where_no_pod_knows(bench: Bench) -> None:
+    services = PodServices(bench.server.probes_port)
+    assert services.entries([]) is None
+    assert services.entries([NOBODY]) is None
+    bench.store.failing.set()
+    assert services.entries([HOST]) is None
+    assert services.progress([HOST], CANDIDATE) is None
+
+
+def test_a_pod_that_is_not_there_has_said_nothing() -> None:
+    services = PodServices(free_ports(HOST, 1)[0])
+    assert services.scrape([HOST]) == []
+    assert services.readiness(HOST) == ""

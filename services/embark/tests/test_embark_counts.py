@@ -1,0 +1,140 @@
+"""The counts on the second port, which the operator reads without a certificate."""
+
+import json
+import threading
+from collections.abc import Callable, Iterator
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+from urllib.error import HTTPError
+from urllib.request import urlopen
+
+import pytest
+from embark_parts import Bench, running, vector
+from eventually import eventually
+from fake_clock import FakeClock
+from secured_embark import SERVER_NAME, authority_in, secured
+
+from embark.errors import UnavailableError
+from embark.store import split_ring
+from embark_server.counts import Recent
+
+CANDIDATE = "0123456789ab"
+SECOND = 1_000_000
+
+
+@pytest.fixture
+def bench() -> Iterator[Bench]:
+    with running(rows={"east": vector(1), "west": vector(2)}) as made:
+        yield made
+
+
+def told(bench: Bench, path: str) -> tuple[int, Any]:
+    """Return the status and the body, parsed where it is JSON."""
+    try:
+        with urlopen(f"http://127.0.0.1:{bench.server.probes_port}{path}", timeout=30) as response:
+            assert response.headers["Content-Type"] == "application/json"
+            return response.status, json.loads(response.read())
+    except HTTPError as error:
+        with error:
+            return error.code, error.read().decode()
+
+
+def begin_rollout(bench: Bench) -> None:
+    within = split_ring(1)[0]
+    kept = bench.store.checkpoints()
+    progress = kept.begin(CANDIDATE, within)
+    assert kept.save(CANDIDATE, progress.advanced(within.end, done=70, failed=3))
+
+
+def test_entries_of_the_active_space_and_keys_of_a_rollout_are_told(bench: Bench) -> None:
+    begin_rollout(bench)
+    assert told(bench, "/entries") == (200, {"space": bench.space, "entries": 2})
+    assert told(bench, f"/rollout/{CANDIDATE}") == (200, {"done": 70, "failed": 3})
+    assert told(bench, f"/rollout/{bench.space}") == (200, {"done": 0, "failed": 0})
+
+
+def test_they_need_no_certificate_where_look_ups_do(tmp_path: Path) -> None:
+    server = authority_in(tmp_path / "authority").identify(tmp_path / "server", f"DNS:{SERVER_NAME}")
+    with secured(server) as bench:
+        assert told(bench, "/entries") == (200, {"space": bench.space, "entries": 1})
+        assert told(bench, f"/rollout/{CANDIDATE}") == (200, {"done": 0, "failed": 0})
+
+
+def test_the_store_counts_once_however_often_it_is_asked_until_the_count_is_old(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[str] = []
+
+    def count(space: str) -> int:
+        asked.append(space)
+        return 5 * len(asked)
+
+    monkeypatch.setattr(bench.store, "count", count)
+    for _ in range(5):
+        assert told(bench, "/entries") == (200, {"space": bench.space, "entries": 5})
+    bench.clock.advance(timedelta(seconds=30))
+    assert told(bench, "/entries") == (200, {"space": bench.space, "entries": 10})
+    assert asked == [bench.space] * 2
+
+
+def test_a_store_that_fails_is_said_and_nothing_of_it_is_kept(bench: Bench) -> None:
+    bench.store.failing.set()
+    for path in ("/entries", f"/rollout/{CANDIDATE}"):
+        code, said = told(bench, path)
+        assert code == 503
+        assert "switched off by the test" in said
+    bench.store.failing.clear()
+    assert told(bench, "/entries") == (200, {"space": bench.space, "entries": 2})
+
+
+@pytest.mark.parametrize("path", ["/rollout", "/rollout/", "/rollout/0123456789AB", "/rollout/x%27%20OR%201=1"])
+def test_what_is_no_id_of_a_space_is_refused(bench: Bench, path: str) -> None:
+    code, said = told(bench, path)
+    assert code == 400
+    assert "is no id of a space" in said
+
+
+def test_any_other_page_says_which_there_are(bench: Bench) -> None:
+    assert told(bench, "/") == (404, "only /metrics, /healthz, /readyz, /entries, /rollout\n")
+
+
+def test_one_caller_asks_and_no_other_waits_for_it() -> None:
+    recent, begun, gate = Recent(SECOND, FakeClock()), threading.Event(), threading.Event()
+
+    def slow() -> str:
+        begun.set()
+        assert gate.wait(60)
+        return "slow"
+
+    answers: list[str] = []
+    first = threading.Thread(target=lambda: answers.append(recent.get("a", slow)))
+    first.start()
+    assert begun.wait(60)
+    with pytest.raises(UnavailableError, match="ask again"):
+        recent.get("a", slow)
+    gate.set()
+    eventually(lambda: answers == ["slow"])
+    first.join(60)
+    assert recent.get("a", _fails) == "slow"
+
+
+def test_an_answer_about_one_space_is_never_given_for_another() -> None:
+    recent = Recent(SECOND, FakeClock())
+    assert [recent.get(name, _says(name)) for name in ("a", "b", "b", "a")] == ["a", "b", "b", "a"]
+
+
+def test_a_clock_that_is_set_back_keeps_no_answer() -> None:
+    clock = FakeClock()
+    recent = Recent(SECOND, clock)
+    assert recent.get("a", _says("first")) == "first"
+    clock.advance(timedelta(seconds=-60))
+    assert recent.get("a", _says("second")) == "second"
+
+
+def _says(answer: str) -> Callable[[], str]:
+    return lambda: answer
+
+
+def _fails() -> str:
+    raise AssertionError("asked again")
