@@ -32,7 +32,6 @@ def parse_command(arguments: Sequence[str] | None = None) -> Asked:
     )
     parser.add_argument("--resync-seconds", type=_positive, default=60, help="default: %(default)s")
     parser.add_argument("--lease-namespace", default="default", help="the operator's own, default: %(default)s")
-    parser.add_argument("--account", default="", help=argparse.SUPPRESS)  # of the chart before; nothing reads it
     parser.add_argument("--lease-name", default="embark-operator", help="default: %(default)s")
     parser.add_argument("--host", default="0.0.0.0", help="address of the probes, default: %(default)s")
     parser.add_argument(
