@@ -13,19 +13,19 @@ from embark_local.compose import on_loopback
 SAMPLES = Path(__file__).parents[2] / "samples"
 
 
-def sample(name: str, **changes: dict[str, Any]) -> EmbeddingCache:
+def sample(name: str, **changes: Any) -> EmbeddingCache:
     """Return samples/<name>.yaml; `changes` are merged into the sections of its spec."""
     return parse_manifest(sample_text(name, **changes))
 
 
-def sample_text(name: str, **changes: dict[str, Any]) -> str:
+def sample_text(name: str, **changes: Any) -> str:
     """Return the manifest's text, with `changes` merged into the sections of its spec."""
     document = yaml.safe_load((SAMPLES / f"{name}.yaml").read_text())
     _merge(document["spec"], changes)
     return yaml.safe_dump(document)
 
 
-def sample_settings(name: str, **changes: dict[str, Any]) -> CacheSettings:
+def sample_settings(name: str, **changes: Any) -> CacheSettings:
     """Return the settings of a sample's services, all on 127.0.0.1 and free ports."""
     return on_loopback(settings_for(sample(name, **changes)))
 

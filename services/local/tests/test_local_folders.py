@@ -40,6 +40,8 @@ def test_every_part_that_one_process_cannot_have_is_named(tmp_path: Path) -> Non
         "photos",
         embark={"autoscaling": {"min": 1, "max": 2}},
         kfc={"replicas": 3},
+        tls={"secret": "grpc", "clientCertificates": True},
+        tenants=[{"name": "ads", "identities": ["ads"], "missesPerSecond": 1}],
         mesh={"provider": "linkerd"},
         miss={"oov": "Vector", "oovVectorConfigMap": "mean"},
     )
@@ -52,6 +54,8 @@ def test_every_part_that_one_process_cannot_have_is_named(tmp_path: Path) -> Non
         "spec.encoder.model.uri",
         "spec.embark.autoscaling",
         "spec.kfc.replicas",
+        "spec.tls",
+        "spec.tenants",
         "spec.mesh",
         "spec.miss.oovVectorConfigMap",
     ]

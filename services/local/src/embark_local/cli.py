@@ -10,6 +10,7 @@ import click
 from embark.crd import find_faults, parse_manifest
 from embark.errors import EmbArkError
 from embark.processes import wait_for_stop
+from embark.settings.caches import tls_server_name
 from embark.signals import Stopping, catch_signals
 from embark.spec import EmbeddingCache
 from embark_local.approvals import confirm
@@ -33,6 +34,12 @@ from retina.models import model_path, models_folder
 @click.option("--port", default=50051, show_default=True, help="gRPC port on 127.0.0.1; 0 takes a free one.")
 @click.option("--data", type=click.Path(path_type=Path), help="Folder of the rows and fills; one a cache by default.")
 @click.option("--models", type=click.Path(path_type=Path), help="Folder of models by digest.")
+@click.option(
+    "--tls",
+    "certificates",
+    type=click.Path(path_type=Path, exists=True, file_okay=False),
+    help="Folder with tls.crt, tls.key and ca.crt, for what spec.tls says; without it calls are in plain text.",
+)
 @click.option("--oov-vector", type=click.Path(path_type=Path, exists=True), help="JSON list, for miss.oov Vector.")
 @click.option("--fresh", is_flag=True, help="Forget what an earlier run kept.")
 @click.option("--approve", is_flag=True, help="Approve the re-embedding, where spec.rollout.approval is Manual.")
@@ -43,6 +50,7 @@ def local(
     models: Path | None,
     oov_vector: Path | None,
     *,
+    certificates: Path | None,
     fresh: bool,
     approve: bool,
 ) -> None:
@@ -54,12 +62,14 @@ def local(
     Ends on Ctrl-C or SIGTERM with exit status 0, once the calls in flight are answered.
     """
     cache = _read(manifest)
+    if certificates and not cache.spec.tls.secret:
+        raise click.UsageError(f"--tls is for a cache whose spec.tls names a Secret; {manifest} names none")
     data = data or data_folder(cache, os.environ)
     models = models or models_folder(os.environ)
     stopping = catch_signals()
     model = model_path(models, cache.spec.encoder.model.digest)
     click.echo(f"{manifest}: replaced for the local mode")
-    for sentence in replacements(cache, data / DATABASE, model):
+    for sentence in replacements(cache, data / DATABASE, model, certificates):
         click.echo(f"  {sentence}")
     try:
         vector = _read_vector(oov_vector) if oov_vector else None
@@ -70,11 +80,12 @@ def local(
             grpc_port=port,
             fresh=fresh,
             oov_vector=vector,
+            certificates=certificates,
             approved=approve,
             viewer=Person(terminal=sys.stdout.isatty()),
         ) as running:
             click.echo(f"cache {running.cache}, space {running.space}")
-            click.echo(f"look-ups:  embark lookup --server {running.target} KEY")
+            click.echo(f"look-ups:  embark lookup --server {running.target} {_tls_options(cache, certificates)}KEY")
             for service, address in running.probes.items():
                 click.echo(f"{service + ':':<10} {address}/metrics")
             click.echo("ready; stop with Ctrl-C")
@@ -93,6 +104,13 @@ def _ask(rollout: LocalRollout, stopping: Stopping) -> None:
         rollout.approve()
     else:
         click.echo("not approved; look-ups go on as they are")
+
+
+def _tls_options(cache: EmbeddingCache, certificates: Path | None) -> str:
+    if not certificates:
+        return ""
+    own = "--tls-cert FILE --tls-key FILE " if cache.spec.tls.client_certificates else ""
+    return f"--tls-ca {certificates / 'ca.crt'} --tls-server-name {tls_server_name(cache)} {own}"
 
 
 def _read(manifest: Path) -> EmbeddingCache:

@@ -64,6 +64,7 @@ def run_local(
     grpc_port: int = 0,
     fresh: bool = False,
     oov_vector: tuple[float, ...] | None = None,
+    certificates: Path | None = None,
     connect: Connect | None = None,
     approved: bool = False,
     viewer: Viewer | None = None,
@@ -72,10 +73,11 @@ def run_local(
     """Run a cache on the SQLite file in `data` until the block ends; what was asked before is filled first.
 
     Where the folder holds another space than the cache's encoder writes, that one is served until the new one is
-    filled; `viewer` is told of it, and `approved` stands for an approval that spec.rollout asks for.
+    filled; `viewer` is told of it, and `approved` stands for an approval that spec.rollout asks for. `certificates` is
+    a folder with those of EmbArk, for spec.tls.
 
     Raises:
-        EmbArkError: the folder is in use, or Retina refuses the model; the message says why.
+        EmbArkError: the folder is in use, a certificate cannot be used, or Retina refuses the model; it says why.
     """
     settings_for(cache, oov_vector=oov_vector)  # refuses a vector that is not of the cache's own space
     stopping = threading.Event()
@@ -85,7 +87,9 @@ def run_local(
             forget(data)
         kept = _settled(cache, data, clock, approved=approved)
         previous = kept.previous.encoder if kept.previous else None
-        settings = serving_settings(cache, kept.active, previous, oov_vector=oov_vector, grpc_port=grpc_port)
+        settings = serving_settings(
+            cache, kept.active, previous, oov_vector=oov_vector, grpc_port=grpc_port, certificates=certificates
+        )
         store = SqliteStore(database, clock)
         stack.callback(store.close)
         store.ensure_space(settings.embark.active.id)

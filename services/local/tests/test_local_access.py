@@ -1,0 +1,91 @@
+"""Who may ask a cache in the local mode: spec.tls with certificates from a folder, and spec.tenants."""
+
+from collections import Counter
+from pathlib import Path
+from typing import Any
+
+import pytest
+from authorities import Authority
+from click.testing import CliRunner, Result
+from local_rollouts import KEYS, WAIT, Bench
+from secured_embark import RANKER, authority_in, tls_of
+from two_spaces import cache_of, manifest_of, text_model
+
+from embark.client import EmbArkClient, InvalidRequestError, KeyStatus
+from embark.errors import UnavailableError
+from embark.spec import EmbeddingCache
+from embark_local.cli import local
+
+# What KFC would ask its Retina for, and EmbArk's clients say.
+SERVER_NAME = "titles.default"
+ADS = "spiffe://cluster.local/ns/ads/sa/*"
+TLS = {"secret": "grpc", "clientCertificates": True, "authorizedIdentities": [ADS]}
+TENANTS = [{"name": "ads", "identities": [ADS], "missesPerSecond": 1, "burst": 3}]
+
+
+@pytest.fixture
+def bench(tmp_path: Path) -> Bench:
+    return Bench(tmp_path)
+
+
+@pytest.fixture
+def authority(tmp_path: Path) -> Authority:
+    return authority_in(tmp_path / "authority")
+
+
+@pytest.fixture
+def server(authority: Authority, tmp_path: Path) -> Path:
+    return authority.identify(tmp_path / "server", "DNS:thumbnails.default")
+
+
+def cache(bench: Bench, **changes: Any) -> EmbeddingCache:
+    return cache_of(bench.models, text_model(2), 2, **changes)
+
+
+def run(bench: Bench, *options: str, **changes: Any) -> Result:
+    manifest = bench.folder / "titles.yaml"
+    manifest.write_text(manifest_of(bench.models, text_model(2), 2, **changes))
+    folders = ["--data", str(bench.data), "--models", str(bench.models), "--port", "0"]
+    return CliRunner().invoke(local, ["-f", str(manifest), *folders, *options])
+
+
+def test_with_a_folder_of_certificates_clients_are_asked_for_theirs_and_keys_are_filled(
+    bench: Bench, authority: Authority, server: Path, tmp_path: Path
+) -> None:
+    ranker = authority.identify(tmp_path / "ranker", f"URI:{RANKER}")
+    stranger = authority.identify(tmp_path / "stranger", "DNS:stranger")
+    with bench.running(cache(bench, tls=TLS), certificates=server) as running:
+        with EmbArkClient(running.target, timeout=WAIT, tls=tls_of(ranker)) as client:
+            found = client.lookup(KEYS[:5], on_miss="wait", wait=WAIT, timeout=WAIT)
+            assert set(found.statuses) == {KeyStatus.HIT}
+        with (
+            EmbArkClient(running.target, timeout=WAIT, tls=tls_of(stranger)) as client,
+            pytest.raises(InvalidRequestError, match="not authorized"),
+        ):
+            client.lookup(KEYS[:5])
+        with EmbArkClient(running.target, timeout=3) as client, pytest.raises(UnavailableError):
+            client.lookup(KEYS[:5])
+
+
+def test_without_one_calls_are_in_plain_text_and_say_whose_they_are(bench: Bench) -> None:
+    with bench.running(cache(bench, tls=TLS, tenants=TENANTS)) as running:
+        with EmbArkClient(running.target, timeout=WAIT, tenant="ads") as client:
+            asked = Counter(KeyStatus(status) for status in client.lookup(KEYS[:10]).statuses)
+            assert asked == {KeyStatus.OOV_ENQUEUED: 3, KeyStatus.SHED: 7}
+        with EmbArkClient(running.target, timeout=WAIT, tenant="feed") as client:
+            found = client.lookup(KEYS[10:30], on_miss="wait", wait=WAIT, timeout=WAIT)
+            assert set(found.statuses) == {KeyStatus.HIT}
+
+
+def test_certificates_for_a_cache_without_tls_are_refused(bench: Bench, server: Path) -> None:
+    refused = run(bench, "--tls", str(server))
+    assert refused.exit_code == 2
+    assert "names none" in refused.output
+
+
+def test_a_certificate_that_is_not_there_is_named(bench: Bench, tmp_path: Path) -> None:
+    (tmp_path / "empty").mkdir()
+    refused = run(bench, "--tls", str(tmp_path / "empty"), tls=TLS)
+    assert refused.exit_code == 1
+    assert "ca.crt cannot be read" in refused.output
+    assert f"spec.tls.secret: the files in {tmp_path / 'empty'}" in refused.output
