@@ -10,8 +10,8 @@ GATES = Rollout.model_validate({"minCoverage": "0.9", "maxFailureRatio": "0.1"})
 COUNTS = st.integers(0, 10**9)
 
 
-def verdict(keys: int = 100, held: int = 100, failed: int = 0, faults: tuple[str, ...] = ()) -> Verdict:
-    return Verdict(keys=keys, held=held, failed=failed, sampled=held - failed, faults=faults)
+def verdict(keys: int = 100, held: int = 100, failed: int = 0, **named: tuple[str, ...]) -> Verdict:
+    return Verdict.model_validate({"keys": keys, "held": held, "failed": failed, "sampled": held - failed} | named)
 
 
 @pytest.mark.parametrize(
@@ -28,14 +28,20 @@ def test_a_candidate_within_the_gates_may_be_served(passed: Verdict) -> None:
     [
         (verdict(held=89), ("89 of 100 keys", "spec.rollout.minCoverage is 0.9")),
         (verdict(failed=11), ("11 of 100 keys", "11.00%", "spec.rollout.maxFailureRatio is 0.1")),
+        (verdict(failed=11, lost=("key a: gone", "key b: torn")), ("11 of 100", "key a: gone; key b: torn")),
         (verdict(faults=("key a: not finite", "key b: all alike")), ("key a: not finite; key b: all alike",)),
         (verdict(keys=1, held=0), ("0 of 1 keys", "spec.rollout.minCoverage")),
     ],
-    ids=["coverage", "failures", "vectors", "empty"],
+    ids=["coverage", "failures", "failures by name", "vectors", "empty"],
 )
 def test_a_candidate_beyond_a_gate_is_refused_by_the_name_of_its_field(fault: Verdict, words: tuple[str, ...]) -> None:
     message = find_gate_fault(fault, GATES)
     assert all(word in message for word in words)
+
+
+def test_the_message_of_a_gate_names_two_of_the_lost_keys_at_most() -> None:
+    message = find_gate_fault(verdict(failed=11, lost=tuple(f"key {number}" for number in range(5))), GATES)
+    assert [number for number in range(5) if f"key {number}" in message] == [0, 1]
 
 
 def test_vectors_that_are_not_fit_are_refused_by_no_gate_s_leave() -> None:

@@ -144,6 +144,8 @@ def test_keys_that_the_new_model_cannot_read_are_in_the_verdict_and_change_nothi
     verdict = cache.verify(candidate)
     assert (verdict.keys, verdict.held, verdict.failed) == (len(KEYS), len(KEYS), len(lost))
     assert "100 of 2000 keys could not be encoded (5.00%)" in find_gate_fault(verdict, Rollout())
+    assert verdict.lost
+    assert {named.rpartition(f": {UNDECODABLE}")[0] for named in verdict.lost} <= set(lost)
     negatives = {key: row.cause for key, row in cache.rows(1).items() if isinstance(row, Negative)}
     assert negatives == dict.fromkeys(lost, UNDECODABLE)
     assert cache.rows(0) == before

@@ -9,6 +9,9 @@ from embark.spec.rollout import Rollout
 
 # Of the messages of a verdict, so that it fits where Kubernetes keeps a pod's last words (4096 bytes).
 MOST_FAULTS: Final = 5
+MOST_LOST: Final = 5
+# Of these, in the message of a gate, which is read in a status and an Event.
+_LOST_NAMED: Final = 2
 
 
 class Verdict(Model):
@@ -24,6 +27,8 @@ class Verdict(Model):
     """Vectors of the candidate that were looked at themselves."""
     faults: tuple[str, ...] = ()
     """What is wrong with vectors of the sample, each naming a key; MOST_FAULTS at most."""
+    lost: tuple[str, ...] = ()
+    """Some of the keys that failed, each with its cause; MOST_LOST at most."""
 
     @property
     def coverage(self) -> float:
@@ -43,7 +48,8 @@ def find_gate_fault(verdict: Verdict, rollout: Rollout) -> str:
         return f"the candidate's vectors are not fit to be served: {'; '.join(verdict.faults)}"
     if verdict.failure_ratio > most:
         lost = f"{verdict.failed} of {verdict.keys} keys could not be encoded ({verdict.failure_ratio:.2%})"
-        return f"{lost}; spec.rollout.maxFailureRatio is {most:g}"
+        among = f"; among them {'; '.join(verdict.lost[:_LOST_NAMED])}" if verdict.lost else ""
+        return f"{lost}; spec.rollout.maxFailureRatio is {most:g}{among}"
     if verdict.coverage < least:
         held = f"the candidate holds {verdict.held} of {verdict.keys} keys ({verdict.coverage:.2%})"
         return f"{held}; spec.rollout.minCoverage is {least:g}"

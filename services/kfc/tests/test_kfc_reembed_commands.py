@@ -149,12 +149,24 @@ def test_a_passed_gate_keeps_the_checkpoints_and_a_failed_one_forgets_them(comma
         "failed": 0,
         "sampled": 100,
         "faults": [],
+        "lost": [],
     }
     assert command.bench.over()
     assert command.bench.counts() == (100, 0)
     command.bench.store.delete(command.bench.space, keys[:2], now())
     assert command.verify().held == 98
     assert command.bench.store.checkpoints().load(command.bench.space) == []
+
+
+def test_lost_keys_are_in_the_verdict_and_in_the_log_with_their_causes(
+    command: _Command, caplog: pytest.LogCaptureFixture
+) -> None:
+    keys = command.bench.fill(100)
+    command.bench.encoder.causes[keys[7]] = UNDECODABLE
+    command.reembed("--index", "0", "--of", "1")
+    named = f"{keys[7]}: {UNDECODABLE}"
+    assert command.verify().lost == (named,)
+    assert [record.message for record in caplog.records if record.levelname == "WARNING"] == [f"lost: {named}"]
 
 
 def test_a_verify_that_is_stopped_says_nothing(command: _Command) -> None:

@@ -19,9 +19,9 @@ from embark.spec.rollout import Rollout
 from embark.store import Embedding, Negative, RolloutStore, Served, split_ring
 from embark.store.memory import MemoryStore
 from embark.store.sqlite import SqliteStore
-from embark.verdicts import MOST_FAULTS, Verdict, find_gate_fault
+from embark.verdicts import MOST_FAULTS, MOST_LOST, Verdict, find_gate_fault
 from kfc import verification
-from kfc.verification import find_faults, verify
+from kfc.verification import MOST_BYTES, find_faults, fit, verify
 
 FORM = VectorForm(2, DType.FLOAT32)
 GATE = Rollout()
@@ -70,6 +70,23 @@ def test_keys_lost_to_a_negative_are_held_and_failed(bench: ReembedBench) -> Non
     verdict = _verify(bench)
     assert (verdict.keys, verdict.held, verdict.failed) == (101, 101, 5)
     assert "5 of 101 keys could not be encoded" in find_gate_fault(verdict, GATE)
+    assert sorted(verdict.lost) == [f"{key}: {UNDECODABLE}" for key in sorted(keys[:5])]
+
+
+def test_a_few_of_many_lost_keys_are_named_however_long_they_are(bench: ReembedBench) -> None:
+    keys = [f"{number:\x01>7000}" for number in range(20)]
+    bench.store.write(SOURCE, [Embedding(key, b"old", 1) for key in keys])
+    bench.encoder.causes |= dict.fromkeys(keys, UNDECODABLE)
+    bench.run()
+    verdict = _verify(bench)
+    assert verdict.failed == 20
+    assert 0 < len(verdict.lost) <= MOST_LOST
+    assert len(verdict.model_dump_json(by_alias=True).encode()) <= MOST_BYTES
+
+
+def test_lost_keys_give_way_to_faults_where_a_pods_last_words_have_no_room_for_both() -> None:
+    whole = Verdict(keys=1, held=1, failed=1, sampled=1, faults=("f" * 3000,), lost=("a" * 700, "b" * 700))
+    assert fit(whole) == whole.model_copy(update={"lost": whole.lost[:1]})
 
 
 def test_a_negative_of_the_source_counts_until_its_time_is_over(bench: ReembedBench) -> None:

@@ -8,7 +8,7 @@ import numpy as np
 from embark.causes import Cause
 from embark.space import Space, VectorForm
 from embark.store import REEMBED_RANGES, Negative, RolloutStore, Row, Served, TokenRange, split_ring
-from embark.verdicts import MOST_FAULTS, Verdict
+from embark.verdicts import MOST_FAULTS, MOST_LOST, Verdict
 from kfc.outages import Server
 from kfc.scans import PAGE_ROWS, READ_TIMEOUT, Insist, once, scan_patiently
 
@@ -17,6 +17,8 @@ MOST_SAMPLED: Final = 1000
 _SAMPLED_A_RANGE: Final = -(-MOST_SAMPLED // REEMBED_RANGES)
 # A key may be as long as a verdict may be.
 _SHOWN: Final = 100
+MOST_BYTES: Final = 4096
+"""Of a verdict, as Kubernetes cuts a pod's termination message off there."""
 
 
 def verify(store: RolloutStore, source: str, candidate: Space, insist: Insist = once) -> Verdict:
@@ -30,18 +32,28 @@ def verify(store: RolloutStore, source: str, candidate: Space, insist: Insist = 
     """
     keys = held = failed = 0
     vectors: dict[str, bytes] = {}
+    lost: list[str] = []
     for within in split_ring(REEMBED_RANGES):
         rows = _first_rows(store, source, within, insist)
         there = _look_up(store, candidate.id, [row.key for row in rows], insist)
         missed = [row.key for row in rows if row.key not in there]
         keys += len(there) + len(_look_up(store, source, missed, insist))
         held += len(there)
-        failed += sum(isinstance(there[row.key][0], Cause) for row in rows if _encoded(row) and row.key in there)
+        causes = _lost(rows, there)
+        failed += len(causes)
+        lost += [f"{_show(key)}: {_show(str(cause))}" for key, cause in causes.items()][: MOST_LOST - len(lost)]
         sample = _vectors(there)
         vectors |= dict(list(sample.items())[: min(_SAMPLED_A_RANGE, MOST_SAMPLED - len(vectors))])
-    return Verdict(
-        keys=keys, held=held, failed=failed, sampled=len(vectors), faults=find_faults(vectors, candidate.form)
-    )
+    faults = find_faults(vectors, candidate.form)
+    verdict = Verdict(keys=keys, held=held, failed=failed, sampled=len(vectors), faults=faults, lost=tuple(lost))
+    return fit(verdict)
+
+
+def fit(verdict: Verdict) -> Verdict:
+    """Return the verdict with no more lost keys named than fit into MOST_BYTES."""
+    while verdict.lost and len(verdict.model_dump_json(by_alias=True).encode()) > MOST_BYTES:
+        verdict = verdict.model_copy(update={"lost": verdict.lost[:-1]})
+    return verdict
 
 
 def find_faults(vectors: Mapping[str, bytes], form: VectorForm) -> tuple[str, ...]:
@@ -80,9 +92,11 @@ def _vectors(served: Mapping[str, Served]) -> Mapping[str, bytes]:
     return {key: value for key, (value, _) in served.items() if isinstance(value, bytes)}
 
 
-def _encoded(row: Row) -> bool:
-    return not isinstance(row, Negative)
+def _lost(rows: Sequence[Row], served: Mapping[str, Served]) -> Mapping[str, Cause]:
+    """Return the causes by key of those that have an embedding in the source and a negative in the candidate."""
+    there = {row.key: served[row.key][0] for row in rows if not isinstance(row, Negative) and row.key in served}
+    return {key: value for key, value in there.items() if isinstance(value, Cause)}
 
 
-def _show(key: str) -> str:
-    return key if len(key) <= _SHOWN else f"{key[:_SHOWN]}…"
+def _show(text: str) -> str:
+    return text if len(text) <= _SHOWN else f"{text[:_SHOWN]}…"

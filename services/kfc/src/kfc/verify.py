@@ -45,8 +45,10 @@ def run(asked: argparse.Namespace, stopping: Stopping) -> None:
             if fault:
                 job.insist(Server.STORE, lambda: store.checkpoints().drop(space.id))
             asked.verdict.write_text(verdict.model_dump_json(by_alias=True))
-            extra = {"cache": settings.cache, "space": space.id}
-            logging.getLogger(__name__).info("the gate is %s", fault or "passed", extra=extra)
+            log, extra = logging.getLogger(__name__), {"cache": settings.cache, "space": space.id}
+            for lost in verdict.lost:
+                log.warning("lost: %s", lost, extra=extra)
+            log.info("the gate is %s", fault or "passed", extra=extra)
 
         job.do(work)
 
