@@ -18,7 +18,7 @@ def test_a_range_in_which_another_process_is_further_is_left_to_it(monkeypatch: 
     bench = bench_of()
     keys = bench.fill(400)
     first, second = split_ring(2)
-    monkeypatch.setattr(reembedding_run, "_MOST_UNWRITTEN", 20)
+    monkeypatch.setattr(reembedding_run, "_MOST_READ", 20)
     lost = bench.store.checkpoints()
     holds = [bench.encoder.hold(key) for key in keys_in(bench, first)]
     with running(bench.reembedding(), parts=2):
@@ -35,7 +35,7 @@ def test_a_range_in_which_another_process_is_further_is_left_to_it(monkeypatch: 
 
 def test_a_range_that_another_process_left_is_taken_up_at_the_end(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(source_pages, "PAGE_ROWS", 10)
-    monkeypatch.setattr(reembedding_run, "_MOST_UNWRITTEN", 20)
+    monkeypatch.setattr(reembedding_run, "_MOST_READ", 20)
     bench = bench_of()
     keys = bench.fill(400)
     [whole] = split_ring(1)
@@ -74,7 +74,7 @@ def test_a_key_that_waits_for_its_next_attempt_holds_back_no_other_page(monkeypa
 
 def test_pages_are_read_no_further_ahead_than_a_few(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(source_pages, "PAGE_ROWS", 10)
-    monkeypatch.setattr(reembedding_run, "_MOST_UNWRITTEN", 20)
+    monkeypatch.setattr(reembedding_run, "_MOST_READ", 20)
     bench = bench_of()
     keys = bench.fill(400)
     holds = [bench.encoder.hold(key) for key in keys]

@@ -91,6 +91,19 @@ def test_an_outage_of_the_store_is_waited_for_without_a_second_encode(bench: Ree
     assert bench.encoder.times == dict.fromkeys(keys, 1)
 
 
+def test_no_more_keys_are_encoded_than_a_few_while_none_can_be_written(bench: ReembedBench) -> None:
+    keys, items = bench.fill(1500), bench.settings.encode_items
+    store = _FaultyRollouts(bench)
+    store.failing.set()
+    with running(bench.reembedding(store)):
+        eventually(lambda: len(bench.encoder.times) > 500 - items, what="as many as may be are encoded")
+        refused = store.refused
+        eventually(lambda: store.refused > refused + 20, what="writes fail for a while")
+        assert len(bench.encoder.times) <= 500
+        store.failing.clear()
+    assert bench.encoder.times == dict.fromkeys(keys, 1)
+
+
 class _FaultyRollouts(MortalStore):
     """Lives for ever; its writes fail while `failing` is set."""
 

@@ -24,12 +24,15 @@ from kfc.rows import row_of
 from kfc.scans import PAGE_ROWS
 from kfc.source_pages import PlannedPage
 
+# Keys in Encode calls, or encoded and not yet written, at most, unless two calls a thread hold more. A process that is
+# killed costs so many; one half is encoded while the other is written.
+_MOST_UNWRITTEN: Final = 500
 # Keys read and not yet written, beyond which no page is read ahead; and keys that wait for another attempt, likewise.
-_MOST_UNWRITTEN: Final = 2 * PAGE_ROWS
+_MOST_READ: Final = 2 * PAGE_ROWS
 _MOST_WAITING: Final = 10 * PAGE_ROWS
 _MOST_UNSAVED: Final = 64
 # Of one write: a store that takes a few of them a second must still acknowledge it in time.
-_WRITTEN_AT_ONCE: Final = 500
+_WRITTEN_AT_ONCE: Final = 250
 # How often somebody who waits for nothing else asks whether to stop.
 _STOP_SECONDS: Final = 0.2
 
@@ -63,18 +66,20 @@ class Run:
         self._told: Final = told
         self._handed: Final = Handed(settings.max_inflight)
         self._read_over = self._stopped = False
+        self._most_unwritten: Final = max(_MOST_UNWRITTEN, 2 * settings.max_inflight * settings.encode_items)
+        self._items: deque[Item] = deque()  # read, and in no Encode call yet
         self._keys_open = 0  # in the Encode calls under way
         self._unwritten: deque[tuple[Row, PageWork, bool]] = deque()  # True: its key has failed
 
     def run(self) -> None:
         """Re-embed every page; see Reembedding.run."""
         try:
-            while self._handed.open.total() or self._attempts or self._unwritten or not self._read_over:
+            while self._under_way():
                 self._outages.pause(0)
-                self._ask_page()
-                self._encode_due()
+                self._take_due()
+                self._hand_out()
                 self._take_results()
-                self._ask_page()
+                self._hand_out()
                 self._write()
         except StoppedError:
             self._keep_what_came()
@@ -82,9 +87,26 @@ class Run:
         finally:
             self._handed.shut_down()
 
+    def _under_way(self) -> bool:
+        handed = self._handed.open.total()
+        return bool(handed or self._items or self._attempts or self._unwritten or not self._read_over)
+
+    @property
+    def _not_written(self) -> int:
+        return self._keys_open + len(self._unwritten)
+
+    def _hand_out(self) -> None:
+        """Have as many keys encoded, and read ahead, as there may be."""
+        size = self._settings.encode_items
+        while self._items and self._not_written + size <= self._most_unwritten:
+            part = [self._items.popleft() for _ in range(min(size, len(self._items)))]
+            self._keys_open += len(part)
+            self._handed.hand(Part.ENCODE, self._take_outcomes, self._call, part)
+        self._ask_page()
+
     def _ask_page(self) -> None:
-        unwritten, under_way = self._keys_open + len(self._unwritten), self._handed.open
-        full = unwritten >= _MOST_UNWRITTEN or len(self._attempts) >= _MOST_WAITING
+        under_way = self._handed.open
+        full = len(self._items) + self._not_written >= _MOST_READ or len(self._attempts) >= _MOST_WAITING
         if not (full or under_way[Part.SAVE] >= _MOST_UNSAVED or under_way[Part.READ] or self._read_over):
             self._handed.hand(Part.READ, self._take_page, next, self._pages, None)
 
@@ -94,20 +116,13 @@ class Run:
             return
         page = planned.page.within.add(planned.page)
         self._unwritten += [(row, page, False) for row in planned.copies]
-        self._encode(planned.items)
+        self._items += planned.items
         self._save(page.within)
 
-    def _encode_due(self) -> None:
+    def _take_due(self) -> None:
         due = self._attempts.take(self._timer())
-        self._encode([item for item in due if not item.page.within.lost])
+        self._items += [item for item in due if not item.page.within.lost]
         self._give_up([item for item in due if item.page.within.lost])
-
-    def _encode(self, items: Sequence[Item]) -> None:
-        size = self._settings.encode_items
-        for start in range(0, len(items), size):
-            part = items[start : start + size]
-            self._keys_open += len(part)
-            self._handed.hand(Part.ENCODE, self._take_outcomes, self._call, part)
 
     def _call(self, items: Sequence[Item]) -> _Outcomes:
         self._outages.pause(0)  # a call that has not begun does not begin once the run stops
