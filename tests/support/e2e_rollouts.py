@@ -5,12 +5,24 @@ from contextlib import AbstractContextManager
 from typing import Any
 
 from e2e_caches import Cache, Load, ask_client, running_in_client
-from e2e_objects import keyspace_of
+from e2e_cluster import Kubernetes, Release
+from e2e_objects import keyspace_of, photos_cache
 from eventually import eventually
 
 _GONE = 120.0
+FIRST_OUTPUT = photos_cache()["spec"]["encoder"]["output"]
+"""The output that photos_cache declares."""
 OTHER_OUTPUT = {"tensor": "logits", "dimension": 1000, "dtype": "float32", "normalization": "none"}
 """The other output of the sample model: the same file, another dimension, another space."""
+
+
+def make_filled_cache(cluster: Kubernetes, namespace: str, name: str, keys: int) -> Cache:
+    """Return a cache that is Ready, with embeddings of its first `keys` keys; it keeps a previous space for an hour."""
+    cluster.apply(namespace, photos_cache(name, rollout={"keepPrevious": "1h"}))
+    cache = Cache(cluster, namespace, name)
+    cache.await_ready()
+    assert ask(cache, "fill", str(keys)) == {"HIT": keys}
+    return cache
 
 
 def rollout_of(cache: Cache) -> dict[str, Any]:
@@ -56,6 +68,11 @@ def remains(cache: Cache) -> dict[str, list[str]]:
     return ask_client(cache, "client_remains.py", keyspace_of(cache.name), f"{cache.namespace}.{cache.name}.")
 
 
+def kill_operator(cluster: Kubernetes, release: Release) -> None:
+    """Delete the operator's pods, without waiting for others."""
+    cluster.kubectl("delete", f"-n={release.namespace}", "pods", "--all", "--wait=false")
+
+
 def children_of_space(cache: Cache, space: str) -> list[str]:
     """Return the names of all objects of the cache that are of a space."""
     kinds = "deployments,services,configmaps,serviceaccounts,jobs,pods,horizontalpodautoscalers,networkpolicies"
@@ -76,3 +93,15 @@ def await_nothing_of(cache: Cache, space: str) -> None:
         eventually(gone, _GONE)
     except AssertionError:
         raise AssertionError(f"of space {space} there is left: {left}") from None
+
+
+def assert_alone(cache: Cache, space: str, keys: int) -> None:
+    """Assert that the cache is at rest in one space, holds the keys in it, and has nothing of any other space."""
+    await_phase(cache, "Steady")
+    assert spaces_of(cache).keys() == {"active"}
+    assert spaces_of(cache)["active"]["id"] == space
+    assert ask(cache, "fill", str(keys)) == {"HIT": keys}
+    assert remains(cache) == {
+        "tables": [f"embeddings_{space}", "rollout_progress"],
+        "groups": [f"{cache.namespace}.{cache.name}.{space}"],
+    }

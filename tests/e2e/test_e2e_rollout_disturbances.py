@@ -1,0 +1,57 @@
+"""A rollout in which the operator, its pods and the servers are lost one after the other: it ends like any other."""
+
+from threading import Event
+
+import pytest
+from e2e_cluster import Kubernetes, Release
+from e2e_outages import cassandra_and_retina_away
+from e2e_rollouts import (
+    OTHER_OUTPUT,
+    assert_alone,
+    await_nothing_of,
+    await_phase,
+    kill_operator,
+    make_filled_cache,
+    patch,
+    rollout_of,
+    spaces_of,
+)
+from eventually import eventually
+
+pytestmark = pytest.mark.e2e
+KEYS = 300
+SEEN = 180.0
+LOOKS, LOOK_SECONDS = 12, 5.0
+
+
+def test_a_rollout_whose_operator_is_killed_in_every_phase_and_whose_servers_go_for_a_minute_ends_like_any_other(
+    cluster: Kubernetes, release: Release, namespace: str
+) -> None:
+    cache = make_filled_cache(cluster, namespace, "disturbed", KEYS)
+    first = spaces_of(cache)["active"]["id"]
+    patch(cache, encoder={"output": OTHER_OUTPUT}, rollout={"maxKeysPerSecond": 10})
+    await_phase(cache, "Preparing")
+    kill_operator(cluster, release)
+    await_phase(cache, "Reembedding")
+    candidate = spaces_of(cache)["candidate"]["id"]
+    eventually(lambda: rollout_of(cache)["done"] > 0, SEEN, "some keys are encoded")
+    for killed in ("reembed", "retina", "kfc"):
+        selector = f"-l=app.kubernetes.io/component={killed},embark.dev/space={candidate}"
+        cluster.kubectl("delete", f"-n={namespace}", "pods", selector, "--grace-period=0", "--force")
+    kill_operator(cluster, release)
+    with cassandra_and_retina_away(cache):
+        for _ in range(LOOKS):
+            Event().wait(LOOK_SECONDS)
+            assert rollout_of(cache)["phase"] == "Reembedding", rollout_of(cache)
+    assert spaces_of(cache)["active"]["id"] == first
+
+    for phase in ("Verifying", "Switching"):
+        await_phase(cache, phase)
+        kill_operator(cluster, release)
+    held = await_phase(cache, "Holding")
+    assert (held["failed"], spaces_of(cache)["active"]["id"]) == (0, candidate)
+    patch(cache, rollout={"keepPrevious": "0s"})
+    eventually(lambda: "previous" not in spaces_of(cache), SEEN, "keepPrevious is over")
+    kill_operator(cluster, release)
+    assert_alone(cache, candidate, KEYS)
+    await_nothing_of(cache, first)

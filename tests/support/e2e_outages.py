@@ -1,0 +1,41 @@
+"""Cassandra and Retina away in a cluster, as long as a test wants, with their data left as they are."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from e2e_caches import Cache
+from eventually import eventually
+
+_POD = "pod/cassandra-0"
+_ENDED = 90.0
+
+
+@contextmanager
+def cassandra_and_retina_away(cache: Cache) -> Iterator[None]:
+    """Let neither Cassandra nor a Retina of the cache run until the block ends.
+
+    Cassandra's data go with its pod, so the pod stays, with the image of a program that ends at once. Retina loses its
+    ReplicaSets, and a Deployment that is paused makes no other.
+    """
+    kubectl, namespace = cache.cluster.kubectl, f"-n={cache.namespace}"
+    retinas = f"-l=embark.dev/cache={cache.name},app.kubernetes.io/component=retina"
+    [image] = [container["image"] for container in cache.cluster.get(cache.namespace, _POD)["spec"]["containers"]]
+    deployments = kubectl("get", namespace, "deployments", retinas, "-o=name").split()
+    kubectl("set", "image", namespace, _POD, f"cassandra={cache.cluster.image('embark')}")
+    for deployment in deployments:
+        kubectl("rollout", "pause", namespace, deployment)
+    kubectl("delete", namespace, "replicasets", retinas, "--wait=false")
+    try:
+        eventually(lambda: not cache.pods("retina"), _ENDED, "no Retina runs")
+        eventually(lambda: _cassandra_ready(cache) != "True", _ENDED, "Cassandra does not run")
+        yield
+    finally:
+        for deployment in deployments:
+            kubectl("rollout", "resume", namespace, deployment)
+        kubectl("set", "image", namespace, _POD, f"cassandra={image}")
+        kubectl("wait", namespace, _POD, "--for=condition=Ready", "--timeout=180s")
+
+
+def _cassandra_ready(cache: Cache) -> str:
+    conditions = cache.cluster.get(cache.namespace, _POD)["status"]["conditions"]
+    return next(str(condition["status"]) for condition in conditions if condition["type"] == "Ready")
