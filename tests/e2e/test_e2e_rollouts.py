@@ -9,12 +9,9 @@ from e2e_rollouts import (
     OTHER_OUTPUT,
     ask,
     assert_alone,
-    await_nothing_of,
-    await_phase,
     children_of_space,
     make_filled_cache,
     patch,
-    remains,
     rollout_of,
     spaces_of,
     watching,
@@ -56,25 +53,6 @@ def test_two_thousand_keys_move_to_another_model_under_lookups_that_never_fail(
     assert ask(cache, "check", json.dumps(told["new"])) == {"HIT": len(told["new"])}
 
     assert children_of_space(cache, before)
-
-
-def test_a_rollout_goes_back_at_once_while_the_previous_space_is_kept(cluster: Kubernetes, namespace: str) -> None:
-    cache = make_filled_cache(cluster, namespace, "turning", FEW)
-    first = spaces_of(cache)["active"]["id"]
-    output = cache.body()["spec"]["encoder"]["output"]
-    patch(cache, encoder={"output": OTHER_OUTPUT})
-    await_phase(cache, "Holding")
-    second = spaces_of(cache)["active"]["id"]
-    assert second != first
-    patch(cache, encoder={"output": output})
-    await_phase(cache, "Steady")
-    assert spaces_of(cache)["active"]["id"] == first
-    assert ask(cache, "fill", str(FEW)) == {"HIT": FEW}
-    await_nothing_of(cache, second)
-    assert remains(cache) == {
-        "tables": [f"embeddings_{first}", "rollout_progress"],
-        "groups": [f"{namespace}.turning.{first}"],
-    }
 
 
 def test_a_new_model_that_is_no_good_halts_the_rollout_by_name_and_fixing_the_spec_goes_on(

@@ -1,0 +1,53 @@
+"""A spec that is set back while a rollout is under way: in each of its phases it ends as if there had been none."""
+
+import pytest
+from e2e_caches import Cache
+from e2e_cluster import Kubernetes, Release
+from e2e_rollouts import (
+    FIRST_OUTPUT,
+    OTHER_OUTPUT,
+    assert_alone,
+    await_nothing_of,
+    await_phase,
+    kill_operator,
+    make_filled_cache,
+    patch,
+    spaces_of,
+)
+
+pytestmark = pytest.mark.e2e
+FEW = 60
+BEFORE_THE_SWITCH = "the spec is back at the active space"
+AFTER_THE_SWITCH = "look-ups move back to space"
+
+
+@pytest.fixture(scope="module")
+def turning(cluster: Kubernetes, namespace: str) -> Cache:
+    """A cache in its first space."""
+    return make_filled_cache(cluster, namespace, "turning", FEW)
+
+
+@pytest.mark.parametrize(
+    ("phase", "way"),
+    [
+        ("Preparing", BEFORE_THE_SWITCH),
+        ("Reembedding", BEFORE_THE_SWITCH),
+        ("Verifying", BEFORE_THE_SWITCH),
+        ("Switching", AFTER_THE_SWITCH),
+        ("Holding", AFTER_THE_SWITCH),
+    ],
+)
+def test_a_rollout_set_back_in_any_phase_leaves_the_first_space_alone(
+    turning: Cache, release: Release, phase: str, way: str
+) -> None:
+    first = spaces_of(turning)["active"]["id"]
+    # Two keys a second leave Reembedding no end before it is looked at.
+    patch(turning, encoder={"output": OTHER_OUTPUT}, rollout={"maxKeysPerSecond": 2 if phase == "Reembedding" else 0})
+    await_phase(turning, phase)
+    [second] = {space["id"] for space in spaces_of(turning).values()} - {first}
+    patch(turning, encoder={"output": FIRST_OUTPUT})
+    assert way in await_phase(turning, "RollingBack")["message"]
+    if phase == "Holding":
+        kill_operator(turning.cluster, release)
+    assert_alone(turning, first, FEW)
+    await_nothing_of(turning, second)
