@@ -3,10 +3,10 @@ from typing import Any
 
 import pytest
 from reconciled_caches import KEY
-from rolled_caches import OTHER, RollingWorld
+from rolled_caches import OTHER, RollingWorld, ready_world
 
 from embark.names import APPROVED
-from embark.settings import EmbArkSettings, KfcSettings
+from embark.settings import KfcSettings
 from embark.verdicts import Verdict
 from embark_operator.kinds import CACHE, CONFIG_MAP, DEPLOYMENT, EVENT, JOB
 from embark_operator.manifests.config_maps import SETTINGS_KEY
@@ -18,16 +18,7 @@ WAY = ["Steady", "Preparing", "Reembedding", "Verifying", "Switching", "Holding"
 @pytest.fixture
 def world() -> RollingWorld:
     """A cache that is Ready, in its first space."""
-    made = RollingWorld()
-    made.reconcile()
-    made.react()
-    made.reconcile()
-    assert made.condition("Ready")["status"] == "True"
-    return made
-
-
-def embark_settings(world: RollingWorld) -> EmbArkSettings:
-    return EmbArkSettings.model_validate_json(world.child(CONFIG_MAP, "photos-embark")["data"][SETTINGS_KEY])
+    return ready_world()
 
 
 def test_a_new_space_is_filled_checked_and_only_then_read_while_the_old_one_is_kept(world: RollingWorld) -> None:
@@ -37,12 +28,12 @@ def test_a_new_space_is_filled_checked_and_only_then_read_while_the_old_one_is_k
     while world.phase != "Verifying":
         world.reconcile()
         phases.append(world.phase)
-        assert embark_settings(world).active.id == first
+        assert world.embark_settings().active.id == first
         world.react()
     assert world.spaces_with("kfc") == world.spaces_with("retina") == {first, world.space("candidate")}
     phases += world.go_on("Holding")
     assert list(dict.fromkeys(phases)) == WAY
-    settings = embark_settings(world)
+    settings = world.embark_settings()
     assert (settings.active.id, settings.active.dimension) == (world.space("active"), 1000)
     assert settings.previous is not None
     assert settings.previous.id == world.space("previous") == first
@@ -87,7 +78,7 @@ def test_the_previous_space_is_dropped_when_its_time_is_over_and_nothing_of_it_i
         world.reconcile()
         seen.update(world.jobs())
         if "drop" in world.jobs():
-            assert embark_settings(world).previous is None
+            assert world.embark_settings().previous is None
             assert first not in world.spaces_with("kfc") | world.spaces_with("retina")
         world.react()
     world.reconcile()
@@ -95,33 +86,6 @@ def test_the_previous_space_is_dropped_when_its_time_is_over_and_nothing_of_it_i
     assert not [name for _, name in world.children() if first in name]
     assert world.jobs() == ["schema"]
     assert world.status["spaces"].keys() == {"active"}
-
-
-def test_setting_the_spec_back_while_the_previous_space_is_kept_builds_nothing_and_drops_the_other(
-    world: RollingWorld,
-) -> None:
-    first = world.space("active")
-    world.apply_cache(encoder=OTHER)
-    world.go_on("Holding")
-    second = world.space("active")
-    world.apply_cache()
-    assert world.go_on("Steady") == ["RollingBack", "Steady"]
-    world.reconcile()
-    assert (world.space("active"), embark_settings(world).active.id) == (first, first)
-    assert not [name for _, name in world.children() if second in name]
-
-
-@pytest.mark.parametrize("phase", WAY[1:-2])
-def test_setting_the_spec_back_before_the_switch_drops_the_candidate(world: RollingWorld, phase: str) -> None:
-    first = world.space("active")
-    world.apply_cache(encoder=OTHER)
-    world.go_on(phase)
-    second = world.space("candidate")
-    world.apply_cache()
-    world.go_on("Steady")
-    world.reconcile()
-    assert (world.space("active"), embark_settings(world).active.id) == (first, first)
-    assert not [name for _, name in world.children() if second in name]
 
 
 def test_a_gate_that_is_not_passed_leaves_the_old_space_serving_and_says_which_and_why(world: RollingWorld) -> None:
@@ -132,7 +96,7 @@ def test_a_gate_that_is_not_passed_leaves_the_old_space_serving_and_says_which_a
     assert "spec.rollout.maxFailureRatio" in world.status["rollout"]["message"]
     assert (world.status["phase"], world.condition("Ready")["status"]) == ("Halted", "True")
     assert (world.condition("RolledOut")["status"], world.condition("RolledOut")["reason"]) == ("False", "Halted")
-    assert embark_settings(world).active.id == first
+    assert world.embark_settings().active.id == first
     told = [body for (kind, *_), body in world.cluster.objects.items() if kind == EVENT and body["reason"] == "Halted"]
     assert [(event["type"], "maxFailureRatio" in event["message"]) for event in told] == [("Warning", True)]
     world.react()
@@ -213,7 +177,7 @@ def test_a_status_that_was_lost_does_not_move_lookups_to_a_space_that_was_not_ch
     world.apply_cache(encoder=OTHER)
     world.go_on(phase)
     world.reconcile()
-    before = embark_settings(world).active.id
+    before = world.embark_settings().active.id
     assert before == first or phase in ("Switching", "Holding")
     world.cluster.objects[CACHE, *KEY]["status"] = {}
     world.reconcile()

@@ -5,8 +5,10 @@ from typing import Any
 
 from reconciled_caches import KEY, METRICS, OPTIONS, Silent, World
 
+from embark.settings import EmbArkSettings
 from embark.verdicts import Verdict
-from embark_operator.kinds import CACHE, DEPLOYMENT, JOB, POD
+from embark_operator.kinds import CACHE, CONFIG_MAP, DEPLOYMENT, JOB, POD
+from embark_operator.manifests.config_maps import SETTINGS_KEY
 from embark_operator.names import COMPONENT, SPACE, Manifest
 from embark_operator.reconcile import Reconciler
 from embark_operator.rollouts.seen import ProgressSeen
@@ -59,6 +61,10 @@ class RollingWorld(World):
         labels = [body["metadata"]["labels"] for (kind, *_), body in self.cluster.objects.items() if kind == DEPLOYMENT]
         return {label[SPACE] for label in labels if label[COMPONENT] == component}
 
+    def embark_settings(self) -> EmbArkSettings:
+        """Return what EmbArk is told."""
+        return EmbArkSettings.model_validate_json(self.child(CONFIG_MAP, "photos-embark")["data"][SETTINGS_KEY])
+
     def jobs(self) -> list[str]:
         """Return the components of the Jobs that there are, sorted."""
         labels = [body["metadata"]["labels"] for (kind, *_), body in self.cluster.objects.items() if kind == JOB]
@@ -105,3 +111,13 @@ class RollingWorld(World):
     def annotate(self, name: str, value: str) -> None:
         """Be somebody who annotates the cache."""
         self.cluster.edit(CACHE, *KEY, {"metadata": {"annotations": {name: value}}})
+
+
+def ready_world() -> RollingWorld:
+    """Return a cache that is Ready, in its first space."""
+    made = RollingWorld()
+    made.reconcile()
+    made.react()
+    made.reconcile()
+    assert made.condition("Ready")["status"] == "True"
+    return made

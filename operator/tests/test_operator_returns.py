@@ -1,0 +1,46 @@
+"""A spec that is set back while a rollout is under way: what the operator leaves, and what it does the next time."""
+
+import pytest
+from rolled_caches import OTHER, RollingWorld, ready_world
+
+WAY = ["Preparing", "Reembedding", "Verifying", "Switching", "Holding"]
+
+
+@pytest.fixture
+def world() -> RollingWorld:
+    """A cache that is Ready, in its first space."""
+    return ready_world()
+
+
+def set_back(world: RollingWorld) -> list[str]:
+    """Set the spec back; return the phases until the cache is at rest."""
+    world.apply_cache()
+    phases = world.go_on("Steady")
+    world.reconcile()
+    return phases
+
+
+@pytest.mark.parametrize("phase", WAY)
+def test_a_spec_that_is_set_back_in_any_phase_builds_nothing_and_drops_the_other_space(
+    world: RollingWorld, phase: str
+) -> None:
+    first = world.space("active")
+    world.apply_cache(encoder=OTHER)
+    world.go_on(phase)
+    [second] = {world.space(role) for role in ("active", "candidate")} - {first, ""}
+    assert set_back(world) == ["RollingBack", "Steady"]
+    assert (world.space("active"), world.embark_settings().active.id) == (first, first)
+    assert not [name for _, name in world.children() if second in name]
+    assert world.jobs() == ["schema"]
+
+
+@pytest.mark.parametrize("phase", WAY)
+def test_a_space_that_was_dropped_is_filled_and_checked_anew_when_it_is_wanted_again(
+    world: RollingWorld, phase: str
+) -> None:
+    for _ in range(2):
+        world.apply_cache(encoder=OTHER)
+        assert world.go_on(phase) == WAY[: WAY.index(phase) + 1]
+        set_back(world)
+    world.apply_cache(encoder=OTHER)
+    assert world.go_on("Holding") == WAY
