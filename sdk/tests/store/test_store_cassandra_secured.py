@@ -1,19 +1,25 @@
 """The Cassandra store on a server that speaks TLS alone and asks for a password."""
 
+import logging
 import os
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import pytest
 from authorities import STORE_PASSWORD, Authority, pkcs12_store
 from cassandra.auth import PlainTextAuthProvider
+from cassandra.cluster import Cluster, NoHostAvailable
 from cassandra_keyspaces import store_settings
 from cassandra_server import CassandraServer, cassandra_server
+from eventually import eventually
 from fake_clock import FakeClock
 from maven_jars import server_jars
 from servers_fixtures import skipping_without_tools
 from store_rows import PATIENT, SPACE, embedding, read_one
 
+from embark.backends import Secrets, open_store
 from embark.errors import UnavailableError
 from embark.store.cassandra import CassandraStore
 from embark.store.cassandra_access import Credentials, tls_context
@@ -51,12 +57,72 @@ def secured(authority: Authority, tmp_path_factory: pytest.TempPathFactory) -> I
 def test_who_has_the_password_and_trusts_the_authority_is_served(
     secured: CassandraServer, authority: Authority, clock: FakeClock
 ) -> None:
-    store = CassandraStore(store_settings(secured, "secured"), clock, USER, tls_context(authority.trusted()))
+    store = CassandraStore(store_settings(secured, "secured"), clock, lambda: USER, tls_context(authority.trusted()))
     store.ensure_space(SPACE)
     store.write(SPACE, [embedding("key", 1)])
     found = read_one(store, "key")
     store.close()
     assert found == embedding("key", 1)
+
+
+def test_a_password_that_is_changed_in_cassandra_and_in_the_secret_is_taken_by_the_store_that_is_open(
+    secured: CassandraServer,
+    authority: Authority,
+    clock: FakeClock,
+    tmp_path: Path,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    made = CassandraStore(store_settings(secured, "rotated"), clock, lambda: USER, tls_context(authority.trusted()))
+    made.ensure_space(SPACE)
+    made.close()
+    (tmp_path / "username").write_text("rotated")
+    (tmp_path / "password").write_text("first")
+    with secured_session(secured, authority) as session:
+        session.execute("CREATE ROLE rotated WITH PASSWORD = 'first' AND LOGIN = true AND SUPERUSER = true")
+        secrets = Secrets(store_credentials=tmp_path, store_tls=authority.trusted())
+        store = open_store(store_settings(secured, "rotated"), secrets)
+        store.write(SPACE, [embedding("key", 1)])
+        eventually(lambda: change_password(session, "rotated", "second"), 30, "Cassandra takes another password")
+        assert read_one(store, "key") == embedding("key", 1)
+    secured.stop()
+    secured.start()
+    with caplog.at_level(logging.WARNING, "cassandra"):
+        eventually(lambda: refuses(store, caplog), 60, "the old password is refused, as the new one is not there yet")
+    (tmp_path / "password").write_text("second")
+    eventually(lambda: reads(store, "key"), 60, "the store is let in again")
+    store.close()
+
+
+@contextmanager
+def secured_session(server: CassandraServer, authority: Authority) -> Iterator[Any]:
+    """Open a session of the first user."""
+    login = {"auth_provider": PlainTextAuthProvider(USER.username, USER.password)}
+    cluster = Cluster(
+        [server.host], server.port, protocol_version=4, ssl_context=tls_context(authority.trusted()), **login
+    )
+    try:
+        yield cluster.connect()
+    finally:
+        cluster.shutdown()
+
+
+def change_password(session: Any, role: str, password: str) -> bool:
+    try:
+        session.execute(f"ALTER ROLE {role} WITH PASSWORD = '{password}'")
+    except NoHostAvailable:  # a password is changed every five seconds at most
+        return False
+    return True
+
+
+def refuses(store: CassandraStore, caplog: pytest.LogCaptureFixture) -> bool:
+    return not reads(store, "key") and "Bad credentials" in caplog.text
+
+
+def reads(store: CassandraStore, key: str) -> bool:
+    try:
+        return read_one(store, key) == embedding(key, 1)
+    except UnavailableError:
+        return False
 
 
 @pytest.mark.parametrize("fault", ["password", "no password", "no TLS", "another authority"])
@@ -65,7 +131,8 @@ def test_everyone_else_is_told_why_not(
 ) -> None:
     trusted = Authority(tmp_path / "another") if fault == "another authority" else authority
     tls = tls_context(trusted.trusted())
-    credentials = {"password": Credentials("cassandra", "wrong"), "no password": None}.get(fault, USER)
+    user = Credentials("cassandra", "wrong") if fault == "password" else USER
+    credentials = None if fault == "no password" else lambda: user
     settings = store_settings(secured, "secured")
     store = CassandraStore(settings, clock, credentials, None if fault == "no TLS" else tls)
     said = {

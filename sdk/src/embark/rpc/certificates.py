@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Final, cast
 import grpc
 
 from embark.errors import EmbArkError
+from embark.files import Stamp, stamp_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -56,9 +57,9 @@ class CertificateFiles:
                 return found
         raise CertificateError(f"{self.authority}: the files change faster than they are read")
 
-    def stamp(self) -> tuple[tuple[int, int, int] | None, ...]:
+    def stamp(self) -> Stamp:
         """Return what differs once a file was replaced."""
-        return tuple(_stamp(path) for path in (self.authority, self.certificate, self.private_key) if path)
+        return stamp_of(path for path in (self.authority, self.certificate, self.private_key) if path)
 
     def _check(self, found: Certificates) -> None:
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
@@ -140,11 +141,3 @@ def _bytes(path: Path) -> bytes:
 
 def _optional(path: Path | None) -> bytes | None:
     return None if path is None else _bytes(path)
-
-
-def _stamp(path: Path) -> tuple[int, int, int] | None:
-    try:
-        found = path.stat()
-    except OSError:
-        return None
-    return found.st_ino, found.st_mtime_ns, found.st_size

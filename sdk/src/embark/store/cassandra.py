@@ -10,7 +10,7 @@ from cassandra.query import BoundStatement
 
 from embark.clock import Clock, Micros
 from embark.settings import StoreSettings
-from embark.store.cassandra_access import Credentials
+from embark.store.cassandra_access import CredentialsSource
 from embark.store.cassandra_count import estimate_partitions
 from embark.store.cassandra_directions import DirectedTable
 from embark.store.cassandra_errors import unavailable_on_failure
@@ -52,7 +52,7 @@ class CassandraStore:
         self,
         settings: StoreSettings,
         clock: Clock,
-        credentials: Credentials | None = None,
+        credentials: CredentialsSource | None = None,
         tls: ssl.SSLContext | None = None,
     ) -> None:
         self._cassandra = settings.cassandra

@@ -1,8 +1,25 @@
-"""How a process proves itself to Cassandra, and whom it trusts; composition roots make it from mounted Secrets."""
+"""How a process proves itself to Cassandra, and whom it trusts; composition roots make it from mounted Secrets.
 
+Both are read for every new connection: who replaces a Secret, and changes the password in Cassandra, restarts nothing.
+Connections that are there go on, as Cassandra asks each for its password once.
+"""
+
+import logging
 import ssl
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any, Final, TypeVar
+
+from cassandra import AuthenticationFailed
+from cassandra.auth import AuthProvider, PlainTextAuthenticator
+from cassandra.cluster import Cluster
+from cassandra.connection import ConnectionException
+
+from embark.files import stamp_of
+
+C = TypeVar("C", bound=ssl.SSLContext)
+_FILES: Final = ("ca.crt", "tls.crt", "tls.key")
 
 
 @dataclass(frozen=True, slots=True)
@@ -11,6 +28,76 @@ class Credentials:
 
     username: str
     password: str = field(repr=False)
+
+
+CredentialsSource = Callable[[], Credentials]
+"""Returns what a new connection is to prove itself with; may raise OSError, and the connection fails."""
+
+
+class RenewedLogin(AuthProvider):  # type: ignore[misc] # the driver has no types
+    """Logs every new connection in as its source says then."""
+
+    def __init__(self, source: CredentialsSource) -> None:
+        self._source = source
+
+    def new_authenticator(self, host: str) -> "RenewedAuthenticator":  # noqa: ARG002 - as the driver has it
+        """Return what answers the server's question."""
+        return RenewedAuthenticator(self._source)
+
+
+class RenewedAuthenticator(PlainTextAuthenticator):  # type: ignore[misc] # the driver has no types
+    """Reads the credentials when it is asked: the driver keeps one for all its attempts to come back to a host."""
+
+    def __init__(self, source: CredentialsSource) -> None:
+        self._source = source
+
+    def initial_response(self) -> Any:
+        """Return the first answer, which is the only one."""
+        credentials = self._source()
+        super().__init__(credentials.username, credentials.password)
+        return super().initial_response()
+
+
+class RetriedConnection(Cluster.connection_class):  # type: ignore[misc] # the driver has no types
+    """The driver's connection; one whose password was refused is like one that was not made, and tried again.
+
+    The driver never tries a host again that has refused a password. But where a password is changed, a Secret reaches
+    its pods up to a minute after Cassandra knows the new one.
+    """
+
+    def defunct(self, exc: Exception) -> Any:
+        """Give the connection up."""
+        refused = isinstance(exc, AuthenticationFailed)
+        return super().defunct(ConnectionException(str(exc), self.endpoint) if refused else exc)
+
+
+class RenewedContext(ssl.SSLContext):
+    """A context whose files are read again for a new connection where they have changed; made by tls_context."""
+
+    folder: Path
+    stamp: object = None
+
+    def wrap_socket(self, *arguments: Any, **options: Any) -> ssl.SSLSocket:
+        """Do as SSLContext; an authority that is no longer in ca.crt is trusted until the process ends."""
+        try:
+            self.renew()
+        except OSError as error:
+            # The kubelet replaces all files at once; elsewhere the other half of a pair may still come.
+            logging.getLogger(__name__).warning("certificates are not renewed yet: %s", error)
+        return super().wrap_socket(*arguments, **options)
+
+    def renew(self) -> None:
+        """Take the files where they are other ones than before.
+
+        Raises:
+            OSError: a file is missing or is not what its name says; what was taken before stays.
+        """
+        stamp = stamp_of(self.folder / name for name in _FILES)
+        if stamp == self.stamp:
+            return
+        _load(_context(ssl.SSLContext), self.folder)  # what cannot be used would spoil this one half-way
+        _load(self, self.folder)
+        self.stamp = stamp
 
 
 def tls_context(folder: Path) -> ssl.SSLContext:
@@ -22,9 +109,19 @@ def tls_context(folder: Path) -> ssl.SSLContext:
     Raises:
         OSError: a file is missing or is not what its name says.
     """
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    context = _context(RenewedContext)
+    context.folder = folder
+    context.renew()
+    return context
+
+
+def _context(kind: type[C]) -> C:
+    context = kind(ssl.PROTOCOL_TLS_CLIENT)
     context.check_hostname = False
+    return context
+
+
+def _load(context: ssl.SSLContext, folder: Path) -> None:
     context.load_verify_locations(cafile=folder / "ca.crt")
     if (folder / "tls.crt").exists():
         context.load_cert_chain(folder / "tls.crt", folder / "tls.key")
-    return context

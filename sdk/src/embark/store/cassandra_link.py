@@ -14,14 +14,13 @@ from datetime import timedelta
 from typing import Any, Final, Protocol, Self, TypeVar, cast
 
 from cassandra import UnresolvableContactPoints
-from cassandra.auth import PlainTextAuthProvider
 from cassandra.cluster import EXEC_PROFILE_DEFAULT, Cluster, ExecutionProfile
 from cassandra.policies import ConstantReconnectionPolicy, DCAwareRoundRobinPolicy, TokenAwarePolicy
 from cassandra.query import tuple_factory
 
 from embark.errors import ClosedError, UnavailableError
 from embark.spec import Cassandra
-from embark.store.cassandra_access import Credentials
+from embark.store.cassandra_access import CredentialsSource, RenewedLogin, RetriedConnection
 from embark.store.cassandra_errors import DRIVER_ERRORS, NoAddressError, describe
 
 T = TypeVar("T")
@@ -61,7 +60,7 @@ class _Failure:
 class CassandraLink:
     """Lends the session and the prepared statements of one keyspace; thread-safe."""
 
-    def __init__(self, cassandra: Cassandra, credentials: Credentials | None, tls: ssl.SSLContext | None) -> None:
+    def __init__(self, cassandra: Cassandra, credentials: CredentialsSource | None, tls: ssl.SSLContext | None) -> None:
         self._cassandra = cassandra
         self._credentials = credentials
         self._tls = tls
@@ -158,7 +157,7 @@ class CassandraLink:
             raise ClosedError("the Cassandra store was closed before")
 
 
-def _cluster(cassandra: Cassandra, credentials: Credentials | None, tls: ssl.SSLContext | None) -> Any:
+def _cluster(cassandra: Cassandra, credentials: CredentialsSource | None, tls: ssl.SSLContext | None) -> Any:
     """Return the driver's cluster, not yet connected; its event loop is libev where that is built in."""
     local = DCAwareRoundRobinPolicy(local_dc=cassandra.datacenter)
     profile = ExecutionProfile(TokenAwarePolicy(local, shuffle_replicas=True), row_factory=tuple_factory)
@@ -168,7 +167,7 @@ def _cluster(cassandra: Cassandra, credentials: Credentials | None, tls: ssl.SSL
         protocol_version=_PROTOCOL_VERSION,
         compression=False,  # vectors do not compress
         sockopts=[_AT_ONCE],
-        auth_provider=PlainTextAuthProvider(credentials.username, credentials.password) if credentials else None,
+        auth_provider=RenewedLogin(credentials) if credentials else None,
         ssl_context=tls,
         execution_profiles={EXEC_PROFILE_DEFAULT: profile},
         reconnection_policy=ConstantReconnectionPolicy(_RECONNECT_SECONDS, max_attempts=None),
@@ -177,6 +176,7 @@ def _cluster(cassandra: Cassandra, credentials: Credentials | None, tls: ssl.SSL
         idle_heartbeat_interval=_HEARTBEAT_SECONDS,
         idle_heartbeat_timeout=_HEARTBEAT_TIMEOUT_SECONDS,
         monitor_reporting_enabled=False,
+        connection_class=RetriedConnection,
     )
 
 
