@@ -30,12 +30,13 @@ _BROKEN_RULES: list[tuple[str, Any, str]] = [
     ("spec.tls", {"secret": "tls", "authorizedIdentities": ["ranker"]}, "spec.tls"),
     ("spec.tenants", [{"name": "ads", "missesPerSecond": rate} for rate in (1, 2)], "spec.tenants"),
     *[
-        ("spec.kfc.scheduling.tolerations", [toleration], "spec.kfc.scheduling.tolerations[0]")
-        for toleration in (
-            {"operator": "Equal", "value": "a"},
-            {"key": "a", "operator": "Exists", "value": "b"},
-            {"key": "a", "tolerationSeconds": 1},
-            {"key": "a", "effect": "NoSchedule", "tolerationSeconds": 1},
+        (f"spec.{part}.scheduling.tolerations", tolerations, f"spec.{part}.scheduling.tolerations[1]")
+        for part in ("embark", "kfc", "retina")
+        for tolerations in (
+            [good_items("tolerations"), {"operator": "Equal", "value": "a"}],
+            [good_items("tolerations"), {"key": "a", "operator": "Exists", "value": "b"}],
+            [good_items("tolerations"), {"key": "a", "tolerationSeconds": 1}],
+            [good_items("tolerations"), {"key": "a", "effect": "NoSchedule", "tolerationSeconds": 1}],
         )
     ],
     ("spec.miss.oov", "Vector", "spec.miss"),

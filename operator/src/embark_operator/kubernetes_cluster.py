@@ -27,6 +27,8 @@ _PAGE: Final = 500
 _REFUSALS: Final = {404: MissingError, 409: ConflictError}
 _TOO_MANY: Final = 429
 _SERVER_FAULTS: Final = 500
+# How the API server answers an apply with a field that the kind does not have: as a fault of its own, 500.
+_UNTYPED: Final = "failed to create typed patch object"
 
 
 def connect() -> ApiClient:
@@ -173,7 +175,8 @@ def _translated(what: str) -> Iterator[None]:
         yield
     except DynamicApiError as error:
         status, message, reason = error.status, *_told(error)
-        if status == _TOO_MANY or status >= _SERVER_FAULTS:
+        passes = status == _TOO_MANY or status >= _SERVER_FAULTS
+        if passes and not message.startswith(_UNTYPED):
             raise UnavailableError("kubernetes", f"{what}: {message}") from error
         raise _REFUSALS.get(status, RefusedError)(what, reason, message) from error
     except ResourceNotFoundError as error:
