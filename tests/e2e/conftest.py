@@ -42,3 +42,10 @@ def namespace(cluster: Kubernetes, release: Release) -> Iterator[str]:
         for server in ("cassandra", "kafka"):
             cluster.kubectl("rollout", "status", f"-n={name}", f"statefulset/{server}", "--timeout=300s")
         yield name
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _no_caches_left(cluster: Kubernetes, namespace: str) -> Iterator[None]:
+    """Delete the caches of a file's tests at its end: their pods would slow down those of the next one."""
+    yield
+    cluster.kubectl("delete", f"-n={namespace}", "embc", "--all", "--timeout=180s")
