@@ -1,5 +1,6 @@
 """Look-ups from inside the cluster, until stdin ends: `kubectl exec -i client -- python -c "$(cat …)" TARGET CHANNELS`.
 
+With `FOLDER NAME` behind it they are made with the certificate in the folder, to a server that NAME is a name of.
 Prints `ready` once every channel has had an answer, and at the end one JSON object: how many calls were answered, how
 many failed, and with what.
 """
@@ -8,16 +9,25 @@ import json
 import sys
 import threading
 from collections import Counter
+from pathlib import Path
 
-from embark.client import EmbArkClient
+from embark.client import CertificateFiles, ClientTls, EmbArkClient
 from embark.errors import EmbArkError
 
 KEYS = [f"http://samples/photos/missing-{number}.jpg" for number in range(8)]
 
 
-def look_up(target: str, stop: threading.Event, ready: threading.Semaphore, calls: Counter[str]) -> None:
+def tls_of(folder: str, name: str) -> ClientTls:
+    """Return what to call with."""
+    ca, certificate, key = (Path(folder) / file for file in ("ca.crt", "tls.crt", "tls.key"))
+    return ClientTls(CertificateFiles(ca, certificate, key), name)
+
+
+def look_up(
+    target: str, tls: ClientTls | None, stop: threading.Event, ready: threading.Semaphore, calls: Counter[str]
+) -> None:
     """Look up one key after another on a channel of its own."""
-    with EmbArkClient(target, timeout=10.0) as client:
+    with EmbArkClient(target, timeout=10.0, tls=tls) as client:
         number = 0
         while not stop.is_set():
             try:
@@ -32,10 +42,11 @@ def look_up(target: str, stop: threading.Event, ready: threading.Semaphore, call
 
 def main() -> None:
     """Run the channels until stdin ends."""
-    target, channels = sys.argv[1], int(sys.argv[2])
+    target, channels, *certificate = sys.argv[1], int(sys.argv[2]), *sys.argv[3:]
+    tls = tls_of(*certificate) if certificate else None
     stop, ready = threading.Event(), threading.Semaphore(0)
     counts = [Counter[str]() for _ in range(channels)]
-    threads = [threading.Thread(target=look_up, args=(target, stop, ready, calls)) for calls in counts]
+    threads = [threading.Thread(target=look_up, args=(target, tls, stop, ready, calls)) for calls in counts]
     for thread in threads:
         thread.start()
     for _ in range(channels):

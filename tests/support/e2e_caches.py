@@ -21,6 +21,8 @@ class Cache:
     cluster: Kubernetes
     namespace: str
     name: str
+    client: str = "client"
+    """The pod that look-ups come from."""
 
     @property
     def target(self) -> str:
@@ -50,7 +52,7 @@ class Cache:
 
     def lookup(self, *keys: str, wait: str = "0s") -> dict[str, str]:
         """Look keys up from the client pod; return their statuses."""
-        command = ["kubectl", "exec", f"-n={self.namespace}", "client", "--", "embark", "lookup", *keys]
+        command = ["kubectl", "exec", f"-n={self.namespace}", self.client, "--", "embark", "lookup", *keys]
         ran = subprocess.run(
             [*command, "--json", f"--wait={wait}", f"--server={self.target}", "--timeout=60s"],
             capture_output=True,
@@ -63,26 +65,30 @@ class Cache:
 
     def answered_by(self) -> dict[str, float]:
         """Return how many keys each EmbArk pod has answered, by its metrics."""
+        return self.counted_by("embark_keys_total")
+
+    def counted_by(self, sample: str) -> dict[str, float]:
+        """Return what each EmbArk pod has counted; `sample`: see Kubernetes.metric."""
         names = [pod["metadata"]["name"] for pod in self.pods("embark")]
-        return {name: self.cluster.metric(self.namespace, name, "embark_keys_total") for name in names}
+        return {name: self.cluster.metric(self.namespace, name, sample) for name in names}
 
 
 def ask_client(cache: Cache, script: str, *arguments: str) -> dict[str, Any]:
     """Run a script of tests/e2e in the client pod, and return the JSON object that it prints."""
-    command = ["kubectl", "exec", f"-n={cache.namespace}", "client", "--"]
+    command = ["kubectl", "exec", f"-n={cache.namespace}", cache.client, "--"]
     told: dict[str, Any] = json.loads(run([*command, "python", "-c", (SCRIPTS / script).read_text(), *arguments]))
     return told
 
 
-def load_on(cache: Cache, channels: int) -> AbstractContextManager["Load"]:
-    """Look up on `channels` channels from the client pod until the block ends."""
-    return running_in_client(cache, "client_load.py", cache.target, str(channels))
+def load_on(cache: Cache, channels: int, *certificate: str) -> AbstractContextManager["Load"]:
+    """Look up on `channels` channels from the client pod until the block ends; `certificate`: see client_load."""
+    return running_in_client(cache, "client_load.py", cache.target, str(channels), *certificate)
 
 
 @contextmanager
 def running_in_client(cache: Cache, script: str, *arguments: str) -> Iterator["Load"]:
     """Run a script of tests/e2e in the client pod, from when it says `ready` until the block ends."""
-    command = ["kubectl", "exec", "-i", f"-n={cache.namespace}", "client", "--"]
+    command = ["kubectl", "exec", "-i", f"-n={cache.namespace}", cache.client, "--"]
     inside = ["python", "-c", (SCRIPTS / script).read_text(), *arguments]
     with subprocess.Popen([*command, *inside], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:
         try:

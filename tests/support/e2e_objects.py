@@ -49,7 +49,7 @@ def photos_server(cluster: Kubernetes) -> list[Manifest]:
     ]
 
 
-def client_pod(cluster: Kubernetes) -> list[Manifest]:
+def client_pod(cluster: Kubernetes, name: str = "client") -> list[Manifest]:
     """Return a pod that sleeps, to look up from with `kubectl exec`."""
     container = {
         "name": "client",
@@ -58,7 +58,7 @@ def client_pod(cluster: Kubernetes) -> list[Manifest]:
         "securityContext": _CONTAINER,
     }
     spec = {"securityContext": _POD, "containers": [container], "terminationGracePeriodSeconds": 1}
-    return [{"apiVersion": "v1", "kind": "Pod", "metadata": {"name": "client"}, "spec": spec}]
+    return [{"apiVersion": "v1", "kind": "Pod", "metadata": {"name": name}, "spec": spec}]
 
 
 def keyspace_of(name: str) -> str:

@@ -1,0 +1,141 @@
+"""Who may ask, in a cluster without a mesh: mTLS, identities, tenants, and certificates that are renewed under load."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import pytest
+from authorities import Authority
+from e2e_access import (
+    CERTIFIED,
+    asked,
+    certificates_of,
+    certified_pod,
+    fingerprint,
+    renew,
+    secret_of,
+    server_name,
+    shown,
+)
+from e2e_caches import Cache, load_on
+from e2e_cluster import Kubernetes
+from e2e_objects import photos_cache
+from eventually import eventually
+
+pytestmark = pytest.mark.e2e
+PHOTO = "http://samples/photos/chelsea.jpg"
+ACCOUNTS = "spiffe://cluster.local/ns/ads/sa"
+BURST = 5
+CHANNELS = 4
+SEEN = 120.0
+
+
+@dataclass(frozen=True)
+class Secured:
+    """A cache under mTLS, and the folders that its certificates are issued in."""
+
+    cache: Cache
+    authority: Authority
+    server: Path
+    ranker: Path
+
+    def issue(self) -> None:
+        """Put new certificates of server and ranker into their folders."""
+        names = (server_name(self.cache), f"{self.cache.name}-embark-headless")
+        self.authority.identify(self.server, ",".join(f"DNS:{name}" for name in names))
+        self.authority.identify(self.ranker, f"URI:{ACCOUNTS}/ranker")
+
+
+@pytest.fixture(scope="module")
+def secured(cluster: Kubernetes, namespace: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Secured]:
+    """A Ready cache that lets in the accounts of one namespace, one of which has a small quota; with a pod for them."""
+    folder = tmp_path_factory.mktemp("certificates")
+    authority, strange = Authority(folder / "authority"), Authority(folder / "strange")
+    cache = Cache(cluster, namespace, "secured", client=CERTIFIED)
+    made = Secured(cache, authority, folder / "server", folder / "ranker")
+    made.issue()
+    certificates = {
+        "ranker": made.ranker,
+        "crawler": authority.identify(folder / "crawler", f"URI:{ACCOUNTS}/crawler"),
+        "outsider": authority.identify(folder / "outsider", "URI:spiffe://cluster.local/ns/web/sa/ranker"),
+        "expired": authority.identify(folder / "expired", f"URI:{ACCOUNTS}/ranker", days=-1),
+        "wrong": strange.identify(folder / "wrong", f"URI:{ACCOUNTS}/ranker"),
+        "nobody": authority.trusted(),
+    }
+    # It trusts the right authority: what fails is what the server thinks of it.
+    (certificates["wrong"] / "ca.crt").write_bytes((certificates["nobody"] / "ca.crt").read_bytes())
+    pod = certified_pod(cluster, certificates, "ranker")
+    cluster.apply(namespace, secret_of("secured-grpc", made.server), *pod, _manifest(cache.name))
+    cluster.kubectl("wait", f"-n={namespace}", "--for=condition=Ready", f"pod/{CERTIFIED}", "--timeout=120s")
+    cache.await_ready()
+    yield made
+    cluster.kubectl("delete", f"-n={namespace}", "embc", cache.name, "--cascade=foreground", "--timeout=120s")
+
+
+def test_an_account_that_is_not_authorized_is_denied_and_told_no_data(secured: Secured) -> None:
+    told = asked(secured.cache, "outsider", [PHOTO])
+    assert told["error"] == "InvalidRequestError"
+    assert "not authorized" in told["message"]
+    space = secured.cache.body()["status"]["spaces"]["active"]["id"]
+    assert not [data for data in (PHOTO, space, "ads", "crawler") if data in told["message"]]
+    refused = secured.cache.counted_by('embark_refused_calls_total{code="PERMISSION_DENIED"}')
+    assert sum(refused.values()) >= 1
+
+
+@pytest.mark.parametrize("who", ["nobody", "wrong", "expired"])
+def test_without_or_with_a_wrong_or_expired_certificate_there_is_no_answer(secured: Secured, who: str) -> None:
+    assert asked(secured.cache, who, [PHOTO])["error"] == "UnavailableError"
+
+
+def test_one_that_is_authorized_gets_oov_and_then_the_embedding(secured: Secured) -> None:
+    # OOV_ENQUEUED: none of those who were refused had it asked for.
+    assert secured.cache.lookup(PHOTO) == {PHOTO: "OOV_ENQUEUED"}
+    assert secured.cache.lookup(PHOTO, wait="60s") == {PHOTO: "HIT"}
+
+
+def test_a_tenant_over_its_quota_is_shed_while_the_misses_of_another_are_filled(secured: Secured) -> None:
+    crawled = [f"{PHOTO}?crawled={number}" for number in range(50)]
+    assert asked(secured.cache, "crawler", crawled) == {"OOV_ENQUEUED": BURST, "SHED": 50 - BURST}
+    ranked = [f"{PHOTO}?ranked={number}" for number in range(30)]
+    assert asked(secured.cache, "ranker", ranked, wait=60.0) == {"HIT": 30}
+    assert sum(secured.cache.counted_by('embark_tenant_shed_total{tenant="crawler"}').values()) >= 50 - BURST
+
+
+def test_the_status_counts_entries_though_the_operator_has_no_certificate(secured: Secured) -> None:
+    asked(secured.cache, "ranker", [PHOTO], wait=60.0)
+    eventually(lambda: secured.cache.body()["status"]["cache"].get("entries", 0) >= 1, SEEN, "entries are counted")
+
+
+def test_certificates_are_renewed_under_load_without_a_failed_lookup(secured: Secured) -> None:
+    cache = secured.cache
+    assert _shows(secured)
+    pods = {pod["metadata"]["name"] for pod in cache.pods("embark")}
+    with load_on(cache, CHANNELS, certificates_of("ranker"), server_name(cache)) as load:
+        for _ in range(2):
+            secured.issue()
+            renew(cache, {"secured-grpc": secured.server, "client-ranker": secured.ranker})
+            eventually(partial(_shows, secured), SEEN, "every pod shows the new certificate")
+            eventually(partial(_more_than, cache, sum(cache.answered_by().values()) + 1000), SEEN, "look-ups go on")
+        told = load.end()
+    assert (told["failed"], told["answered"] > 0) == (0, True), told
+    assert {pod["metadata"]["name"] for pod in cache.pods("embark")} == pods
+    fresh = f"{PHOTO}?fresh"
+    assert asked(cache, "ranker", [fresh], wait=60.0) == {"HIT": 1}
+
+
+def _shows(secured: Secured) -> bool:
+    return shown(secured.cache, "ranker") == {fingerprint(secured.server)}
+
+
+def _more_than(cache: Cache, count: float) -> bool:
+    return sum(cache.answered_by().values()) > count
+
+
+def _manifest(name: str) -> dict[str, Any]:
+    tls = {"secret": "secured-grpc", "clientCertificates": True, "authorizedIdentities": [f"{ACCOUNTS}/*"]}
+    manifest = photos_cache(name, tls=tls)
+    identities = [f"{ACCOUNTS}/crawler"]
+    manifest["spec"]["tenants"] = [{"name": "crawler", "identities": identities, "missesPerSecond": 1, "burst": BURST}]
+    return manifest

@@ -1,0 +1,79 @@
+"""Certificates in a cluster: Secrets of what a test's authority signs, and a client pod that has several of them."""
+
+import base64
+import hashlib
+import json
+import ssl
+import uuid
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from e2e_caches import Cache, ask_client
+from e2e_cluster import Kubernetes
+from e2e_objects import Manifest, client_pod
+
+CERTIFIED = "certified"
+_FOLDER = "/certs"
+
+
+def secret_of(name: str, folder: Path) -> Manifest:
+    """Return the Secret with the files of a folder."""
+    files = [file for file in folder.iterdir() if file.name in ("ca.crt", "tls.crt", "tls.key")]
+    data = {file.name: base64.b64encode(file.read_bytes()).decode() for file in files}
+    return {"apiVersion": "v1", "kind": "Secret", "metadata": {"name": name}, "data": data}
+
+
+def certified_pod(cluster: Kubernetes, folders: Mapping[str, Path], speaking_as: str) -> list[Manifest]:
+    """Return a client pod that has the files of each folder in /certs/<who>, and their Secrets.
+
+    The embark command speaks in it with the certificate of `speaking_as`.
+    """
+    (pod,) = client_pod(cluster, CERTIFIED)
+    (container,) = pod["spec"]["containers"]
+    secrets = [secret_of(f"client-{who}", folder) for who, folder in folders.items()]
+    pod["spec"]["volumes"] = [{"name": who, "secret": {"secretName": f"client-{who}"}} for who in folders]
+    container["volumeMounts"] = [{"name": who, "mountPath": certificates_of(who)} for who in folders]
+    own = {"CA": "ca.crt", "CERT": "tls.crt", "KEY": "tls.key"}
+    container["env"] = [
+        {"name": f"EMBARK_TLS_{option}", "value": f"{certificates_of(speaking_as)}/{file}"}
+        for option, file in own.items()
+    ]
+    return [*secrets, pod]
+
+
+def certificates_of(who: str) -> str:
+    """Return the folder that a certificate is at in the pod."""
+    return f"{_FOLDER}/{who}"
+
+
+def server_name(cache: Cache) -> str:
+    """Return the name that KFC asks its Retina's certificate for, where spec.tls gives no other."""
+    return f"{cache.name}.{cache.namespace}"
+
+
+def asked(cache: Cache, who: str, keys: list[str], wait: float = 0.0) -> dict[str, Any]:
+    """Look keys up with a certificate of the client pod; return the count of each status, or `error` and `message`."""
+    return ask_client(
+        cache, "client_access.py", "ask", cache.target, server_name(cache), who, json.dumps(keys), str(wait)
+    )
+
+
+def shown(cache: Cache, who: str) -> set[str]:
+    """Return the fingerprints of the certificates that the EmbArk pods show."""
+    return set(ask_client(cache, "client_access.py", "shown", cache.target, server_name(cache), who).values())
+
+
+def fingerprint(folder: Path) -> str:
+    """Return the fingerprint of the certificate in a folder."""
+    return hashlib.sha256(ssl.PEM_cert_to_DER_cert((folder / "tls.crt").read_text())).hexdigest()
+
+
+def renew(cache: Cache, secrets: Mapping[str, Path]) -> None:
+    """Replace Secrets by the files of folders, and have kubelets look at them now and not within a minute."""
+    cache.cluster.apply(cache.namespace, *(secret_of(name, folder) for name, folder in secrets.items()))
+    pods = [pod for component in ("embark", "kfc", "retina") for pod in cache.pods(component)]
+    names = [pod["metadata"]["name"] for pod in pods]
+    # A kubelet that is told of a change of a pod mounts its Secrets anew.
+    change = f"renewed={uuid.uuid4().hex}"
+    cache.cluster.kubectl("annotate", f"-n={cache.namespace}", "pods", cache.client, *names, change, "--overwrite")
