@@ -6,7 +6,7 @@ from datetime import timedelta
 
 from embark.clock import Micros
 from embark.errors import UnavailableError
-from embark.store import Checkpoints, Neighbour, Page, RolloutStore, Row, Search, Served, TokenRange
+from embark.store import Checkpoints, KeyPage, Neighbour, Page, RolloutStore, Row, Search, Served, TokenRange
 from embark.topic import DeadLetters, FillConsumer, FillProducer, Losses, Topic
 
 
@@ -34,6 +34,10 @@ class FaultyStore:
     def scan_range(self, space: str, within: TokenRange, page: int = 1000) -> Iterator[Page]:
         self._check()
         return self._store.scan_range(space, within, page)
+
+    def scan_keys(self, space: str, within: TokenRange, page: int = 1000) -> Iterator[KeyPage]:
+        self._check()
+        return self._store.scan_keys(space, within, page)
 
     def checkpoints(self) -> Checkpoints:
         self._check()

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from store_rows import OTHER_SPACE, SPACE, embedding, negative
 
 from embark.errors import ClosedError, UnavailableError
-from embark.store import Page, RolloutStore, Row, TokenRange, split_ring
+from embark.store import Negative, Page, Present, RolloutStore, Row, TokenRange, split_ring
 
 [WHOLE] = split_ring(1)
 EMPTY = TokenRange(5, 5)
@@ -89,6 +89,25 @@ class RangesContract:
         assert [row.key for row in sorted(_scanned(store, WHOLE, 2), key=_key)] == ["e", "kept", "n"]
         clock.advance(timedelta(seconds=1))
         assert _scanned(store, WHOLE, 2) == [embedding("kept", 1)]
+
+    def test_a_scan_of_keys_tells_embeddings_from_negatives_and_gives_these_whole(
+        self, store: RolloutStore, clock: FakeClock
+    ) -> None:
+        rows = _fill(store, clock, 120)
+        rows.append(embedding("ending", 1, expires_at=clock.at + 10**9))
+        over: list[Row] = [embedding("over", 1, expires_at=clock.at), negative("over too", 1, clock.at)]
+        store.write(SPACE, [rows[-1], *over, embedding("deleted", 1)])
+        store.delete(SPACE, ["deleted"], 2)
+        pages = [page for part in split_ring(3) for page in store.scan_keys(SPACE, part, 7)]
+        assert {row.key: row for page in pages for row in page.rows} == {
+            row.key: row if isinstance(row, Negative) else Present(row.key, row.expires_at) for row in rows
+        }
+
+    def test_a_scan_of_keys_has_the_pages_of_a_scan_of_rows(self, store: RolloutStore, clock: FakeClock) -> None:
+        _fill(store, clock, 60)
+        for within in (*split_ring(3), EMPTY):
+            keys = [([row.key for row in page.rows], page.cursor) for page in store.scan_keys(SPACE, within, 7)]
+            assert keys == [([row.key for row in rows], at) for rows, at in _pages(store.scan_range(SPACE, within, 7))]
 
     def test_a_range_without_rows_has_a_last_page_too(self, store: RolloutStore, clock: FakeClock) -> None:
         assert _pages(store.scan_range(SPACE, WHOLE)) == [((), WHOLE.end)]

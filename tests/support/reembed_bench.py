@@ -14,7 +14,18 @@ from prometheus_client import CollectorRegistry
 from embark.causes import Cause, CauseKind
 from embark.errors import UnavailableError
 from embark.settings import KfcSettings
-from embark.store import Checkpoints, Embedding, Negative, Page, Progress, RolloutStore, Row, Served, TokenRange
+from embark.store import (
+    Checkpoints,
+    Embedding,
+    KeyPage,
+    Negative,
+    Page,
+    Progress,
+    RolloutStore,
+    Row,
+    Served,
+    TokenRange,
+)
 from embark.store import split_ring as split
 from kfc.backoff import Backoff
 from kfc.encoder import Encoded, Encoder
@@ -157,6 +168,11 @@ class MortalStore(FaultyStore):
 
     def scan_range(self, space: str, within: TokenRange, page: int = 1000) -> Iterator[Page]:
         pages = self._rollout_store.scan_range(space, within, page)
+        while (found := self._life.live(lambda: next(pages, None))) is not None:
+            yield found
+
+    def scan_keys(self, space: str, within: TokenRange, page: int = 1000) -> Iterator[KeyPage]:
+        pages = self._rollout_store.scan_keys(space, within, page)
         while (found := self._life.live(lambda: next(pages, None))) is not None:
             yield found
 

@@ -1,6 +1,6 @@
 """The pages of a re-embedding: which process has them, how far they are read ahead, and what holds one back."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator
 from datetime import timedelta
 
 import pytest
@@ -9,7 +9,7 @@ from kfc_parts import UNREACHABLE
 from reembed_bench import Life, MortalStore, ReembedBench
 from reembed_running import bench_of, keys_in, running
 
-from embark.store import Served, split_ring
+from embark.store import KeyPage, TokenRange, split_ring
 from kfc import reembedding_run, source_pages
 
 
@@ -89,12 +89,13 @@ def test_pages_are_read_no_further_ahead_than_a_few(monkeypatch: pytest.MonkeyPa
 
 
 class _CountingStore(MortalStore):
-    """Counts the rows that were looked for in the candidate."""
+    """Counts the rows that were read of the source."""
 
     def __init__(self, bench: ReembedBench) -> None:
         super().__init__(bench.store, Life(10**9, after=False))
         self.rows = 0
 
-    def lookup(self, space: str, keys: Sequence[str], timeout: timedelta) -> dict[str, Served]:
-        self.rows += len(keys)
-        return super().lookup(space, keys, timeout)
+    def scan_keys(self, space: str, within: TokenRange, page: int = 1000) -> Iterator[KeyPage]:
+        for found in super().scan_keys(space, within, page):
+            self.rows += len(found.rows)
+            yield found

@@ -7,12 +7,13 @@ from embark.store.protocols import (
     EmbeddingReader,
     EmbeddingStore,
     EmbeddingWriter,
+    KeyReader,
     NeighbourReader,
     RangeReader,
     RolloutStore,
 )
-from embark.store.ranges import REEMBED_RANGES, Page, TokenRange, split_ring
-from embark.store.rows import Embedding, Negative, Row, Served, Value, expired
+from embark.store.ranges import REEMBED_RANGES, KeyPage, Page, Scanned, TokenRange, split_ring
+from embark.store.rows import Embedding, KeyRow, Negative, Present, Row, Served, Value, expired
 
 __all__ = [
     "REEMBED_RANGES",
@@ -21,14 +22,19 @@ __all__ = [
     "EmbeddingReader",
     "EmbeddingStore",
     "EmbeddingWriter",
+    "KeyPage",
+    "KeyReader",
+    "KeyRow",
     "Negative",
     "Neighbour",
     "NeighbourReader",
     "Page",
+    "Present",
     "Progress",
     "RangeReader",
     "RolloutStore",
     "Row",
+    "Scanned",
     "Search",
     "Served",
     "TokenRange",

@@ -1,7 +1,7 @@
 """The store in Cassandra, behind EmbArk and KFC wherever they run as services."""
 
 import ssl
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from datetime import timedelta
 from itertools import chain
 from typing import Any, Final
@@ -18,12 +18,12 @@ from embark.store.cassandra_link import CassandraLink
 from embark.store.cassandra_progress import CassandraCheckpoints
 from embark.store.cassandra_requests import CassandraRequests
 from embark.store.cassandra_ring import WHOLE_RING, groups_by_replica, token_ranges
-from embark.store.cassandra_rows import of_columns, served_of
+from embark.store.cassandra_rows import key_row_of, of_columns, served_of
 from embark.store.cassandra_schema import drop_keyspace, drop_table, ensure_schema, has_progress, spaces_of
 from embark.store.cassandra_search import CassandraSearch
 from embark.store.cassandra_table import KeyStatements, Table
 from embark.store.neighbours import Neighbour, Search
-from embark.store.ranges import Page, TokenRange, pages_of
+from embark.store.ranges import KeyPage, Page, TokenRange, pages_between_tokens, pages_of
 from embark.store.rows import Row, Served, expired
 
 # For what no look-up waits for: a write or delete, a page of a scan, a count.
@@ -120,7 +120,11 @@ class CassandraStore:
 
     def scan_range(self, space: str, within: TokenRange, page: int = 1000) -> Iterator[Page]:
         """Yield the rows of a range, read with the consistency of writes: what a quorum has is not missed."""
-        yield from pages_of(self._fetched(space, within, page), within.end, page)
+        return pages_of(self._fetched(space, "range_page", within, page, of_columns), within.end, page)
+
+    def scan_keys(self, space: str, within: TokenRange, page: int = 1000) -> Iterator[KeyPage]:
+        """Yield what is known of the keys of the same rows."""
+        return pages_between_tokens(self._fetched(space, "key_page", within, page, key_row_of), within.end, page)
 
     def similar(self, space: str, search: Search, timeout: timedelta) -> Sequence[Neighbour]:
         """Return the nearest embeddings that the index finds; without one, see ensure_search, it is unavailable."""
@@ -173,10 +177,12 @@ class CassandraStore:
         for group in groups_by_replica(metadata, self._cassandra.keyspace, asked, _KEYS_A_REQUEST):
             yield BoundStatement(statements.many, routing_key=group[0].encode()).bind((group,))
 
-    def _fetched(self, space: str, within: TokenRange, page: int) -> Iterator[Sequence[tuple[int, Row | None]]]:
-        for found in self._pages(space, "range_page", page, within):
+    def _fetched(
+        self, space: str, statement: str, within: TokenRange, page: int, row_of: Callable[[Any], Any]
+    ) -> Iterator[Sequence[tuple[int, Any]]]:
+        for found in self._pages(space, statement, page, within):
             now = self._clock()
-            rows = ((token, of_columns(columns)) for token, *columns in found)
+            rows = ((token, row_of(columns)) for token, *columns in found)
             yield [(token, None if row is None or expired(row, now) else row) for token, row in rows]
 
     def _pages(self, space: str, statement: str, size: int, within: TokenRange = WHOLE_RING) -> Iterator[Sequence[Any]]:

@@ -19,7 +19,7 @@ from typing import Any, Final, Self
 from embark.causes import Cause
 from embark.clock import Micros
 from embark.names import embeddings_table
-from embark.store.rows import GRACE, Embedding, Negative, Row, Served
+from embark.store.rows import GRACE, Embedding, KeyRow, Negative, Present, Row, Served
 
 NEVER: Final = 0
 SLACK: Final = timedelta(minutes=1)
@@ -29,6 +29,8 @@ _SPACE: Final = re.compile(r"[0-9a-z_]{1,36}")
 _COLUMNS: Final = "key, vector, cause, content_hash, expires_at, WRITETIME(vector), WRITETIME(cause)"
 # Every column costs the server and the driver, which decodes it in Python; a look-up gets those that it answers with.
 _LOOKED_UP: Final = "key, vector, cause, expires_at"
+# The time of a vector says that there is one.
+_KEPT: Final = "key, cause, expires_at, WRITETIME(vector), WRITETIME(cause)"
 _CREATE: Final = """
     CREATE TABLE IF NOT EXISTS {table} (
         key text PRIMARY KEY, vector blob, cause text, content_hash blob, written_at timestamp, expires_at bigint
@@ -40,6 +42,7 @@ WRITE: Final = """INSERT INTO {table} ({more}key, vector, cause, content_hash, w
 _DELETE: Final = "DELETE FROM {table} USING TIMESTAMP ? WHERE key = ?"
 
 Columns = tuple[str, bytes | None, str | None, bytes | None, int | None, Micros | None, Micros | None]
+Kept = tuple[str, str | None, int | None, Micros | None, Micros | None]
 LookedUp = tuple[str, bytes | None, str | None, int | None]
 
 
@@ -56,6 +59,7 @@ class Statements:
     page: str  # token to begin after, last token
     count_page: str  # as page
     range_page: str  # as page; the token comes before the columns
+    key_page: str  # as range_page
     write: str  # write_values
     delete: str  # at, key
 
@@ -74,6 +78,7 @@ class Statements:
             page=_READ.format(columns=_COLUMNS, table=table, which=_WITHIN),
             count_page=_READ.format(columns="expires_at, WRITETIME(vector)", table=table, which=_WITHIN),
             range_page=_READ.format(columns=f"token(key), {_COLUMNS}", table=table, which=_WITHIN),
+            key_page=_READ.format(columns=f"token(key), {_KEPT}", table=table, which=_WITHIN),
             write=WRITE.format(table=table, more="", marks=""),
             delete=_DELETE.format(table=table),
         )
@@ -112,6 +117,16 @@ def of_columns(columns: Columns) -> Row | None:
     key, vector, cause, content_hash, expires_at, vector_at, cause_at = columns
     if vector is not None and vector_at is not None:
         return Embedding(key, vector, vector_at, content_hash or b"", expires_at or None)
+    if cause and cause_at is not None:
+        return Negative(key, Cause.from_text(cause), cause_at, expires_at or NEVER)
+    return None
+
+
+def key_row_of(columns: Kept) -> KeyRow | None:
+    """Return what is known of the key of the row that of_columns returns."""
+    key, cause, expires_at, vector_at, cause_at = columns
+    if vector_at is not None:
+        return Present(key, expires_at or None)
     if cause and cause_at is not None:
         return Negative(key, Cause.from_text(cause), cause_at, expires_at or NEVER)
     return None

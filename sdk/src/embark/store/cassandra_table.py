@@ -37,6 +37,7 @@ class Table:
     page: Any
     count_page: Any
     range_page: Any
+    key_page: Any
     write: Any
     delete: Any
 
@@ -53,6 +54,7 @@ class Table:
             count_page=prepare(session, statements.count_page, read),
             # Another space is filled from what is read in ranges: it must not miss what a quorum has acknowledged.
             range_page=prepare(session, statements.range_page, write),
+            key_page=prepare(session, statements.key_page, write),
             write=prepare(session, statements.write, write),
             delete=prepare(session, statements.delete, write),
         )

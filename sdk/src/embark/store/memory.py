@@ -11,8 +11,8 @@ from embark.clock import Clock, Micros, micros
 from embark.errors import ClosedError, UnavailableError
 from embark.store.memory_progress import MemoryCheckpoints
 from embark.store.neighbours import Deadline, Neighbour, Search, search_all
-from embark.store.ranges import Page, TokenRange, pages_of, token_of
-from embark.store.rows import GRACE, Embedding, Row, Served, expired, served
+from embark.store.ranges import KeyPage, Page, TokenRange, pages_of, token_of
+from embark.store.rows import GRACE, Embedding, Row, Served, expired, key_row, served
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,6 +103,11 @@ class MemoryStore:
             keys = [(token_of(key), key) for key in self._table(space).entries]
         asked = sorted((token, key) for token, key in keys if within.start < token <= within.end)
         yield from pages_of(self._fetched(space, asked, page), within.end, page)
+
+    def scan_keys(self, space: str, within: TokenRange, page: int = 1000) -> Iterator[KeyPage]:
+        """Yield what is known of the keys of the same rows."""
+        for found in self.scan_range(space, within, page):
+            yield KeyPage([key_row(row) for row in found.rows], found.cursor)
 
     def similar(self, space: str, search: Search, timeout: timedelta) -> Sequence[Neighbour]:
         """Return the nearest embeddings, exactly: every one is looked at."""

@@ -7,7 +7,7 @@ from typing import Protocol
 from embark.clock import Micros
 from embark.store.neighbours import Neighbour, Search
 from embark.store.progress import Progress
-from embark.store.ranges import Page, TokenRange
+from embark.store.ranges import KeyPage, Page, TokenRange
 from embark.store.rows import Row, Served
 
 
@@ -73,6 +73,14 @@ class RangeReader(Protocol):
         ...
 
 
+class KeyReader(Protocol):
+    """Reads in the same parts which keys a space has."""
+
+    def scan_keys(self, space: str, within: TokenRange, page: int = 1000) -> Iterator[KeyPage]:
+        """Yield what `scan_range` would, negatives whole, and of embeddings that they are there; it costs less."""
+        ...
+
+
 class Checkpoints(Protocol):
     """Keeps how far the ranges of a space are, for processes that may be killed, or wake up late, at any point.
 
@@ -115,7 +123,7 @@ class EmbeddingStore(EmbeddingReader, NeighbourReader, EmbeddingWriter, Protocol
         ...
 
 
-class RolloutStore(EmbeddingStore, RangeReader, Protocol):
+class RolloutStore(EmbeddingStore, RangeReader, KeyReader, Protocol):
     """A store that a rollout works on: it fills one space from another, and drops the one that is no longer kept."""
 
     def drop_space(self, space: str) -> None:

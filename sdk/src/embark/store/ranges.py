@@ -11,9 +11,11 @@ from dataclasses import dataclass
 from hashlib import blake2b
 from itertools import pairwise
 from operator import itemgetter
-from typing import Final
+from typing import Final, Generic, TypeVar
 
-from embark.store.rows import Row
+from embark.store.rows import KeyRow, Row
+
+R = TypeVar("R")
 
 # The tokens of Cassandra's Murmur3Partitioner. No key has the least one.
 FIRST_TOKEN: Final = -(2**63)
@@ -35,12 +37,16 @@ class TokenRange:
             raise ValueError(f"{self.start} to {self.end} is no range of tokens")
 
 
-@dataclass(frozen=True, slots=True)
-class Page:
+@dataclass(frozen=True)
+class Scanned(Generic[R]):
     """Rows of a scanned range; every row of the range whose token is at most `cursor` is in this page or before it."""
 
-    rows: Sequence[Row]
+    rows: Sequence[R]
     cursor: int
+
+
+Page = Scanned[Row]
+KeyPage = Scanned[KeyRow]
 
 
 def split_ring(parts: int) -> Sequence[TokenRange]:
@@ -62,26 +68,33 @@ def token_of(key: str) -> int:
 
 
 def pages_of(fetched: Iterable[Sequence[tuple[int, Row | None]]], end: int, most: int) -> Iterator[Page]:
+    """Yield rows as `pages_between_tokens` does."""
+    return pages_between_tokens(fetched, end, most)
+
+
+def pages_between_tokens(
+    fetched: Iterable[Sequence[tuple[int, R | None]]], end: int, most: int
+) -> Iterator[Scanned[R]]:
     """Yield what a store has fetched of a range, as pages that end between two tokens; the last has `end` as cursor.
 
     `fetched` has at most `most` rows at a time in the order of their tokens, None for a row that is over. The rows of
     the last token are held back until the next one is seen. Should more than `most` share a token, which only keys made
     for it do, they are passed on and the cursor stays before them: a scan that stops there reads them again.
     """
-    held: list[tuple[int, Row | None]] = []
+    held: list[tuple[int, R | None]] = []
     for found in fetched:
         held += found
         if not held:
             continue
         whole = bisect_left(held, held[-1][0], key=itemgetter(0))
         if whole:
-            yield Page(_rows(held[:whole]), held[whole - 1][0])
+            yield Scanned(_rows(held[:whole]), held[whole - 1][0])
             held = held[whole:]
         elif len(held) > most:
-            yield Page(_rows(held), held[-1][0] - 1)
+            yield Scanned(_rows(held), held[-1][0] - 1)
             held = []
-    yield Page(_rows(held), end)
+    yield Scanned(_rows(held), end)
 
 
-def _rows(entries: Sequence[tuple[int, Row | None]]) -> Sequence[Row]:
+def _rows(entries: Sequence[tuple[int, R | None]]) -> Sequence[R]:
     return [row for _, row in entries if row is not None]

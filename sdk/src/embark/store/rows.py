@@ -38,7 +38,18 @@ class Negative:
     expires_at: Micros
 
 
+@dataclass(frozen=True, slots=True)
+class Present:
+    """That a key has an embedding, without the embedding; its time is over at `expires_at` (None: never)."""
+
+    key: str
+    expires_at: Micros | None = None
+
+
 Row = Embedding | Negative
+
+KeyRow = Present | Negative
+"""What a scan of keys returns of a row: all of a negative, and of an embedding that it is there."""
 
 Value = bytes | Cause
 """What a look-up answers with: an embedding's vector, or a negative's cause."""
@@ -52,6 +63,11 @@ def served(row: Row) -> Served:
     return row.vector if isinstance(row, Embedding) else row.cause, row.expires_at
 
 
-def expired(row: Row, now: Micros) -> bool:
+def key_row(row: Row) -> KeyRow:
+    """Return what a scan of keys returns of the row."""
+    return Present(row.key, row.expires_at) if isinstance(row, Embedding) else row
+
+
+def expired(row: Row | KeyRow, now: Micros) -> bool:
     """Return whether the row's time is over."""
     return row.expires_at is not None and row.expires_at <= now

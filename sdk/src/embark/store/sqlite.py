@@ -5,16 +5,16 @@ import sqlite3
 from collections.abc import Callable, Iterator, Sequence
 from datetime import timedelta
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 from embark.clock import Clock, Micros, micros
 from embark.sqlite import SqliteFile
 from embark.store.neighbours import Deadline, Neighbour, Search, search_all
-from embark.store.ranges import LAST_TOKEN, Page, TokenRange, pages_of
+from embark.store.ranges import LAST_TOKEN, KeyPage, Page, R, TokenRange, pages_between_tokens, pages_of
 from embark.store.rows import GRACE, Row, Served, served
 from embark.store.sqlite_parts import change_in_parts
 from embark.store.sqlite_progress import CREATE_PROGRESS, SqliteCheckpoints
-from embark.store.sqlite_rows import Statements, of_columns, to_columns, tombstone
+from embark.store.sqlite_rows import Statements, key_row_of_columns, of_columns, to_columns, tombstone
 from embark.store.sqlite_tokens import ensure_tokens
 
 # For what no look-up waits for: writes (they queue up behind the topic's), pages of a scan, counts.
@@ -80,7 +80,13 @@ class SqliteStore:
 
     def scan_range(self, space: str, within: TokenRange, page: int = 1000) -> Iterator[Page]:
         """Yield the rows of a range; between two pages nothing is locked or open."""
-        yield from pages_of(self._fetched(space, within, page), within.end, page)
+        fetched = self._fetched(self._statements(space).range_page, within, page, of_columns)
+        return pages_of(fetched, within.end, page)
+
+    def scan_keys(self, space: str, within: TokenRange, page: int = 1000) -> Iterator[KeyPage]:
+        """Yield what is known of the keys of the same rows."""
+        fetched = self._fetched(self._statements(space).key_page, within, page, key_row_of_columns)
+        return pages_between_tokens(fetched, within.end, page)
 
     def similar(self, space: str, search: Search, timeout: timedelta) -> Sequence[Neighbour]:
         """Return the nearest embeddings, exactly: every one is read, so it takes longer the more there are."""
@@ -125,14 +131,15 @@ class SqliteStore:
             seen = found[-1][0]
             yield [of_columns(columns) for _, *columns in found]
 
-    def _fetched(self, space: str, within: TokenRange, page: int) -> Iterator[Sequence[tuple[int, Row]]]:
-        statement = self._statements(space).range_page
+    def _fetched(
+        self, statement: str, within: TokenRange, page: int, row_of: Callable[[Any], R]
+    ) -> Iterator[Sequence[tuple[int, R]]]:
         after = within.start, LAST_TOKEN  # no rowid is greater
         fetched = page
         while fetched == page:
             with self._file.lend(_PATIENCE) as connection:
                 found = connection.execute(statement, (*after, within.end, self._clock(), page)).fetchall()
-            yield [(token, of_columns(columns)) for token, _, *columns in found]
+            yield [(token, row_of(columns)) for token, _, *columns in found]
             fetched, after = len(found), found[-1][:2] if found else after
 
     def _statements(self, space: str) -> Statements:

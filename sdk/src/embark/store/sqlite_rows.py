@@ -13,9 +13,10 @@ from embark.causes import Cause
 from embark.clock import Micros
 from embark.names import embeddings_table
 from embark.store.ranges import token_of
-from embark.store.rows import Embedding, Negative, Row
+from embark.store.rows import Embedding, KeyRow, Negative, Present, Row
 
 Columns = tuple[str, str | None, bytes | None, Micros, Micros | None, bytes | None]
+KeyColumns = tuple[str, str | None, Micros, Micros | None, int]
 Written = tuple[int, str, str | None, bytes | None, Micros, Micros | None, bytes | None]
 
 _SPACE: Final = re.compile(r"[0-9A-Za-z_]{1,64}")
@@ -42,9 +43,10 @@ _READ_MANY: Final = f"""
     FROM json_each(?) AS asked CROSS JOIN {{table}} ON {{table}}.key = asked.value WHERE {_ALIVE}"""  # noqa: S608 - no input
 _PAGE: Final = f"""
     SELECT rowid, {_COLUMNS} FROM {{table}} WHERE rowid > ? AND {_ALIVE} ORDER BY rowid LIMIT ?"""  # noqa: S608 - no input
+_KEY_COLUMNS: Final = "key, cause, written_at, expires_at, vector IS NOT NULL"
 # The index of tokens holds rowids too, in their order: a page begins in it where the one before ended.
 _RANGE_PAGE: Final = f"""
-    SELECT token, rowid, {_COLUMNS} FROM {{table}} WHERE (token, rowid) > (?, ?) AND token <= ? AND {_ALIVE}
+    SELECT token, rowid, {{columns}} FROM {{table}} WHERE (token, rowid) > (?, ?) AND token <= ? AND {_ALIVE}
     ORDER BY token, rowid LIMIT ?"""  # noqa: S608 - no input
 _COUNT: Final = """
     SELECT (SELECT count(*) FROM {table} INDEXED BY {table}_entries WHERE vector IS NOT NULL AND expires_at IS NULL)
@@ -63,6 +65,7 @@ class Statements:
     page: str  # rowid to begin after, now, limit
     last_rowid: str
     range_page: str  # token and rowid to begin after, last token, now, limit
+    key_page: str  # as range_page
     count: str  # now
     write: str  # Written
     delete: str  # Written
@@ -87,7 +90,8 @@ class Statements:
             read_many=_READ_MANY.format(table=table),
             page=_PAGE.format(table=table),
             last_rowid=f"SELECT coalesce(max(rowid), 0) FROM {table}",  # noqa: S608 - checked above
-            range_page=_RANGE_PAGE.format(table=table),
+            range_page=_RANGE_PAGE.format(table=table, columns=_COLUMNS),
+            key_page=_RANGE_PAGE.format(table=table, columns=_KEY_COLUMNS),
             count=_COUNT.format(table=table),
             write=f"{_UPSERT.format(table=table)} AND (old.vector IS NOT NULL OR old.cause IS NOT NULL)",
             delete=_UPSERT.format(table=table),
@@ -122,4 +126,12 @@ def of_columns(columns: Columns) -> Row:
     key, cause, content_hash, written_at, expires_at, vector = columns
     if vector is not None:
         return Embedding(key, vector, written_at, content_hash or b"", expires_at)
+    return Negative(key, Cause.from_text(cause or ""), written_at, expires_at or 0)
+
+
+def key_row_of_columns(columns: KeyColumns) -> KeyRow:
+    """Return what is known of the key of columns that are not a tombstone's."""
+    key, cause, written_at, expires_at, has_vector = columns
+    if has_vector:
+        return Present(key, expires_at)
     return Negative(key, Cause.from_text(cause or ""), written_at, expires_at or 0)

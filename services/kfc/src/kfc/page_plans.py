@@ -3,8 +3,8 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from embark.causes import Cause, CauseKind
-from embark.store import Negative, Row, Served
+from embark.causes import CauseKind
+from embark.store import KeyRow, Negative
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,7 +27,7 @@ class PagePlan:
         return len(self.encode) + len(self.retry) + len(self.copies)
 
 
-def plan_page(rows: Sequence[Row], held: Mapping[str, Served], *, again: bool) -> PagePlan:
+def plan_page(rows: Sequence[KeyRow], held: Mapping[str, KeyRow], *, again: bool) -> PagePlan:
     """Return what to do with the rows of the source, where the candidate has `held`.
 
     A negative is copied, unless its cause lies with the encoder: 404 is 404 whatever the model. `again` encodes the
@@ -37,7 +37,7 @@ def plan_page(rows: Sequence[Row], held: Mapping[str, Served], *, again: bool) -
     done = failed = 0
     for row in rows:
         there = held.get(row.key)
-        lost = there is not None and isinstance(there[0], Cause) and not isinstance(row, Negative)
+        lost = isinstance(there, Negative) and not isinstance(row, Negative)
         if lost and not again:
             failed += 1
         elif there is not None and not lost:

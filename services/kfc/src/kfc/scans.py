@@ -4,7 +4,8 @@ from collections.abc import Callable, Iterator
 from datetime import timedelta
 from typing import Final, Protocol, TypeVar
 
-from embark.store import Page, RangeReader, TokenRange
+from embark.store import Page, RangeReader, Scanned, TokenRange
+from embark.store.ranges import R
 from kfc.outages import Server
 
 T = TypeVar("T")
@@ -34,13 +35,20 @@ def scan_patiently(store: RangeReader, space: str, within: TokenRange, insist: I
     A page that is not full is joined with the next one: a range shorter than a page would else come as two, its last
     token apart, and every page costs calls of the store. So a page has fewer than twice `page` rows.
     """
-    scan: Iterator[Page] | None = None
+    return go_on_scanning(lambda rest: store.scan_range(space, rest, page), within, insist, page)
+
+
+def go_on_scanning(
+    begin: Callable[[TokenRange], Iterator[Scanned[R]]], within: TokenRange, insist: Insist, page: int
+) -> Iterator[Scanned[R]]:
+    """Yield pages as scan_patiently does, of scans that `begin` makes."""
+    scan: Iterator[Scanned[R]] | None = None
     cursor = within.start
 
-    def fetch() -> Page:
+    def fetch() -> Scanned[R]:
         nonlocal scan, cursor
         if scan is None:
-            scan = store.scan_range(space, TokenRange(cursor, within.end), page)
+            scan = begin(TokenRange(cursor, within.end))
         try:
             found = next(scan)
         except BaseException:
@@ -54,5 +62,5 @@ def scan_patiently(store: RangeReader, space: str, within: TokenRange, insist: I
         found = insist(Server.STORE, fetch)
         if cursor < within.end and len(found.rows) < page - 1:  # full pages lack the rows of their last token
             following = insist(Server.STORE, fetch)
-            found = Page([*found.rows, *following.rows], following.cursor)
+            found = Scanned([*found.rows, *following.rows], following.cursor)
         yield found

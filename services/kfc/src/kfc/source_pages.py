@@ -4,13 +4,13 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from embark.store import Negative, Progress, RolloutStore, Served, TokenRange
+from embark.store import KeyPage, KeyRow, Negative, Progress, RolloutStore, TokenRange
 from embark.store.progress import stored_progress
 from kfc.attempts import Item
 from kfc.outages import Server
 from kfc.page_plans import plan_page
 from kfc.range_work import PageWork, RangeWork
-from kfc.scans import PAGE_ROWS, READ_TIMEOUT, Insist, scan_patiently
+from kfc.scans import PAGE_ROWS, Insist, go_on_scanning
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,8 +49,12 @@ class SourcePages:
                 yield from self._of_range(work)
 
     def _of_range(self, work: RangeWork) -> Iterator[PlannedPage]:
-        for page in scan_patiently(self._store, self._source, work.progress.rest, self._insist, PAGE_ROWS):
-            plan = plan_page(page.rows, self._held([row.key for row in page.rows]), again=self._again)
+        rest = work.progress.rest
+        for page in go_on_scanning(self._source_keys, rest, self._insist, PAGE_ROWS):
+            # One more: rows that share a token with many others may come in pages whose cursors are before it.
+            held = self._held(TokenRange(rest.start, min(page.cursor + 1, rest.end))) if page.rows else {}
+            rest = TokenRange(page.cursor, rest.end)
+            plan = plan_page(page.rows, held, again=self._again)
             begun = PageWork(work, page.cursor, plan.keys, plan.done, plan.failed)
             items = [Item(key, begun, lasting=True) for key in plan.encode]
             items += [Item(key, begun, lasting=False) for key in plan.retry]
@@ -58,7 +62,12 @@ class SourcePages:
             if work.lost:
                 return
 
-    def _held(self, keys: Sequence[str]) -> dict[str, Served]:
-        if not keys:
-            return {}
-        return self._insist(Server.STORE, lambda: self._store.lookup(self._candidate, keys, READ_TIMEOUT))
+    def _source_keys(self, within: TokenRange) -> Iterator[KeyPage]:
+        return self._store.scan_keys(self._source, within, PAGE_ROWS)
+
+    def _held(self, within: TokenRange) -> dict[str, KeyRow]:
+        def scan() -> dict[str, KeyRow]:
+            pages = self._store.scan_keys(self._candidate, within, PAGE_ROWS)
+            return {row.key: row for page in pages for row in page.rows}
+
+        return self._insist(Server.STORE, scan)
