@@ -15,6 +15,7 @@ class Part(Enum):
 
     READ = auto()
     ENCODE = auto()
+    WRITE = auto()
     SAVE = auto()
 
 
@@ -27,13 +28,15 @@ class Result(NamedTuple):
 
 
 class Handed:
-    """Hands calls to one thread that reads, `encoders` that encode and one that saves; used by a single thread.
+    """Hands calls to one thread that reads, `encoders` that encode, some that write and one that saves.
+
+    Used by a single thread.
 
     `open` counts the calls whose results were not taken by next().
     """
 
-    def __init__(self, encoders: int) -> None:
-        threads = {Part.READ: 1, Part.ENCODE: encoders, Part.SAVE: 1}
+    def __init__(self, encoders: int, writers: int) -> None:
+        threads = {Part.READ: 1, Part.ENCODE: encoders, Part.WRITE: writers, Part.SAVE: 1}
         self._executors: Final = {
             part: ThreadPoolExecutor(count, f"kfc-reembed-{part.name.lower()}") for part, count in threads.items()
         }
@@ -56,6 +59,6 @@ class Handed:
         return result
 
     def shut_down(self) -> None:
-        """Let calls under way end by themselves, and begin no other."""
-        for executor in self._executors.values():
-            executor.shutdown(wait=False, cancel_futures=True)
+        """Let calls under way end by themselves, and begin no other; writes that were handed are all made."""
+        for part, executor in self._executors.items():
+            executor.shutdown(wait=False, cancel_futures=part is not Part.WRITE)

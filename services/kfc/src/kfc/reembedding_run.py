@@ -1,12 +1,13 @@
 """One run of the re-embedding: pages are read ahead, encoded on threads, written together and checkpointed in order.
 
-The thread that runs it decides and writes; it hands reads, encodes and saves to threads, and takes their results one
-after the other. A page is counted once its rows are acknowledged; a key that waits for another attempt holds back the
-checkpoint of its page, and no other page.
+The thread that runs it decides; it hands reads, encodes, writes and saves to threads, and takes their results one after
+the other: while rows are written, the next are read and encoded. A page is counted once its rows are acknowledged; a
+key that waits for another attempt holds back the checkpoint of its page, and no other page.
 """
 
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
+from functools import partial
 from typing import Final
 
 from embark.causes import Cause
@@ -33,9 +34,12 @@ _MOST_WAITING: Final = 10 * PAGE_ROWS
 _MOST_UNSAVED: Final = 64
 # Of one write: a store that takes a few of them a second must still acknowledge it in time.
 _WRITTEN_AT_ONCE: Final = 250
+# One write is begun while the end of another is waited for.
+_WRITERS: Final = 2
 # How often somebody who waits for nothing else asks whether to stop.
 _STOP_SECONDS: Final = 0.2
 
+_Written = Sequence[tuple[Row, PageWork, bool]]
 _Outcomes = tuple[Sequence[Item], Micros, Sequence[Encoded | Cause]]
 
 
@@ -64,11 +68,11 @@ class Run:
         self._outages: Final = outages
         self._timer: Final = timer
         self._told: Final = told
-        self._handed: Final = Handed(settings.max_inflight)
+        self._handed: Final = Handed(settings.max_inflight, _WRITERS)
         self._read_over = self._stopped = False
         self._most_unwritten: Final = max(_MOST_UNWRITTEN, 2 * settings.max_inflight * settings.encode_items)
         self._items: deque[Item] = deque()  # read, and in no Encode call yet
-        self._keys_open = 0  # in the Encode calls under way
+        self._keys_open = 0  # in the Encode calls and writes under way
         self._unwritten: deque[tuple[Row, PageWork, bool]] = deque()  # True: its key has failed
 
     def run(self) -> None:
@@ -145,8 +149,20 @@ class Run:
             self._save(item.page.within)
 
     def _write(self) -> None:
-        written = [self._unwritten.popleft() for _ in range(min(len(self._unwritten), _WRITTEN_AT_ONCE))]
-        self._calls.write([row for row, _, _ in written])
+        while self._may_write():
+            written = self._next_to_write()
+            self._keys_open += len(written)
+            rows = [row for row, _, _ in written]
+            self._handed.hand(Part.WRITE, partial(self._take_written, written), self._calls.write, rows)
+
+    def _may_write(self) -> bool:
+        return bool(self._unwritten) and self._handed.open[Part.WRITE] < _WRITERS
+
+    def _next_to_write(self) -> _Written:
+        return [self._unwritten.popleft() for _ in range(min(len(self._unwritten), _WRITTEN_AT_ONCE))]
+
+    def _take_written(self, written: _Written, _: None) -> None:
+        self._keys_open -= len(written)
         for _, page, failed in written:
             page.settle(done=int(not failed), failed=int(failed))
         for work in {id(page.within): page.within for _, page, _ in written}.values():
@@ -172,14 +188,14 @@ class Run:
         self._save(saving.work)
 
     def _take_results(self) -> None:
-        """Wait for a result, unless there is something to write or an item is due, and take all that are there."""
-        seconds = 0.0 if self._unwritten else self._attempts.seconds_left(self._timer(), _STOP_SECONDS)
+        """Wait for a result, unless something can be written or an item is due, and take all that are there."""
+        seconds = 0.0 if self._may_write() else self._attempts.seconds_left(self._timer(), _STOP_SECONDS)
         while (result := self._handed.next(seconds)) is not None:
             result.take(result.future.result())
             seconds = 0.0
 
     def _keep_what_came(self) -> None:
-        """Let the Encode calls under way end within the drain time, and write what they gave; nothing is repeated."""
+        """Let writes end, and Encode calls within the drain time, and write what these gave; nothing is repeated."""
         self._stopped = True
         self._handed.shut_down()
         deadline = self._timer() + self._settings.listen.drain.total_seconds()
@@ -190,5 +206,7 @@ class Run:
             part, take, future = result
             if part is Part.ENCODE and not future.cancelled() and future.exception() is None:
                 take(future.result())
+        while self._handed.open[Part.WRITE]:
+            self._handed.next(_STOP_SECONDS)
         while self._unwritten:
-            self._write()
+            self._calls.write([row for row, _, _ in self._next_to_write()])
