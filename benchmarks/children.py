@@ -1,6 +1,7 @@
 """A part of a benchmark in a process of its own: it serves, or works when told, and tells the CPU time it has used."""
 
 import multiprocessing
+import os
 import time
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
@@ -29,12 +30,13 @@ class Child:
 
 
 @contextmanager
-def child(serve: Serve, *arguments: Any) -> Iterator[Child]:
-    """Run `serve(*arguments)` in a fresh process until the block ends."""
+def child(serve: Serve, *arguments: Any, cores: frozenset[int] | None = None) -> Iterator[Child]:
+    """Run `serve(*arguments)` in a fresh process until the block ends, on `cores` or else on those of this thread."""
     context = multiprocessing.get_context("spawn")
     ours, theirs = context.Pipe()
     process = context.Process(target=_main, args=(theirs, serve, arguments), daemon=True)
-    process.start()
+    with _on_cores(cores):
+        process.start()
     theirs.close()
     try:
         yield Child(ours, ours.recv())
@@ -45,6 +47,17 @@ def child(serve: Serve, *arguments: Any) -> Iterator[Child]:
             process.kill()
         process.join()
         ours.close()
+
+
+@contextmanager
+def _on_cores(cores: frozenset[int] | None) -> Iterator[None]:
+    """Let this thread be on `cores`: a process is where the thread is that starts it."""
+    before = os.sched_getaffinity(0)
+    os.sched_setaffinity(0, cores or before)
+    try:
+        yield
+    finally:
+        os.sched_setaffinity(0, before)
 
 
 def _main(pipe: Connection, serve: Serve, arguments: tuple[Any, ...]) -> None:

@@ -3,6 +3,9 @@
 The look-ups are of one key that was never asked for, on a store in memory that has no row: beside a store that is a
 network away the cost would be lost in the noise. Subject and baseline differ in their producer alone; that of the
 baseline counts its records and does nothing else.
+
+EmbArk has a core of its own, with either producer, and the broker and the load share another: how much of EmbArk's time
+an enqueue takes is asked, and not what else the broker's work on the same machine slows down.
 """
 
 from collections.abc import Iterator
@@ -11,6 +14,7 @@ from itertools import count
 from typing import Final
 
 from children import Child, child
+from cores import OF_THE_MEASURED, others_together
 from loads import LOOKUP, load, look_up
 from ratios import Rate, Ratio, compare
 from real_servers import RealServers
@@ -28,7 +32,8 @@ _NUMBERS: Final = count()
 def measure(servers: RealServers, rounds: int, seconds: float) -> list[Ratio]:
     """Return the ratios with the broker up, killed, and killed with the queue full; the broker is up again after."""
     settings = servers.settings_of("enqueues").embark
-    with child(embark_on, settings, empty_store, idle_producer) as idle:
+    embark_with = partial(child, embark_on, settings, empty_store, cores=OF_THE_MEASURED)
+    with others_together(servers), embark_with(idle_producer) as idle:
 
         def compare_in(state: str, embark: Child, status: int = types_pb2.KEY_STATUS_OOV_ENQUEUED) -> Ratio:
             return compare(
@@ -40,14 +45,14 @@ def measure(servers: RealServers, rounds: int, seconds: float) -> list[Ratio]:
                 baseline=partial(_load, idle, types_pb2.KEY_STATUS_OOV_ENQUEUED, seconds),
             )
 
-        with child(embark_on, settings, empty_store, partial(kafka_producer, capacity=CAPACITY)) as embark:
+        with embark_with(partial(kafka_producer, capacity=CAPACITY)) as embark:
             up = compare_in("broker up", embark)
             servers.kafka.kill()
             down = compare_in("broker down", embark)
-        with child(embark_on, settings, empty_store, partial(kafka_producer, capacity=1)) as embark:
+        with embark_with(partial(kafka_producer, capacity=1)) as embark:
             look_up(embark.serving, _miss())  # the one record that the queue has room for
             full = compare_in("queue full", embark, types_pb2.KEY_STATUS_SHED)
-    servers.kafka.start()
+        servers.kafka.start()
     return [up, down, full]
 
 

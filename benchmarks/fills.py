@@ -1,4 +1,8 @@
-"""KFC on Kafka and Cassandra: with a Retina that is free, against a bare loop; with the real one, against it alone."""
+"""KFC on Kafka and Cassandra: with a Retina that is free, against a bare loop; with the real one, against it alone.
+
+What is asked of the real one is whether KFC keeps it busy. So Retina has a core of its own, in the baseline as well,
+and KFC, Kafka, Cassandra, the origin of the photographs and the load share another: on a cluster they are elsewhere.
+"""
 
 import time
 from collections.abc import Sequence
@@ -9,6 +13,7 @@ from typing import Final
 
 from bare_fills import bare_fills
 from children import Child, child
+from cores import OF_THE_MEASURED, others_together
 from pipelines import PATIENCE, Asker, Pipeline, asking, encode, pipeline
 from ratios import Rate, Ratio, compare
 from real_servers import RealServers
@@ -45,7 +50,8 @@ def _with_a_free_retina(servers: RealServers, rounds: int, messages: int) -> Rat
 
 def _with_the_real_one(servers: RealServers, rounds: int, photographs: int) -> Ratio:
     with (
-        pipeline(servers.settings_of("photographs")) as running,
+        others_together(servers),
+        pipeline(servers.settings_of("photographs"), retina_cores=OF_THE_MEASURED) as running,
         asking(running.settings.kfc.topic) as asker,
         retina_encoder(running.settings.kfc) as encoder,
     ):

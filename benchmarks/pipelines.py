@@ -39,11 +39,11 @@ class Pipeline:
 
 
 @contextmanager
-def pipeline(settings: CacheSettings) -> Iterator[Pipeline]:
-    """Run KFC, Retina and the origin until the block ends."""
+def pipeline(settings: CacheSettings, *, retina_cores: frozenset[int] | None = None) -> Iterator[Pipeline]:
+    """Run KFC, Retina and the origin until the block ends; Retina on `retina_cores`, as in child()."""
     with ExitStack() as stack:
         origin = stack.enter_context(child(photographs))
-        retina = stack.enter_context(child(retina_on, settings.retina))
+        retina = stack.enter_context(child(retina_on, settings.retina, cores=retina_cores))
         target = f"127.0.0.1:{retina.serving}"
         settings = settings._replace(kfc=settings.kfc.model_copy(update={"retina": target}))
         kfc = stack.enter_context(child(kfc_on, settings.kfc, retina_encoder))
