@@ -32,8 +32,8 @@ _MOST_UNWRITTEN: Final = 500
 _MOST_READ: Final = 2 * PAGE_ROWS
 _MOST_WAITING: Final = 10 * PAGE_ROWS
 _MOST_UNSAVED: Final = 64
-# Of one write: a store that takes a few of them a second must still acknowledge it in time.
-_WRITTEN_AT_ONCE: Final = 250
+# Of one write: more rows would only wait in the store, and look-ups behind them.
+_WRITTEN_AT_ONCE: Final = 64
 # One write is begun while the end of another is waited for.
 _WRITERS: Final = 2
 # How often somebody who waits for nothing else asks whether to stop.
@@ -161,7 +161,7 @@ class Run:
     def _next_to_write(self) -> _Written:
         return [self._unwritten.popleft() for _ in range(min(len(self._unwritten), _WRITTEN_AT_ONCE))]
 
-    def _take_written(self, written: _Written, _: None) -> None:
+    def _take_written(self, written: _Written, _acknowledged: None) -> None:
         self._keys_open -= len(written)
         for _, page, failed in written:
             page.settle(done=int(not failed), failed=int(failed))
