@@ -51,7 +51,7 @@ def _measure_on_servers(*, quick: bool) -> list[Ratio]:
         _say("measuring EmbArk, cold")
         ratios = cold_lookups.measure(servers, rounds, seconds)
         _say("measuring KFC")
-        ratios += fills.measure(servers, rounds, messages=300 if quick else 4_000, photographs=32 if quick else 256)
+        ratios += fills.measure(servers, rounds, messages=300 if quick else 4_000, photographs=32 if quick else 512)
         _say("measuring miss to HIT")
         ratios.append(latencies.measure(servers, rounds, keys=3 if quick else 12))
         _say("measuring the re-embedding")

@@ -1,5 +1,6 @@
 """The re-embedding with an encoder that is free, in a process of its own, and the cache that it re-embeds."""
 
+import os
 import random
 import threading
 import time
@@ -38,11 +39,12 @@ class Done(NamedTuple):
 
 
 @contextmanager
-def reembedding_on(settings: KfcSettings, rows: int) -> Iterator[Callable[[int, int, float], Done]]:
+def reembedding_on(settings: KfcSettings, rows: int, niceness: int = 0) -> Iterator[Callable[[int, int, float], Done]]:
     """Give a function that re-embeds a part of `parts`, from 0, with at most so many keys a second (0: any).
 
-    `rows` are those of all parts.
+    `rows` are those of all parts; `niceness` is that of the process, as nice(1) says it.
     """
+    os.nice(niceness)
     outages = Outages(outage_backoff(settings.retry, random.random), threading.Event(), Metrics(CollectorRegistry()))
     encoder = FreeEncoder(some_vector(settings.space.form))
     with closing(CassandraStore(settings.store, now)) as store:

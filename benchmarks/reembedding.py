@@ -1,7 +1,8 @@
 """The re-embedding with an encoder that is free, against a bare loop; its memory, and the look-ups beside it.
 
 Cassandra, what fills the new space, EmbArk and its client share the machine. EmbArk has no hot tier here: every look-up
-reads the table that the re-embedding reads.
+reads the table that the re-embedding reads. Beside look-ups the process of the re-embedding has the lowest priority, as
+a pod has on a cluster that asks for little CPU: what it waits for is the machine, and not the look-ups for it.
 """
 
 import time
@@ -26,6 +27,7 @@ WANTED_RATE: Final = 0.8
 WANTED_MEMORY: Final = 1 / 1.2
 WANTED_LOOKUPS: Final = 1 / 2
 LOOKUPS_A_SECOND: Final = 100
+LOWEST_PRIORITY: Final = 19
 LIMIT: Final = 500
 """Keys a second, as spec.rollout.maxKeysPerSecond says it."""
 
@@ -70,8 +72,8 @@ def _beside_lookups(settings: CacheSettings, keys: Sequence[str], seconds: float
     parts = max(1, round(len(keys) / (LIMIT * seconds)))
     with (
         child(embark_on, settings.embark, cassandra_store, idle_producer) as embark,
-        child(reembedding_on, free, len(keys)) as whole,
-        child(reembedding_on, limited, len(keys)) as slow,
+        child(reembedding_on, free, len(keys), LOWEST_PRIORITY) as whole,
+        child(reembedding_on, limited, len(keys), LOWEST_PRIORITY) as slow,
     ):
         ask = partial(_look_up, embark, keys)
         ask(_after(seconds / 4))  # to warm up
