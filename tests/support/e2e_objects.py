@@ -8,12 +8,12 @@ from e2e_cluster import Kubernetes
 
 Manifest = dict[str, Any]
 
-_POD = {
+POD_SECURITY = {
     "runAsNonRoot": True,
     "runAsUser": 65532,
     "seccompProfile": {"type": "RuntimeDefault"},
 }
-_CONTAINER = {"allowPrivilegeEscalation": False, "capabilities": {"drop": ["ALL"]}}
+CONTAINER_SECURITY = {"allowPrivilegeEscalation": False, "capabilities": {"drop": ["ALL"]}}
 SMALL = {"requests": {"cpu": "50m", "memory": "256Mi"}}
 
 
@@ -25,7 +25,7 @@ def photos_server(cluster: Kubernetes) -> list[Manifest]:
         "image": cluster.image("samples"),
         "ports": [{"containerPort": 8000}],
         "readinessProbe": {"tcpSocket": {"port": 8000}},
-        "securityContext": _CONTAINER,
+        "securityContext": CONTAINER_SECURITY,
     }
     return [
         {
@@ -36,7 +36,7 @@ def photos_server(cluster: Kubernetes) -> list[Manifest]:
                 "selector": {"matchLabels": labels},
                 "template": {
                     "metadata": {"labels": labels},
-                    "spec": {"securityContext": _POD, "containers": [container]},
+                    "spec": {"securityContext": POD_SECURITY, "containers": [container]},
                 },
             },
         },
@@ -55,9 +55,9 @@ def client_pod(cluster: Kubernetes, name: str = "client") -> list[Manifest]:
         "name": "client",
         "image": cluster.image("embark"),
         "command": ["python", "-c", "import signal; signal.pause()"],
-        "securityContext": _CONTAINER,
+        "securityContext": CONTAINER_SECURITY,
     }
-    spec = {"securityContext": _POD, "containers": [container], "terminationGracePeriodSeconds": 1}
+    spec = {"securityContext": POD_SECURITY, "containers": [container], "terminationGracePeriodSeconds": 1}
     return [{"apiVersion": "v1", "kind": "Pod", "metadata": {"name": name}, "spec": spec}]
 
 
@@ -84,7 +84,10 @@ def photos_cache(name: str = "photos", **changes: dict[str, Any]) -> Manifest:
     sections: dict[str, dict[str, Any]] = {"encoder": in_cluster}
     for extra in (small, changes):
         for section, values in extra.items():
-            sections[section] = {**sections.get(section, {}), **values}
+            before = sections.get(section, {})
+            # One of the two, as the API server has it.
+            kept = {name: before[name] for name in before if name != "replicas" or "autoscaling" not in values}
+            sections[section] = kept | values
     merged: Manifest = yaml.safe_load(sample_text("photos", **sections))
     merged["metadata"] = {"name": name}
     return merged
