@@ -2,7 +2,7 @@
 
 Cassandra, what fills the new space, EmbArk and its client share the machine. EmbArk has no hot tier here: every look-up
 reads the table that the re-embedding reads. Beside look-ups the process of the re-embedding has the lowest priority, as
-a pod has on a cluster that asks for little CPU: what it waits for is the machine, and not the look-ups for it.
+`python -m kfc.reembed` gives itself.
 """
 
 import time
@@ -21,13 +21,13 @@ from real_servers import RealServers
 from subjects import cassandra_store, embark_on, idle_producer
 
 from embark.settings import CacheSettings, KfcSettings
+from kfc.reembed import LOWEST_PRIORITY
 
 WANTED_RATE: Final = 0.8
 # Of what should not grow, as rates: memory at most 1.2 times, p99 at most twice what it was.
 WANTED_MEMORY: Final = 1 / 1.2
 WANTED_LOOKUPS: Final = 1 / 2
 LOOKUPS_A_SECOND: Final = 100
-LOWEST_PRIORITY: Final = 19
 LIMIT: Final = 500
 """Keys a second, as spec.rollout.maxKeysPerSecond says it."""
 

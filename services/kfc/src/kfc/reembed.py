@@ -9,6 +9,7 @@ import argparse
 import os
 import sys
 from contextlib import closing
+from typing import Final
 
 from prometheus_client import REGISTRY, Counter
 
@@ -22,6 +23,9 @@ from embark.store import REEMBED_RANGES, split_ring
 from kfc.encoder import RetinaEncoder
 from kfc.jobs import Job, run_job
 from kfc.reembedding import Reembedding
+
+LOWEST_PRIORITY: Final = 19
+"""Niceness of the process: look-ups and fills on its machine go first, as far as cgroups leave it to that."""
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:
@@ -42,6 +46,7 @@ def run(asked: argparse.Namespace, stopping: Stopping) -> None:
     """
     if not 0 <= asked.index < asked.of:
         raise InvalidSpecError("--index", f"{asked.index} is not one of {asked.of} processes, which count from 0")
+    os.nice(LOWEST_PRIORITY)
     settings, secrets = read_settings(asked.settings, KfcSettings), secrets_of(asked)
     job = Job(settings, stopping, REGISTRY)
     keys = Counter("embark_reembed_keys", "Keys of checkpointed pages, by outcome.", ["outcome"], registry=REGISTRY)
