@@ -22,6 +22,7 @@ from e2e_access import (
 from e2e_caches import Cache, load_on
 from e2e_cluster import Kubernetes
 from e2e_objects import photos_cache
+from e2e_rollouts import OTHER_OUTPUT, await_phase, patch, rollout_of
 from eventually import eventually
 
 pytestmark = pytest.mark.e2e
@@ -123,6 +124,16 @@ def test_certificates_are_renewed_under_load_without_a_failed_lookup(secured: Se
     assert {pod["metadata"]["name"] for pod in cache.pods("embark")} == pods
     fresh = f"{PHOTO}?fresh"
     assert asked(cache, "ranker", [fresh], wait=60.0) == {"HIT": 1}
+
+
+def test_a_rollout_tells_its_progress_and_ends_though_the_operator_has_no_certificate(secured: Secured) -> None:
+    # Of several photographs: a model whose vectors are all alike would be refused.
+    photos = [f"http://samples/photos/{name}.jpg?moved" for name in ("brick", "chelsea", "coffee", "hubble", "rocket")]
+    assert asked(secured.cache, "ranker", photos, wait=60.0) == {"HIT": len(photos)}
+    patch(secured.cache, encoder={"output": OTHER_OUTPUT}, rollout={"maxKeysPerSecond": 4})
+    eventually(lambda: rollout_of(secured.cache)["done"] > 0, SEEN, "some keys are encoded")
+    await_phase(secured.cache, "Holding")
+    assert asked(secured.cache, "ranker", photos) == {"HIT": len(photos)}
 
 
 def _shows(secured: Secured) -> bool:
