@@ -7,6 +7,7 @@ from datetime import timedelta
 from typing import Any, NoReturn
 
 import pytest
+from aggregated_apis import api_service
 from api_server import ApiServer
 from api_server import api_server as running_api_server
 from child_manifests import SECRETS
@@ -120,16 +121,8 @@ def test_an_api_whose_own_server_is_away_is_none_and_disturbs_nothing(
     bare_server: ApiServer, cluster: KubernetesCluster
 ) -> None:
     group, version = UNHEARD.split("/")
-    spec = {
-        "group": group,
-        "version": version,
-        "groupPriorityMinimum": 100,
-        "versionPriority": 100,
-        "insecureSkipTLSVerify": True,
-        "service": {"name": "nobody", "namespace": "default"},
-    }
     name = f"{version}.{group}"
-    body = {"apiVersion": "apiregistration.k8s.io/v1", "kind": "APIService", "metadata": {"name": name}, "spec": spec}
+    body = api_service(name, "nobody", "default")
     bare_server.kubectl("apply", "-f=-", stdin=json.dumps(body))
     try:
         eventually(lambda: _is_unheard(bare_server), 60, "the API server asks a server that is away")

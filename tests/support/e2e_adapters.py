@@ -6,6 +6,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from aggregated_apis import api_service
 from authorities import Authority
 from e2e_caches import SCRIPTS
 from e2e_cluster import Kubernetes
@@ -22,7 +23,9 @@ _API_SERVICE = "v1beta1.external.metrics.k8s.io"
 def lag_adapter(cluster: Kubernetes, namespace: str, folder: Path) -> Iterator[None]:
     """Have KFC's lag served as an external metric until the block ends; `folder` gets its certificate."""
     try:
-        cluster.apply(namespace, *_rights(namespace), *_server(cluster, folder), _api_service(namespace))
+        cluster.apply(
+            namespace, *_rights(namespace), *_server(cluster, folder), api_service(_API_SERVICE, _NAME, namespace)
+        )
         cluster.kubectl("wait", "--for=condition=Available", f"apiservice/{_API_SERVICE}", "--timeout=120s")
         yield
     finally:
@@ -89,21 +92,3 @@ def _server(cluster: Kubernetes, folder: Path) -> list[dict[str, Any]]:
         {"apiVersion": "v1", "kind": "Pod", "metadata": metadata, "spec": pod},
         {"apiVersion": "v1", "kind": "Service", "metadata": metadata, "spec": {"selector": _LABELS, "ports": [port]}},
     ]
-
-
-def _api_service(namespace: str) -> dict[str, Any]:
-    version, _, group = _API_SERVICE.partition(".")
-    spec = {
-        "group": group,
-        "version": version,
-        "groupPriorityMinimum": 100,
-        "versionPriority": 100,
-        "insecureSkipTLSVerify": True,
-        "service": {"name": _NAME, "namespace": namespace},
-    }
-    return {
-        "apiVersion": "apiregistration.k8s.io/v1",
-        "kind": "APIService",
-        "metadata": {"name": _API_SERVICE},
-        "spec": spec,
-    }
