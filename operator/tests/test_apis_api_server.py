@@ -10,7 +10,8 @@ import pytest
 from aggregated_apis import api_service
 from api_server import ApiServer
 from api_server import api_server as running_api_server
-from child_manifests import SECRETS
+from caches import sample
+from child_manifests import SECRETS, UID
 from cluster_fixtures import require_programs
 from eventually import eventually
 from fake_clock import FakeClock
@@ -32,6 +33,7 @@ from meshed_caches import (
     meshed,
     retina_scaling,
     scaler_of,
+    serving,
 )
 
 from embark.errors import UnavailableError
@@ -40,6 +42,7 @@ from embark_operator.apis import API_VERSIONS, Apis
 from embark_operator.differences import differs
 from embark_operator.kinds import CERTIFICATE, FOREIGN_KINDS
 from embark_operator.kubernetes_cluster import KubernetesCluster
+from embark_operator.manifests.tls import build_certificate
 from embark_operator.names import Manifest
 
 pytestmark = pytest.mark.cluster
@@ -149,11 +152,8 @@ def test_an_api_whose_own_server_goes_away_stays_what_it_was(
 def test_every_kind_of_others_is_found_by_the_name_that_the_builders_ask_for(
     full_server: ApiServer, cluster: KubernetesCluster
 ) -> None:
-    # cert-manager's definitions are in no module that is small enough to fetch; its models are checked elsewhere.
-    others = [kind for kind in FOREIGN_KINDS if kind != CERTIFICATE]
-    served = cluster.served(API_VERSIONS)
-    assert served.lack(*others) == ()
-    for kind in others:
+    assert cluster.served(API_VERSIONS).lack(*FOREIGN_KINDS) == ()
+    for kind in FOREIGN_KINDS:
         full_server.kubectl("get", f"{kind.plural}.{kind.version}.{kind.group}")
 
 
@@ -178,6 +178,13 @@ def test_a_scaler_is_kept_as_it_was_written(full_server: ApiServer, served: Apis
 @pytest.mark.parametrize("change", [{}, SECRETS], ids=["plain", "secrets"])
 def test_a_scaler_of_an_idle_retina_is_kept_as_it_was_written(full_server: ApiServer, change: dict[str, Any]) -> None:
     assert_kept(full_server, tuple(retina_scaling(in_default(meshed("none", **change)), KEDA)))
+
+
+@pytest.mark.parametrize("kind", ["Issuer", "ClusterIssuer"])
+def test_a_certificate_is_kept_as_it_was_written(full_server: ApiServer, kind: str) -> None:
+    tls = {"secret": "photos-grpc", "issuer": {"name": "authority", "kind": kind}}
+    served = serving(CERTIFICATE)
+    assert_kept(full_server, tuple(build_certificate(in_default(sample("photos", tls=tls)), UID, served)))
 
 
 def test_a_field_that_a_schema_lacks_is_refused_here(full_server: ApiServer) -> None:

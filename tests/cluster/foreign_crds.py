@@ -1,14 +1,16 @@
-"""The resource definitions of meshes and of KEDA, from the Go modules that publish them; for tests of such objects."""
+"""The resource definitions of meshes, KEDA and cert-manager, from the Go modules that publish them; tests ask here."""
 
 import json
 import os
 import shutil
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Final
 
 import pytest
+import yaml
 from api_server import ApiServer
 from commands import ClusterError, output_of
 from eventually import eventually
@@ -36,6 +38,9 @@ KEDA: Final = Definitions(
     "v2.17.2",
     [f"config/crd/bases/keda.sh_{kind}.yaml" for kind in ("scaledobjects", "triggerauthentications")],
 )
+CERT_MANAGER: Final = Definitions(
+    "github.com/cert-manager/cert-manager", "v1.17.4", ["deploy/crds/crd-certificates.yaml"]
+)
 LINKERD: Final = Path(__file__).parent / "crds" / "linkerd.yaml"
 
 
@@ -44,7 +49,17 @@ def install_foreign_crds(server: ApiServer) -> None:
     files = [LINKERD, *(path for definitions in (GATEWAY_API, ISTIO, KEDA) for path in _required(definitions))]
     named = [f"--filename={path}" for path in files]
     server.kubectl("apply", "--server-side", *named)
-    eventually(lambda: _established(server, named), 60, "the API server serves the kinds of others")
+    (certificates,) = _required(CERT_MANAGER)
+    server.kubectl("apply", "--server-side", "--filename=-", stdin=_without_labels(certificates))
+    for defined in (named, ["crd/certificates.cert-manager.io"]):
+        eventually(partial(_established, server, defined), 60, "the API server serves the kinds of others")
+
+
+def _without_labels(path: Path) -> str:
+    """Return a definition without its labels: in cert-manager's module they are templates, the rest is not."""
+    definition = yaml.safe_load(path.read_text())
+    del definition["metadata"]["labels"]
+    return json.dumps(definition)
 
 
 def _required(definitions: Definitions) -> Sequence[Path]:
