@@ -49,9 +49,10 @@ class Kubernetes:
         return f"{self.images}/{name}:{self.tag}"
 
     def operator_values(self) -> dict[str, Any]:
-        """Return the values of charts/embark that name the images of the working tree."""
+        """Return the values of charts/embark that name the images of the working tree; counts are soon in the status."""
         names = ("operator", "embark", "kfc", "retina")
-        return {"images": {name: {"repository": f"{self.images}/{name}", "tag": self.tag} for name in names}}
+        images = {name: {"repository": f"{self.images}/{name}", "tag": self.tag} for name in names}
+        return {"images": images, "resyncSeconds": 20}
 
     def backend_values(self) -> dict[str, Any]:
         """Return the values of charts/embark-backends for a small node."""
