@@ -49,7 +49,7 @@ class Kubernetes:
         return f"{self.images}/{name}:{self.tag}"
 
     def operator_values(self) -> dict[str, Any]:
-        """Return the values of charts/embark that name the images of the working tree; counts are soon in the status."""
+        """Return the values of charts/embark for the images of the working tree, with counts soon in the status."""
         names = ("operator", "embark", "kfc", "retina")
         images = {name: {"repository": f"{self.images}/{name}", "tag": self.tag} for name in names}
         return {"images": images, "resyncSeconds": 20}
