@@ -121,8 +121,8 @@ def test_a_stopped_cassandra_and_a_killed_retina_leave_no_key_out_and_cost_the_c
         try:
             retina.kill()
             Event().wait(OUTAGE_SECONDS)
-            # One that waits for its writes alone, with no Encode call under way, says so when these have timed out.
-            eventually(lambda: all("unreachable" in one.readiness() for one in processes), WAIT, "what is away is told")
+            # Whose writes hang has soon no Encode call under way, and tells of the store alone.
+            eventually(lambda: all(_tells_who_is_away(one) for one in processes), WAIT, "what is away is told")
             retina.start()
         finally:
             cassandra.resume()
@@ -199,3 +199,8 @@ def _await_end(*processes: Service) -> None:
 def _assert_like_undisturbed(cache: ReembeddedCache) -> None:
     assert cache.vectors(1) == {key: vector_of(1, key) for key in KEYS}
     assert cache.progress(1) == (REEMBED_RANGES, len(KEYS), 0)
+
+
+def _tells_who_is_away(process: Service) -> bool:
+    told = process.readiness()
+    return "store: " in told or "retina unreachable" in told

@@ -1,14 +1,12 @@
 """Opens the Cassandra store and the Kafka topic of a service from its settings and mounted Secrets."""
 
 import argparse
-import logging
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
 from embark.clock import now
-from embark.files import Stamp, stamp_of
 from embark.processes import exit_status, log_json, settings_parser
 from embark.settings import StoreSettings, TopicSettings
 from embark.store.cassandra import CassandraStore
@@ -92,33 +90,7 @@ def open_topic(settings: TopicSettings, secrets: Secrets) -> KafkaTopic:
     Raises:
         InvalidSpecError: the settings and the Secrets do not go together.
     """
-    return KafkaTopic(settings, topic_access(secrets), renewed=RenewedTopicAccess(secrets))
-
-
-class RenewedTopicAccess:
-    """Reads topic_access again where a file has changed; what cannot be read is logged, and looked at the next time."""
-
-    def __init__(self, secrets: Secrets) -> None:
-        self._secrets = secrets
-        self._stamp = self._look()
-
-    def __call__(self) -> KafkaAccess | None:
-        """Return the access if it is another one than before."""
-        stamp = self._look()
-        if stamp == self._stamp:
-            return None
-        try:
-            access = topic_access(self._secrets)
-        except OSError as error:
-            logging.getLogger(__name__).warning("the access to Kafka is not renewed yet: %s", error)
-            return None
-        self._stamp = stamp
-        return access
-
-    def _look(self) -> Stamp:
-        credentials, tls = self._secrets.topic_credentials, self._secrets.topic_tls
-        files = [credentials / name for name in ("username", "password")] if credentials else []
-        return stamp_of(files + ([tls / name for name in ("ca.crt", "tls.crt", "tls.key")] if tls else []))
+    return KafkaTopic(settings, topic_access(secrets))
 
 
 def _credentials(folder: Path) -> Credentials:

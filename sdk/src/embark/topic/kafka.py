@@ -7,7 +7,7 @@ from typing import Final
 
 from embark.errors import ClosedError, UnavailableError
 from embark.settings import TopicSettings
-from embark.topic.kafka_cluster import KafkaCluster, OnStats, RenewedAccess
+from embark.topic.kafka_cluster import KafkaCluster, OnStats
 from embark.topic.kafka_consumer import KafkaConsumer
 from embark.topic.kafka_dead_letters import KafkaDeadLetters
 from embark.topic.kafka_lag import KafkaOffsets
@@ -23,8 +23,7 @@ _LEFT_OPEN: Final = timedelta(seconds=1)
 class KafkaTopic:
     """A Topic on the brokers of `settings`; thread-safe. Making it connects to nothing.
 
-    A producer holds up to `capacity` records that no broker has acknowledged. `renewed` is asked about once a second
-    for an `access` that has changed.
+    A producer holds up to `capacity` records that no broker has acknowledged.
 
     Raises:
         InvalidSpecError: the settings and what is given of the Secrets do not go together.
@@ -38,11 +37,8 @@ class KafkaTopic:
         capacity: int = 100_000,
         client_id: str = "embark",
         on_stats: OnStats | None = None,
-        renewed: RenewedAccess = lambda: None,
     ) -> None:
-        self._cluster: Final = KafkaCluster(
-            settings.kafka, access, client_id=client_id, on_stats=on_stats, renewed=renewed
-        )
+        self._cluster: Final = KafkaCluster(settings.kafka, access, client_id=client_id, on_stats=on_stats)
         self._name: Final = settings.fills
         self._capacity: Final = capacity
         self._log: Final = logging.getLogger(__name__)

@@ -1,12 +1,8 @@
 """Opens the clients of a Kafka cluster, with its logs and errors translated; every part of the Kafka topic uses it."""
 
-import logging
-import threading
-import time
-import weakref
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import Final, TypeVar
+from typing import Final
 
 from confluent_kafka import Consumer, KafkaError, KafkaException, Message, Producer, TopicPartition
 from confluent_kafka.admin import AdminClient
@@ -18,26 +14,13 @@ from embark.topic.kafka_log import KafkaLog
 from embark.topic.kafka_options import KafkaAccess, Options, access_options, how_asked
 from embark.topic.records import Record
 
-C = TypeVar("C", "_Producer", "_Consumer")
 OnError = Callable[[KafkaError], None]
 OnDelivery = Callable[[KafkaError | None, Message], None]
 OnCommit = Callable[[KafkaError | None, list[TopicPartition]], None]
 OnStats = Callable[[str], None]
 """Is given librdkafka's statistics, a JSON text, in the thread that serves the client; must not raise."""
 
-RenewedAccess = Callable[[], KafkaAccess | None]
-"""Returns what the Secrets hold, where that is something else than at the call before; None: it is not."""
-
 _STATS_MILLISECONDS: Final = 10_000
-_LOOK_SECONDS: Final = 1.0
-
-
-class _Producer(Producer):
-    """One that can be referred to weakly, as librdkafka's own cannot."""
-
-
-class _Consumer(Consumer):
-    """As _Producer."""
 
 
 class KafkaCluster:
@@ -48,21 +31,9 @@ class KafkaCluster:
     """
 
     def __init__(
-        self,
-        kafka: Kafka,
-        access: KafkaAccess | None,
-        *,
-        client_id: str,
-        on_stats: OnStats | None = None,
-        renewed: RenewedAccess = lambda: None,
+        self, kafka: Kafka, access: KafkaAccess | None, *, client_id: str, on_stats: OnStats | None = None
     ) -> None:
-        self._kafka: Final = kafka
-        self._client_id: Final = client_id
-        self._options = self._with_access(access or KafkaAccess())
-        self._renewed: Final = renewed
-        self._renewing: Final = threading.Lock()  # guards the next two
-        self._next_look = time.monotonic() + _LOOK_SECONDS
-        self._open: Final[weakref.WeakSet[_Producer | _Consumer]] = weakref.WeakSet()
+        self._options: Final = access_options(kafka, access or KafkaAccess()) | {"client.id": client_id}
         self._faults: Final = KafkaFaults(how_asked(self._options))
         self._on_stats: Final = on_stats
         self._log: Final = KafkaLog()
@@ -71,7 +42,7 @@ class KafkaCluster:
         """Return a producer; the callbacks run within its poll() and flush()."""
         config = {**self._common(options, on_error), "on_delivery": on_delivery}
         with _translating_refusals():
-            return self._kept(_Producer(config, logger=self._log))
+            return Producer(config, logger=self._log)
 
     def open_consumer(self, options: Options, on_error: OnError, on_commit: OnCommit | None = None) -> Consumer:
         """Return a consumer; the callbacks run within its poll() and consume()."""
@@ -79,27 +50,13 @@ class KafkaCluster:
         if on_commit is not None:
             config["on_commit"] = on_commit
         with _translating_refusals():
-            return self._kept(_Consumer(config, logger=self._log))
+            return Consumer(config, logger=self._log)
 
     def open_admin(self) -> AdminClient:
         """Return a client that asks for and changes topics and groups."""
         with _translating_refusals():
             config: dict[str, object] = {**self._options, "error_cb": self._faults.note}
             return AdminClient(config, logger=self._log)  # type: ignore[arg-type]  # says no callback is an option
-
-    def renew(self) -> None:
-        """Look, once a second at most, whether the Secrets have changed; producers and consumers call it as they serve.
-
-        Clients that are open log in with the new password when they connect the next time. A certificate is taken by
-        clients that are opened from then on, as librdkafka cannot change that of an open one.
-        """
-        with self._renewing:
-            if time.monotonic() < self._next_look:
-                return
-            self._next_look = time.monotonic() + _LOOK_SECONDS
-            access = self._renewed()
-            if access is not None:
-                self._take(access)
 
     def explain(self, error: KafkaError) -> str:
         """Return an error for people; where no broker was reached, with what its connections reported."""
@@ -110,26 +67,6 @@ class KafkaCluster:
         if admin is not None:
             admin.poll(0)  # calls back with what its connections reported
         return UnavailableError("topic", f"{what}: {self.explain(error_of(error))}")
-
-    def _take(self, access: KafkaAccess) -> None:
-        log = logging.getLogger(__name__)
-        try:
-            self._options = self._with_access(access)
-        except InvalidSpecError as error:
-            log.warning("the access to Kafka stays as it was: %s", error)
-            return
-        if access.username:
-            for client in self._open:
-                client.set_sasl_credentials(access.username, access.password)
-        log.info("the access to Kafka is renewed", extra={"user": access.username})
-
-    def _with_access(self, access: KafkaAccess) -> Options:
-        return access_options(self._kafka, access) | {"client.id": self._client_id}
-
-    def _kept(self, client: C) -> C:
-        with self._renewing:
-            self._open.add(client)
-        return client
 
     def _common(self, options: Options, on_error: OnError) -> dict[str, object]:
         def noted(error: KafkaError) -> None:

@@ -78,7 +78,6 @@ class KafkaConsumer:
     def poll(self, limit: int, timeout: timedelta) -> Sequence[Record]:
         """Return the next records, of each partition in their order; keeps the membership, also while paused."""
         self._check_open()
-        self._cluster.renew()
         deadline = time.monotonic() + timeout.total_seconds()
         while True:
             ready = self._partitions.held > 0 and not self._paused

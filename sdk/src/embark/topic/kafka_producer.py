@@ -97,7 +97,6 @@ class KafkaProducer:
         warned, known = -_SECONDS_BETWEEN_WARNINGS, Losses()
         while not self._stop.is_set():
             self._client.poll(_SERVE_SECONDS)
-            self._cluster.renew()
             if self._fatal:
                 self._replace()
             lost = self.losses()
