@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from beginnings import begin
 from embark_parts import Bench
 from free_ports import free_ports
 from secured_embark import SERVER_NAME, authority_in, secured
@@ -23,7 +24,7 @@ def bench(tmp_path: Path) -> Iterator[Bench]:
     with secured(server) as made:
         within = split_ring(1)[0]
         kept = made.store.checkpoints()
-        assert kept.save(CANDIDATE, kept.begin(CANDIDATE, within).advanced(within.end, done=70, failed=3))
+        assert kept.save(CANDIDATE, begin(kept, CANDIDATE, within).advanced(within.end, done=70, failed=3))
         yield made
 
 

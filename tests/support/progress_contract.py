@@ -5,12 +5,14 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 import pytest
+from beginnings import begin
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from store_rows import OTHER_SPACE, PATIENT, SPACE, embedding
 
 from embark.errors import ClosedError, UnavailableError
 from embark.store import Checkpoints, Progress, RolloutStore, TokenRange, split_ring
+from embark.store.progress import stored_progress
 
 FIRST, SECOND, THIRD = split_ring(3)
 DROPPED = "d0d0d0d0d0d0"
@@ -27,43 +29,54 @@ class ProgressContract:
         return checkpoints
 
     def test_a_range_begins_at_its_start_and_goes_on_from_its_checkpoint(self, checkpoints: Checkpoints) -> None:
-        begun = checkpoints.begin(SPACE, FIRST)
+        begun = begin(checkpoints, SPACE, FIRST)
         assert begun == Progress(FIRST, FIRST.start)
         assert (begun.rest, begun.over) == (FIRST, False)
         further = begun.advanced(FIRST.start + 7, done=5, failed=1)
         assert checkpoints.save(SPACE, further)
-        assert checkpoints.begin(SPACE, FIRST) == further
+        assert begin(checkpoints, SPACE, FIRST) == further
         assert further.rest == TokenRange(FIRST.start + 7, FIRST.end)
         over = further.advanced(FIRST.end, done=2**40, failed=2)
         assert checkpoints.save(SPACE, over)
-        assert checkpoints.begin(SPACE, FIRST) == Progress(FIRST, FIRST.end, 5 + 2**40, 3)
+        assert begin(checkpoints, SPACE, FIRST) == Progress(FIRST, FIRST.end, 5 + 2**40, 3)
         assert over.over
 
     def test_a_checkpoint_never_moves_back(self, checkpoints: Checkpoints) -> None:
-        begun = checkpoints.begin(SPACE, SECOND)
+        begun = begin(checkpoints, SPACE, SECOND)
         further = begun.advanced(9, done=9, failed=0)
         assert checkpoints.save(SPACE, further)
         assert not checkpoints.save(SPACE, begun.advanced(8, done=100, failed=100))
         assert checkpoints.load(SPACE) == [further]
 
     def test_a_save_whose_answer_was_lost_may_be_sent_again(self, checkpoints: Checkpoints) -> None:
-        further = checkpoints.begin(SPACE, SECOND).advanced(9, done=9, failed=0)
+        further = begin(checkpoints, SPACE, SECOND).advanced(9, done=9, failed=0)
         assert [checkpoints.save(SPACE, further), checkpoints.save(SPACE, further)] == [True, True]
         assert checkpoints.load(SPACE) == [further]
 
     def test_every_range_that_was_begun_is_loaded_in_order(self, checkpoints: Checkpoints) -> None:
         assert checkpoints.load(SPACE) == []
         for part in (THIRD, FIRST, SECOND):
-            checkpoints.begin(SPACE, part)
+            begin(checkpoints, SPACE, part)
         last = Progress(THIRD, THIRD.end, 3, 4)
         assert checkpoints.save(SPACE, last)
         assert checkpoints.load(SPACE) == [Progress(FIRST, FIRST.start), Progress(SECOND, SECOND.start), last]
         assert checkpoints.load(OTHER_SPACE) == []
 
+    def test_a_range_may_begin_with_what_is_done_already_and_only_where_no_other_process_is_further(
+        self, checkpoints: Checkpoints
+    ) -> None:
+        reached = Progress(SECOND, 9, 9, 0)
+        assert [checkpoints.save(SPACE, reached, first=True) for _ in range(2)] == [True, True]
+        assert not checkpoints.save(SPACE, Progress(SECOND, 8, 100, 100), first=True)
+        assert checkpoints.load(SPACE) == [reached]
+        further = reached.advanced(SECOND.end, done=1, failed=1)
+        assert checkpoints.save(SPACE, further, first=True)
+        assert checkpoints.load(SPACE) == [further]
+
     def test_what_was_never_begun_or_was_dropped_is_never_saved(self, checkpoints: Checkpoints) -> None:
         assert not checkpoints.save(SPACE, Progress(FIRST, 0 + FIRST.end, 1, 0))
-        begun = checkpoints.begin(SPACE, FIRST)
-        checkpoints.begin(OTHER_SPACE, FIRST)
+        begun = begin(checkpoints, SPACE, FIRST)
+        begin(checkpoints, OTHER_SPACE, FIRST)
         checkpoints.drop(SPACE)
         assert not checkpoints.save(SPACE, begun.advanced(FIRST.end, done=1, failed=0))
         assert checkpoints.load(SPACE) == []
@@ -71,7 +84,7 @@ class ProgressContract:
 
     def test_a_space_that_was_dropped_begins_anew_and_is_saved_again(self, checkpoints: Checkpoints) -> None:
         for done in range(3):
-            begun = checkpoints.begin(SPACE, FIRST)
+            begun = begin(checkpoints, SPACE, FIRST)
             assert begun == Progress(FIRST, FIRST.start)
             further = begun.advanced(FIRST.end - done, done=done, failed=0)
             assert checkpoints.save(SPACE, further)
@@ -80,11 +93,11 @@ class ProgressContract:
             checkpoints.drop(SPACE)
 
     def test_a_space_is_scanned_in_the_ranges_of_one_split(self, checkpoints: Checkpoints) -> None:
-        begun = checkpoints.begin(SPACE, FIRST)
+        begun = begin(checkpoints, SPACE, FIRST)
         for other in split_ring(4)[:2]:
-            with pytest.raises(ValueError, match=f"{SPACE} has a checkpoint of .*; drop it"):
-                checkpoints.begin(SPACE, other)
             assert not checkpoints.save(SPACE, Progress(other, other.end))
+            with pytest.raises(ValueError, match=f"{SPACE} has a checkpoint of .*; drop it"):
+                stored_progress(checkpoints.load(SPACE), SPACE, other)
         assert checkpoints.load(SPACE) == [begun]
 
     def test_saves_in_any_order_keep_the_furthest(self, checkpoints: Checkpoints) -> None:
@@ -92,7 +105,7 @@ class ProgressContract:
         @settings(max_examples=30, deadline=None)
         def check(steps: list[int]) -> None:
             checkpoints.drop(SPACE)
-            begun = furthest = checkpoints.begin(SPACE, SECOND)
+            begun = furthest = begin(checkpoints, SPACE, SECOND)
             for done, step in enumerate(steps):
                 asked = begun.advanced(SECOND.start + step, done=done, failed=0)
                 kept = checkpoints.save(SPACE, asked)
@@ -109,7 +122,7 @@ class ProgressContract:
 
         def work(steps: Sequence[int]) -> None:
             start.wait()
-            begun.append(replace(checkpoints.begin(SPACE, THIRD), cursor=THIRD.start, done=0))
+            begun.append(replace(begin(checkpoints, SPACE, THIRD), cursor=THIRD.start, done=0))
             for step in steps:
                 asked = Progress(THIRD, THIRD.start + step, step)
                 checkpoints.save(SPACE, asked)
@@ -133,8 +146,8 @@ class ProgressContract:
         store.ensure_space(DROPPED)
         store.write(DROPPED, [embedding(f"key {i}", 1) for i in range(30)])
         store.write(SPACE, [embedding("kept", 1)])
-        begun = checkpoints.begin(SPACE, FIRST)
-        checkpoints.begin(DROPPED, FIRST)
+        begun = begin(checkpoints, SPACE, FIRST)
+        begin(checkpoints, DROPPED, FIRST)
         store.drop_space(DROPPED)
         assert checkpoints.load(DROPPED) == []
         with pytest.raises(UnavailableError, match="store"):
@@ -153,7 +166,7 @@ class ProgressContract:
             assert store.count(DROPPED) == 0
             store.write(DROPPED, [embedding("key", at)])
             assert store.read(DROPPED, ["key"], PATIENT) == {"key": embedding("key", at)}
-            assert checkpoints.begin(DROPPED, FIRST) == Progress(FIRST, FIRST.start)
+            assert begin(checkpoints, DROPPED, FIRST) == Progress(FIRST, FIRST.start)
             assert checkpoints.save(DROPPED, Progress(FIRST, FIRST.end))
             store.drop_space(DROPPED)
 
@@ -161,10 +174,10 @@ class ProgressContract:
         store.drop_space("feedfeedfeed")
 
     def test_checkpoints_end_with_their_store(self, store: RolloutStore, checkpoints: Checkpoints) -> None:
-        begun = checkpoints.begin(SPACE, FIRST)
+        begun = begin(checkpoints, SPACE, FIRST)
         store.close()
         with pytest.raises(ClosedError):
-            checkpoints.begin(SPACE, FIRST)
+            begin(checkpoints, SPACE, FIRST)
         with pytest.raises(ClosedError):
             checkpoints.save(SPACE, begun)
         with pytest.raises(ClosedError):

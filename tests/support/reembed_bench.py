@@ -188,11 +188,8 @@ class _MortalCheckpoints:
         self._checkpoints = checkpoints
         self._life = life
 
-    def begin(self, space: str, within: TokenRange) -> Progress:
-        return self._life.live(lambda: self._checkpoints.begin(space, within))
-
-    def save(self, space: str, progress: Progress) -> bool:
-        return self._life.live(lambda: self._checkpoints.save(space, progress))
+    def save(self, space: str, progress: Progress, *, first: bool = False) -> bool:
+        return self._life.live(lambda: self._checkpoints.save(space, progress, first=first))
 
     def load(self, space: str) -> Sequence[Progress]:
         return self._life.live(lambda: self._checkpoints.load(space))

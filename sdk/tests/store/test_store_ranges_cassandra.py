@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
+from beginnings import begin
 from cassandra_keyspaces import cql_session, store_settings
 from cassandra_server import CassandraServer
 from fake_clock import FakeClock
@@ -69,7 +70,7 @@ def test_a_checkpoint_is_seen_by_another_process_at_once(
     store: CassandraStore, settings: StoreSettings, clock: FakeClock
 ) -> None:
     other = CassandraStore(settings, clock)
-    begun = store.checkpoints().begin(SPACE, FIRST)
+    begun = begin(store.checkpoints(), SPACE, FIRST)
     for cursor in range(FIRST.start + 1, FIRST.start + 20):
         assert store.checkpoints().save(SPACE, begun.advanced(cursor, done=1, failed=0))
         assert other.checkpoints().load(SPACE) == [Progress(FIRST, cursor, 1)]
@@ -84,7 +85,7 @@ def test_more_ranges_than_a_page_of_the_driver_are_all_loaded(
     monkeypatch.setattr(store._link.session(10), "default_fetch_size", 3)
     parts = split_ring(8)
     for part in parts:
-        store.checkpoints().begin(SPACE, part)
+        begin(store.checkpoints(), SPACE, part)
     assert [progress.within for progress in store.checkpoints().load(SPACE)] == parts
     store.drop_space(SPACE)
     assert cql.execute("SELECT * FROM ranges.rollout_progress").all() == []
@@ -94,7 +95,7 @@ def test_ten_rollouts_leave_no_table_behind(store: CassandraStore, cql: Any) -> 
     spaces = [f"{i:012x}" for i in range(10)]
     for space in spaces:
         store.ensure_space(space)
-        store.checkpoints().begin(space, FIRST)
+        begin(store.checkpoints(), space, FIRST)
         store.drop_space(space)
     tables = cql.execute("SELECT table_name FROM system_schema.tables WHERE keyspace_name = 'ranges'").all()
     assert sorted(tables) == [(f"embeddings_{SPACE}",), ("rollout_progress",)]
@@ -123,5 +124,5 @@ def test_a_space_of_a_keyspace_that_is_not_there_is_dropped_too(cassandra: Cassa
     store = CassandraStore(store_settings(cassandra, "never_made"), clock)
     store.drop_space(SPACE)
     with pytest.raises(UnavailableError, match="the schema command makes"):
-        store.checkpoints().begin(SPACE, FIRST)
+        begin(store.checkpoints(), SPACE, FIRST)
     store.close()

@@ -10,6 +10,7 @@ from urllib.error import HTTPError
 from urllib.request import urlopen
 
 import pytest
+from beginnings import begin
 from embark_parts import Bench, running, vector
 from eventually import eventually
 from fake_clock import FakeClock
@@ -43,7 +44,7 @@ def told(bench: Bench, path: str) -> tuple[int, Any]:
 def begin_rollout(bench: Bench) -> None:
     within = split_ring(1)[0]
     kept = bench.store.checkpoints()
-    progress = kept.begin(CANDIDATE, within)
+    progress = begin(kept, CANDIDATE, within)
     assert kept.save(CANDIDATE, progress.advanced(within.end, done=70, failed=3))
 
 

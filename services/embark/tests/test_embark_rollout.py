@@ -8,6 +8,7 @@ from pathlib import Path
 
 import grpc
 import pytest
+from beginnings import begin
 from embark_parts import Bench, running, statuses_of, vector
 from eventually import eventually
 from fake_clock import FakeClock
@@ -53,7 +54,7 @@ def fill(store: RolloutStore, space: str) -> None:
     """Begin three of four ranges: one is over, one is half-way, one has only begun."""
     over, half, begun, _ = split_ring(4)
     kept = store.checkpoints()
-    progress = [kept.begin(space, within) for within in (over, half, begun)]
+    progress = [begin(kept, space, within) for within in (over, half, begun)]
     assert kept.save(space, progress[0].advanced(over.end, done=70, failed=3))
     assert kept.save(space, progress[1].advanced((half.start + half.end) // 2, done=20, failed=1))
 
@@ -83,7 +84,7 @@ class HeldCheckpoints:
 
 def test_the_checkpoints_of_a_space_are_summed_up_and_those_of_others_are_not(store: RolloutStore) -> None:
     fill(store, SPACE)
-    store.checkpoints().begin(OTHER, split_ring(1)[0])
+    begin(store.checkpoints(), OTHER, split_ring(1)[0])
     told = describe_rollout(SPACE, guarded(store))
     assert told == pb.DescribeRolloutResponse(ranges_begun=3, ranges_over=1, done=90, failed=4)
     assert describe_rollout(OTHER, guarded(store)) == pb.DescribeRolloutResponse(ranges_begun=1)

@@ -7,6 +7,7 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
+from beginnings import begin
 from cassandra_keyspaces import cql_session, store_settings
 from cassandra_server import CassandraServer
 from fake_clock import FakeClock
@@ -53,8 +54,8 @@ def test_checkpoints_are_seen_at_once_and_gone_with_the_space(store: CassandraSt
     assert describe(store) == pb.DescribeRolloutResponse()
     kept = store.checkpoints()
     for within in split_ring(256):
-        begun = kept.begin(SPACE, within)
-    kept.begin(OTHER, split_ring(1)[0])
+        begun = begin(kept, SPACE, within)
+    begin(kept, OTHER, split_ring(1)[0])
     assert describe(store) == pb.DescribeRolloutResponse(ranges_begun=256)
     assert kept.save(SPACE, begun.advanced(begun.within.end, done=70, failed=3))
     assert describe(store) == pb.DescribeRolloutResponse(ranges_begun=256, ranges_over=1, done=70, failed=3)

@@ -12,6 +12,7 @@ from functools import partial
 from pathlib import Path
 
 import pytest
+from beginnings import begin
 from caches import sample
 from cassandra_keyspaces import cql_session
 from cassandra_server import CassandraServer
@@ -62,7 +63,7 @@ class Spaces:
         """Let the space have a row, a checkpoint, and commits of its group."""
         with closing(open_store(settings.store, Secrets())) as store:
             store.write(settings.space.id, [Embedding("key", b"1234", now())])
-            store.checkpoints().begin(settings.space.id, split_ring(2)[0])
+            begin(store.checkpoints(), settings.space.id, split_ring(2)[0])
         with closing(open_topic(settings.topic, Secrets())) as topic:
             consumer = topic.consumer(settings.consumer_group)
             records: list[Record] = []

@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from datetime import timedelta
 
 import pytest
+from beginnings import begin
 from eventually import eventually
 from kfc_parts import UNREACHABLE
 from reembed_bench import Life, MortalStore, ReembedBench
@@ -23,7 +24,7 @@ def test_a_range_in_which_another_process_is_further_is_left_to_it(monkeypatch: 
     holds = [bench.encoder.hold(key) for key in keys_in(bench, first)]
     with running(bench.reembedding(), parts=2):
         eventually(lambda: any(entered.is_set() for entered, _ in holds), what="the first range is under way")
-        assert lost.save(bench.space, lost.begin(bench.space, first).advanced(first.end, done=1, failed=2))
+        assert lost.save(bench.space, begin(lost, bench.space, first).advanced(first.end, done=1, failed=2))
         for _, released in holds:
             released.set()
     there = {progress.within: progress for progress in lost.load(bench.space)}
@@ -46,7 +47,7 @@ def test_a_range_that_another_process_left_is_taken_up_at_the_end(monkeypatch: p
     with running(bench.reembedding()):
         eventually(lambda: any(entered.is_set() for entered, _ in holds), what="it is under way")
         done = sum(len(page.rows) for page in pages[:20])
-        assert late.save(bench.space, late.begin(bench.space, whole).advanced(pages[19].cursor, done=done, failed=0))
+        assert late.save(bench.space, begin(late, bench.space, whole).advanced(pages[19].cursor, done=done, failed=0))
         for _, released in holds:
             released.set()
     assert bench.over()

@@ -20,12 +20,12 @@ from embark.spec import Cassandra
 from embark.store.cassandra_link import CassandraLink
 from embark.store.cassandra_requests import CassandraRequests
 from embark.store.cassandra_table import prepare
-from embark.store.progress import PROGRESS_TABLE, Progress, stored_progress
+from embark.store.progress import PROGRESS_TABLE, Progress
 from embark.store.ranges import TokenRange
 
 _LOAD: Final = "SELECT range_start, range_end, cursor, done, failed FROM {table} WHERE space = ?"
 _INSERT: Final = """INSERT INTO {table} (space, range_start, range_end, cursor, done, failed)
-    VALUES (?, ?, ?, ?, 0, 0) IF NOT EXISTS"""
+    VALUES (?, ?, ?, ?, ?, ?) IF NOT EXISTS"""
 # Not less than: a save whose answer was lost is sent again.
 _SAVE: Final = """UPDATE {table} SET cursor = ?, done = ?, failed = ? WHERE space = ? AND range_start = ?
     IF range_end = ? AND cursor <= ?"""
@@ -38,7 +38,7 @@ class _Statements:
 
     session: Any
     load: Any  # space
-    insert: Any  # space, range_start, range_end, cursor
+    insert: Any  # space, range_start, range_end, cursor, done, failed
     save: Any  # cursor, done, failed, space, range_start, range_end, cursor
     drop: Any  # space, range_start
 
@@ -65,19 +65,12 @@ class CassandraCheckpoints:
         self._requests = requests
         self._patience = patience
 
-    def begin(self, space: str, within: TokenRange) -> Progress:
-        """Return the progress of a range, which begins at its start where there is none yet."""
-        while True:
-            stored = stored_progress(self.load(space), space, within)
-            if stored is not None:
-                return stored
-            # Not applied: another process has just begun it.
-            if self._change("insert", space, (space, within.start, within.end, within.start)):
-                return Progress(within, within.start)
-
-    def save(self, space: str, progress: Progress) -> bool:
-        """Keep the progress of a range that was begun, unless what is kept is further."""
+    def save(self, space: str, progress: Progress, *, first: bool = False) -> bool:
+        """Keep the progress of a range, unless what is kept is further; only the `first` begins one."""
         to, within = (progress.cursor, progress.done, progress.failed), progress.within
+        # Not applied: another process has begun it, or this one has and was not told.
+        if first and self._change("insert", space, (space, within.start, within.end, *to)):
+            return True
         return self._change("save", space, (*to, space, within.start, within.end, progress.cursor))
 
     def load(self, space: str) -> Sequence[Progress]:

@@ -3,8 +3,7 @@
 import threading
 from collections.abc import Callable, Sequence
 
-from embark.store.progress import Progress, stored_progress
-from embark.store.ranges import TokenRange
+from embark.store.progress import Progress
 
 
 class MemoryCheckpoints:
@@ -13,26 +12,19 @@ class MemoryCheckpoints:
     def __init__(self, check_open: Callable[[], None]) -> None:
         self._check_open = check_open
         self._lock = threading.Lock()
-        self._stored: dict[str, dict[TokenRange, Progress]] = {}
+        self._stored: dict[str, dict[int, Progress]] = {}
 
-    def begin(self, space: str, within: TokenRange) -> Progress:
-        """Return the progress of a range, which begins at its start where there is none yet."""
+    def save(self, space: str, progress: Progress, *, first: bool = False) -> bool:
+        """Keep the progress of a range, unless what is kept is further; only the `first` begins one."""
         self._check_open()
         with self._lock:
             stored = self._stored.setdefault(space, {})
-            progress = stored_progress(stored.values(), space, within) or Progress(within, within.start)
-            stored[within] = progress
-            return progress
-
-    def save(self, space: str, progress: Progress) -> bool:
-        """Keep the progress of a range that was begun, unless what is kept is further."""
-        self._check_open()
-        with self._lock:
-            stored = self._stored.get(space, {})
-            old = stored.get(progress.within)
-            if old is None or old.cursor > progress.cursor:
+            old = stored.get(progress.within.start)
+            if old is None and not first:
                 return False
-            stored[progress.within] = progress
+            if old is not None and (old.within != progress.within or old.cursor > progress.cursor):
+                return False
+            stored[progress.within.start] = progress
             return True
 
     def load(self, space: str) -> Sequence[Progress]:

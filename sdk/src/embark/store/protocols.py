@@ -87,16 +87,11 @@ class Checkpoints(Protocol):
     Every method raises UnavailableError when the store does not answer; calling it again is always safe.
     """
 
-    def begin(self, space: str, within: TokenRange) -> Progress:
-        """Return the progress of a range, which begins at its start where there is none yet.
-
-        Raises:
-            ValueError: a range was begun that overlaps with this one and is another; drop the space's first.
-        """
-        ...
-
-    def save(self, space: str, progress: Progress) -> bool:
+    def save(self, space: str, progress: Progress, *, first: bool = False) -> bool:
         """Keep the progress of a range, once every write before its cursor was acknowledged; return whether it is kept.
+
+        `first` begins the range, unless another process has: that is for one that found no progress of it. Any other
+        save is of a range that was begun.
 
         It never moves back. False says that this process should stop: another one is further, or the space was dropped.
         """

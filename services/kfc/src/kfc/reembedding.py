@@ -11,6 +11,7 @@ from prometheus_client import CollectorRegistry
 from embark.clock import Clock
 from embark.settings import KfcSettings
 from embark.store import RolloutStore, TokenRange
+from embark.store.progress import stored_progress
 from kfc.attempts import Attempts
 from kfc.backoff import Jitter, key_backoff
 from kfc.calls import Calls, Timer
@@ -113,6 +114,7 @@ class Reembedding:
         The last save of a process that died may arrive after its successor has begun. Ranges without a checkpoint are
         those of a space that was dropped.
         """
-        stored = self._outages.insist(Server.STORE, lambda: self._store.checkpoints().load(self._settings.space.id))
-        begun = {progress.within for progress in stored if not progress.over}
-        return [within for within in ranges if within in begun]
+        space = self._settings.space.id
+        stored = self._outages.insist(Server.STORE, lambda: self._store.checkpoints().load(space))
+        begun = ((within, stored_progress(stored, space, within)) for within in ranges)
+        return [within for within, progress in begun if progress is not None and not progress.over]

@@ -175,9 +175,8 @@ class Run:
 
     def _save_now(self, saving: Saving) -> tuple[Saving, bool]:
         work, space = saving.work, self._settings.space.id
-        if not work.begun:
-            self._outages.insist(Server.STORE, lambda: self._checkpoints.begin(space, work.progress.within))
-        kept = self._outages.insist(Server.STORE, lambda: self._checkpoints.save(space, saving.progress))
+        save = partial(self._checkpoints.save, space, saving.progress, first=not work.begun)
+        kept = self._outages.insist(Server.STORE, save)
         if kept:
             self._told(saving.done, saving.failed)
         return saving, kept
