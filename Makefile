@@ -40,6 +40,10 @@ integration: models  ## Tests against a real Cassandra and Kafka (needs Java 17 
 servers: sync  ## Run a Cassandra and a Kafka until Ctrl-C (ARGS="--brokers 3 --nodes 2" for more)
 	@$(RUN) python tests/servers/run.py $(ARGS)
 
+.PHONY: cluster-programs
+cluster-programs: sync  ## Build the programs of make cluster from Go modules into the cache folder (once)
+	@$(CLUSTER)/binaries.py
+
 .PHONY: cluster
 cluster: sync  ## Run a real Kubernetes here, as root: builds it from Go modules, installs Debian packages it lacks
 	@EMBARK_INSTALL=1 $(CLUSTER)/up.py

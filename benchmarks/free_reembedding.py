@@ -48,6 +48,7 @@ def reembedding_on(settings: KfcSettings, rows: int, niceness: int = 0) -> Itera
     outages = Outages(outage_backoff(settings.retry, random.random), threading.Event(), Metrics(CollectorRegistry()))
     encoder = FreeEncoder(some_vector(settings.space.form))
     with closing(CassandraStore(settings.store, now)) as store:
+        store.checkpoints().load(settings.space.id)  # a client that connects reads the server's whole schema
 
         def run(part: int, parts: int, keys_per_second: float) -> Done:
             done = early = 0

@@ -33,10 +33,13 @@ def built(module: GoModule, environment: Mapping[str, str]) -> Path:
     return folder
 
 
-def ensure_built(module: GoModule, environment: Mapping[str, str], report: Callable[[str], None]) -> Path:
+def ensure_built(
+    module: GoModule, environment: Mapping[str, str], report: Callable[[str], None], objects: Path | None = None
+) -> Path:
     """Return the folder with the module's programs, built first where the cache folder lacks them.
 
-    Of two that build at the same time one waits for the other. A build that is cut short leaves no folder.
+    Of two that build at the same time one waits for the other. A build that is cut short leaves no folder. `objects`
+    keeps compiled packages for a build that comes after.
 
     Raises:
         MissingGoError: there is no Go client.
@@ -50,7 +53,8 @@ def ensure_built(module: GoModule, environment: Mapping[str, str], report: Calla
     with _locked(cache / f".{module.folder}.lock", lambda: report(f"{module.name}: another build is under way …")):
         if not folder.is_dir():
             with tempfile.TemporaryDirectory(prefix=f".{module.folder}-", dir=cache) as fresh:
-                build(module, Path(fresh), environment, report).rename(folder)
+                kept = objects or Path(fresh) / "objects"
+                build(module, Path(fresh), kept, environment, report).rename(folder)
             report(f"{module.name} {module.version}: built into {folder}")
     return folder
 
@@ -70,8 +74,12 @@ def _locked(path: Path, report_wait: Callable[[], None]) -> Iterator[None]:
 def main(names: Sequence[str]) -> int:
     """Build those of the named modules, or of all, that the cache folder lacks; return the exit status."""
     try:
-        for module in (module for module in MODULES if not names or module.name in names):
-            print(ensure_built(module, os.environ, lambda line: print(line, flush=True)))
+        # Modules share the packages of Go's own library, and their builds a folder for what is compiled.
+        cache = default_folder(os.environ)
+        cache.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryDirectory(prefix=".objects-", dir=cache) as objects:
+            for module in (module for module in MODULES if not names or module.name in names):
+                print(ensure_built(module, os.environ, lambda line: print(line, flush=True), Path(objects)))
     except ClusterError as error:
         print(f"error: {error}", file=sys.stderr)
         return 1

@@ -21,11 +21,13 @@ class MissingGoError(ClusterError):
     """There is no Go client; the message says where it is from."""
 
 
-def build(module: GoModule, folder: Path, environment: Mapping[str, str], report: Callable[[str], None]) -> Path:
+def build(
+    module: GoModule, folder: Path, objects: Path, environment: Mapping[str, str], report: Callable[[str], None]
+) -> Path:
     """Build the module's commands and return the folder of the files, which is within `folder`.
 
-    `report` gets a line for each step. The caches of modules and of objects are in `folder` too, gigabytes that go when
-    the caller removes it.
+    `report` gets a line for each step. The cache of modules is in `folder` too, and that of compiled packages, which
+    several builds may share, in `objects`: gigabytes that go when the caller removes them.
 
     Raises:
         MissingGoError: there is no `go`.
@@ -37,25 +39,29 @@ def build(module: GoModule, folder: Path, environment: Mapping[str, str], report
     made, work = folder / "bin", folder / "module"
     made.mkdir()
     work.mkdir()
-    variables = dict(environment) | _variables(folder)
+    variables = dict(environment) | _variables(folder, objects)
     report(f"{module.name} {module.version}: fetching {module.path} …")
     (work / "go.mod").write_text(_module_file(module, _published(go, module, work, variables)))
     flags = " ".join(["-s", "-w", *(f"-X {name}={value}" for name, value in module.variables.items())])
-    for command, package in module.commands.items():
-        report(f"{module.name} {module.version}: building {command} …")
-        output_of(
-            [go, "build", "-ldflags", flags, "-o", str(made / command), package], folder=work, environment=variables
-        )
+    report(f"{module.name} {module.version}: building {', '.join(module.commands)} …")
+    # All with one call: one command is linked while another is compiled. They are named for their packages then.
+    [alone, *others] = module.commands
+    output = made if others else made / alone
+    output_of(
+        [go, "build", "-ldflags", flags, "-o", str(output), *module.commands.values()],
+        folder=work,
+        environment=variables,
+    )
     return made
 
 
-def _variables(folder: Path) -> dict[str, str]:
+def _variables(folder: Path, objects: Path) -> dict[str, str]:
     return {
         "CGO_ENABLED": "0",
         "GOTOOLCHAIN": "local",
         # Read-only modules, Go's default, could not be removed with the folder.
         "GOFLAGS": "-mod=mod -modcacherw -buildvcs=false -trimpath",
-        "GOCACHE": str(folder / "objects"),
+        "GOCACHE": str(objects),
         "GOMODCACHE": str(folder / "modules"),
         "GOWORK": "off",
     }

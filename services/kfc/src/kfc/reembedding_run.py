@@ -32,8 +32,8 @@ _MOST_UNWRITTEN: Final = 500
 _MOST_READ: Final = 2 * PAGE_ROWS
 _MOST_WAITING: Final = 10 * PAGE_ROWS
 _MOST_UNSAVED: Final = 64
-# Of one write: more rows would only wait in the store, and look-ups behind them.
-_WRITTEN_AT_ONCE: Final = 64
+# Of one write: as many as the store has under way. With a quarter of them a fifth fewer rows a second are written.
+_WRITTEN_AT_ONCE: Final = _MOST_UNWRITTEN // 2
 # One write is begun while the end of another is waited for.
 _WRITERS: Final = 2
 # How often somebody who waits for nothing else asks whether to stop.
