@@ -46,7 +46,6 @@ def run(asked: argparse.Namespace, stopping: Stopping) -> None:
     """
     if not 0 <= asked.index < asked.of:
         raise InvalidSpecError("--index", f"{asked.index} is not one of {asked.of} processes, which count from 0")
-    os.nice(LOWEST_PRIORITY)
     settings, secrets = read_settings(asked.settings, KfcSettings), secrets_of(asked)
     job = Job(settings, stopping, REGISTRY)
     keys = Counter("embark_reembed_keys", "Keys of checkpointed pages, by outcome.", ["outcome"], registry=REGISTRY)
@@ -77,4 +76,5 @@ def run(asked: argparse.Namespace, stopping: Stopping) -> None:
 
 
 if __name__ == "__main__":
+    os.nice(LOWEST_PRIORITY)
     sys.exit(run_job("kfc.reembed", "Encode the keys of one space into another.", add_options, run, stopping))
