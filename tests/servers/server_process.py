@@ -70,8 +70,13 @@ class Server:
             raise
 
     def suspend(self) -> None:
-        """Stop the process where it is (SIGSTOP): its sockets stay open and nothing answers."""
+        """Stop the process where it is (SIGSTOP): its sockets stay open and nothing answers once this returns."""
         self._signal(signal.SIGSTOP)
+        # The signal reaches one thread after the other: on a busy machine some go on for a while.
+        deadline = time.monotonic() + _STOP_SECONDS
+        while self._running() and not all(_suspended(thread) for thread in Path(f"/proc/{self._pid}/task").iterdir()):
+            assert time.monotonic() < deadline, f"{self._name} is not suspended in {_STOP_SECONDS} s"
+            time.sleep(_STEP)
 
     def resume(self) -> None:
         """Let a suspended process go on."""
@@ -120,6 +125,14 @@ class Server:
         # Kafka ends with a hundred lines about its own end; what made it end stands before.
         faults = [line for line in lines[:-_SHOWN_LINES] if any(word in line for word in _FAULTS)]
         return "\n".join([f"The faults and the end of {self.log}:", *faults[-_SHOWN_FAULTS:], *lines[-_SHOWN_LINES:]])
+
+
+def _suspended(thread: Path) -> bool:
+    """Return whether a thread, by its folder in /proc, is suspended; one that has ended is as well."""
+    try:
+        return (thread / "stat").read_text().rpartition(")")[2].split()[0] == "T"
+    except (FileNotFoundError, ProcessLookupError):
+        return True
 
 
 def listens(host: str, port: int) -> bool:
