@@ -32,7 +32,7 @@ _MOST_UNWRITTEN: Final = 500
 _MOST_READ: Final = 2 * PAGE_ROWS
 _MOST_WAITING: Final = 10 * PAGE_ROWS
 _MOST_UNSAVED: Final = 64
-# Of one write: as many as the store has under way. With a quarter of them a fifth fewer rows a second are written.
+# Of one write: about as many as the store has under way; writes of a quarter of them cost a fifth of the rate.
 _WRITTEN_AT_ONCE: Final = _MOST_UNWRITTEN // 2
 # One write is begun while the end of another is waited for.
 _WRITERS: Final = 2
