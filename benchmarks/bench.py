@@ -55,7 +55,7 @@ def _measure_on_servers(*, quick: bool) -> list[Ratio]:
         _say("measuring miss to HIT")
         ratios.append(latencies.measure(servers, rounds, keys=3 if quick else 12))
         _say("measuring the re-embedding")
-        ratios += reembedding.measure(servers, rounds, rows=10_000 if quick else 100_000, seconds=3 if quick else 30)
+        ratios += reembedding.measure(servers, rounds, rows=10_000 if quick else 100_000, seconds=3 if quick else 20)
         _say("measuring enqueues")
         return ratios + enqueues.measure(servers, rounds, seconds)
 

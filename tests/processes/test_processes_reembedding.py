@@ -1,5 +1,6 @@
 """Re-embedding by processes on real servers: no key is left out and little is done twice, whatever dies meanwhile."""
 
+import os
 import signal
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
@@ -20,6 +21,7 @@ from embark.settings import KfcSettings
 from embark.spec.rollout import Rollout
 from embark.store import REEMBED_RANGES, Negative
 from embark.verdicts import find_gate_fault
+from kfc.reembed import LOWEST_PRIORITY
 
 pytestmark = pytest.mark.integration
 WAIT = 60.0
@@ -75,6 +77,7 @@ def test_a_candidate_gets_every_key_and_both_spaces_those_asked_for_meanwhile_un
             for start in range(0, len(asked), 10):
                 _await_encoded(retina, len(KEYS) * start // len(asked))
                 cache.ask(asked[start : start + 10])
+            assert {os.getpriority(os.PRIO_PROCESS, process.pid) for process in processes} == {LOWEST_PRIORITY}
             _await_end(*processes)
         eventually(lambda: cache.vectors(1) == expected, WAIT, "every key in the candidate")
         eventually(lambda: cache.vectors(0).keys() == expected.keys(), WAIT, "every key in the active space")

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from embark.errors import UnavailableError
-from embark.store import Embedding, Page, TokenRange, split_ring
+from embark.store import Embedding, KeyPage, TokenRange, split_ring
 from embark.store.memory import MemoryStore
 from kfc.outages import Server
 from kfc.scans import once, scan_patiently
@@ -26,7 +26,7 @@ def _store(rows: int) -> MemoryStore:
     return store
 
 
-def _keys(pages: Sequence[Page]) -> list[str]:
+def _keys(pages: Sequence[KeyPage]) -> list[str]:
     return [row.key for page in pages for row in page.rows]
 
 
@@ -41,7 +41,7 @@ def test_a_range_shorter_than_a_page_is_one_page(rows: int) -> None:
 def test_every_row_is_in_one_page_of_fewer_than_twice_the_size(rows: int, size: int) -> None:
     store = _store(rows)
     pages = list(scan_patiently(store, SPACE, WHOLE, once, size))
-    assert _keys(pages) == _keys(list(store.scan_range(SPACE, WHOLE)))
+    assert _keys(pages) == _keys(list(store.scan_keys(SPACE, WHOLE)))
     assert max(len(page.rows) for page in pages) < 2 * size
     assert [page.cursor for page in pages] == sorted({page.cursor for page in pages})
     assert pages[-1].cursor == WHOLE.end
@@ -54,9 +54,9 @@ class _Failing:
         self._store = _store(rows)
         self.begun: list[int] = []
 
-    def scan_range(self, space: str, within: TokenRange, page: int = 1000) -> Iterator[Page]:
+    def scan_keys(self, space: str, within: TokenRange, page: int = 1000) -> Iterator[KeyPage]:
         self.begun.append(within.start)
-        yield next(self._store.scan_range(space, within, page))
+        yield next(self._store.scan_keys(space, within, page))
         raise UnavailableError("store", "away")
 
 
@@ -71,5 +71,5 @@ def test_a_scan_that_fails_between_two_pages_leaves_nothing_out_and_gives_nothin
 
     store = _Failing(rows)
     pages = list(scan_patiently(store, SPACE, WHOLE, insist, size))
-    assert _keys(pages) == _keys(list(_store(rows).scan_range(SPACE, WHOLE)))
+    assert _keys(pages) == _keys(list(_store(rows).scan_keys(SPACE, WHOLE)))
     assert store.begun == sorted(set(store.begun))

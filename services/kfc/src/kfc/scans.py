@@ -4,8 +4,7 @@ from collections.abc import Callable, Iterator
 from datetime import timedelta
 from typing import Final, Protocol, TypeVar
 
-from embark.store import Page, RangeReader, Scanned, TokenRange
-from embark.store.ranges import R
+from embark.store import KeyPage, KeyReader, Scanned, TokenRange
 from kfc.outages import Server
 
 T = TypeVar("T")
@@ -29,26 +28,19 @@ def once(_: Server, call: Callable[[], T], /) -> T:
     return call()
 
 
-def scan_patiently(store: RangeReader, space: str, within: TokenRange, insist: Insist, page: int) -> Iterator[Page]:
-    """Yield the pages of a range as `scan_range` does; a scan that fails goes on after its last cursor.
+def scan_patiently(store: KeyReader, space: str, within: TokenRange, insist: Insist, page: int) -> Iterator[KeyPage]:
+    """Yield the pages of a range as `scan_keys` does; a scan that fails goes on after its last cursor.
 
     A page that is not full is joined with the next one: a range shorter than a page would else come as two, its last
     token apart, and every page costs calls of the store. So a page has fewer than twice `page` rows.
     """
-    return go_on_scanning(lambda rest: store.scan_range(space, rest, page), within, insist, page)
-
-
-def go_on_scanning(
-    begin: Callable[[TokenRange], Iterator[Scanned[R]]], within: TokenRange, insist: Insist, page: int
-) -> Iterator[Scanned[R]]:
-    """Yield pages as scan_patiently does, of scans that `begin` makes."""
-    scan: Iterator[Scanned[R]] | None = None
+    scan: Iterator[KeyPage] | None = None
     cursor = within.start
 
-    def fetch() -> Scanned[R]:
+    def fetch() -> KeyPage:
         nonlocal scan, cursor
         if scan is None:
-            scan = begin(TokenRange(cursor, within.end))
+            scan = store.scan_keys(space, TokenRange(cursor, within.end), page)
         try:
             found = next(scan)
         except BaseException:

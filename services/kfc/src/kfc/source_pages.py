@@ -4,13 +4,13 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from embark.store import KeyPage, KeyRow, Negative, Progress, RolloutStore, TokenRange
+from embark.store import KeyRow, Negative, Progress, RolloutStore, TokenRange
 from embark.store.progress import stored_progress
 from kfc.attempts import Item
 from kfc.outages import Server
 from kfc.page_plans import plan_page
 from kfc.range_work import PageWork, RangeWork
-from kfc.scans import PAGE_ROWS, Insist, go_on_scanning
+from kfc.scans import PAGE_ROWS, Insist, scan_patiently
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,7 +50,7 @@ class SourcePages:
 
     def _of_range(self, work: RangeWork) -> Iterator[PlannedPage]:
         rest = work.progress.rest
-        for page in go_on_scanning(self._source_keys, rest, self._insist, PAGE_ROWS):
+        for page in scan_patiently(self._store, self._source, rest, self._insist, PAGE_ROWS):
             # One more: rows that share a token with many others may come in pages whose cursors are before it.
             held = self._held(TokenRange(rest.start, min(page.cursor + 1, rest.end))) if page.rows else {}
             rest = TokenRange(page.cursor, rest.end)
@@ -61,9 +61,6 @@ class SourcePages:
             yield PlannedPage(begun, items, plan.copies)
             if work.lost:
                 return
-
-    def _source_keys(self, within: TokenRange) -> Iterator[KeyPage]:
-        return self._store.scan_keys(self._source, within, PAGE_ROWS)
 
     def _held(self, within: TokenRange) -> dict[str, KeyRow]:
         def scan() -> dict[str, KeyRow]:

@@ -7,7 +7,7 @@ import numpy as np
 
 from embark.causes import Cause
 from embark.space import Space, VectorForm
-from embark.store import REEMBED_RANGES, Negative, RolloutStore, Row, Served, TokenRange, split_ring
+from embark.store import REEMBED_RANGES, KeyRow, Negative, RolloutStore, Served, TokenRange, split_ring
 from embark.verdicts import MOST_FAULTS, MOST_LOST, Verdict
 from kfc.outages import Server
 from kfc.scans import PAGE_ROWS, READ_TIMEOUT, Insist, once, scan_patiently
@@ -72,9 +72,9 @@ def _fault(vector: bytes, form: VectorForm) -> str:
     return ""
 
 
-def _first_rows(store: RolloutStore, source: str, within: TokenRange, insist: Insist) -> Sequence[Row]:
+def _first_rows(store: RolloutStore, source: str, within: TokenRange, insist: Insist) -> Sequence[KeyRow]:
     """Return the first PAGE_ROWS rows of a range, or somewhat more: a page may end early, between two tokens."""
-    rows: list[Row] = []
+    rows: list[KeyRow] = []
     for page in scan_patiently(store, source, within, insist, PAGE_ROWS):
         rows += page.rows
         if len(rows) >= PAGE_ROWS:
@@ -92,7 +92,7 @@ def _vectors(served: Mapping[str, Served]) -> Mapping[str, bytes]:
     return {key: value for key, (value, _) in served.items() if isinstance(value, bytes)}
 
 
-def _lost(rows: Sequence[Row], served: Mapping[str, Served]) -> Mapping[str, Cause]:
+def _lost(rows: Sequence[KeyRow], served: Mapping[str, Served]) -> Mapping[str, Cause]:
     """Return the causes by key of those that have an embedding in the source and a negative in the candidate."""
     there = {row.key: served[row.key][0] for row in rows if not isinstance(row, Negative) and row.key in served}
     return {key: value for key, value in there.items() if isinstance(value, Cause)}
