@@ -59,7 +59,7 @@ cluster-load: sync  ## Load the archives of make images ARGS="--save out/images"
 .PHONY: cluster-test
 cluster-test: sync  ## Tests against a real API server alone (builds it from Go modules, once)
 	@$(CLUSTER)/binaries.py etcd kubernetes cyclonus
-	@$(RUN) pytest -q -m cluster $(ARGS)
+	@$(RUN) pytest -q -m cluster -n 2 --dist worksteal $(ARGS)
 
 .PHONY: kind
 kind: sync  ## Make a kind cluster instead, where Docker and kind are

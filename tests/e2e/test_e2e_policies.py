@@ -6,7 +6,7 @@ import pytest
 from e2e_caches import Cache
 from e2e_cluster import Kubernetes
 from e2e_flows import DENY_ALL, Place, place_of, reaches
-from e2e_objects import client_pod, photos_cache, photos_server
+from e2e_objects import client_pod, photos_cache
 from eventually import eventually
 
 pytestmark = pytest.mark.e2e
@@ -19,24 +19,27 @@ Reaches = Callable[[str, str, int], bool]
 
 
 @pytest.fixture(scope="module")
-def stranger(cluster: Kubernetes) -> Iterator[Place]:
-    """A pod of another namespace, in a cluster that was seen to enforce policies; elsewhere the tests are skipped."""
+def _enforced(cluster: Kubernetes, namespace: str) -> None:
+    """Skip the tests unless a policy that denies everything keeps a pod from another one."""
+    client, server = place_of(cluster, namespace, "metadata.name=client"), place_of(cluster, namespace, "app=samples")
+    eventually(lambda: reaches(cluster, client, server, SAMPLES), SEEN, "without policies a pod reaches another")
+    cluster.apply(namespace, DENY_ALL)
+    try:
+        eventually(lambda: not reaches(cluster, client, server, SAMPLES), ENFORCED, "what is denied is out of reach")
+    except AssertionError:
+        pytest.skip("this cluster enforces no NetworkPolicies: a pod reaches another past one that denies all")
+    finally:
+        cluster.kubectl("delete", f"-n={namespace}", "networkpolicy", "deny-all")
+    eventually(lambda: reaches(cluster, client, server, SAMPLES), SEEN, "the policy is gone")
+
+
+@pytest.fixture(scope="module")
+def stranger(cluster: Kubernetes, _enforced: None) -> Iterator[Place]:
+    """A pod of another namespace, in a cluster that enforces policies."""
     with cluster.namespace("strangers", enforce="restricted") as name:
-        cluster.apply(name, *photos_server(cluster), *client_pod(cluster))
+        cluster.apply(name, *client_pod(cluster))
         cluster.kubectl("wait", f"-n={name}", "--for=condition=Ready", "pod/client", "--timeout=120s")
-        cluster.kubectl("rollout", "status", f"-n={name}", "deployment/samples", "--timeout=120s")
-        client, server = place_of(cluster, name, "metadata.name=client"), place_of(cluster, name, "app=samples")
-        eventually(lambda: reaches(cluster, client, server, SAMPLES), SEEN, "without policies a pod reaches another")
-        cluster.apply(name, DENY_ALL)
-        try:
-            eventually(
-                lambda: not reaches(cluster, client, server, SAMPLES), ENFORCED, "what is denied is out of reach"
-            )
-        except AssertionError:
-            pytest.skip("this cluster enforces no NetworkPolicies: a pod reaches another past one that denies all")
-        cluster.kubectl("delete", f"-n={name}", "networkpolicy", "deny-all")
-        eventually(lambda: reaches(cluster, client, server, SAMPLES), SEEN, "the policy is gone")
-        yield client
+        yield place_of(cluster, name, "metadata.name=client")
 
 
 @pytest.fixture(scope="module")
