@@ -12,11 +12,11 @@ from eventually import eventually
 
 @pytest.fixture
 def namespace(api_server_with_controllers: ApiServer) -> Iterator[CacheNamespace]:
-    """A namespace with the resource known; it is deleted with all that is in it, as nothing has a finalizer."""
+    """A namespace with the resource known; it goes by and by with all that is in it, as nothing has a finalizer."""
     server = api_server_with_controllers
     install_crd(server)
     made = CacheNamespace(server, f"t{uuid.uuid4().hex[:10]}")
     server.kubectl("create", "namespace", made.name)
     eventually(lambda: made.kubectl("get", "serviceaccounts", "-o=name"), 60, "the namespace has its account")
     yield made
-    server.kubectl("delete", "namespace", made.name, "--wait=true", "--timeout=120s")
+    server.kubectl("delete", "namespace", made.name, "--wait=false")

@@ -18,18 +18,19 @@ _CHOSEN = ("clusterIP", "clusterIPs", "controller-uid", "replicas")  # the last 
 REPORT = Path(__file__).parents[2] / "out" / "operator.json"
 
 
-def test_killed_at_each_write_of_a_first_pass_it_ends_in_the_same_state_and_doubles_no_write(
-    namespace: CacheNamespace, tmp_path: Path
+@pytest.mark.parametrize("after", [False, True], ids=["before it happened", "after it"])
+def test_killed_at_each_second_write_of_a_first_pass_it_ends_in_the_same_state_and_doubles_no_write(
+    namespace: CacheNamespace, tmp_path: Path, *, after: bool
 ) -> None:
     with cutting_proxy(namespace.server, tmp_path / "undisturbed") as proxy:
         namespace.apply("photos")
         _run_to_rest(namespace, proxy, "undisturbed", tmp_path)
         writes, wanted = proxy.children, _told(namespace)
     assert writes == len(wanted)
-    for cut in range(1, writes + 1):
+    for cut in range(1 + after, writes + 1, 2):
         _delete(namespace)
         with cutting_proxy(namespace.server, tmp_path / f"cut-{cut}") as proxy:
-            proxy.cut_at(cut, after=bool(cut % 2))
+            proxy.cut_at(cut, after=after)
             namespace.apply("photos")
             with operator(proxy.kubeconfig, tmp_path, *_options(namespace, f"cut-{cut}")) as running:
                 assert proxy.cut.wait(WAIT)
@@ -85,7 +86,7 @@ def _options(namespace: CacheNamespace, lease: str) -> tuple[str, ...]:
 
 def _run_to_rest(namespace: CacheNamespace, proxy: CuttingProxy, lease: str, folder: Path) -> None:
     """Run an operator until nothing is left to do, and end it."""
-    with operator(proxy.kubeconfig, folder, *_options(namespace, lease), "--resync-seconds=1") as running:
+    with operator(proxy.kubeconfig, folder, *_options(namespace, lease), "--resync-seconds=0.3") as running:
         namespace.await_phase("photos", "Pending")
         running.await_rest()
         assert running.terminate() == 0

@@ -58,7 +58,7 @@ def api_server(folder: Path, *, controllers: bool = False) -> Iterator[ApiServer
 
         def run(name: str, command: Sequence[str], answers: Callable[[], bool]) -> Server:
             part = Server(name, command, folder, answers)
-            stack.callback(part.stop)
+            stack.callback(part.kill)  # nothing of it is kept, and in order it takes twenty seconds
             part.start()
             return part
 

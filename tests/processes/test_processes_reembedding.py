@@ -77,7 +77,6 @@ def test_a_candidate_gets_every_key_and_both_spaces_those_asked_for_meanwhile_un
             for start in range(0, len(asked), 10):
                 _await_encoded(retina, len(KEYS) * start // len(asked))
                 cache.ask(asked[start : start + 10])
-            assert {os.getpriority(os.PRIO_PROCESS, process.pid) for process in processes} == {LOWEST_PRIORITY}
             _await_end(*processes)
         eventually(lambda: cache.vectors(1) == expected, WAIT, "every key in the candidate")
         eventually(lambda: cache.vectors(0).keys() == expected.keys(), WAIT, "every key in the active space")
@@ -126,6 +125,7 @@ def test_a_stopped_cassandra_and_a_killed_retina_leave_no_key_out_and_cost_the_c
             Event().wait(OUTAGE_SECONDS)
             # Whose writes hang has soon no Encode call under way, and tells of the store alone.
             eventually(lambda: all(_tells_who_is_away(one) for one in processes), WAIT, "what is away is told")
+            assert {os.getpriority(os.PRIO_PROCESS, process.pid) for process in processes} == {LOWEST_PRIORITY}
             retina.start()
         finally:
             cassandra.resume()

@@ -13,6 +13,7 @@ import time
 import uuid
 from contextlib import ExitStack
 from datetime import UTC, datetime
+from functools import partial
 
 import kopf
 from prometheus_client import REGISTRY
@@ -79,9 +80,13 @@ async def reconcile_all(asked: Asked, passes: Passes, metrics: Metrics, leadersh
     tasks = [asyncio.create_task(part) for part in work]
     for task in tasks:
         task.add_done_callback(lambda _: stop.set())  # they end by themselves only through a fault
+    registry = watch(caches, queue)
+    # At its end kopf waits five seconds for tasks that are younger than it: its own wait for the flag, and the workers.
+    kopf.on.cleanup(registry=registry)(partial(_set, stop))
+    await asyncio.sleep(0)
     try:
         await kopf.operator(
-            registry=watch(caches, queue),
+            registry=registry,
             settings=watch_settings(),
             standalone=True,
             clusterwide=not asked.options.namespaces,
@@ -95,6 +100,10 @@ async def reconcile_all(asked: Asked, passes: Passes, metrics: Metrics, leadersh
     for fault in ended:
         if fault is not None and not isinstance(fault, asyncio.CancelledError):
             raise fault
+
+
+async def _set(stop: asyncio.Event, **_: object) -> None:
+    stop.set()
 
 
 def _utc() -> datetime:
