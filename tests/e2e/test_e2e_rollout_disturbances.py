@@ -29,7 +29,8 @@ def test_a_rollout_whose_operator_is_killed_in_every_phase_and_whose_servers_go_
 ) -> None:
     cache = make_filled_cache(cluster, namespace, "disturbed", KEYS)
     first = spaces_of(cache)["active"]["id"]
-    patch(cache, encoder={"output": OTHER_OUTPUT}, rollout={"maxKeysPerSecond": 10})
+    # A minute of work: what follows must find it under way, however long pods take to go.
+    patch(cache, encoder={"output": OTHER_OUTPUT}, rollout={"maxKeysPerSecond": 5})
     await_phase(cache, "Preparing")
     kill_operator(cluster, release)
     await_phase(cache, "Reembedding")

@@ -52,6 +52,7 @@ class CuttingProxy:
             return
         dropped = self._dropped(request)
         if dropped and not self._after:
+            self.cut.set()
             return
         address = urllib.parse.urlsplit(self._server.url)
         upstream = http.client.HTTPSConnection(address.hostname or "", address.port, context=self._tls)
@@ -61,7 +62,9 @@ class CuttingProxy:
             headers["Authorization"] = f"Bearer {self._server.token}"
             upstream.request(request.command, request.path, body, headers | {"Accept-Encoding": "identity"})
             answer = upstream.getresponse()
-            if not dropped:
+            if dropped:
+                self.cut.set()  # not before: who is killed then may not have sent all of it
+            else:
                 self._answer(request, answer)
         finally:
             upstream.close()
@@ -80,7 +83,6 @@ class CuttingProxy:
         with self._guard:
             if self._cut_at and self.children + 1 == self._cut_at:
                 self.children += self._after
-                self.cut.set()
                 request.close_connection = True
                 return True
             self.children += 1
