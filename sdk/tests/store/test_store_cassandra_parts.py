@@ -1,6 +1,7 @@
 """The parts of the Cassandra store that need no server."""
 
 import socket
+import threading
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import timedelta
@@ -11,6 +12,9 @@ from typing import Any
 import pytest
 from cassandra import InvalidRequest, OperationTimedOut
 from cassandra.cluster import NoHostAvailable
+from cassandra.cqltypes import BytesType, DateType, Int32Type, LongType, UTF8Type
+from cassandra.protocol import ColumnMetadata
+from cassandra.query import PreparedStatement
 from store_rows import embedding, negative
 
 from embark.errors import UnavailableError
@@ -21,7 +25,8 @@ from embark.store.cassandra_link import _cluster
 from embark.store.cassandra_requests import CassandraRequests
 from embark.store.cassandra_ring import groups_by_replica, token_ranges
 from embark.store.cassandra_rows import of_columns, served_of, ttl_seconds, write_values
-from embark.store.rows import expired, served
+from embark.store.cassandra_table import bound
+from embark.store.rows import Row, expired, served
 
 NOW = 1_767_225_600_000_000
 A_WHILE = timedelta(milliseconds=50)
@@ -31,32 +36,41 @@ A_WHILE = timedelta(milliseconds=50)
 class Reply:
     """A ResponseFuture that is answered when the test says so."""
 
-    at_once: bool = False
-    answer: Callable[[Any], None] = lambda _: None
+    take: Callable[[Any], None] = lambda _: None
+    fail: Callable[[BaseException], None] = lambda _: None
 
-    def add_callbacks(self, callback: Callable[[Any], None], errback: Callable[[Any], None]) -> None:
-        assert callback == errback
-        self.answer = callback
-        if self.at_once:
-            callback(None)
-
-    def result(self) -> str:
-        return "found"
+    def add_callbacks(self, callback: Callable[[Any], None], errback: Callable[[BaseException], None]) -> None:
+        self.take, self.fail = callback, errback
 
 
 @dataclass
 class Session:
-    """Keeps what is sent; answers none, or each as it is sent."""
+    """Keeps what is sent, and answers nothing."""
 
-    answers: bool = False
     sent: list[Reply] = field(default_factory=list)
 
     def execute_async(self, _statement: str, timeout: float, paging_state: bytes | None) -> Reply:
         assert timeout > 0
         assert paging_state is None
-        reply = Reply(at_once=self.answers)
-        self.sent.append(reply)
+        self.sent.append(Reply())
+        return self.sent[-1]
+
+
+class Answering(Session):
+    """Answers each request once the next is sent, with its number, and the last when asked to; see later()."""
+
+    def execute_async(self, _statement: str, timeout: float, paging_state: bytes | None) -> Reply:
+        reply = super().execute_async(_statement, timeout, paging_state)
+        if len(self.sent) > 1:
+            self.sent[-2].take([len(self.sent) - 2])
         return reply
+
+
+def later(call: Callable[[], None]) -> threading.Timer:
+    """Make the call on another thread, as the driver answers, while this one waits."""
+    timer = threading.Timer(0.05, call)
+    timer.start()
+    return timer
 
 
 def test_no_more_requests_are_under_way_than_the_bound() -> None:
@@ -64,16 +78,50 @@ def test_no_more_requests_are_under_way_than_the_bound() -> None:
     with pytest.raises(UnavailableError, match="in time"):
         requests.run(session, ["statement"] * 5, A_WHILE)
     assert len(session.sent) == 3
-    session.sent[0].answer(None)
-    assert requests.run(session, ["statement"], A_WHILE) == ["found"]
+    session.sent[0].take(None)
+    answering = later(lambda: session.sent[3].take([("row",)]))
+    assert requests.run(session, ["statement"], A_WHILE) == [[("row",)]]
+    answering.join()
+    session.sent[1].fail(OSError())
+    session.sent[2].take(None)
     with pytest.raises(UnavailableError, match="in time"):
-        requests.run(session, ["statement"], A_WHILE)
-    assert len(session.sent) == 4
+        requests.run(session, ["statement"] * 4, A_WHILE)
+    assert len(session.sent) == 7
 
 
 def test_more_statements_than_the_bound_are_all_sent_as_others_are_answered() -> None:
-    session = Session(answers=True)
-    assert CassandraRequests(limit=2).run(session, ["statement"] * 9, A_WHILE) == ["found"] * 9
+    session = Answering()
+    answering = later(lambda: session.sent[8].take([8]))
+    assert CassandraRequests(limit=2).run(session, ["statement"] * 9, A_WHILE) == [[number] for number in range(9)]
+    answering.join()
+
+
+def test_rows_come_in_the_order_of_the_statements_and_a_write_has_none() -> None:
+    session = Session()
+
+    def answer() -> None:
+        for number in (2, 0, 1):
+            session.sent[number].take([number] if number else None)
+
+    answering = later(answer)
+    assert CassandraRequests().run(session, ["statement"] * 3, A_WHILE) == [(), [1], [2]]
+    answering.join()
+    assert CassandraRequests().run(session, [], A_WHILE) == []
+
+
+def test_one_request_that_fails_ends_the_run_before_the_others_are_answered() -> None:
+    session, requests = Session(), CassandraRequests(limit=3)
+    answering = later(lambda: session.sent[1].fail(OperationTimedOut()))
+    with pytest.raises(UnavailableError, match="no answer in time"):
+        requests.run(session, ["statement"] * 3, A_WHILE)
+    answering.join()
+    with pytest.raises(UnavailableError, match="requests sent before"):
+        requests.run(session, ["statement"] * 2, A_WHILE)
+    session.sent[0].take(None)  # the late answers free their places too
+    session.sent[2].take(None)
+    with pytest.raises(UnavailableError, match="requests sent before"):
+        requests.run(session, ["statement"] * 3, A_WHILE)
+    assert len(session.sent) == 6
 
 
 def test_a_request_that_cannot_be_sent_takes_no_place() -> None:
@@ -85,7 +133,10 @@ def test_a_request_that_cannot_be_sent_takes_no_place() -> None:
     for _ in range(2):
         with pytest.raises(UnavailableError, match="no Cassandra host"):
             requests.run(Closed(), ["statement"], A_WHILE)
-    assert requests.run(Session(), ["statement"], A_WHILE) == ["found"]
+    session = Session()
+    answering = later(lambda: session.sent[0].take([("row",)]))
+    assert requests.run(session, ["statement"], A_WHILE) == [[("row",)]]
+    answering.join()
 
 
 @pytest.mark.parametrize(
@@ -115,15 +166,23 @@ def test_a_ttl_ends_after_the_row_and_is_one_that_cassandra_takes(left: int | No
     assert ttl_seconds(None if left is None else NOW + left, NOW) == seconds
 
 
-def test_every_write_has_a_value_or_null_for_every_column() -> None:
-    assert write_values(embedding("e", NOW, b"1234"), NOW) == (
-        *("e", b"1234", "", b"hash of 1234"),
-        *(NOW // 1000, 0, NOW, 0),
-    )
-    assert write_values(negative("n", NOW, NOW + 5), NOW) == (
-        *("n", None, "not_found: 404: gone", b""),
-        *(NOW // 1000, NOW + 5, NOW, 61),
-    )
+# What the server says of Statements.write's parameters.
+WRITTEN = [UTF8Type, BytesType, UTF8Type, BytesType, DateType, LongType, LongType, Int32Type]
+
+
+@pytest.mark.parametrize(
+    ("row", "values"),
+    [
+        (embedding("é", NOW, b"1234"), ["é", b"1234", "", b"hash of 1234", NOW // 1000, 0, NOW, 0]),
+        (negative("n", NOW, NOW + 5), ["n", None, "not_found: 404: gone", b"", NOW // 1000, NOW + 5, NOW, 61]),
+    ],
+)
+def test_a_write_has_a_value_or_null_for_every_column_as_the_driver_would_encode_it(row: Row, values: Any) -> None:
+    columns = [ColumnMetadata("keyspace", "table", name.typename, name) for name in WRITTEN]
+    prepared = PreparedStatement(columns, b"id", [0], "INSERT", "keyspace", 4, None, None, None)
+    statement, driven = bound(prepared, write_values(row, NOW)), prepared.bind(values)
+    assert statement.values == driven.values
+    assert statement.routing_key == driven.routing_key == row.key.encode()
 
 
 def test_a_row_of_which_nothing_is_left_is_none() -> None:

@@ -22,7 +22,7 @@ from embark.names import embeddings_table
 from embark.space import VectorForm
 from embark.spec import Cassandra, DType
 from embark.store.cassandra_rows import WRITE, table_of, ttl_seconds, write_values
-from embark.store.cassandra_table import prepare
+from embark.store.cassandra_table import bound, prepare
 from embark.store.neighbours import directions
 from embark.store.rows import Embedding, Row
 
@@ -75,13 +75,12 @@ class DirectedTable:
         write = prepare(session, WRITE.format(table=table, more="direction, ", marks="?, "), consistency)
         fill = prepare(session, _FILL.format(table=table), consistency)
         dimension = write.column_metadata[0].type.vector_size
-        _take_bytes(write, 0)
         _take_bytes(fill, 2)
         return cls(session, dimension, write, fill)
 
     def bind_write(self, row: Row, now: Micros) -> Any:
         """Return the statement that writes a row with its direction."""
-        return self.write.bind((self._direction(row), *write_values(row, now)))
+        return bound(self.write, [self._direction(row), *write_values(row, now)])
 
     def bind_fills(self, rows: Sequence[Row], now: Micros) -> list[Any]:
         """Return the statements that give the embeddings among rows that are there their directions.

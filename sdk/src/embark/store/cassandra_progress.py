@@ -94,6 +94,5 @@ class CassandraCheckpoints:
         statements, left = self._link.prepared(_Statements, space, self._patience)
         bound = getattr(statements, statement).bind(values)
         bound.fetch_size = None  # the ranges of a space in one page
-        [found] = self._requests.run(statements.session, [bound], left)
-        rows: Sequence[Any] = found.current_rows
+        [rows] = self._requests.run(statements.session, [bound], left)
         return rows

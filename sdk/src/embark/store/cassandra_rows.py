@@ -14,7 +14,8 @@ import math
 import re
 from dataclasses import dataclass
 from datetime import timedelta
-from typing import Any, Final, Self
+from struct import Struct
+from typing import Final, Self
 
 from embark.causes import Cause
 from embark.clock import Micros
@@ -25,6 +26,8 @@ NEVER: Final = 0
 SLACK: Final = timedelta(minutes=1)
 # Cassandra refuses a longer TTL: 20 years.
 _MAX_TTL_SECONDS: Final = 20 * 365 * 24 * 60 * 60
+_BIGINT: Final = Struct(">q").pack  # a timestamp too, of milliseconds
+_INT: Final = Struct(">i").pack
 _SPACE: Final = re.compile(r"[0-9a-z_]{1,36}")
 _COLUMNS: Final = "key, vector, cause, content_hash, expires_at, WRITETIME(vector), WRITETIME(cause)"
 # Every column costs the server and the driver, which decodes it in Python; a look-up gets those that it answers with.
@@ -95,13 +98,14 @@ def table_of(keyspace: str, space: str) -> str:
     return f'"{keyspace}"."{embeddings_table(space)}"'
 
 
-def write_values(row: Row, now: Micros) -> tuple[Any, ...]:
-    """Return what Statements.write binds for a row that is written at `now`."""
+def write_values(row: Row, now: Micros) -> list[bytes | None]:
+    """Return what Statements.write takes for a row that is written at `now`, each value as CQL encodes it."""
     expires_at = NEVER if row.expires_at is None else row.expires_at
-    ends = row.written_at // 1000, expires_at, row.written_at, ttl_seconds(row.expires_at, now)
+    ttl = _INT(ttl_seconds(row.expires_at, now))
+    ends = _BIGINT(row.written_at // 1000), _BIGINT(expires_at), _BIGINT(row.written_at), ttl
     if isinstance(row, Negative):
-        return row.key, None, row.cause.to_text(), b"", *ends
-    return row.key, row.vector, "", row.content_hash, *ends
+        return [row.key.encode(), None, row.cause.to_text().encode(), b"", *ends]
+    return [row.key.encode(), row.vector, b"", row.content_hash, *ends]
 
 
 def ttl_seconds(expires_at: Micros | None, now: Micros) -> int:

@@ -68,7 +68,7 @@ class CassandraSearch:
         while True:
             table, left = self._link.prepared(IndexedTable, space, deadline.left())
             [found] = self._requests.run(table.session, [table.nearest.bind((direction, limit))], left)
-            keys = [key for (key,) in found.current_rows]
+            keys = [key for (key,) in found]
             ranking = Ranking(search)
             ranking.add(list(read(space, keys, deadline.left()).values()))
             if len(ranking.best) == search.k or len(keys) < limit or limit == _MOST:

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from typing import Any, Self
 
 from cassandra import ConsistencyLevel
+from cassandra.query import BoundStatement
 
 from embark.clock import Micros
 from embark.spec import Cassandra
@@ -61,7 +62,14 @@ class Table:
 
     def bind_write(self, row: Row, now: Micros) -> Any:
         """Return the statement that writes a row."""
-        return self.write.bind(write_values(row, now))
+        return bound(self.write, write_values(row, now))
+
+
+def bound(prepared: Any, values: list[bytes | None]) -> BoundStatement:
+    """Return a prepared statement with values that are encoded already: bind() takes seven times as long for a row."""
+    statement = BoundStatement(prepared)
+    statement.values = values
+    return statement
 
 
 def prepare(session: Any, cql: str, consistency: str) -> Any:

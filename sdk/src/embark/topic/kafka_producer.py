@@ -55,7 +55,7 @@ class KafkaProducer:
             if self._closed:
                 return False
             try:
-                self._client.produce(self._topic, value, key, headers=dict(headers))
+                self._client.produce(self._topic, value, key, headers=dict(headers) or None)
             except BufferError:
                 self._shed += 1
                 return False

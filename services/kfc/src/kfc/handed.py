@@ -28,15 +28,15 @@ class Result(NamedTuple):
 
 
 class Handed:
-    """Hands calls to one thread that reads, `encoders` that encode, some that write and one that saves.
+    """Hands calls to some threads that read, `encoders` that encode, some that write and one that saves.
 
     Used by a single thread.
 
     `open` counts the calls whose results were not taken by next().
     """
 
-    def __init__(self, encoders: int, writers: int) -> None:
-        threads = {Part.READ: 1, Part.ENCODE: encoders, Part.WRITE: writers, Part.SAVE: 1}
+    def __init__(self, readers: int, encoders: int, writers: int) -> None:
+        threads = {Part.READ: readers, Part.ENCODE: encoders, Part.WRITE: writers, Part.SAVE: 1}
         self._executors: Final = {
             part: ThreadPoolExecutor(count, f"kfc-reembed-{part.name.lower()}") for part, count in threads.items()
         }

@@ -6,7 +6,7 @@ key that waits for another attempt holds back the checkpoint of its page, and no
 """
 
 from collections import Counter, deque
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import partial
 from operator import itemgetter
 from typing import Final
@@ -52,7 +52,7 @@ class Run:
         settings: KfcSettings,
         calls: Calls,
         checkpoints: Checkpoints,
-        pages: Iterator[PlannedPage],
+        pages: Iterable[Iterator[PlannedPage]],
         *,
         attempts: Attempts,
         limit: RateLimit,
@@ -63,14 +63,14 @@ class Run:
         self._settings: Final = settings
         self._calls: Final = calls
         self._checkpoints: Final = checkpoints
-        self._pages: Final = pages
+        self._idle: Final = deque(pages)  # those that have more, and of which none is being read
         self._attempts: Final = attempts
         self._limit: Final = limit
         self._outages: Final = outages
         self._timer: Final = timer
         self._told: Final = told
-        self._handed: Final = Handed(settings.max_inflight, _WRITERS)
-        self._read_over = self._stopped = False
+        self._handed: Final = Handed(len(self._idle), settings.max_inflight, _WRITERS)
+        self._stopped = False
         self._most_unwritten: Final = max(_MOST_UNWRITTEN, 2 * settings.max_inflight * settings.encode_items)
         self._items: deque[Item] = deque()  # read, and in no Encode call yet
         self._keys_open = 0  # in the Encode calls and writes under way
@@ -94,7 +94,7 @@ class Run:
 
     def _under_way(self) -> bool:
         handed = self._handed.open.total()
-        return bool(handed or self._items or self._attempts or self._unwritten or not self._read_over)
+        return bool(handed or self._items or self._attempts or self._unwritten or self._idle)
 
     @property
     def _not_written(self) -> int:
@@ -107,18 +107,18 @@ class Run:
             part = [self._items.popleft() for _ in range(min(size, len(self._items)))]
             self._keys_open += len(part)
             self._handed.hand(Part.ENCODE, self._take_outcomes, self._call, part)
-        self._ask_page()
+        while self._idle and self._may_read():
+            pages = self._idle.popleft()
+            self._handed.hand(Part.READ, partial(self._take_page, pages), next, pages, None)
 
-    def _ask_page(self) -> None:
-        under_way = self._handed.open
-        full = len(self._items) + self._not_written >= _MOST_READ or len(self._attempts) >= _MOST_WAITING
-        if not (full or under_way[Part.SAVE] >= _MOST_UNSAVED or under_way[Part.READ] or self._read_over):
-            self._handed.hand(Part.READ, self._take_page, next, self._pages, None)
+    def _may_read(self) -> bool:
+        few = len(self._items) + self._not_written < _MOST_READ and len(self._attempts) < _MOST_WAITING
+        return few and self._handed.open[Part.SAVE] < _MOST_UNSAVED
 
-    def _take_page(self, planned: PlannedPage | None) -> None:
+    def _take_page(self, pages: Iterator[PlannedPage], planned: PlannedPage | None) -> None:
         if planned is None:
-            self._read_over = True
             return
+        self._idle.append(pages)
         page = planned.page.within.add(planned.page)
         self._unwritten += [(row, page, False) for row in planned.copies]
         self._items += planned.items
