@@ -30,7 +30,7 @@ demo: models  ## Show photographs go from OOV to their embeddings (ARGS=--fresh 
 
 .PHONY: test
 test: models  ## Unit, contract and pipeline tests, with the real models
-	@$(RUN) pytest -q -m "not integration and not cluster and not e2e" $(ARGS)
+	@$(RUN) pytest -q -m "not integration and not cluster and not e2e" -n 2 --dist worksteal $(ARGS)
 
 .PHONY: integration
 integration: models  ## Tests against a real Cassandra and Kafka (needs Java 17 and Maven)

@@ -39,7 +39,7 @@ def measure(servers: RealServers, rounds: int, rows: int, seconds: float) -> lis
     settings = servers.settings_of("reembedding", hotTier={"maxBytes": "0"})
     keys = [f"https://photographs.example/{number:06}.jpg" for number in range(rows)]
     fill(settings.kfc, keys)
-    return [_rates(settings.kfc, 2 * rounds + 1, rows), *_beside_lookups(settings, rounds, keys, seconds)]
+    return [_rates(settings.kfc, rounds, rows), *_beside_lookups(settings, rounds, keys, seconds)]
 
 
 def _rates(source: KfcSettings, rounds: int, rows: int) -> Ratio:

@@ -1,4 +1,5 @@
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -9,7 +10,7 @@ from embark.errors import InvalidSpecError
 from embark.spec import EmbeddingCache
 
 SAMPLES = sorted((Path(__file__).parents[3] / "samples").glob("*.yaml"))
-ABSENT = object()
+ABSENT = SimpleNamespace()
 
 # Where a manifest is changed, to what, the field that the fault names (as the manifest writes it), and what it says.
 BAD: list[tuple[str, Any, str, str]] = [
