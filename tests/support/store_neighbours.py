@@ -138,7 +138,8 @@ class NeighbourContract:
         @settings(max_examples=40, deadline=None)
         def check(rows: dict[str, tuple[float, ...]], asked: tuple[float, ...], k: int) -> None:
             clock.advance(timedelta(microseconds=1))
-            store.write(SPACE, [embedding(key, clock.at, vector(*row)) for key, row in rows.items()])
+            for key, row in rows.items():  # one by one: Cassandra 5.0.8 fails some of those that meet (CASSANDRA-21644)
+                store.write(SPACE, [embedding(key, clock.at, vector(*row))])
             written.update(rows)
             found = similar(store, search(*asked, k=k))
             there = cosines(np.array(list(written.values()), np.float64).reshape(-1, DIMENSION), asked)
