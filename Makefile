@@ -9,6 +9,7 @@ SOURCES := sdk operator services samples tests benchmarks
 export UV_PYTHON_DOWNLOADS := never
 UV = $(shell scripts/uv)
 RUN = $(UV) run --frozen --no-sync
+IN_TWO := -n 2 --dist worksteal
 CLUSTER = PYTHONPATH=tests/cluster:tests/servers:tests/support:samples/models $(RUN) python tests/cluster
 
 .PHONY: help
@@ -30,7 +31,7 @@ demo: models  ## Show photographs go from OOV to their embeddings (ARGS=--fresh 
 
 .PHONY: test
 test: models  ## Unit, contract and pipeline tests, with the real models
-	@$(RUN) pytest -q -m "not integration and not cluster and not e2e" -n 2 --dist worksteal $(ARGS)
+	@$(RUN) pytest -q -m "not integration and not cluster and not e2e" $(IN_TWO) $(ARGS)
 
 .PHONY: integration
 integration: models  ## Tests against a real Cassandra and Kafka (needs Java 17 and Maven)
@@ -59,7 +60,7 @@ cluster-load: sync  ## Load the archives of make images ARGS="--save out/images"
 .PHONY: cluster-test
 cluster-test: sync  ## Tests against a real API server alone (builds it from Go modules, once)
 	@$(CLUSTER)/binaries.py etcd kubernetes cyclonus
-	@$(RUN) pytest -q -m cluster -n 2 --dist worksteal $(ARGS)
+	@$(RUN) pytest -q -m cluster $(IN_TWO) $(ARGS)
 
 .PHONY: kind
 kind: sync  ## Make a kind cluster instead, where Docker and kind are

@@ -21,7 +21,7 @@ from embark.store.cassandra_ring import WHOLE_RING, groups_by_replica, token_ran
 from embark.store.cassandra_rows import key_row_of, of_columns, served_of
 from embark.store.cassandra_schema import drop_keyspace, drop_table, ensure_schema, has_progress, spaces_of
 from embark.store.cassandra_search import CassandraSearch
-from embark.store.cassandra_table import KeyStatements, Table, bound
+from embark.store.cassandra_table import KeyStatements, Table, bind_encoded
 from embark.store.neighbours import Neighbour, Search
 from embark.store.ranges import KeyPage, Page, TokenRange, pages_between_tokens, pages_of
 from embark.store.rows import Row, Served, expired
@@ -170,7 +170,7 @@ class CassandraStore:
 
     def _by_keys(self, table: Table, statements: KeyStatements, keys: Sequence[str]) -> Iterator[Any]:
         if len(keys) == 1:
-            yield bound(statements.one, [keys[0].encode()])
+            yield bind_encoded(statements.one, [keys[0].encode()])
             return
         asked = list(dict.fromkeys(keys))
         metadata = table.session.cluster.metadata

@@ -22,7 +22,7 @@ from embark.names import embeddings_table
 from embark.space import VectorForm
 from embark.spec import Cassandra, DType
 from embark.store.cassandra_rows import WRITE, table_of, ttl_seconds, write_values
-from embark.store.cassandra_table import bound, prepare
+from embark.store.cassandra_table import bind_encoded, prepare
 from embark.store.neighbours import directions
 from embark.store.rows import Embedding, Row
 
@@ -80,7 +80,7 @@ class DirectedTable:
 
     def bind_write(self, row: Row, now: Micros) -> Any:
         """Return the statement that writes a row with its direction."""
-        return bound(self.write, [self._direction(row), *write_values(row, now)])
+        return bind_encoded(self.write, [self._direction(row), *write_values(row, now)])
 
     def bind_fills(self, rows: Sequence[Row], now: Micros) -> list[Any]:
         """Return the statements that give the embeddings among rows that are there their directions.

@@ -62,10 +62,10 @@ class Table:
 
     def bind_write(self, row: Row, now: Micros) -> Any:
         """Return the statement that writes a row."""
-        return bound(self.write, write_values(row, now))
+        return bind_encoded(self.write, write_values(row, now))
 
 
-def bound(prepared: Any, values: list[bytes | None]) -> BoundStatement:
+def bind_encoded(prepared: Any, values: list[bytes | None]) -> BoundStatement:
     """Return a prepared statement with values that are encoded already: bind() takes seven times as long for a row."""
     statement = BoundStatement(prepared)
     statement.values = values
