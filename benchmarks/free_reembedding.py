@@ -17,9 +17,11 @@ from subjects import FreeEncoder
 from embark.clock import now
 from embark.settings import KfcSettings, StoreSettings
 from embark.space import VectorForm
+from embark.spec.rollout import Rollout
 from embark.store import REEMBED_RANGES, Embedding, split_ring
 from embark.store.cassandra import CassandraStore
 from kfc.backoff import outage_backoff
+from kfc.lookup_times import PodLookupTimes
 from kfc.metrics import Metrics
 from kfc.outages import Outages
 from kfc.reembedding import Reembedding
@@ -39,10 +41,11 @@ class Done(NamedTuple):
 
 
 @contextmanager
-def reembedding_on(settings: KfcSettings, rows: int, niceness: int = 0) -> Iterator[Callable[[int, int, float], Done]]:
-    """Give a function that re-embeds a part of `parts`, from 0, with at most so many keys a second (0: any).
+def reembedding_on(settings: KfcSettings, rows: int, niceness: int = 0) -> Iterator[Callable[[int, int, int], Done]]:
+    """Give a function that re-embeds a part of `parts`, from 0, beside look-ups of the EmbArk with that probes port.
 
-    `rows` are those of all parts; `niceness` is that of the process, as nice(1) says it.
+    It slows down for them as spec.rollout says by default; 0: there is none to ask. `rows` are those of all parts;
+    `niceness` is that of the process, as nice(1) says it.
     """
     os.nice(niceness)
     outages = Outages(outage_backoff(settings.retry, random.random), threading.Event(), Metrics(CollectorRegistry()))
@@ -50,7 +53,7 @@ def reembedding_on(settings: KfcSettings, rows: int, niceness: int = 0) -> Itera
     with closing(CassandraStore(settings.store, now)) as store:
         store.checkpoints().load(settings.space.id)  # a client that connects reads the server's whole schema
 
-        def run(part: int, parts: int, keys_per_second: float) -> Done:
+        def run(part: int, parts: int, embark: int) -> Done:
             done = early = 0
 
             def told(keys: int, _: int) -> None:
@@ -60,7 +63,14 @@ def reembedding_on(settings: KfcSettings, rows: int, niceness: int = 0) -> Itera
                     early = _peak()
 
             reembedding = Reembedding(
-                settings, store, encoder, outages=outages, clock=now, keys_per_second=keys_per_second, told=told
+                settings,
+                store,
+                encoder,
+                outages=outages,
+                clock=now,
+                lookups=PodLookupTimes("127.0.0.1", embark) if embark else None,
+                slowdown=Rollout().max_lookup_slowdown,
+                told=told,
             )
             begin, end = (REEMBED_RANGES * number // parts for number in (part, part + 1))
             reembedding.run(split_ring(REEMBED_RANGES)[begin:end])

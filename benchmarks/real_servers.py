@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from contextlib import ExitStack, closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 from caches import sample_settings
 from cassandra_server import CassandraServer, cassandra_server
@@ -15,6 +15,19 @@ from embark.clock import now
 from embark.settings import CacheSettings
 from embark.store.cassandra import CassandraStore
 from embark.topic.kafka_schema import ensure_topics
+
+# A node for two cores that everything shares, as one that is cared for has it: threads and compactions for its cores,
+# not the 32 and 128 threads of a machine that is its own; rows that wait to be written to disk outside of Java's heap;
+# and a heap with regions that a block of rows fits into. With less, pauses of its garbage collector alone, at times
+# more than 100 ms, are what one look-up in a hundred takes.
+_THREADS: Final = ("native_transport_max_threads", "concurrent_reads", "concurrent_writes")
+_OPTIONS: Final = {
+    **dict.fromkeys(_THREADS, 4),
+    "memtable_allocation_type": "offheap_objects",
+    "concurrent_compactors": 1,
+    "compaction_throughput": "16MiB/s",
+}
+_JVM: Final = ("-Xms2g", "-Xmx2g", "-XX:G1HeapRegionSize=16m", "-XX:+ParallelRefProcEnabled")
 
 
 @dataclass(frozen=True)
@@ -57,4 +70,5 @@ def real_servers() -> Iterator[RealServers]:
         for name in ("cassandra", "kafka"):
             (folder / name).mkdir()
         kafka = stack.enter_context(kafka_server(folder / "kafka"))
-        yield RealServers(stack.enter_context(cassandra_server(folder / "cassandra")), kafka)
+        cassandra = stack.enter_context(cassandra_server(folder / "cassandra", options=_OPTIONS, jvm=_JVM))
+        yield RealServers(cassandra, kafka)

@@ -1,14 +1,16 @@
 """The re-embedding with an encoder that is free, against a bare loop; its memory, and the look-ups beside it.
 
-Cassandra, what fills the new space, EmbArk and its client share the machine. EmbArk has no hot tier here: every look-up
-reads the table that the re-embedding reads. Beside look-ups the process of the re-embedding has the lowest priority, as
-`python -m kfc.reembed` gives itself. With a limit they are measured in rounds, after one and a whole re-embedding: a
-Cassandra that has just started compiles its own code meanwhile, and on two cores every look-up waits for that.
+By as many processes as a rollout has pods by default, and by one, as the loop is. Cassandra, what fills the new space,
+EmbArk and its client share the machine. EmbArk has no hot tier here: every look-up reads the table that is re-embedded.
+Beside look-ups the process of the re-embedding has the lowest priority, as `python -m kfc.reembed` gives itself, and
+the pace that they bear; once more without it, to show what it is good for. A Cassandra that has just started compiles
+its own code meanwhile, and on two cores every look-up waits for that: what goes before warms it up.
 """
 
 import time
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
 from dataclasses import replace
 from functools import partial
 from itertools import count
@@ -16,6 +18,7 @@ from typing import Final
 
 from bare_reembedding import bare_reembedding
 from children import Child, child
+from free_ports import free_ports
 from free_reembedding import Done, await_quiet, candidate_of, fill, reembedding_on, some_vector
 from lookups_meanwhile import p99, steady_seconds
 from ratios import Rate, Ratio, compare
@@ -23,6 +26,7 @@ from real_servers import RealServers
 from subjects import cassandra_store, embark_on, idle_producer
 
 from embark.settings import CacheSettings, KfcSettings, StoreSettings
+from embark.spec.rollout import Rollout
 from kfc.reembed import LOWEST_PRIORITY
 
 WANTED_RATE: Final = 0.8
@@ -30,77 +34,75 @@ WANTED_RATE: Final = 0.8
 WANTED_MEMORY: Final = 1 / 1.2
 WANTED_LOOKUPS: Final = 1 / 2
 LOOKUPS_A_SECOND: Final = 100
-LIMIT: Final = 250
-"""Keys a second, as spec.rollout.maxKeysPerSecond says it."""
 
 
 def measure(servers: RealServers, rounds: int, rows: int, seconds: float) -> list[Ratio]:
-    """Return the ratios over `rows` keys; look-ups alone, and beside a part with a limit, take about `seconds` each."""
+    """Return the ratios over `rows` keys; look-ups alone take `seconds`, before and after those beside them."""
     settings = servers.settings_of("reembedding", hotTier={"maxBytes": "0"})
     keys = [f"https://photographs.example/{number:06}.jpg" for number in range(rows)]
     fill(settings.kfc, keys)
-    return [_rates(settings.kfc, rounds, rows), *_beside_lookups(settings, rounds, keys, seconds)]
+    rates = [_rates(settings.kfc, processes, rounds, rows) for processes in (Rollout().parallelism, 1)]
+    return [*rates, *_beside_lookups(settings, keys, seconds)]
 
 
-def _rates(source: KfcSettings, rounds: int, rows: int) -> Ratio:
+def _rates(source: KfcSettings, processes: int, rounds: int, rows: int) -> Ratio:
     """Compare on parts of the ring, every one of them once; the first warms up."""
-    ours, baseline = candidate_of(source, "rates"), candidate_of(source, "bare")
+    ours, baseline = (candidate_of(source, f"{name}{processes}") for name in ("rates", "bare"))
     ours_next, baseline_next, parts = count(), count(), rounds + 1
-    rate = partial(_rate, source.store)
     with (
-        child(reembedding_on, ours, rows) as reembedding,
+        ExitStack() as stack,
         child(bare_reembedding, baseline, some_vector(baseline.space.form)) as loop,
+        ThreadPoolExecutor(processes) as pool,
     ):
+        pods = [stack.enter_context(child(reembedding_on, ours, rows)) for _ in range(processes)]
+
+        def reembed() -> int:
+            first = next(ours_next) * processes
+            shares = [pool.submit(pod.run, first + at, parts * processes, 0) for at, pod in enumerate(pods)]
+            return sum(share.result().rows for share in shares)
+
         return compare(
-            "re-embedding, free encoder / bare loop: read keys, write rows",
+            f"re-embedding by {'a process' if processes == 1 else f'{processes} processes'}, free encoder / bare loop",
             unit="rows/s",
-            wanted=WANTED_RATE,
+            wanted=WANTED_RATE if processes == Rollout().parallelism else None,
             rounds=rounds,
-            subject=lambda: rate(reembedding, lambda: reembedding.run(next(ours_next), parts, 0.0).rows),
-            baseline=lambda: rate(loop, lambda: loop.run(next(baseline_next), parts)),
+            subject=lambda: _rate(source.store, pods, reembed),
+            baseline=lambda: _rate(source.store, [loop], lambda: loop.run(next(baseline_next), parts)),
         )
 
 
-def _rate(store: StoreSettings, process: Child, run: Callable[[], int]) -> Rate:
+def _rate(store: StoreSettings, processes: Sequence[Child], run: Callable[[], int]) -> Rate:
     await_quiet(store)
-    cpu, started = process.cpu_seconds(), time.perf_counter()
+    cpu, started = _cpu_seconds(processes), time.perf_counter()
     rows = run()
     elapsed = time.perf_counter() - started
-    return Rate(rows / elapsed, rows / (process.cpu_seconds() - cpu))
+    return Rate(rows / elapsed, rows / (_cpu_seconds(processes) - cpu))
 
 
-def _beside_lookups(settings: CacheSettings, rounds: int, keys: Sequence[str], seconds: float) -> Iterator[Ratio]:
-    """Yield the memory of a re-embedding of everything, and the look-ups beside it and beside parts with a limit."""
-    free, limited = candidate_of(settings.kfc, "free"), candidate_of(settings.kfc, "limited")
-    with (
-        child(embark_on, settings.embark, cassandra_store, idle_producer) as embark,
-        child(reembedding_on, free, len(keys), LOWEST_PRIORITY) as whole,
-        child(reembedding_on, limited, len(keys), LOWEST_PRIORITY) as slow,
-    ):
+def _cpu_seconds(processes: Sequence[Child]) -> float:
+    return sum(process.cpu_seconds() for process in processes)
+
+
+def _beside_lookups(settings: CacheSettings, keys: Sequence[str], seconds: float) -> Iterator[Ratio]:
+    """Yield the memory of a re-embedding of everything, and the look-ups beside it and beside one without a pace."""
+    (port,) = free_ports("127.0.0.1", 1)
+    listening = settings.embark.listen.model_copy(update={"probes_port": port})
+    with child(
+        embark_on, settings.embark.model_copy(update={"listen": listening}), cassandra_store, idle_producer
+    ) as embark:
         ask = partial(_look_up, embark, keys)
         ask(_after(seconds / 4))  # to warm up
-        await_quiet(settings.kfc.store)
-        before = ask(_after(seconds))
-        beside, done = _ask_beside(ask, lambda: whole.run(0, 1, 0.0))
-        yield _memory(done)
-        yield _told_in_ms(_once("look-ups' p99, beside a re-embedding / without", WANTED_LOOKUPS, beside, before, ""))
-
-        parts, number = max(rounds + 1, round(len(keys) / (LIMIT * seconds))), count()
-
-        def alone() -> Rate:
-            await_quiet(settings.kfc.store)
-            return ask(_after(seconds))
-
-        yield _told_in_ms(
-            compare(
-                f"look-ups' p99, beside one of at most {LIMIT} keys/s / without",
-                unit="",
-                wanted=WANTED_LOOKUPS,
-                rounds=rounds,
-                subject=lambda: _ask_beside(ask, lambda: slow.run(next(number), parts, float(LIMIT)))[0],
-                baseline=alone,
-            )
-        )
+        for name, wanted, asked in (("of any pace", None, 0), ("at their pace", WANTED_LOOKUPS, port)):
+            candidate = candidate_of(settings.kfc, name.replace(" ", "_"))
+            with child(reembedding_on, candidate, len(keys), LOWEST_PRIORITY) as reembedding:
+                await_quiet(settings.kfc.store)
+                before = ask(_after(seconds))
+                begun = time.perf_counter()
+                beside, done = _ask_beside(ask, partial(reembedding.run, 0, 1, asked))
+                rate = done.rows / (time.perf_counter() - begun)
+            yield _memory(done)
+            told = f"look-ups' p99, beside a re-embedding {name} / before it"
+            yield _told_in_ms(_once(told, wanted, beside, before, ""), rate)
 
 
 def _ask_beside(ask: Callable[[Callable[[], bool]], Rate], run: Callable[[], Done]) -> tuple[Rate, Done]:
@@ -109,9 +111,10 @@ def _ask_beside(ask: Callable[[Callable[[], bool]], Rate], run: Callable[[], Don
         return ask(running.done), running.result()
 
 
-def _told_in_ms(ratio: Ratio) -> Ratio:
+def _told_in_ms(ratio: Ratio, keys_per_second: float) -> Ratio:
     beside, without = (1000 / rate.wall for rate in (ratio.subject, ratio.baseline))
-    return replace(ratio, unit=f"a second, one by one: p99 {beside:.0f} ms and {without:.0f} ms")
+    beside_what = f"{keys_per_second:.0f} keys/s re-embedded"
+    return replace(ratio, unit=f"a second, one by one: p99 {beside:.0f} ms and {without:.0f} ms; {beside_what}")
 
 
 def _look_up(embark: Child, keys: Sequence[str], over: Callable[[], bool]) -> Rate:
@@ -132,7 +135,7 @@ def _memory(done: Done) -> Ratio:
     return _once("re-embedding's memory, all rows / a tenth of them", WANTED_MEMORY, late, early, unit)
 
 
-def _once(name: str, wanted: float, subject: Rate, baseline: Rate, unit: str) -> Ratio:
+def _once(name: str, wanted: float | None, subject: Rate, baseline: Rate, unit: str) -> Ratio:
     wall = subject.wall / baseline.wall
     cpu = subject.cpu / baseline.cpu if baseline.cpu else None
     return Ratio(name, wanted, wall, cpu, wall, wall, subject, baseline, unit)

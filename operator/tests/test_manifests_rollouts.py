@@ -12,6 +12,7 @@ from child_manifests import (
     candidate_settings,
     changes,
     container,
+    every_child_of,
     of_component,
     of_kind,
     rollout_children_of,
@@ -48,6 +49,8 @@ def asked(manifest: Manifest) -> argparse.Namespace:
     add_secrets(parser)
     parser.add_argument("--of", type=int)
     parser.add_argument("--keys-per-second", type=float, default=0)
+    parser.add_argument("--max-lookup-slowdown", type=float, default=0)
+    parser.add_argument("--embark")
     parser.add_argument("--again", action="store_true")
     parser.add_argument("--verdict", type=Path)
     parser.add_argument("--min-coverage")
@@ -107,6 +110,24 @@ def test_the_pods_that_reembed_share_the_ranges_and_the_rate(parallelism: int) -
 
 def test_without_a_limit_none_is_told_to_the_pods_that_reembed() -> None:
     assert "--keys-per-second" not in container(job("reembed")["spec"]["template"])["args"]
+
+
+def test_the_pods_that_reembed_ask_every_embark_of_the_cache_what_look_ups_take() -> None:
+    cache = sample("photos")
+    manifest, services = job("reembed"), of_kind(every_child_of(cache), "Service")
+    told = asked(manifest)
+    assert told.max_lookup_slowdown == 2
+    host, port = told.embark.split(":")
+    (named,) = (found for found in services if host == f"{found['metadata']['name']}.{cache.metadata.namespace}")
+    assert named["spec"]["clusterIP"] == "None"
+    assert named["spec"]["selector"]["app.kubernetes.io/component"] == "embark"
+    assert int(port) in [served["port"] for served in named["spec"]["ports"]]
+    assert asked(job("reembed", rollout={"maxLookupSlowdown": 5})).max_lookup_slowdown == 5
+
+
+def test_where_look_ups_may_take_any_time_nobody_is_asked() -> None:
+    told = asked(job("reembed", rollout={"maxLookupSlowdown": 0}))
+    assert (told.max_lookup_slowdown, told.embark) == (0, None)
 
 
 def test_a_rollout_that_goes_on_after_a_halt_encodes_negatives_again() -> None:
@@ -176,6 +197,7 @@ def test_a_rollout_s_job_stays_once_it_is_complete(component: str) -> None:
     [
         ("reembed", {"rollout": {"parallelism": 5}}),
         ("reembed", {"rollout": {"maxKeysPerSecond": 5}}),
+        ("reembed", {"rollout": {"maxLookupSlowdown": 5}}),
         ("reembed", {"kfc": {"maxInflight": 9}}),
         ("reembed", {"kfc": {"resources": {"limits": {"memory": "2Gi"}}}}),
         ("reembed", {"store": {"cassandra": {"contactPoints": ["elsewhere"]}}}),
@@ -201,7 +223,7 @@ def test_a_job_that_would_do_something_else_is_another_job(component: str, chang
         ("reembed", {"embark": {"readTimeout": "1s"}}),
         ("reembed", {"kfc": {"replicas": 3}}),
         ("reembed", {"encoder": {"fetch": {"timeout": "9s"}}}),
-        ("verify", {"rollout": {"parallelism": 5, "maxKeysPerSecond": 5}}),
+        ("verify", {"rollout": {"parallelism": 5, "maxKeysPerSecond": 5, "maxLookupSlowdown": 5}}),
         ("verify", {"miss": {"oov": "Mean"}}),
         ("drop", {"rollout": {"minCoverage": "0.5", "parallelism": 5}}),
     ],

@@ -107,7 +107,7 @@ def test_what_denies_the_rest_comes_last() -> None:
 
 def test_no_two_policies_have_one_name() -> None:
     names = [(policy["metadata"]["namespace"], policy["metadata"]["name"]) for policy in all_policies()]
-    assert len(names) == len(set(names)) == 3 * (3 + 2 * len(SPACES))
+    assert len(names) == len(set(names)) == 3 * (3 + 3 * len(SPACES))
 
 
 def test_a_cache_that_wants_none_has_none() -> None:
@@ -187,7 +187,7 @@ def test_nobody_but_the_clients_that_are_named_may_look_up_not_even_the_operator
 def test_without_its_namespace_the_operator_is_known_by_its_labels() -> None:
     cache = cache_in("shop", "photos", PHOTOS)
     policies = build_network_policies(cache, UID, SPACES, operator_namespace="")
-    callers = {str(pod) for pod in pods() if lets_through(policies, pod, pod_of("embark"), PROBES)}
+    callers = {str(pod) for pod in pods() if lets_through(policies, pod, pod_of("kfc", SPACES[0]), PROBES)}
     assert callers == {"monitoring/prometheus", f"{OPERATOR_NAMESPACE}/operator", "ads/impostor"}
 
 

@@ -91,17 +91,19 @@ def cassandra_server(
     host: str = "127.0.0.1",
     options: Mapping[str, Any] | None = None,
     login: Mapping[str, Any] | None = None,
+    jvm: Sequence[str] = _JVM,
 ) -> Iterator[CassandraServer]:
     """Run a node in `folder` on free ports of `host`; `options` are added to its cassandra.yaml, or replace its own.
 
-    `login` is what the driver's Cluster needs besides the address where `options` ask for more.
+    `login` is what the driver's Cluster needs besides the address where `options` ask for more; `jvm` has the options
+    of its Java.
 
     Raises:
         MissingToolsError: Java or Maven is not installed.
         ServerFailedError: it did not start.
     """
     port, storage_port = free_ports(host, 2)
-    server = prepare_node(folder, Node(host, port, storage_port, host), options, login)
+    server = prepare_node(folder, Node(host, port, storage_port, host), options, login, jvm)
     try:
         server.start()
         yield server

@@ -56,7 +56,9 @@ class Bench:
 
     def cache(self, dimension: int, *, fussy: bool = False, **rollout: Any) -> EmbeddingCache:
         model = text_model(dimension, fussy=fussy)
-        return cache_of(self.models, model, dimension, rollout={"maxKeysPerSecond": 0} | rollout)
+        return cache_of(
+            self.models, model, dimension, rollout={"maxKeysPerSecond": 0, "maxLookupSlowdown": 0} | rollout
+        )
 
     @contextmanager
     def running(self, cache: EmbeddingCache, witness: Witness | None = None, **options: Any) -> Iterator[Local]:

@@ -165,6 +165,7 @@ def _flows_of(owner: str, clients: list[str], readers: list[str], free: list[str
     for space in SPACES:
         yield Flow(f"{owner}-kfc-{space}", f"{owner}-retina-{space}", GRPC)
         yield Flow(f"{owner}-reembed-{space}", f"{owner}-retina-{space}", GRPC)
+        yield Flow(f"{owner}-reembed-{space}", f"{owner}-embark", PROBES)
     for target in free:
         for source in (f"{owner}-embark", *filling, *jobs):
             yield from (Flow(source, target, port) for port in (CQL, KAFKA, *DNS))

@@ -29,6 +29,7 @@ from embark.store import (
 from embark.store import split_ring as split
 from kfc.backoff import Backoff
 from kfc.encoder import Encoded, Encoder
+from kfc.lookup_times import TimesSince
 from kfc.metrics import Metrics
 from kfc.outages import Outages
 from kfc.reembedding import Reembedding
@@ -63,6 +64,7 @@ class ReembedBench:
         encoder: Encoder | None = None,
         *,
         keys_per_second: float = 0,
+        lookups: TimesSince | None = None,
         again: bool = False,
     ) -> Reembedding:
         return Reembedding(
@@ -72,6 +74,8 @@ class ReembedBench:
             outages=self.outages(),
             clock=self.clock,
             keys_per_second=keys_per_second,
+            lookups=lookups,
+            slowdown=2,
             again=again,
             told=lambda done, failed: self.told.append((done, failed)),
         )

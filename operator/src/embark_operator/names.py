@@ -2,6 +2,7 @@
 
 from typing import Any, Final
 
+from embark.settings import Listen
 from embark.spec import EmbeddingCache
 
 Manifest = dict[str, Any]
@@ -42,6 +43,16 @@ def child_labels(cache: EmbeddingCache, component: str, space_id: str = "") -> d
 def embark_name(cache: EmbeddingCache) -> str:
     """Return the name of EmbArk's Deployment, Service, account and settings."""
     return f"{cache.metadata.name}-embark"
+
+
+def embark_headless_name(cache: EmbeddingCache) -> str:
+    """Return the name of the Service that resolves to every pod of EmbArk."""
+    return f"{embark_name(cache)}-headless"
+
+
+def embark_probes(cache: EmbeddingCache) -> str:
+    """Return where every pod of EmbArk tells its counts, as host:port."""
+    return f"{embark_headless_name(cache)}.{cache.metadata.namespace}:{Listen().probes_port}"
 
 
 def kfc_name(cache: EmbeddingCache, space_id: str) -> str:

@@ -14,8 +14,10 @@ from beginnings import begin
 from embark_parts import Bench, running, vector
 from eventually import eventually
 from fake_clock import FakeClock
+from google.protobuf.duration_pb2 import Duration
 from secured_embark import SERVER_NAME, authority_in, secured
 
+from embark.counts import LookupTimes
 from embark.errors import UnavailableError
 from embark.store import split_ring
 from embark_server.counts import Recent
@@ -53,6 +55,17 @@ def test_entries_of_the_active_space_and_keys_of_a_rollout_are_told(bench: Bench
     assert told(bench, "/entries") == (200, {"space": bench.space, "entries": 2})
     assert told(bench, f"/rollout/{CANDIDATE}") == (200, {"done": 70, "failed": 3})
     assert told(bench, f"/rollout/{bench.space}") == (200, {"done": 0, "failed": 0})
+
+
+def test_how_long_look_ups_took_is_told_of_every_one() -> None:
+    with running(rows={"east": vector(1)}) as bench:
+        for _ in range(3):
+            bench.lookup("east")
+        bench.lookup("nowhere")
+        bench.lookup("elsewhere", wait_budget=Duration(nanos=1_000_000))  # is as slow as its caller lets it be
+        code, said = told(bench, "/lookups")
+        assert code == 200
+        assert sum(LookupTimes.model_validate(said).counts) == 4
 
 
 def test_they_need_no_certificate_where_look_ups_do(tmp_path: Path) -> None:
@@ -97,7 +110,7 @@ def test_what_is_no_id_of_a_space_is_refused(bench: Bench, path: str) -> None:
 
 
 def test_any_other_page_says_which_there_are(bench: Bench) -> None:
-    assert told(bench, "/") == (404, "only /metrics, /healthz, /readyz, /entries, /rollout\n")
+    assert told(bench, "/") == (404, "only /metrics, /healthz, /readyz, /entries, /rollout, /lookups\n")
 
 
 def test_one_caller_asks_and_no_other_waits_for_it() -> None:

@@ -1,13 +1,15 @@
 """Times and statuses are counted by EmbArk itself and read as the library's own metrics do."""
 
+from itertools import pairwise
+
 import pytest
 from prometheus_client import CollectorRegistry, Histogram
 
 from embark_server.answered import Answered
 from embark_server.statuses import KeyStatus
-from embark_server.times import SECONDS, Times
+from embark_server.times import FINE_SECONDS, SECONDS, Times
 
-SAMPLES = [0.0, *SECONDS, 0.003, 0.003, 11.0, 1e6]
+SAMPLES = [0.0, *SECONDS, *FINE_SECONDS, 0.003, 0.003, 11.0, 1e6]
 
 
 def test_times_are_shown_as_a_histogram_of_the_library_shows_them() -> None:
@@ -40,3 +42,30 @@ def test_every_key_is_counted_by_its_status_whether_or_not_all_have_one(statuses
     for status in KeyStatus:
         labels = {"method": "Lookup", "space": "active", "status": status.name}
         assert registry.get_sample_value("embark_keys_total", labels) == 2 * statuses.count(status)
+
+
+def test_look_ups_are_told_by_finer_times_and_shown_as_the_library_shows_them() -> None:
+    registry, theirs = CollectorRegistry(), CollectorRegistry()
+    answered = Answered(["Lookup"], ["active"])
+    registry.register(answered)
+    histogram = Histogram("embark_lookup_seconds", "T.", registry=theirs, buckets=SECONDS)
+    for seconds in SAMPLES:
+        answered.count_hits("active", 1, seconds)
+        answered.count_seconds(seconds)
+        histogram.observe(seconds)
+        histogram.observe(seconds)
+    for bound in [*map(str, map(float, SECONDS)), "+Inf"]:
+        labels = ("embark_lookup_seconds_bucket", {"le": bound})
+        assert registry.get_sample_value(*labels) == theirs.get_sample_value(*labels)
+    told = answered.lookup_times()
+    assert told.seconds == FINE_SECONDS
+    for at, bound in enumerate(FINE_SECONDS):
+        below = FINE_SECONDS[at - 1] if at else -1.0
+        assert told.counts[at] == 2 * sum(below < seconds <= bound for seconds in SAMPLES)
+    assert told.counts[-1] == 2 * sum(seconds > FINE_SECONDS[-1] for seconds in SAMPLES)
+
+
+def test_the_finer_times_are_a_twelfth_apart_and_have_all_the_others_among_them() -> None:
+    assert set(SECONDS) <= set(FINE_SECONDS)
+    assert list(FINE_SECONDS) == sorted(set(FINE_SECONDS))
+    assert all(high / low < 1.125 for low, high in pairwise(FINE_SECONDS))

@@ -1,5 +1,7 @@
 """The limit on how many keys are encoded a second."""
 
+from math import inf
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -38,7 +40,7 @@ def test_a_limit_lets_through_what_it_says_and_none_lets_through_all() -> None:
     for _ in range(100):
         limit.take(4)
     assert timer.at == pytest.approx(40)
-    RateLimit(0, timer, timer.sleep).take(10**9)
+    RateLimit(inf, timer, timer.sleep).take(10**9)
     assert timer.at == pytest.approx(40)
 
 
@@ -48,4 +50,38 @@ def test_what_was_not_used_in_an_outage_is_not_made_up_for() -> None:
     timer.at = 1000
     for _ in range(10):
         limit.take(10)
-    assert timer.at == pytest.approx(1009)
+    assert timer.at == pytest.approx(1009.8)
+
+
+def test_a_rate_that_is_set_holds_from_then_on_and_never_beyond_the_most() -> None:
+    timer = _Timer()
+    limit = RateLimit(100, timer, timer.sleep)
+    limit.rate = 10
+    limit.take(20)
+    assert timer.at == pytest.approx(2)
+    limit.rate = inf
+    assert limit.rate == 100
+    limit.take(100)
+    assert timer.at == pytest.approx(3)
+    assert limit.taken == 120
+
+
+def test_nothing_is_taken_at_a_rate_of_zero_until_another_is_set() -> None:
+    timer = _Timer()
+
+    def sleep(seconds: float) -> None:
+        timer.sleep(seconds)
+        if timer.at > 5:
+            limit.rate = inf
+
+    limit = RateLimit(inf, timer, sleep)
+    limit.rate = 0
+    limit.take(10**6)
+    assert timer.at == pytest.approx(5, abs=0.1)
+
+
+@pytest.mark.parametrize(("rate", "together"), [(inf, 64), (0, 64), (1e9, 64), (3200, 32), (150, 1), (0.5, 1)])
+def test_where_the_rate_is_low_few_keys_are_taken_at_a_time(rate: float, together: int) -> None:
+    limit = RateLimit(inf, _Timer(), lambda _: None)
+    limit.rate = rate
+    assert limit.portion(64) == together

@@ -2,12 +2,14 @@
 
 import argparse
 import json
+import logging
 import subprocess
 import sys
 import threading
 import urllib.error
 import urllib.request
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from math import inf
 from pathlib import Path
 
 import pytest
@@ -26,6 +28,7 @@ from embark.verdicts import Verdict
 from kfc import reembed
 from kfc import verify as verify_command
 from kfc.jobs import UnfinishedError
+from kfc.lookup_times import Times
 
 
 class _KeptStore(MemoryStore):
@@ -104,6 +107,30 @@ def test_processes_of_a_job_share_the_keys_and_count_them(command: _Command, mon
 def test_an_index_that_is_none_of_the_processes_is_refused(command: _Command) -> None:
     with pytest.raises(InvalidSpecError, match="2 is not one of 2 processes"):
         command.reembed("--index", "2", "--of", "2")
+
+
+def test_it_goes_at_the_pace_of_the_embark_that_it_is_told_of(
+    command: _Command, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.INFO)
+    keys, asked = command.bench.fill(20), []
+
+    def pods(host: str, port: int) -> Callable[[], Times]:
+        asked.append((host, port))
+        return lambda: Times({0.001: 100})
+
+    monkeypatch.setattr(reembed, "PodLookupTimes", pods)
+    command.reembed("--index", "0", "--of", "1", "--max-lookup-slowdown", "3", "--embark", "[::1]:8080")
+    assert asked == [("::1", 8080)]
+    assert "the re-embedding goes as fast as look-ups bear" in caplog.messages
+    assert command.bench.encoder.times == dict.fromkeys(keys, 1)
+    assert command.metric("embark_reembed_limit") == inf  # once it is over
+
+
+@pytest.mark.parametrize("address", ["embark", ":8080", "embark:", "embark:http", "embark:65536"])
+def test_what_is_no_address_of_an_embark_is_refused(command: _Command, address: str) -> None:
+    with pytest.raises(SystemExit):
+        command.reembed("--index", "0", "--of", "1", "--embark", address)
 
 
 def test_readiness_names_an_outage_and_a_stop_is_no_good_end(command: _Command) -> None:

@@ -47,6 +47,23 @@ def test_every_row_is_in_one_page_of_fewer_than_twice_the_size(rows: int, size: 
     assert pages[-1].cursor == WHOLE.end
 
 
+@given(st.integers(0, 60), st.integers(2, 20), st.integers(2, 30))
+def test_pages_are_as_long_whatever_is_asked_of_the_store_at_a_time(rows: int, size: int, piece: int) -> None:
+    store = _store(rows)
+    asked: list[int] = []
+
+    class _Asked(MemoryStore):
+        def scan_keys(self, space: str, within: TokenRange, page: int = 1000) -> Iterator[KeyPage]:
+            asked.append(page)
+            return store.scan_keys(space, within, page)
+
+    pages = list(scan_patiently(_Asked(FakeClock()), SPACE, WHOLE, once, size, piece=piece))
+    assert asked == [min(size, piece)]
+    assert _keys(pages) == _keys(list(store.scan_keys(SPACE, WHOLE)))
+    assert all(size - 1 <= len(page.rows) < 2 * size for page in pages[:-1])
+    assert pages[-1].cursor == WHOLE.end
+
+
 class _Failing:
     """A store whose scans fail after every page that they gave."""
 

@@ -12,6 +12,7 @@ from prometheus_client import CollectorRegistry
 from topic_records import finished, send, take
 
 from embark.clock import now
+from embark.counts import LookupTimes
 from embark.store.sqlite import SqliteStore
 from embark.topic.sqlite import SqliteTopic
 from embark_local.candidates import catch_up
@@ -40,6 +41,7 @@ def opened(tmp_path: Path, stopping: threading.Event) -> Iterator[Opened]:
         fillings=Fillings(store, topic, models=tmp_path, connect=None, clock=now),
         outages=Outages(Backoff(0.01, 0.01, lambda: 0.0), stopping, Metrics(CollectorRegistry())),
         clock=now,
+        lookup_times=lambda: LookupTimes(seconds=(), counts=(0,)),
     )
     topic.close()
     store.close()

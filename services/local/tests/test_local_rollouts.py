@@ -1,5 +1,6 @@
 """The local mode goes over to another space while it answers, and back."""
 
+import logging
 from datetime import timedelta
 from pathlib import Path
 
@@ -118,3 +119,15 @@ def test_forgetting_forgets_the_rollout_too(bench: Bench) -> None:
     with bench.running(b, fresh=True) as local:
         assert local.space == space(b)
     assert bench.tables() == {space(b)}
+
+
+def test_beside_look_ups_it_goes_at_their_pace(bench: Bench, caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.INFO)
+    a, b = bench.cache(2), bench.cache(3, maxLookupSlowdown=2)
+    bench.fill(a, KEYS)
+    with bench.running(b) as local:
+        lookups = ConstantLookups(local.target, KEYS, {space(a): 2, space(b): 3})
+        with lookups.going_on():
+            on(local, b)
+        assert lookups.faults == []
+    assert "the re-embedding goes as fast as look-ups bear" in caplog.messages

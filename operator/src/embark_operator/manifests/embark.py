@@ -11,7 +11,7 @@ from embark_operator.manifests.resources import build_resources, check_hot_tier,
 from embark_operator.manifests.scaling import build_scaling
 from embark_operator.manifests.services import build_account, build_headless_service, build_service
 from embark_operator.manifests.volumes import secret_arguments, secret_mounts, tls_mounts
-from embark_operator.names import Manifest, embark_name
+from embark_operator.names import Manifest, embark_headless_name, embark_name
 from embark_operator.options import Images
 
 
@@ -28,7 +28,7 @@ def build_embark(cache: EmbeddingCache, uid: str, settings: EmbArkSettings, imag
         build_account(component),
         build_config_map(component, settings),
         build_service(component, settings.listen),
-        build_headless_service(component, settings.listen, f"{component.name}-headless"),
+        build_headless_service(component, settings.listen, embark_headless_name(cache)),
         build_deployment(
             component,
             _process(cache, settings, images),

@@ -1,7 +1,7 @@
 """The NetworkPolicies of a cache: none of its pods is reached, or reaches anything, but by the flows of the design.
 
     clients ─grpc→ EmbArk ─→ Cassandra, Kafka     operator, monitoring ─probes→ EmbArk, KFC, Retina, re-embedding
-    KFC, re-embedding ─→ Cassandra, Kafka, and ─grpc→ the Retina of their space
+    KFC, re-embedding ─→ Cassandra, Kafka, and ─grpc→ the Retina of their space; re-embedding ─probes→ EmbArk
     the other Jobs ─→ Cassandra, Kafka            Retina ─→ public addresses, allowedPrivateNetworks, the model's host
 
 and DNS for all; a kubelet's probes need no policy. Policies add up. Who needs another flow (brokers with other ports
@@ -68,9 +68,11 @@ def build_network_policies(
     name = cache.metadata.name
     policies = [_build(Component(cache, uid, "embark", embark_name(cache)), ("embark",), *flows.of_embark())]
     for space in spaces:
-        filling = Component(cache, uid, "kfc", kfc_name(cache, space), space)
+        kfc = Component(cache, uid, "kfc", kfc_name(cache, space), space)
+        reembed = Component(cache, uid, "reembed", f"{name}-reembed-{space}", space)
         retina = Component(cache, uid, "retina", retina_name(cache, space), space)
-        policies.append(_build(filling, _FILLING, *flows.of_filling(space)))
+        policies.append(_build(kfc, ("kfc",), *flows.of_kfc(space)))
+        policies.append(_build(reembed, ("reembed",), *flows.of_reembedding(space)))
         policies.append(_build(retina, ("retina",), *flows.of_retina(space)))
     policies.append(_build(Component(cache, uid, "jobs", f"{name}-jobs"), _ONCE, *flows.of_jobs()))
     return [*policies, _build(Component(cache, uid, "pods", f"{name}-pods"), (), [], [])]
@@ -89,11 +91,17 @@ class _Flows:
     def of_embark(self) -> tuple[list[Manifest], list[Manifest]]:
         clients = _peers(self._cache.spec.network.clients)
         asked = {"from": clients, "ports": self._grpc()}
-        return [asked, *self._probes()], [*self._to_backends(), *self._to_control_plane()]
+        pacing = self._pods(("reembed",))
+        return [asked, *self._probes(pacing)], [*self._to_backends(), *self._to_control_plane()]
 
-    def of_filling(self, space: str) -> tuple[list[Manifest], list[Manifest]]:
+    def of_kfc(self, space: str) -> tuple[list[Manifest], list[Manifest]]:
         retina = {"to": [self._pods(("retina",), space)], "ports": self._grpc()}
         return self._probes(), [*self._to_backends(), retina, *self._to_control_plane()]
+
+    def of_reembedding(self, space: str) -> tuple[list[Manifest], list[Manifest]]:
+        asked, reached = self.of_kfc(space)
+        embark = {"to": [self._pods(("embark",))], "ports": self._ports(Listen().probes_port)}
+        return asked, [*reached, embark]
 
     def of_retina(self, space: str) -> tuple[list[Manifest], list[Manifest]]:
         asked = {"from": [self._pods(_FILLING, space)], "ports": self._grpc()}
@@ -137,8 +145,8 @@ class _Flows:
         peer = address(host) or pods_of_service(host, self._cache.metadata.namespace)
         return [{"to": [peer], "ports": _tcp(port)}] if peer else []
 
-    def _probes(self) -> list[Manifest]:
-        readers = [*_peers(self._cache.spec.network.monitoring), self._operator]
+    def _probes(self, *others: Manifest) -> list[Manifest]:
+        readers = [*_peers(self._cache.spec.network.monitoring), self._operator, *others]
         metrics = [self._mesh.metrics_port] if self._mesh else []
         return [{"from": readers, "ports": self._ports(Listen().probes_port, *metrics)}]
 
@@ -149,7 +157,7 @@ class _Flows:
         """Return what a flow to these ports may use: between two proxies of a mesh it is at their port instead."""
         return _tcp(*ports, *([self._mesh.tunnel_port] if self._mesh else []))
 
-    def _pods(self, components: Sequence[str], space: str) -> Manifest:
+    def _pods(self, components: Sequence[str], space: str = "") -> Manifest:
         return {"podSelector": _select(self._cache, components, space)}
 
 

@@ -11,7 +11,7 @@ from embark_operator.manifests.containers import TERMINATION_LOG, Process
 from embark_operator.manifests.jobs import build_job, build_once, build_pod_template, kfc_command
 from embark_operator.manifests.services import build_account
 from embark_operator.manifests.volumes import tls_mounts
-from embark_operator.names import Manifest, drop_name, kfc_name
+from embark_operator.names import Manifest, drop_name, embark_probes, kfc_name
 from embark_operator.options import Images
 
 # The command waits out a store or a Retina that is away, so a pod that ends has a fault that most likely comes again:
@@ -36,6 +36,8 @@ def build_reembed_job(
     arguments = ["--of", str(rollout.parallelism)]
     if rollout.max_keys_per_second:
         arguments += ["--keys-per-second", str(rollout.max_keys_per_second / rollout.parallelism)]
+    if rollout.max_lookup_slowdown:
+        arguments += ["--max-lookup-slowdown", str(rollout.max_lookup_slowdown), "--embark", embark_probes(cache)]
     if attempt:
         arguments.append("--again")
     component = _component(cache, uid, settings, "reembed")

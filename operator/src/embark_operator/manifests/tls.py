@@ -10,7 +10,7 @@ from embark.spec import EmbeddingCache
 from embark_operator.apis import Apis
 from embark_operator.kinds import CERTIFICATE
 from embark_operator.manifests.children import Component, build_child
-from embark_operator.names import Manifest, embark_name
+from embark_operator.names import Manifest, embark_headless_name, embark_name
 
 _GROUP: Final = "cert-manager.io"
 # Of a name's forms within a cluster; its own domain is `cluster.local` unless somebody changed it.
@@ -43,6 +43,6 @@ def build_certificate(cache: EmbeddingCache, uid: str, apis: Apis) -> list[Manif
 
 def _names(cache: EmbeddingCache) -> list[str]:
     namespace = cache.metadata.namespace
-    services = (embark_name(cache), f"{embark_name(cache)}-headless")
+    services = (embark_name(cache), embark_headless_name(cache))
     reached = [f"{service}.{namespace}{suffix}" for service in services for suffix in _SUFFIXES]
     return [tls_server_name(cache), *reached]

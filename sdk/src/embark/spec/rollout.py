@@ -30,6 +30,12 @@ class Rollout(Model):
     max_keys_per_second: int = Field(
         default=0, ge=0, le=1_000_000_000, description="Rate limit of all pods together; 0: none."
     )
+    max_lookup_slowdown: int = Field(
+        default=2,
+        ge=0,
+        le=1000,
+        description="Re-embedding slows down for look-ups: their p99 may be so many times what it is without; 0: any.",
+    )
     keep_previous: Duration = Field(
         default="72h", description="How long the previous space is kept for rollback.", validate_default=True
     )

@@ -6,13 +6,15 @@ On a hot look-up of one key the library's Counter and Histogram cost a fifth of 
 import threading
 from bisect import bisect_left
 from collections.abc import Iterable
+from operator import sub
 from typing import Final
 
 from prometheus_client.core import CounterMetricFamily, Metric
 from prometheus_client.registry import Collector
 
+from embark.counts import LookupTimes
 from embark_server.statuses import KeyStatus
-from embark_server.times import SECONDS, build_histogram
+from embark_server.times import FINE_SECONDS, build_histogram, coarsen
 
 _STATUSES: Final = len(KeyStatus) + 1
 
@@ -24,14 +26,15 @@ class Answered(Collector):
         self._lock = threading.Lock()
         self._keys = {(method, role): [0] * _STATUSES for method in methods for role in roles}
         self._hits = {role: self._keys["Lookup", role] for role in roles}
-        self._times = [0] * (len(SECONDS) + 1)
+        self._times = [0] * (len(FINE_SECONDS) + 1)
+        self._waits = [0] * (len(FINE_SECONDS) + 1)
         self._seconds = 0.0
 
     def count_hits(self, role: str, count: int, seconds: float) -> None:
         """Count a look-up of `count` keys that were all HIT."""
         with self._lock:
             self._hits[role][KeyStatus.HIT] += count
-            self._times[bisect_left(SECONDS, seconds)] += 1
+            self._times[bisect_left(FINE_SECONDS, seconds)] += 1
             self._seconds += seconds
 
     def count_statuses(self, method: str, role: str, statuses: bytes) -> None:
@@ -46,11 +49,19 @@ class Answered(Collector):
             for status, count in found:
                 counts[status] += count
 
-    def count_seconds(self, seconds: float) -> None:
-        """Count a look-up by the time it took."""
+    def count_seconds(self, seconds: float, *, waited: bool = False) -> None:
+        """Count a look-up by the time it took; it `waited` for fills or not."""
+        bucket = bisect_left(FINE_SECONDS, seconds)
         with self._lock:
-            self._times[bisect_left(SECONDS, seconds)] += 1
+            self._times[bucket] += 1
+            self._waits[bucket] += waited
             self._seconds += seconds
+
+    def lookup_times(self) -> LookupTimes:
+        """Return how long look-ups took so far, but for those that waited for fills: these take as long as encoders."""
+        with self._lock:
+            counts = tuple(map(sub, self._times, self._waits))
+        return LookupTimes(seconds=FINE_SECONDS, counts=counts)
 
     def collect(self) -> Iterable[Metric]:
         """Return the metrics as they are now; called by the registry."""
@@ -62,4 +73,4 @@ class Answered(Collector):
             for status in KeyStatus:
                 answered.add_metric([method, role, status.name], counts[status])
         yield answered
-        yield build_histogram("embark_lookup_seconds", "Time of one look-up in the server.", times, seconds)
+        yield build_histogram("embark_lookup_seconds", "Time of one look-up in the server.", coarsen(times), seconds)

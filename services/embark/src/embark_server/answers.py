@@ -17,6 +17,8 @@ class Answer:
         self._places: dict[bytes, list[int]] = {}
         self.rows = [self._oov] * len(keys)
         self.causes: dict[int, Cause] = {}
+        self.waited = False
+        """Whether fills were waited for, whether they came or not."""
         self._statuses = bytearray(len(keys))
         for index, (key, value) in enumerate(zip(keys, hot, strict=True)):
             if isinstance(value, bytes):

@@ -1,4 +1,4 @@
-"""The counts that the second port tells, each asked of the store seldom: whoever may read metrics may read these."""
+"""The counts that the second port tells, the store asked for them seldom: whoever may read metrics may read these."""
 
 import threading
 from collections.abc import Callable, Mapping
@@ -6,7 +6,7 @@ from datetime import timedelta
 from typing import Final
 
 from embark.clock import Clock, Micros, micros
-from embark.counts import RolloutCounts, SpaceEntries
+from embark.counts import LookupTimes, RolloutCounts, SpaceEntries
 from embark.errors import UnavailableError
 from embark.rpc.probes import Page
 from embark_server.guarded_store import GuardedStore
@@ -19,18 +19,25 @@ _ROLLOUT_KEPT: Final = timedelta(seconds=2)
 
 
 class Counts:
-    """Counts entries of the active space, and keys that a rollout has done."""
+    """Counts entries of the active space, keys that a rollout has done, and look-ups by the time they took."""
 
-    def __init__(self, spaces: ServedSpaces, store: GuardedStore, clock: Clock) -> None:
+    def __init__(
+        self, spaces: ServedSpaces, store: GuardedStore, clock: Clock, lookup_times: Callable[[], LookupTimes]
+    ) -> None:
         self._spaces = spaces
         self._store = store
+        self._lookup_times = lookup_times
         self._entries = Recent(micros(_ENTRIES_KEPT), clock)
         self._rollout = Recent(micros(_ROLLOUT_KEPT), clock)
 
     @property
     def pages(self) -> Mapping[str, Page]:
         """What the second port serves beside the probes; see embark.counts."""
-        return {"entries": lambda _: self._count(), "rollout": self._sum_up}
+        return {
+            "entries": lambda _: self._count(),
+            "rollout": self._sum_up,
+            "lookups": lambda _: _json(self._lookup_times()),
+        }
 
     def _count(self) -> str:
         space = self._spaces.active.id
@@ -73,5 +80,5 @@ class Recent:
             self._asking.release()
 
 
-def _json(counted: SpaceEntries | RolloutCounts) -> str:
+def _json(counted: SpaceEntries | RolloutCounts | LookupTimes) -> str:
     return counted.model_dump_json(by_alias=True)

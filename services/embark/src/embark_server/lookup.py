@@ -71,6 +71,7 @@ class Lookups:
             answer.settle([key], status)
 
     def _wait(self, served: ServedSpace, answer: Answer, pending: Iterable[bytes], call: Call, budget: float) -> None:
+        answer.waited = True
         texts = {key: key.decode() for key in pending}
         with self._waits.turn(call, budget) as waiting:
             while waiting and texts and waiting.pause():

@@ -11,6 +11,7 @@ import grpc
 from prometheus_client import CollectorRegistry
 
 from embark.clock import Clock, micros
+from embark.counts import LookupTimes
 from embark.errors import UnavailableError
 from embark.rpc.certificates import server_credentials
 from embark.rpc.channels import server_options
@@ -90,7 +91,8 @@ class EmbArkServer:
         )
         add_handlers(self._server, self._servicer, self._health, self._pools, permits)
         self._means = MeanRenewal([self._renewal(served) for served in self._spaces])
-        self._counts = Counts(self._spaces, self._store, clock)
+        self._lookup_times = metrics.answered.lookup_times
+        self._counts = Counts(self._spaces, self._store, clock, self._lookup_times)
         self._probes: Probes | None = None
         self._port = 0
         self._answered = False
@@ -107,6 +109,10 @@ class EmbArkServer:
     def probes_port(self) -> int:
         """The port of the probes, of /metrics and of the counts, once started."""
         return self._probes.port if self._probes else 0
+
+    def lookup_times(self) -> LookupTimes:
+        """Return how long look-ups took so far."""
+        return self._lookup_times()
 
     def start(self) -> None:
         """Listen and answer.

@@ -89,7 +89,7 @@ class Servicer:
         except EmbArkError as error:
             self._refuse(error, context)
         self._answered.count_statuses("Lookup", served.role, answer.statuses)
-        self._answered.count_seconds(perf_counter() - started)
+        self._answered.count_seconds(perf_counter() - started, waited=answer.waited)
         return served.reply.encode(answer.statuses, answer.causes, answer.rows)
 
     def lookup_stream(
@@ -184,7 +184,7 @@ class Servicer:
         hot = served.hot.get_many(keys, self._clock())
         answer = self._lookups.answer(served, keys, hot, call, _budget(request))
         self._answered.count_statuses("LookupStream", served.role, answer.statuses)
-        self._answered.count_seconds(perf_counter() - started)
+        self._answered.count_seconds(perf_counter() - started, waited=answer.waited)
         return served, answer
 
     def _keys(self, keys: Sequence[bytes]) -> list[bytes]:

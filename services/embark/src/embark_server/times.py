@@ -3,6 +3,7 @@
 import threading
 from bisect import bisect_left
 from collections.abc import Iterable, Sequence
+from itertools import pairwise
 from typing import Final
 
 from prometheus_client.core import HistogramMetricFamily, Metric
@@ -10,6 +11,17 @@ from prometheus_client.registry import Collector
 
 SECONDS: Final = (0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10)
 """The upper bounds of the buckets; what took longer than the last has a bucket of its own."""
+
+_FINER: Final = 8
+FINE_SECONDS: Final = (
+    SECONDS[0],
+    *(
+        bound
+        for low, high in pairwise(SECONDS)
+        for bound in (*(low * (high / low) ** (part / _FINER) for part in range(1, _FINER)), high)
+    ),
+)
+"""The same, with each but the first bucket divided: a twelfth more is another bucket."""
 
 
 class Times(Collector):
@@ -42,3 +54,9 @@ def build_histogram(name: str, documentation: str, counts: Sequence[int], total:
         below += count
         buckets.append((bound, float(below)))
     return HistogramMetricFamily(name, documentation, buckets=buckets, sum_value=total)
+
+
+def coarsen(counts: Sequence[int]) -> Sequence[int]:
+    """Return the counts by SECONDS of counts by FINE_SECONDS."""
+    parts = range(1, len(FINE_SECONDS), _FINER)
+    return [counts[0], *(sum(counts[part : part + _FINER]) for part in parts), counts[-1]]

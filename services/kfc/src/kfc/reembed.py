@@ -11,7 +11,7 @@ import sys
 from contextlib import closing
 from typing import Final
 
-from prometheus_client import REGISTRY, Counter
+from prometheus_client import REGISTRY, Counter, Gauge
 
 from embark.backends import open_store, secrets_of
 from embark.clock import now
@@ -22,8 +22,10 @@ from embark.signals import Stopping
 from embark.store import REEMBED_RANGES, split_ring
 from kfc.encoder import RetinaEncoder
 from kfc.jobs import Job, run_job
+from kfc.lookup_times import PodLookupTimes
 from kfc.reembedding import Reembedding
 
+_PORTS: Final = range(1, 65536)
 LOWEST_PRIORITY: Final = 19
 """Niceness of the process: look-ups and fills on its machine go first, as far as cgroups leave it to that."""
 
@@ -34,7 +36,26 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--index", type=int, default=index, required=index is None, help="of this process, from 0")
     parser.add_argument("--of", type=int, required=True, help="number of processes that share the ranges")
     parser.add_argument("--keys-per-second", type=float, default=0, help="of this process, at most; 0: no limit")
+    parser.add_argument(
+        "--max-lookup-slowdown",
+        type=float,
+        default=0,
+        help="go slower where look-ups take more times as long; 0: never",
+    )
+    parser.add_argument("--embark", type=address, help="HOST:PORT, where every pod of EmbArk tells what look-ups take")
     parser.add_argument("--again", action="store_true", help="encode keys again that the candidate has a negative of")
+
+
+def address(text: str) -> tuple[str, int]:
+    """Read HOST:PORT.
+
+    Raises:
+        ValueError: it is none.
+    """
+    host, _, port = text.rpartition(":")
+    if not host or int(port) not in _PORTS:
+        raise ValueError(text)
+    return host.strip("[]"), int(port)
 
 
 def run(asked: argparse.Namespace, stopping: Stopping) -> None:
@@ -68,10 +89,16 @@ def run(asked: argparse.Namespace, stopping: Stopping) -> None:
             outages=job.outages,
             clock=now,
             keys_per_second=asked.keys_per_second,
+            lookups=PodLookupTimes(*asked.embark) if asked.embark else None,
+            slowdown=asked.max_lookup_slowdown,
             again=asked.again,
             told=told,
             metrics=job.metrics,
         )
+        limit = Gauge(
+            "embark_reembed_limit", "Keys a second that may be encoded; 0: none, +Inf: any.", registry=REGISTRY
+        )
+        limit.set_function(lambda: reembedding.keys_per_second)
         job.do(lambda: reembedding.run(split_ring(REEMBED_RANGES)[asked.index :: asked.of]))
 
 

@@ -4,6 +4,8 @@ import logging
 import random
 import time
 from collections.abc import Callable, Sequence
+from contextlib import nullcontext
+from math import inf
 from typing import Final
 
 from prometheus_client import CollectorRegistry
@@ -16,15 +18,20 @@ from kfc.attempts import Attempts
 from kfc.backoff import Jitter, key_backoff
 from kfc.calls import Calls, Timer
 from kfc.encoder import Encoder
+from kfc.lookup_times import TimesSince
 from kfc.metrics import Metrics
 from kfc.outages import Outages, Server
+from kfc.pacing import paced
 from kfc.rates import RateLimit
 from kfc.reembedding_run import Run
+from kfc.scans import PAGE_ROWS
 from kfc.source_pages import SourcePages
 
 # Pages are read one after the other by each: a busy store takes about as long to answer the two reads of a page as to
 # take its rows.
 _READERS: Final = 2
+
+_ROWS_BESIDE_LOOKUPS: Final = 50
 
 Told = Callable[[int, int], None]
 """Takes how many keys of the pages just checkpointed are done, and how many have failed."""
@@ -52,13 +59,18 @@ class Reembedding:
         outages: Outages,
         clock: Clock,
         keys_per_second: float = 0,
+        lookups: TimesSince | None = None,
+        slowdown: float = 0,
         again: bool = False,
         timer: Timer = time.monotonic,
         told: Told = ignored,
         jitter: Jitter = random.random,
         metrics: Metrics | None = None,
     ) -> None:
-        """Take keys_per_second as the limit of this process, 0 for none; `again`: see plan_page."""
+        """Take keys_per_second as the limit of this process, 0 for none; `again`: see plan_page.
+
+        Look-ups, of which `lookups` tells, take at most `slowdown` times as long as they do without; 0: as they may.
+        """
         if not settings.source:
             raise ValueError(f"the settings of the space {settings.space.id} name no source")
         self._settings: Final = settings
@@ -68,7 +80,9 @@ class Reembedding:
         self._timer: Final = timer
         self._told: Final = told
         self._jitter: Final = jitter
-        self._limit: Final = RateLimit(keys_per_second, timer, outages.pause)
+        self._limit: Final = RateLimit(keys_per_second or inf, timer, outages.pause)
+        self._lookups: Final = lookups
+        self._slowdown: Final = slowdown
         self._calls: Final = Calls(
             settings.space.id,
             store,
@@ -80,6 +94,11 @@ class Reembedding:
         )
         self._log: Final = logging.getLogger(__name__)
 
+    @property
+    def keys_per_second(self) -> float:
+        """How many keys a second it may encode now; 0: none, inf: any."""
+        return self._limit.rate
+
     def run(self, ranges: Sequence[TokenRange]) -> None:
         """Re-embed what is left of the ranges, waiting out every outage.
 
@@ -89,14 +108,24 @@ class Reembedding:
         """
         settings = self._settings
         source, candidate = settings.source, settings.space.id
-        pages = SourcePages(self._store, source, candidate, insist=self._outages.insist, again=self._again)
+        pages = SourcePages(
+            self._store, source, candidate, insist=self._outages.insist, again=self._again, piece=self._rows_at_a_time
+        )
         extra = {"cache": settings.cache, "space": candidate}
         self._log.info("re-embedding %d ranges of space %s", len(ranges), source, extra=extra)
         left = ranges
-        while left:
-            self._run_once(left, pages)
-            left = self._unfinished(ranges)
+        pacing = (
+            paced(self._limit, self._lookups, self._slowdown) if self._lookups and self._slowdown else nullcontext()
+        )
+        with pacing:
+            while left:
+                self._run_once(left, pages)
+                left = self._unfinished(ranges)
         self._log.info("the ranges are re-embedded", extra=extra)
+
+    def _rows_at_a_time(self) -> int:
+        # Cassandra reads whole rows, though keys alone are asked for: look-ups wait for those of a page.
+        return PAGE_ROWS if self._limit.rate == inf else _ROWS_BESIDE_LOOKUPS
 
     def _run_once(self, ranges: Sequence[TokenRange], pages: SourcePages) -> None:
         settings = self._settings

@@ -28,19 +28,23 @@ def once(_: Server, call: Callable[[], T], /) -> T:
     return call()
 
 
-def scan_patiently(store: KeyReader, space: str, within: TokenRange, insist: Insist, page: int) -> Iterator[KeyPage]:
+def scan_patiently(
+    store: KeyReader, space: str, within: TokenRange, insist: Insist, page: int, *, piece: int | None = None
+) -> Iterator[KeyPage]:
     """Yield the pages of a range as `scan_keys` does; a scan that fails goes on after its last cursor.
 
-    A page that is not full is joined with the next one: a range shorter than a page would else come as two, its last
-    token apart, and every page costs calls of the store. So a page has fewer than twice `page` rows.
+    The store is asked for `piece` rows at a time, None: `page`. A page that is not full is joined with the next one: a
+    range shorter than a page would else come as two, its last token apart, and every page costs calls of the store. So
+    a page has fewer than twice `page` rows.
     """
+    piece = min(piece or page, page)
     scan: Iterator[KeyPage] | None = None
     cursor = within.start
 
     def fetch() -> KeyPage:
         nonlocal scan, cursor
         if scan is None:
-            scan = store.scan_keys(space, TokenRange(cursor, within.end), page)
+            scan = store.scan_keys(space, TokenRange(cursor, within.end), piece)
         try:
             found = next(scan)
         except BaseException:
@@ -52,7 +56,7 @@ def scan_patiently(store: KeyReader, space: str, within: TokenRange, insist: Ins
     # The last page alone has the end of the range as its cursor, and there always is one.
     while cursor < within.end:
         found = insist(Server.STORE, fetch)
-        if cursor < within.end and len(found.rows) < page - 1:  # full pages lack the rows of their last token
+        while cursor < within.end and len(found.rows) < page - 1:  # full pages lack the rows of their last token
             following = insist(Server.STORE, fetch)
             found = Scanned([*found.rows, *following.rows], following.cursor)
         yield found

@@ -1,6 +1,6 @@
 """Reads what is to be re-embedded: the pages of a source by range, each planned; runs on the reading thread."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -25,12 +25,23 @@ class PlannedPage:
 class SourcePages:
     """Yields the pages of ranges after their checkpoints; waits out outages as `insist` does."""
 
-    def __init__(self, store: RolloutStore, source: str, candidate: str, *, insist: Insist, again: bool) -> None:
+    def __init__(
+        self,
+        store: RolloutStore,
+        source: str,
+        candidate: str,
+        *,
+        insist: Insist,
+        again: bool,
+        piece: Callable[[], int] = lambda: PAGE_ROWS,
+    ) -> None:
+        """Take how many rows to ask the store for at a time, told anew for every range; `again`: see plan_page."""
         self._store: Final = store
         self._source: Final = source
         self._candidate: Final = candidate
         self._insist: Final = insist
         self._again: Final = again
+        self._piece: Final = piece
         self._checkpoints: Final = store.checkpoints()
 
     def of(self, ranges: Sequence[TokenRange]) -> Iterator[PlannedPage]:
@@ -49,10 +60,10 @@ class SourcePages:
                 yield from self._of_range(work)
 
     def _of_range(self, work: RangeWork) -> Iterator[PlannedPage]:
-        rest = work.progress.rest
-        for page in scan_patiently(self._store, self._source, rest, self._insist, PAGE_ROWS):
+        rest, piece = work.progress.rest, self._piece()
+        for page in scan_patiently(self._store, self._source, rest, self._insist, PAGE_ROWS, piece=piece):
             # One more: rows that share a token with many others may come in pages whose cursors are before it.
-            held = self._held(TokenRange(rest.start, min(page.cursor + 1, rest.end))) if page.rows else {}
+            held = self._held(TokenRange(rest.start, min(page.cursor + 1, rest.end)), piece) if page.rows else {}
             rest = TokenRange(page.cursor, rest.end)
             plan = plan_page(page.rows, held, again=self._again)
             begun = PageWork(work, page.cursor, plan.keys, plan.done, plan.failed)
@@ -62,9 +73,9 @@ class SourcePages:
             if work.lost:
                 return
 
-    def _held(self, within: TokenRange) -> dict[str, KeyRow]:
+    def _held(self, within: TokenRange, piece: int) -> dict[str, KeyRow]:
         def scan() -> dict[str, KeyRow]:
-            pages = self._store.scan_keys(self._candidate, within, PAGE_ROWS)
+            pages = self._store.scan_keys(self._candidate, within, piece)
             return {row.key: row for page in pages for row in page.rows}
 
         return self._insist(Server.STORE, scan)

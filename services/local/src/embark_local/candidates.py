@@ -16,6 +16,7 @@ from embark_local.progress import Progress
 from embark_local.space_settings import candidate_settings
 from embark_local.viewers import Viewer
 from kfc.encoder import RetinaEncoder
+from kfc.lookup_times import OwnLookupTimes
 from kfc.reembedding import Reembedding
 from kfc.verification import verify
 
@@ -84,6 +85,8 @@ class CandidateFill:
                 outages=opened.outages,
                 clock=opened.clock,
                 keys_per_second=opened.cache.spec.rollout.max_keys_per_second,
+                lookups=OwnLookupTimes(opened.lookup_times),
+                slowdown=opened.cache.spec.rollout.max_lookup_slowdown,
                 again=self._candidate.attempts > 0,
                 timer=timer,
                 told=told,

@@ -103,7 +103,14 @@ def run_local(
         embark = stack.enter_context(_running_embark(settings.embark, store, topic, clock))
         outages = Outages(outage_backoff(cache.spec.topic.retry, random.random), stopping, Metrics(CollectorRegistry()))
         opened = Opened(
-            path=data, cache=cache, store=store, topic=topic, fillings=fillings, outages=outages, clock=clock
+            path=data,
+            cache=cache,
+            store=store,
+            topic=topic,
+            fillings=fillings,
+            outages=outages,
+            clock=clock,
+            lookup_times=embark.lookup_times,
         )
         rollout = LocalRollout(
             opened,

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import TypeVar
 
 from embark.clock import Clock
+from embark.counts import LookupTimes
 from embark.names import consumer_group
 from embark.spec import EmbeddingCache
 from embark.store.sqlite import SqliteStore
@@ -27,6 +28,8 @@ class Opened:
     fillings: Fillings
     outages: Outages
     clock: Clock
+    lookup_times: Callable[[], LookupTimes]
+    """How long the look-ups took that were answered since the folder was opened."""
 
     def insist(self, call: Callable[[], T]) -> T:
         """Return what `call` of the store or the topic returns, waiting while another process locks the file.

@@ -1,0 +1,98 @@
+"""How long the look-ups of a cache take, as its EmbArk pods tell it; a re-embedding asks, to slow down for them."""
+
+import logging
+import socket
+from collections import Counter
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from http.client import HTTPException
+from math import inf
+from typing import Final
+from urllib.request import ProxyHandler, build_opener
+
+from pydantic import ValidationError
+
+from embark.counts import LookupTimes
+
+Times = Counter[float]
+"""Look-ups by the time they took, in seconds, each rounded up to one of the server's bounds; inf: more than all."""
+TimesSince = Callable[[], Times | None]
+"""Returns the times of look-ups since it was asked last, none the first time; None: nobody said anything."""
+
+# Of so many pods the look-ups tell how all of them are.
+_ASKED: Final = 8
+_SECONDS: Final = 0.8
+_MOST_BYTES: Final = 1 << 20
+
+
+class PodLookupTimes:
+    """TimesSince of the EmbArk pods that a name resolves to, by HTTP on their second port; for one thread."""
+
+    def __init__(self, host: str, port: int) -> None:
+        self._host: Final = host
+        self._port: Final = port
+        self._known: dict[str, LookupTimes] = {}
+        # Pods are asked by their addresses, which no proxy outside of the cluster reaches.
+        self._opener: Final = build_opener(ProxyHandler({}))
+        self._said = True
+        self._log: Final = logging.getLogger(__name__)
+
+    def __call__(self) -> Times | None:
+        """Return the times since the last call; none where there is no pod, None where there are and none answers."""
+        addresses = self._resolve()
+        if not addresses:
+            self._known = {}
+            return Times()
+        with ThreadPoolExecutor(_ASKED) as pool:
+            told = dict(zip(addresses, pool.map(self._ask, addresses), strict=True))
+        answered = {address: times for address, times in told.items() if times}
+        self._note(said=bool(answered))
+        since = Times()
+        for address, times in answered.items():
+            since += times_between(self._known.get(address), times)
+        self._known = answered
+        return since if answered else None
+
+    def _resolve(self) -> Sequence[str]:
+        try:
+            found = socket.getaddrinfo(self._host, self._port, type=socket.SOCK_STREAM)
+        except OSError:
+            return []
+        return sorted({str(address[0]) for *_, address in found})[:_ASKED]
+
+    def _ask(self, address: str) -> LookupTimes | None:
+        host = f"[{address}]" if ":" in address else address
+        try:
+            with self._opener.open(f"http://{host}:{self._port}/lookups", timeout=_SECONDS) as answer:
+                return LookupTimes.model_validate_json(answer.read(_MOST_BYTES))
+        except (OSError, HTTPException, ValidationError):
+            return None
+
+    def _note(self, *, said: bool) -> None:
+        if said is not self._said:
+            self._said = said
+            news = "tells" if said else "does not tell"
+            self._log.warning("EmbArk at %s:%d %s how long look-ups take", self._host, self._port, news)
+
+
+class OwnLookupTimes:
+    """TimesSince of an EmbArk in this process; for one thread."""
+
+    def __init__(self, ask: Callable[[], LookupTimes]) -> None:
+        self._ask: Final = ask
+        self._known: LookupTimes | None = None
+
+    def __call__(self) -> Times:
+        """Return the times since the last call."""
+        before, self._known = self._known, self._ask()
+        return times_between(before, self._known)
+
+
+def times_between(before: LookupTimes | None, after: LookupTimes) -> Times:
+    """Return the look-ups that one server counted between two answers; none where `before` is None or another's."""
+    if before is None or before.seconds != after.seconds:
+        return Times()
+    counted = [late - early for early, late in zip(before.counts, after.counts, strict=True)]
+    if min(counted) < 0:  # the server is a new one at the same address
+        return Times()
+    return Times({bound: count for bound, count in zip((*after.seconds, inf), counted, strict=True) if count})

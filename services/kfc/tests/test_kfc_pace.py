@@ -1,0 +1,141 @@
+"""How fast a re-embedding goes beside look-ups: against a store that takes the longer the more it is asked."""
+
+from bisect import bisect_left
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from functools import cache
+from math import inf
+from random import Random
+
+import pytest
+
+from kfc.lookup_times import Times
+from kfc.pace import CYCLE_SECONDS, REST_SECONDS, Pace
+
+BOUNDS = [0.0001 * 1.12**step for step in range(120)]
+SLOWDOWN = 2.0
+
+
+@dataclass
+class World:
+    """Look-ups of `a_second` beside a re-embedding in a store that takes up to `most` keys a second."""
+
+    a_second: int
+    most: float
+    usual: float = 0.003
+    pace: Pace = field(default_factory=lambda: Pace(SLOWDOWN))
+    chance: Random = field(default_factory=lambda: Random(1))  # noqa: S311 - no secret
+    limits: list[float] = field(default_factory=lambda: [0.0])
+    resting: list[float] = field(default_factory=list)
+    beside: list[float] = field(default_factory=list)
+    keys: list[float] = field(default_factory=list)
+
+    def run(self, seconds: int) -> "World":
+        """Go on for so long; each look-up goes to `resting` or `beside`."""
+        for second in range(len(self.keys), len(self.keys) + seconds):
+            keys = min(self.limits[-1], self.most)
+            took = [self.lookup(keys / self.most) for _ in range(self.a_second)]
+            (self.beside if keys else self.resting).extend(took)
+            self.keys.append(keys)
+            begins = second % CYCLE_SECONDS == 0
+            self.limits.append(self.pace.advance(times(took), round(keys), begins=begins))
+        return self
+
+    def lookup(self, load: float) -> float:
+        took = self.usual * self.chance.lognormvariate(0, 0.4)
+        if self.chance.random() < load:
+            took += self.chance.expovariate((1.01 - load) / (self.usual * load))
+        return took
+
+    def rate(self, last: int) -> float:
+        """The mean of so many seconds."""
+        return sum(self.keys[-last:]) / last
+
+
+def times(seconds: list[float]) -> Times:
+    return Times(BOUNDS[bisect_left(BOUNDS, took)] if took < BOUNDS[-1] else inf for took in seconds)
+
+
+def p99(seconds: list[float]) -> float:
+    return sorted(seconds)[int(len(seconds) * 0.99)]
+
+
+@pytest.mark.parametrize(("a_second", "most"), [(30, 2000), (100, 200), (100, 20_000), (1000, 2000)])
+def test_it_goes_about_as_fast_as_look_ups_bear(a_second: int, most: float) -> None:
+    world = World(a_second, most).run(200)
+    assert p99(world.beside) / p99(world.resting) <= 1.1 * SLOWDOWN
+    bearable = max(part for part in range(10) if slowed(part / 10) <= SLOWDOWN) / 10 * most
+    assert 0.6 * bearable < world.rate(120) < 1.4 * bearable
+
+
+@cache
+def slowed(load: float) -> float:
+    """Return how many times as long look-ups take, always at this load."""
+    alone, beside = (
+        [world.lookup(part) for _ in range(5000)] for world, part in ((World(1, 1), 0.0), (World(1, 1), load))
+    )
+    return p99(beside) / p99(alone)
+
+
+def test_without_look_ups_there_is_no_limit_once_that_is_seen() -> None:
+    limits = World(0, 2000).run(200).limits
+    assert limits[0] == 0
+    assert set(limits[1:]) == {inf}
+
+
+def test_look_ups_that_begin_are_measured_without_the_re_embedding_and_bring_a_limit() -> None:
+    world = World(0, 2000).run(30)
+    world.a_second = 100
+    world.run(20)
+    assert world.limits[30:36] == [inf, *[0.0] * REST_SECONDS, *world.limits[35:36]]
+    assert all(0 < limit < inf for limit in world.limits[35:])
+
+
+def test_look_ups_that_end_leave_no_limit_and_find_the_one_they_had() -> None:
+    world = World(100, 2000).run(150)
+    had = world.limits[-1]
+    world.a_second = 0
+    assert world.run(10).limits[-1] == inf
+    world.a_second = 100
+    assert world.run(1).limits[-1] == pytest.approx(had)
+
+
+def test_every_minute_it_rests_for_the_same_seconds_of_every_process() -> None:
+    limits = World(100, 2000).run(300).limits
+    resting = [second for second, limit in enumerate(limits) if limit == 0 and second > REST_SECONDS]
+    assert resting == [60 * minute + second + 1 for minute in range(1, 5) for second in range(REST_SECONDS)]
+
+
+def test_look_ups_that_are_slow_for_another_reason_slow_it_down_until_they_have_been_seen_so_in_rests() -> None:
+    world = World(100, 2000).run(130)
+    before = world.rate(50)
+    world.usual *= 10
+    world.run(30)
+    assert world.rate(5) < before / 10
+    assert min(limit for limit in world.limits if limit) >= 10
+    assert world.run(150).rate(60) > before / 2
+
+
+def test_where_something_else_holds_it_back_the_limit_does_not_run_away() -> None:
+    world = World(100, 2000)
+    world.most = 20_000
+    pace, limit = world.pace, 0.0
+    for second in range(300):
+        limit = pace.advance(times([world.usual] * 100), min(round(limit), 40), begins=second % CYCLE_SECONDS == 0)
+    assert limit <= 4 * 40
+
+
+def test_an_embark_that_says_nothing_more_changes_no_limit_and_one_that_never_did_gives_none() -> None:
+    world = World(100, 2000).run(130)
+    assert [world.pace.advance(None, 100, begins=False) for _ in range(20)] == [world.limits[-1]] * 20
+    silent = Pace(SLOWDOWN)
+    assert [silent.advance(None, 0, begins=False) for _ in range(10)][REST_SECONDS:] == [inf] * (10 - REST_SECONDS)
+
+
+def test_no_look_up_more_slows_it_down_where_all_take_as_long() -> None:
+    def limits() -> Iterator[float]:
+        pace = Pace(SLOWDOWN)
+        for _ in range(30):
+            yield pace.advance(Times({0.001: 10}), 10**9, begins=False)
+
+    assert list(limits()) == sorted(limits())

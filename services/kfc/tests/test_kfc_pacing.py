@@ -1,0 +1,114 @@
+"""The pace of look-ups, set while a re-embedding runs."""
+
+import logging
+import threading
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from itertools import chain, repeat
+from math import inf
+from typing import NoReturn
+
+import pytest
+from eventually import eventually
+from fake_clock import FakeClock
+from reembed_bench import ReembedBench
+
+from embark.store import split_ring
+from embark.store.memory import MemoryStore
+from kfc.lookup_times import Times
+from kfc.outages import StoppedError
+from kfc.pacing import paced
+from kfc.rates import RateLimit
+
+SECOND = 0.02
+
+
+@pytest.fixture
+def limit() -> RateLimit:
+    return RateLimit(inf, lambda: 0.0, lambda _: None)
+
+
+@pytest.fixture
+def bench() -> Iterator[ReembedBench]:
+    clock = FakeClock()
+    store = MemoryStore(clock)
+    yield ReembedBench(store, clock)
+    store.close()
+
+
+def busy() -> Times:
+    return Times({0.001: 100})
+
+
+def test_it_rests_then_goes_at_a_pace_and_is_free_at_the_end(limit: RateLimit) -> None:
+    with paced(limit, busy, 2, second=SECOND):
+        assert limit.rate == 0
+        eventually(lambda: 0 < limit.rate < inf)
+    assert limit.rate == inf
+
+
+def test_the_log_says_when_look_ups_hold_it_back_and_when_none_does_any_more(
+    limit: RateLimit, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.INFO)
+    told = chain([Times()], repeat(busy(), 20), repeat(Times()))
+    with paced(limit, lambda: next(told), 2, second=SECOND):
+        eventually(lambda: limit.rate == inf)
+    assert [record.message for record in caplog.records] == [
+        "the re-embedding goes as fast as look-ups bear",
+        "the re-embedding goes on: nobody looks anything up",
+    ]
+
+
+def test_a_fault_in_looking_at_look_ups_holds_nothing_back(limit: RateLimit, caplog: pytest.LogCaptureFixture) -> None:
+    def fail() -> NoReturn:
+        raise ZeroDivisionError
+
+    with paced(limit, fail, 2, second=SECOND):
+        eventually(lambda: limit.rate == inf)
+    assert "goes on without" in caplog.text
+
+
+def test_a_re_embedding_beside_look_ups_encodes_everything_and_no_faster_than_they_bear(bench: ReembedBench) -> None:
+    keys = bench.fill(60)
+    rates: list[float] = []
+
+    def lookups() -> Times:
+        rates.append(reembedding.keys_per_second)
+        return busy()
+
+    reembedding = bench.reembedding(lookups=lookups)
+    reembedding.run(split_ring(4))
+    assert sorted(bench.rows()) == sorted(keys)
+    assert rates[:3] == [0, 0, 0]
+    assert all(0 < rate < 100 for rate in rates[4:])
+
+
+def test_a_re_embedding_that_rests_stops_at_once(bench: ReembedBench) -> None:
+    bench.fill(60)
+    asked = threading.Event()
+
+    def lookups() -> Times:
+        asked.set()
+        return busy()
+
+    reembedding = bench.reembedding(lookups=lookups)
+
+    def stop() -> None:
+        assert asked.wait(60)
+        bench.stopping.set()
+
+    with ThreadPoolExecutor(1) as pool:
+        stopped = pool.submit(stop)
+        with pytest.raises(StoppedError):
+            reembedding.run(split_ring(4))
+        stopped.result()
+    assert bench.rows() == {}
+
+
+def test_without_anybody_to_ask_there_is_no_pace(bench: ReembedBench) -> None:
+    bench.fill(60)
+    reembedding = bench.reembedding()
+    assert reembedding.keys_per_second == inf
+    reembedding.run(split_ring(4))
+    assert len(bench.rows()) == 60
