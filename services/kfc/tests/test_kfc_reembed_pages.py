@@ -1,5 +1,6 @@
 """The pages of a re-embedding: which process has them, how far they are read ahead, and what holds one back."""
 
+import threading
 from collections.abc import Iterator
 from datetime import timedelta
 
@@ -87,6 +88,27 @@ def test_pages_are_read_no_further_ahead_than_a_few(monkeypatch: pytest.MonkeyPa
         for _, released in holds:
             released.set()
     assert store.rows <= 40
+
+
+def test_two_pages_are_read_at_a_time() -> None:
+    bench = bench_of()
+    keys = bench.fill(100)
+    bench.reembedding(_MeetingStore(bench)).run(split_ring(2))
+    assert bench.rows().keys() == set(keys)
+
+
+class _MeetingStore(MortalStore):
+    """Reads no page of the source until two are asked for."""
+
+    def __init__(self, bench: ReembedBench) -> None:
+        super().__init__(bench.store, Life(10**9, after=False))
+        self._source = bench.settings.source
+        self._two = threading.Barrier(2, timeout=30)
+
+    def scan_keys(self, space: str, within: TokenRange, page: int = 1000) -> Iterator[KeyPage]:
+        if space == self._source:
+            self._two.wait()
+        yield from super().scan_keys(space, within, page)
 
 
 class _CountingStore(MortalStore):

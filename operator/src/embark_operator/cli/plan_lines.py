@@ -77,7 +77,8 @@ def _time(cost: Cost, spec: EmbeddingCacheSpec) -> str:
     calls = spec.kfc.max_inflight
     pods = spec.rollout.parallelism
     parts = f"{cost.encode_seconds:g} s a key as the active encoder takes, {pods} pods with {calls} calls each"
-    return f"about {span(cost.seconds)}: {parts}" + (f", {limited}" if limit else "")
+    more = (f", {limited}" if limit else "") + ("; longer beside look-ups" if spec.rollout.max_lookup_slowdown else "")
+    return f"about {span(cost.seconds)}: {parts}{more}"
 
 
 def _encoder_time(cost: Cost) -> str:
