@@ -3,7 +3,10 @@
 import os
 import signal
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
+from itertools import cycle
+from math import inf
 from pathlib import Path
 from threading import Event
 
@@ -14,9 +17,10 @@ from eventually import eventually
 from group_contents import groups_of
 from kafka_server import KafkaServer
 from reembedded_caches import INFLIGHT, ITEMS, CountingRetina, ReembeddedCache, reembedded_cache, vector_of
-from service_processes import Service
+from service_processes import Service, service
 
 from embark.causes import Cause, CauseKind
+from embark.client import EmbArkClient, KeyStatus
 from embark.settings import KfcSettings
 from embark.spec.rollout import Rollout
 from embark.store import REEMBED_RANGES, Negative
@@ -91,6 +95,25 @@ def test_a_candidate_gets_every_key_and_both_spaces_those_asked_for_meanwhile_un
     assert cache.progress(1) == (0, 0, 0)
     assert candidate.consumer_group not in groups_of(candidate.topic)
     assert cache.vectors(0).keys() == expected.keys()
+
+
+def test_beside_look_ups_it_goes_at_their_pace_and_leaves_no_key_out(
+    cache: ReembeddedCache, retina: CountingRetina, candidate: KfcSettings
+) -> None:
+    embark = cache.embark(0)
+    pace = ("--max-lookup-slowdown", "50", "--embark", f"127.0.0.1:{embark.listen.probes_port}")
+    with service("embark_server", embark, cache.folder) as serving:
+        serving.await_ready()
+        with (
+            _lookups(serving.target) as statuses,
+            cache.start("kfc.reembed", candidate, "--index", "0", "--of", "1", *pace) as reembedding,
+        ):
+            reembedding.await_ready()
+            eventually(lambda: 0 < reembedding.metric("embark_reembed_limit") < inf, WAIT, "a limit")
+            _await_end(reembedding)
+        assert statuses == {KeyStatus.HIT}
+    _assert_like_undisturbed(cache)
+    assert retina.encoded == len(KEYS)
 
 
 def test_kill_9_at_several_moments_leaves_no_key_out_and_what_was_written_is_not_encoded_again(
@@ -172,6 +195,28 @@ def test_ten_rollouts_one_after_another_leave_the_last_space_alone(
     assert tables() == {f"embeddings_{last.space.id}", "rollout_progress"}
     assert [number for number in range(ROLLOUTS) if cache.progress(number) != (0, 0, 0)] == []
     assert groups_of(last.topic) - before == {last.consumer_group}
+
+
+@contextmanager
+def _lookups(target: str) -> Iterator[set[KeyStatus]]:
+    """Look keys up, one after the other, until the block ends; yields what they are."""
+    statuses: set[KeyStatus] = set()
+    ended = Event()
+
+    def look_up() -> None:
+        with EmbArkClient(target) as client:
+            for key in cycle(KEYS):
+                statuses.update(client.lookup([key]).statuses)
+                if ended.wait(0.005):
+                    return
+
+    with ThreadPoolExecutor(1) as pool:
+        looking = pool.submit(look_up)
+        try:
+            yield statuses
+        finally:
+            ended.set()
+            looking.result()
 
 
 @contextmanager

@@ -22,7 +22,7 @@ from service_processes import Service, service, write_settings
 
 from embark.backends import Secrets, open_store, open_topic
 from embark.clock import now
-from embark.settings import KfcSettings, Listen, settings_for
+from embark.settings import CacheSettings, EmbArkSettings, KfcSettings, Listen, settings_for
 from embark.store import Embedding, RolloutStore, Row
 from embark.topic import Fill
 from embark.verdicts import Verdict
@@ -40,8 +40,13 @@ class ReembeddedCache:
     """A keyspace and topics of its own; its spaces are numbered from 0."""
 
     name: str
-    first: KfcSettings
+    settings: CacheSettings
     folder: Path
+
+    @property
+    def first(self) -> KfcSettings:
+        """The settings of KFC as the manifest has them."""
+        return self.settings.kfc
 
     def space(self, number: int, source: int | None = None, retina: str = "127.0.0.1:1") -> KfcSettings:
         """Return the settings of a space; `retina` is where its Retina answers."""
@@ -72,6 +77,12 @@ class ReembeddedCache:
     def reembed(self, settings: KfcSettings, index: int = 0, of: int = 1) -> AbstractContextManager[Service]:
         """Start one of the processes of a re-embedding."""
         return self.start("kfc.reembed", settings, "--index", str(index), "--of", str(of))
+
+    def embark(self, number: int) -> EmbArkSettings:
+        """Return the settings of an EmbArk that serves a space."""
+        grpc_port, probes_port = free_ports("127.0.0.1", 2)
+        listen = Listen(host="127.0.0.1", grpc_port=grpc_port, probes_port=probes_port)
+        return self.settings.embark.model_copy(update={"active": self.space(number).space, "listen": listen})
 
     def verify(self, settings: KfcSettings) -> Verdict:
         """Run the verify command with the gate that specs have by default."""
@@ -130,8 +141,9 @@ def reembedded_cache(cassandra: CassandraServer, kafka: KafkaServer, folder: Pat
         store={"cassandra": {"contactPoints": [cassandra.host], "port": cassandra.port, "keyspace": name}},
         topic={"kafka": {"bootstrapServers": [kafka.bootstrap], "name": f"{name}.fills", "partitions": 3}},
         kfc={"maxInflight": INFLIGHT},
+        embark={"readTimeout": "5s"},
     )
-    return ReembeddedCache(name, settings_for(cache).kfc, folder)
+    return ReembeddedCache(name, settings_for(cache), folder)
 
 
 def vector_of(number: int, key: str) -> bytes:
