@@ -131,11 +131,12 @@ def test_a_cache_without_a_status_is_compared_with_its_spec() -> None:
 def test_a_plan_says_all_that_a_person_decides_by() -> None:
     live = _live(cache=_measured(100_000, "0.2"))
     wanted = _cache(NEW, rollout={"approval": "Manual"}, store={"cassandra": {"replicationFactor": 3}})
+    parts = "0.2 s a key as the active encoder takes, 2 pods with 4 calls each"
     assert _text(live, wanted).splitlines() == [
         f"default/photos: re-embedding from space {OLD_ID} to space {NEW_ID} (other, 512 x float32)",
         "  changes: spec.encoder.model, spec.encoder.output, spec.rollout.approval, spec.store.cassandra",
         "  keys to encode  100,000",
-        "  time            about 41m40s: 0.2 s a key as the active encoder takes, 2 pods with 4 calls each; longer beside look-ups",
+        f"  time            about 41m40s: {parts}; longer beside look-ups",
         "  encoder time    about 5.56 Retina hours",
         "  storage         195.3 MiB of vectors on each of 3 replicas",
         "                  the space before is kept for 72h after the switch, beside the new one",
