@@ -22,6 +22,7 @@ pytestmark = pytest.mark.e2e
 KEYS = 2000
 FEW = 60
 SEEN = 180.0
+PACED = "goes as fast as look-ups bear"
 
 
 def test_two_thousand_keys_move_to_another_model_under_lookups_that_never_fail(
@@ -30,9 +31,12 @@ def test_two_thousand_keys_move_to_another_model_under_lookups_that_never_fail(
     cache = make_filled_cache(cluster, namespace, "moving", KEYS)
     before = spaces_of(cache)["active"]["id"]
     coverages: set[str] = set()
+    logs: list[str] = []
 
     def settled() -> bool:
         status = cache.body()["status"]
+        if status["rollout"]["phase"] == "Reembedding" and not any(PACED in log for log in logs):
+            logs.extend(logs_of(cache, "reembed"))
         coverages.add(status["spaces"].get("candidate", {}).get("coverage", ""))
         if status["rollout"]["phase"] == "Switching":
             assert status["spaces"]["active"]["id"] != before
@@ -48,6 +52,7 @@ def test_two_thousand_keys_move_to_another_model_under_lookups_that_never_fail(
     assert told["failed"] == {}, told
     assert told["forms"] == {before: [1280], after: [1000]}, told
     assert any(0 < float(share) < 1 for share in coverages if share), coverages
+    assert any(PACED in log for log in logs), logs
     everything = ask(cache, "fill", str(KEYS))
     assert everything == {"HIT": KEYS}
     assert ask(cache, "check", json.dumps(told["new"])) == {"HIT": len(told["new"])}
@@ -92,3 +97,10 @@ def events_of(cache: Cache, reason: str) -> str:
     mine = f"--field-selector=reason={reason},type=Warning,involvedObject.name={cache.name}"
     events = cache.cluster.get(cache.namespace, "events", mine)["items"]
     return "\n".join(event["message"] for event in events)
+
+
+def logs_of(cache: Cache, component: str) -> list[str]:
+    """Return what the running pods of a component have logged."""
+    selector = f"-l=embark.dev/cache={cache.name},app.kubernetes.io/component={component}"
+    pods = cache.cluster.get(cache.namespace, "pods", selector, "--field-selector=status.phase=Running")["items"]
+    return [cache.cluster.kubectl("logs", f"-n={cache.namespace}", pod["metadata"]["name"]) for pod in pods]
