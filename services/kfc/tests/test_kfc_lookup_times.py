@@ -25,6 +25,7 @@ class Pods:
     def __init__(self, port: int) -> None:
         self.port = port
         self.says: dict[str, bytes] = {}
+        self.unresolved = socket.EAI_NONAME
 
     def tell(self, address: str, *counts: int, seconds: tuple[float, ...] = BOUNDS) -> None:
         self.says[address] = LookupTimes(seconds=seconds, counts=counts).model_dump_json().encode()
@@ -63,7 +64,7 @@ def pods(monkeypatch: pytest.MonkeyPatch) -> Pods:
         if host != "embark":
             return really(host, port, *rest, **others)
         if not made.says:
-            raise socket.gaierror(socket.EAI_NONAME, "no such name")
+            raise socket.gaierror(made.unresolved, "no such name, or nobody to ask")
         return [(socket.AF_INET, socket.SOCK_STREAM, 6, "", (address, port)) for address in made.says] * 2
 
     monkeypatch.setattr("kfc.lookup_times.socket.getaddrinfo", resolve)
@@ -82,8 +83,15 @@ def test_the_look_ups_since_the_last_time_are_told_of_all_pods_together(pods: Po
         assert told() == {}
 
 
-def test_where_no_pod_is_there_were_no_look_ups(pods: Pods) -> None:
+@pytest.mark.parametrize("unresolved", [socket.EAI_NONAME, socket.EAI_NODATA])
+def test_where_no_pod_is_there_were_no_look_ups(pods: Pods, unresolved: int) -> None:
+    pods.unresolved = unresolved
     assert PodLookupTimes("embark", pods.port)() == {}
+
+
+def test_without_an_answer_of_the_resolver_nothing_is_known(pods: Pods) -> None:
+    pods.unresolved = socket.EAI_AGAIN
+    assert PodLookupTimes("embark", pods.port)() is None
 
 
 def test_pods_that_do_not_answer_say_nothing_and_the_log_says_so_once(

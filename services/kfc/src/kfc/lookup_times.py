@@ -22,6 +22,8 @@ TimesSince = Callable[[], Times | None]
 # Of so many pods the look-ups tell how all of them are.
 _ASKED: Final = 8
 _SECONDS: Final = 0.8
+# What a resolver says of a Service that selects no ready pod; it may also be away itself.
+_NO_PODS: Final = (socket.EAI_NONAME, socket.EAI_NODATA)
 _MOST_BYTES: Final = 1 << 20
 
 
@@ -38,8 +40,11 @@ class PodLookupTimes:
         self._log: Final = logging.getLogger(__name__)
 
     def __call__(self) -> Times | None:
-        """Return the times since the last call; none where there is no pod, None where there are and none answers."""
-        addresses = self._resolve()
+        """Return the times since the last call; none where there is no pod, None where none answers."""
+        try:
+            addresses = self._resolve()
+        except OSError:
+            return None
         if not addresses:
             self._known = {}
             return Times()
@@ -56,8 +61,10 @@ class PodLookupTimes:
     def _resolve(self) -> Sequence[str]:
         try:
             found = socket.getaddrinfo(self._host, self._port, type=socket.SOCK_STREAM)
-        except OSError:
-            return []
+        except socket.gaierror as error:
+            if error.errno in _NO_PODS:
+                return []
+            raise
         return sorted({str(address[0]) for *_, address in found})[:_ASKED]
 
     def _ask(self, address: str) -> LookupTimes | None:
