@@ -37,7 +37,7 @@ LOOKUPS_A_SECOND: Final = 100
 
 
 def measure(servers: RealServers, rounds: int, rows: int, seconds: float) -> list[Ratio]:
-    """Return the ratios over `rows` keys; look-ups alone take `seconds`, before and after those beside them."""
+    """Return the ratios over `rows` keys; look-ups alone take `seconds`, each time before those beside it."""
     settings = servers.settings_of("reembedding", hotTier={"maxBytes": "0"})
     keys = [f"https://photographs.example/{number:06}.jpg" for number in range(rows)]
     fill(settings.kfc, keys)

@@ -187,8 +187,10 @@ def test_nobody_but_the_clients_that_are_named_may_look_up_not_even_the_operator
 def test_without_its_namespace_the_operator_is_known_by_its_labels() -> None:
     cache = cache_in("shop", "photos", PHOTOS)
     policies = build_network_policies(cache, UID, SPACES, operator_namespace="")
-    callers = {str(pod) for pod in pods() if lets_through(policies, pod, pod_of("kfc", SPACES[0]), PROBES)}
-    assert callers == {"monitoring/prometheus", f"{OPERATOR_NAMESPACE}/operator", "ads/impostor"}
+    readers = {"monitoring/prometheus", f"{OPERATOR_NAMESPACE}/operator", "ads/impostor"}
+    pacing = {f"shop/photos-reembed-{space}" for space in SPACES}
+    for asked, callers in ((pod_of("embark"), readers | pacing), (pod_of("kfc", SPACES[0]), readers)):
+        assert {str(pod) for pod in pods() if lets_through(policies, pod, asked, PROBES)} == callers
 
 
 @pytest.mark.parametrize(("provider", "tunnel", "metrics"), [("linkerd", 4143, 4191), ("istio", 15008, 15020)])

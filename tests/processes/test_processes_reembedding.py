@@ -3,9 +3,7 @@
 import os
 import signal
 from collections.abc import Callable, Iterator
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
-from itertools import cycle
 from math import inf
 from pathlib import Path
 from threading import Event
@@ -13,6 +11,7 @@ from threading import Event
 import pytest
 from cassandra_keyspaces import cql_session
 from cassandra_server import CassandraServer
+from constant_lookups import statuses_meanwhile
 from eventually import eventually
 from group_contents import groups_of
 from kafka_server import KafkaServer
@@ -20,7 +19,7 @@ from reembedded_caches import INFLIGHT, ITEMS, CountingRetina, ReembeddedCache, 
 from service_processes import Service, service
 
 from embark.causes import Cause, CauseKind
-from embark.client import EmbArkClient, KeyStatus
+from embark.client import KeyStatus
 from embark.settings import KfcSettings
 from embark.spec.rollout import Rollout
 from embark.store import REEMBED_RANGES, Negative
@@ -105,8 +104,8 @@ def test_beside_look_ups_it_goes_at_their_pace_and_leaves_no_key_out(
     with service("embark_server", embark, cache.folder) as serving:
         serving.await_ready()
         with (
-            _lookups(serving.target) as statuses,
-            cache.start("kfc.reembed", candidate, "--index", "0", "--of", "1", *pace) as reembedding,
+            statuses_meanwhile(serving.target, KEYS) as statuses,
+            cache.reembed(candidate, 0, 1, *pace) as reembedding,
         ):
             reembedding.await_ready()
             eventually(lambda: 0 < reembedding.metric("embark_reembed_limit") < inf, WAIT, "a limit")
@@ -195,28 +194,6 @@ def test_ten_rollouts_one_after_another_leave_the_last_space_alone(
     assert tables() == {f"embeddings_{last.space.id}", "rollout_progress"}
     assert [number for number in range(ROLLOUTS) if cache.progress(number) != (0, 0, 0)] == []
     assert groups_of(last.topic) - before == {last.consumer_group}
-
-
-@contextmanager
-def _lookups(target: str) -> Iterator[set[KeyStatus]]:
-    """Look keys up, one after the other, until the block ends; yields what they are."""
-    statuses: set[KeyStatus] = set()
-    ended = Event()
-
-    def look_up() -> None:
-        with EmbArkClient(target) as client:
-            for key in cycle(KEYS):
-                statuses.update(client.lookup([key]).statuses)
-                if ended.wait(0.005):
-                    return
-
-    with ThreadPoolExecutor(1) as pool:
-        looking = pool.submit(look_up)
-        try:
-            yield statuses
-        finally:
-            ended.set()
-            looking.result()
 
 
 @contextmanager

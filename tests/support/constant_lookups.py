@@ -2,7 +2,9 @@
 
 import threading
 from collections.abc import Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
+from itertools import cycle
 
 from eventually import eventually
 
@@ -58,3 +60,25 @@ class ConstantLookups:
         # Every vector counts its text's tokens in its first element, the texts' own and the one that begins them.
         if (found.vectors[:, 0] != [len(key.split()) + 1 for key in self._keys]).any():
             self.faults.append(f"a vector that is none of space {found.space}")
+
+
+@contextmanager
+def statuses_meanwhile(target: str, keys: Sequence[str]) -> Iterator[set[KeyStatus]]:
+    """Look keys up, one after the other, until the block ends; yields what they are so far."""
+    statuses: set[KeyStatus] = set()
+    ended = threading.Event()
+
+    def look_up() -> None:
+        with EmbArkClient(target) as client:
+            for key in cycle(keys):
+                statuses.update(client.lookup([key]).statuses)
+                if ended.wait(0.005):
+                    return
+
+    with ThreadPoolExecutor(1) as pool:
+        looking = pool.submit(look_up)
+        try:
+            yield statuses
+        finally:
+            ended.set()
+            looking.result()

@@ -74,9 +74,11 @@ class ReembeddedCache:
         own = settings.model_copy(update={"listen": Listen(host="127.0.0.1", probes_port=port)})
         return service(module, own, self.folder, *arguments)
 
-    def reembed(self, settings: KfcSettings, index: int = 0, of: int = 1) -> AbstractContextManager[Service]:
+    def reembed(
+        self, settings: KfcSettings, index: int = 0, of: int = 1, *options: str
+    ) -> AbstractContextManager[Service]:
         """Start one of the processes of a re-embedding."""
-        return self.start("kfc.reembed", settings, "--index", str(index), "--of", str(of))
+        return self.start("kfc.reembed", settings, "--index", str(index), "--of", str(of), *options)
 
     def embark(self, number: int) -> EmbArkSettings:
         """Return the settings of an EmbArk that serves a space."""

@@ -15,6 +15,7 @@ from prometheus_client.samples import Sample
 from pydantic import ValidationError
 
 from embark.counts import RolloutCounts, SpaceEntries
+from embark.hosts import url_host
 from embark.spec.model import Model
 from embark_operator.rollouts.seen import ProgressSeen
 
@@ -97,7 +98,7 @@ class PodServices:
             return ""
 
     def _get(self, address: str, path: str) -> str:
-        host = f"[{address}]" if ":" in address else address
+        host = url_host(address)
         with urllib.request.urlopen(f"http://{host}:{self._port}{path}", timeout=_SECONDS) as answer:
             return str(answer.read(_MOST_BYTES).decode(errors="replace"))
 

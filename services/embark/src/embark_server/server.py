@@ -13,6 +13,7 @@ from prometheus_client import CollectorRegistry
 from embark.clock import Clock, micros
 from embark.counts import LookupTimes
 from embark.errors import UnavailableError
+from embark.hosts import url_host
 from embark.rpc.certificates import server_credentials
 from embark.rpc.channels import server_options
 from embark.rpc.health import Health
@@ -123,7 +124,7 @@ class EmbArkServer:
         """
         keep_freed_memory()
         listen = self._settings.listen
-        host = f"[{listen.host}]" if ":" in listen.host else listen.host
+        host = url_host(listen.host)
         try:
             self._port = self._bind(f"{host}:{listen.grpc_port}")
         except RuntimeError as error:

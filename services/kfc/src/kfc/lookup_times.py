@@ -13,6 +13,7 @@ from urllib.request import ProxyHandler, build_opener
 from pydantic import ValidationError
 
 from embark.counts import LookupTimes
+from embark.hosts import url_host
 
 Times = Counter[float]
 """Look-ups by the time they took, in seconds, each rounded up to one of the server's bounds; inf: more than all."""
@@ -68,9 +69,8 @@ class PodLookupTimes:
         return sorted({str(address[0]) for *_, address in found})[:_ASKED]
 
     def _ask(self, address: str) -> LookupTimes | None:
-        host = f"[{address}]" if ":" in address else address
         try:
-            with self._opener.open(f"http://{host}:{self._port}/lookups", timeout=_SECONDS) as answer:
+            with self._opener.open(f"http://{url_host(address)}:{self._port}/lookups", timeout=_SECONDS) as answer:
                 return LookupTimes.model_validate_json(answer.read(_MOST_BYTES))
         except (OSError, HTTPException, ValidationError):
             return None

@@ -33,9 +33,9 @@ class SourcePages:
         *,
         insist: Insist,
         again: bool,
-        piece: Callable[[], int] = lambda: PAGE_ROWS,
+        piece: Callable[[], int],
     ) -> None:
-        """Take how many rows to ask the store for at a time, told anew for every range; `again`: see plan_page."""
+        """Take `piece`, which tells for every range how many rows to ask for at a time; `again`: see plan_page."""
         self._store: Final = store
         self._source: Final = source
         self._candidate: Final = candidate

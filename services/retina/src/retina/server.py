@@ -14,6 +14,7 @@ from grpc_health.v1 import health, health_pb2, health_pb2_grpc
 from grpc_reflection.v1alpha import reflection
 from prometheus_client import CollectorRegistry
 
+from embark.hosts import url_host
 from embark.rpc.certificates import server_credentials
 from embark.rpc.channels import server_options
 from embark.rpc.memory import keep_freed_memory
@@ -139,7 +140,7 @@ async def _report(checks: health.aio.HealthServicer, status: int) -> None:
 
 def _bind(server: grpc.aio.Server, settings: RetinaSettings) -> int:
     listen, tls = settings.listen, settings.tls
-    host = f"[{listen.host}]" if ":" in listen.host else listen.host
+    host = url_host(listen.host)
     try:
         if tls is None:
             return server.add_insecure_port(f"{host}:{listen.grpc_port}")
