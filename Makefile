@@ -10,7 +10,7 @@ export UV_PYTHON_DOWNLOADS := never
 UV = $(shell scripts/uv)
 RUN = $(UV) run --frozen --no-sync
 IN_TWO := -n 2 --dist worksteal
-CLUSTER = PYTHONPATH=tests/cluster:tests/servers:tests/support:samples/models $(RUN) python tests/cluster
+TESTING = PYTHONPATH=tests:samples/models $(RUN) python -m embark_testing
 
 .PHONY: help
 help:  ## Say what can be made
@@ -39,44 +39,44 @@ integration: models  ## Tests against a real Cassandra and Kafka (needs Java 17 
 
 .PHONY: servers
 servers: sync  ## Run a Cassandra and a Kafka until Ctrl-C (ARGS="--brokers 3 --nodes 2" for more)
-	@$(RUN) python tests/servers/run.py $(ARGS)
+	@$(TESTING).servers.run $(ARGS)
 
 .PHONY: cluster-programs
 cluster-programs: sync  ## Build the programs of make cluster from Go modules into the cache folder (once)
-	@$(CLUSTER)/binaries.py
+	@$(TESTING).cluster.binaries
 
 .PHONY: cluster
 cluster: sync  ## Run a real Kubernetes here, as root: builds it from Go modules, installs Debian packages it lacks
-	@EMBARK_INSTALL=1 $(CLUSTER)/up.py
+	@EMBARK_INSTALL=1 $(TESTING).cluster.up
 
 .PHONY: cluster-down
 cluster-down: sync  ## Stop that Kubernetes and leave nothing of it
-	@$(CLUSTER)/down.py
+	@$(TESTING).cluster.down
 
 .PHONY: cluster-load
 cluster-load: sync  ## Load the archives of make images ARGS="--save out/images" into that Kubernetes
-	@$(CLUSTER)/load.py out/images/*.tar
+	@$(TESTING).cluster.load out/images/*.tar
 
 .PHONY: cluster-test
 cluster-test: sync  ## Tests against a real API server alone (builds it from Go modules, once)
-	@$(CLUSTER)/binaries.py etcd kubernetes cyclonus
+	@$(TESTING).cluster.binaries etcd kubernetes cyclonus
 	@$(RUN) pytest -q -m cluster $(IN_TWO) $(ARGS)
 
 .PHONY: kind
 kind: sync  ## Make a kind cluster instead, where Docker and kind are
-	@$(CLUSTER)/kind_cluster.py
+	@$(TESTING).cluster.kind_cluster
 
 .PHONY: images
 images: sync  ## Build the images of the services and the operator, with Docker or Buildah (ARGS=--help)
-	@EMBARK_INSTALL=1 $(CLUSTER)/images.py $(ARGS)
+	@EMBARK_INSTALL=1 $(TESTING).cluster.images $(ARGS)
 
 .PHONY: e2e
 e2e: models  ## Tests on the cluster of KUBECONFIG, or else of kind, or else of make cluster
-	@EMBARK_INSTALL=1 $(CLUSTER)/run_in.py $(KEEP) -- $(RUN) pytest -q -m e2e tests/e2e $(ARGS)
+	@EMBARK_INSTALL=1 $(TESTING).cluster.run_in $(KEEP) -- $(RUN) pytest -q -m e2e tests/e2e $(ARGS)
 
 .PHONY: bench
 bench: models  ## Measure against bare baselines in the same run; prints a table, writes out/bench.json
-	@PYTHONPATH=tests/servers:tests/support $(RUN) python benchmarks/bench.py $(ARGS)
+	@PYTHONPATH=tests:samples/models $(RUN) python benchmarks/bench.py $(ARGS)
 
 .PHONY: generate
 generate: STUBS ?= sdk/src

@@ -1,3 +1,3 @@
 """What every test of the workspace may ask for."""
 
-pytest_plugins = ["servers_fixtures", "cluster_fixtures"]
+pytest_plugins = ["embark_testing.servers.fixtures", "embark_testing.cluster.fixtures"]

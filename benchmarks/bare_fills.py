@@ -13,7 +13,7 @@ from subjects import await_count
 
 from embark.names import embeddings_table
 from embark.settings import KfcSettings
-from embark.topic.kafka_options import consumer_options
+from embark.topic.kafka.options import consumer_options
 
 # As many as KFC's store has under way, and its consumer hands out at a time.
 _UNDER_WAY: Final = 256

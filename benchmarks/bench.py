@@ -15,9 +15,10 @@ import fills
 import latencies
 import lookups
 import reembedding
-from maven_jars import MissingToolsError
 from ratios import Ratio
 from real_servers import real_servers
+
+from embark_testing.servers.maven_jars import MissingToolsError
 
 OUT = Path(__file__).parents[1] / "out" / "bench.json"
 

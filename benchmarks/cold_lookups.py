@@ -21,7 +21,7 @@ from subjects import cassandra_store, embark_on, idle_producer
 from embark.clock import now
 from embark.settings import EmbArkSettings
 from embark.store import Embedding
-from embark.store.cassandra import CassandraStore
+from embark.store.cassandra.adapter import CassandraStore
 from embark.v1 import embark_pb2
 
 SIZES: Final = (1, 32)

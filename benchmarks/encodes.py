@@ -10,7 +10,6 @@ from typing import Any, Final
 import grpc
 import numpy as np
 import onnxruntime
-from caches import SAMPLES, sample_settings
 from children import Child, child
 from numpy.typing import NDArray
 from ratios import Rate, Ratio, compare
@@ -19,6 +18,7 @@ from subjects import retina_on
 from embark.rpc.channels import server_options
 from embark.spec import Preprocessing
 from embark.v1 import retina_pb2
+from embark_testing.caches import SAMPLES, sample_settings
 from retina.decode import decode
 from retina.models import model_path, models_folder
 from retina.profiles import PROFILES, fill_row

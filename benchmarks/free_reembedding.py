@@ -19,12 +19,12 @@ from embark.settings import KfcSettings, StoreSettings
 from embark.space import VectorForm
 from embark.spec.rollout import Rollout
 from embark.store import REEMBED_RANGES, Embedding, split_ring
-from embark.store.cassandra import CassandraStore
+from embark.store.cassandra.adapter import CassandraStore
 from kfc.backoff import outage_backoff
-from kfc.lookup_times import PodLookupTimes
 from kfc.metrics import Metrics
 from kfc.outages import Outages
-from kfc.reembedding import Reembedding
+from kfc.reembed.lookup_times import PodLookupTimes
+from kfc.reembed.reembedding import Reembedding
 
 _WRITTEN_AT_ONCE: Final = 2000
 _STEP_SECONDS: Final = 0.5

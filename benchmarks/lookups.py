@@ -8,7 +8,6 @@ from itertools import repeat
 from typing import Final
 
 import grpc
-from caches import sample_settings
 from children import Child, child
 from loads import LOOKUP, load, look_up
 from ratios import Rate, Ratio, compare
@@ -19,6 +18,7 @@ from embark.rpc.channels import server_options
 from embark.settings import EmbArkSettings
 from embark.store import Embedding, RolloutStore
 from embark.v1 import embark_pb2
+from embark_testing.caches import sample_settings
 
 WANTED: Final = {1: 0.85, 32: 0.70, 256: 0.65}
 ECHO: Final = "/benchmark.Echo/"

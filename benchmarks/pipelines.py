@@ -7,7 +7,6 @@ from datetime import timedelta
 from itertools import count, cycle, islice
 from typing import Final
 
-from caches import SAMPLES
 from children import Child, child
 from subjects import kfc_on, photographs, retina_encoder, retina_on
 
@@ -15,7 +14,8 @@ from embark.causes import Cause
 from embark.clock import now
 from embark.settings import CacheSettings, TopicSettings
 from embark.topic import Fill, FillProducer
-from embark.topic.kafka import KafkaTopic
+from embark.topic.kafka.adapter import KafkaTopic
+from embark_testing.caches import SAMPLES
 from kfc.encoder import Encoder
 
 PATIENCE: Final = 120.0

@@ -7,14 +7,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
-from caches import sample_settings
-from cassandra_server import CassandraServer, cassandra_server
-from kafka_server import KafkaServer, kafka_server
-
 from embark.clock import now
 from embark.settings import CacheSettings
-from embark.store.cassandra import CassandraStore
-from embark.topic.kafka_schema import ensure_topics
+from embark.store.cassandra.adapter import CassandraStore
+from embark.topic.kafka.schema import ensure_topics
+from embark_testing.caches import sample_settings
+from embark_testing.servers.cassandra_server import CassandraServer, cassandra_server
+from embark_testing.servers.kafka_server import KafkaServer, kafka_server
 
 # A node for two cores that everything shares, as one that is cared for has it: threads and compactions for its cores,
 # not the 32 and 128 threads of a machine that is its own; rows that wait to be written to disk outside of Java's heap;

@@ -18,7 +18,6 @@ from typing import Final
 
 from bare_reembedding import bare_reembedding
 from children import Child, child
-from free_ports import free_ports
 from free_reembedding import Done, await_quiet, candidate_of, fill, reembedding_on, some_vector
 from lookups_meanwhile import p99, steady_seconds
 from ratios import Rate, Ratio, compare
@@ -27,7 +26,8 @@ from subjects import cassandra_store, embark_on, idle_producer
 
 from embark.settings import CacheSettings, KfcSettings, StoreSettings
 from embark.spec.rollout import Rollout
-from kfc.reembed import LOWEST_PRIORITY
+from embark_testing.servers.free_ports import free_ports
+from kfc.reembed.__main__ import LOWEST_PRIORITY
 
 WANTED_RATE: Final = 0.8
 # Of what should not grow, as rates: memory at most 1.2 times, p99 at most twice what it was.

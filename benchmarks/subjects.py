@@ -9,20 +9,20 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, closing, contextmanager
 from datetime import timedelta
 
-from origin import Origin
 from prometheus_client import CollectorRegistry
 
 from embark.clock import now
 from embark.settings import EmbArkSettings, KfcSettings, RetinaSettings
 from embark.store import RolloutStore
-from embark.store.cassandra import CassandraStore
+from embark.store.cassandra.adapter import CassandraStore
 from embark.store.memory import MemoryStore
 from embark.topic import FillProducer, Losses
-from embark.topic.kafka import KafkaTopic
+from embark.topic.kafka.adapter import KafkaTopic
 from embark_local.retinas import running_retina
 from embark_server.server import EmbArkServer
-from kfc.consumer import Kfc
+from embark_testing.origin import Origin
 from kfc.encoder import Encoded, Encoder, RetinaEncoder
+from kfc.fill.service import Kfc
 from retina.models import models_folder
 
 _STEP_SECONDS = 0.005

@@ -7,7 +7,8 @@ from pathlib import Path
 import pytest
 from build import ensure_models
 from cache_folder import default_folder
-from origin import Origin
+
+from embark_testing.origin import Origin
 
 
 @pytest.fixture(scope="session")

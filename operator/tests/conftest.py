@@ -4,10 +4,11 @@ import uuid
 from collections.abc import Iterator
 
 import pytest
-from api_caches import install_crd
-from api_server import ApiServer
-from cache_namespaces import CacheNamespace
-from eventually import eventually
+
+from embark_testing.api.caches import install_crd
+from embark_testing.api.namespaces import CacheNamespace
+from embark_testing.cluster.api_server import ApiServer
+from embark_testing.eventually import eventually
 
 
 @pytest.fixture

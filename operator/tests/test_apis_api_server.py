@@ -7,22 +7,31 @@ from datetime import timedelta
 from typing import Any, NoReturn
 
 import pytest
-from aggregated_apis import api_service
-from api_server import ApiServer
-from api_server import api_server as running_api_server
-from caches import sample
-from child_manifests import SECRETS, UID
-from cluster_fixtures import require_programs
-from eventually import eventually
-from fake_clock import FakeClock
-from foreign_crds import LINKERD as LINKERD_CRDS
-from foreign_crds import install_foreign_crds
-from go_modules import ETCD, KUBERNETES
-from kubeconfigs import KubectlError
 from kubernetes import config
 from kubernetes.client import ApiException
 from kubernetes.dynamic.exceptions import DynamicApiError
-from meshed_caches import (
+
+from embark.errors import UnavailableError
+from embark.spec import EmbeddingCache
+from embark_operator.cluster.apis import API_VERSIONS, Apis
+from embark_operator.cluster.differences import differs
+from embark_operator.cluster.kinds import CERTIFICATE, FOREIGN_KINDS
+from embark_operator.cluster.kubernetes import KubernetesCluster
+from embark_operator.manifests.tls import build_certificate
+from embark_operator.names import Manifest
+from embark_testing.api.aggregated_apis import api_service
+from embark_testing.caches import sample
+from embark_testing.cluster.api_server import ApiServer
+from embark_testing.cluster.api_server import api_server as running_api_server
+from embark_testing.cluster.fixtures import require_programs
+from embark_testing.cluster.foreign_crds import LINKERD as LINKERD_CRDS
+from embark_testing.cluster.foreign_crds import install_foreign_crds
+from embark_testing.cluster.go_modules import ETCD, KUBERNETES
+from embark_testing.cluster.kubeconfigs import KubectlError
+from embark_testing.eventually import eventually
+from embark_testing.fake_clock import FakeClock
+from embark_testing.worlds.child_manifests import SECRETS, UID
+from embark_testing.worlds.meshed_caches import (
     EVERYBODY,
     EXTERNAL,
     ISTIO,
@@ -35,15 +44,6 @@ from meshed_caches import (
     scaler_of,
     serving,
 )
-
-from embark.errors import UnavailableError
-from embark.spec import EmbeddingCache
-from embark_operator.apis import API_VERSIONS, Apis
-from embark_operator.differences import differs
-from embark_operator.kinds import CERTIFICATE, FOREIGN_KINDS
-from embark_operator.kubernetes_cluster import KubernetesCluster
-from embark_operator.manifests.tls import build_certificate
-from embark_operator.names import Manifest
 
 pytestmark = pytest.mark.cluster
 

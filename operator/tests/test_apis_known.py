@@ -1,8 +1,7 @@
-from memory_cluster import MemoryCluster
-from meshed_caches import EXTERNAL, ISTIO, KEDA, LINKERD, serving
-
-from embark_operator.apis import API_VERSIONS, EXTERNAL_METRICS, Apis
-from embark_operator.kinds import FOREIGN_KINDS, GRPC_ROUTE, HTTP_ROUTE
+from embark_operator.cluster.apis import API_VERSIONS, EXTERNAL_METRICS, Apis
+from embark_operator.cluster.kinds import FOREIGN_KINDS, GRPC_ROUTE, HTTP_ROUTE
+from embark_testing.worlds.memory_cluster import MemoryCluster
+from embark_testing.worlds.meshed_caches import EXTERNAL, ISTIO, KEDA, LINKERD, serving
 
 
 def test_what_is_lacking_is_named_by_version_and_kind() -> None:

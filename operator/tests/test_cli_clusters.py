@@ -11,19 +11,19 @@ from typing import Any
 
 import pytest
 import yaml
-from cache_namespaces import CacheNamespace
-from caches import sample_text
 from click.testing import CliRunner
-from rollout_commands import NEW, OLD, MemoryCaches, record
 
 from embark.cli.main import GROUP, build_cli
-from embark.crd import parse_body
+from embark.manifest import parse_body
 from embark_operator.cli.caches import Caches, Place, read_cache
 from embark_operator.cli.cluster_caches import cluster_caches
 from embark_operator.cli.main import COMMANDS, build_plugin, main
 from embark_operator.cli.steps import replacement
-from embark_operator.cluster import ConflictError, MissingError
-from embark_operator.kinds import CACHE
+from embark_operator.cluster.kinds import CACHE
+from embark_operator.cluster.protocol import ConflictError, MissingError
+from embark_testing.api.namespaces import CacheNamespace
+from embark_testing.caches import sample_text
+from embark_testing.worlds.rollout_commands import NEW, OLD, MemoryCaches, record
 
 
 class CachesContract:

@@ -2,10 +2,10 @@ from pathlib import Path
 
 import pytest
 import yaml
-from caches import sample_text
-from rollout_commands import NEW, OLD, OTHER_MODEL, Commands
 
 from embark.space import space_of
+from embark_testing.caches import sample_text
+from embark_testing.worlds.rollout_commands import NEW, OLD, OTHER_MODEL, Commands
 
 
 def _manifest(folder: Path, text: str) -> str:

@@ -1,8 +1,6 @@
 from typing import Any
 
 import pytest
-from caches import sample
-from rollout_commands import NEW, OLD, THIRD_MODEL, encoder_with, record
 
 from embark.names import APPROVED
 from embark.space import space_of
@@ -12,6 +10,8 @@ from embark_operator.cli.amounts import size, span
 from embark_operator.cli.costs import Cost
 from embark_operator.cli.plan_lines import plan_lines
 from embark_operator.cli.plans import Plan, Way, plan_of
+from embark_testing.caches import sample
+from embark_testing.worlds.rollout_commands import NEW, OLD, THIRD_MODEL, encoder_with, record
 
 OLD_ID, NEW_ID = space_of(OLD).id, space_of(NEW).id
 THIRD = encoder_with(**THIRD_MODEL)

@@ -2,12 +2,12 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
-from rollout_commands import NOW, Commands
 
 from embark.spec import EmbeddingCache
 from embark.spec.status import EmbeddingCacheStatus
 from embark_operator.cli.caches import Place, read_cache
 from embark_operator.cli.progress import Pace, Reading, pace_of, read_progress, remember
+from embark_testing.worlds.rollout_commands import NOW, Commands
 
 SCAN = ("b", 0)
 

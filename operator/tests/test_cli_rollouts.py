@@ -1,14 +1,23 @@
 from datetime import UTC, datetime, timedelta
 
 import pytest
-from rollout_commands import NEW, NOW, OLD, OTHER_MODEL, THIRD_MODEL, Commands, encoder_with, record
 
 from embark.names import APPROVED, RESUMED
 from embark.space import space_of
 from embark_operator.cli.steps import replacement
-from embark_operator.cluster import RefusedError
-from embark_operator.kinds import Kind
+from embark_operator.cluster.kinds import Kind
+from embark_operator.cluster.protocol import RefusedError
 from embark_operator.names import Manifest
+from embark_testing.worlds.rollout_commands import (
+    NEW,
+    NOW,
+    OLD,
+    OTHER_MODEL,
+    THIRD_MODEL,
+    Commands,
+    encoder_with,
+    record,
+)
 
 
 def _conflicts(commands: Commands, times: int) -> None:

@@ -4,7 +4,6 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
-from rollout_commands import NEW, OLD, Commands, record
 
 from embark.errors import UnavailableError
 from embark.names import RESUMED
@@ -12,8 +11,9 @@ from embark.space import space_of
 from embark_operator.cli.progress import Pace
 from embark_operator.cli.screens import TerminalScreen
 from embark_operator.cli.views import lines_of
-from embark_operator.kinds import Kind
+from embark_operator.cluster.kinds import Kind
 from embark_operator.names import Manifest
+from embark_testing.worlds.rollout_commands import NEW, OLD, Commands, record
 
 OLD_ID, NEW_ID = space_of(OLD).id, space_of(NEW).id
 

@@ -4,13 +4,13 @@ from collections.abc import Iterator
 
 import pytest
 import yaml
-from api_caches import Caches, Document, Refused, caches_of, install_crd
-from api_server import ApiServer
-from invalid_caches import InvalidCache, cache_schema, invalid_caches, parts_of
-from odd_caches import odd_caches
 
-from embark.crd import find_faults
+from embark.manifest import find_faults
 from embark_operator.crd.rules import CHANGE_RULES
+from embark_testing.api.caches import Caches, Document, Refused, caches_of, install_crd
+from embark_testing.cluster.api_server import ApiServer
+from embark_testing.worlds.invalid_caches import InvalidCache, cache_schema, invalid_caches, parts_of
+from embark_testing.worlds.odd_caches import odd_caches
 
 pytestmark = pytest.mark.cluster
 

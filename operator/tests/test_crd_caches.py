@@ -7,13 +7,13 @@ from typing import Any
 
 import pytest
 import yaml
-from api_caches import Caches, Refused, caches_of, install_crd
-from api_server import ApiServer
-from caches import SAMPLES
-from child_manifests import SCHEDULED
-from invalid_caches import changed, valid_manifest
 
-from embark.crd import parse_manifest
+from embark.manifest import parse_manifest
+from embark_testing.api.caches import Caches, Refused, caches_of, install_crd
+from embark_testing.caches import SAMPLES
+from embark_testing.cluster.api_server import ApiServer
+from embark_testing.worlds.child_manifests import SCHEDULED
+from embark_testing.worlds.invalid_caches import changed, valid_manifest
 
 pytestmark = pytest.mark.cluster
 

@@ -2,9 +2,9 @@
 
 import pytest
 import yaml
-from invalid_caches import InvalidCache, invalid_caches, valid_manifest
 
-from embark.crd import find_faults
+from embark.manifest import find_faults
+from embark_testing.worlds.invalid_caches import InvalidCache, invalid_caches, valid_manifest
 
 INVALID = list(invalid_caches())
 

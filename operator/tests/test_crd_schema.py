@@ -7,13 +7,13 @@ from typing import Any
 
 import pytest
 import yaml
-from invalid_caches import cache_schema, parts_of, valid_manifest
 
-from embark.crd import parse_manifest
+from embark.manifest import parse_manifest
 from embark.spec import EmbeddingCache
 from embark.spec.model import Model
 from embark_operator.crd import build_definition, render_definition
 from embark_operator.crd.rules import CHANGE_RULES, CLASS_RULES
+from embark_testing.worlds.invalid_caches import cache_schema, parts_of, valid_manifest
 
 ROOT = Path(__file__).parents[2]
 SPEC = cache_schema()["properties"]["spec"]

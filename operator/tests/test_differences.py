@@ -2,10 +2,10 @@ import copy
 from typing import Any
 
 import pytest
-from child_manifests import CHANGES, children, leaves, of_component, of_kind
 
-from embark_operator.differences import differs
+from embark_operator.cluster.differences import differs
 from embark_operator.names import Manifest
+from embark_testing.worlds.child_manifests import CHANGES, children, leaves, of_component, of_kind
 
 ALL = [manifest for change in CHANGES for manifest in children(**change)]
 

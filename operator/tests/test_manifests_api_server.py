@@ -7,9 +7,18 @@ from itertools import count
 from typing import Any
 
 import pytest
-from api_server import ApiServer
-from caches import sample_text
-from child_manifests import (
+from kubernetes import config
+
+from embark.manifest import parse_manifest
+from embark.spec import EmbeddingCache
+from embark_operator.cluster.differences import differs
+from embark_operator.cluster.kinds import kind_of
+from embark_operator.cluster.kubernetes import KubernetesCluster
+from embark_operator.cluster.protocol import RefusedError
+from embark_operator.names import Manifest
+from embark_testing.caches import sample_text
+from embark_testing.cluster.api_server import ApiServer
+from embark_testing.worlds.child_manifests import (
     CHANGES,
     SCHEDULED,
     children_of,
@@ -20,16 +29,7 @@ from child_manifests import (
     rollout_children_of,
     templates,
 )
-from kubernetes import config
-from stored_quantities import STORED
-
-from embark.crd import parse_manifest
-from embark.spec import EmbeddingCache
-from embark_operator.cluster import RefusedError
-from embark_operator.differences import differs
-from embark_operator.kinds import kind_of
-from embark_operator.kubernetes_cluster import KubernetesCluster
-from embark_operator.names import Manifest
+from embark_testing.worlds.stored_quantities import STORED
 
 pytestmark = pytest.mark.cluster
 

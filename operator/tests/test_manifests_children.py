@@ -3,16 +3,26 @@ from collections import Counter
 from typing import Any
 
 import pytest
-from caches import sample_text
-from child_manifests import CHANGES, IMAGES, UID, children, children_of, every_child, every_child_of, leaves, of_kind
 
-from embark.crd import parse_manifest
+from embark.manifest import parse_manifest
 from embark.names import retina_target
 from embark.settings import EmbArkSettings, KfcSettings, RetinaSettings, settings_for
 from embark.spec import EmbeddingCache
-from embark_operator.kinds import CHILD_KINDS
+from embark_operator.cluster.kinds import CHILD_KINDS
 from embark_operator.manifests.kfc import build_kfc
 from embark_operator.names import CACHE, MANAGED_BY, Manifest
+from embark_testing.caches import sample_text
+from embark_testing.worlds.child_manifests import (
+    CHANGES,
+    IMAGES,
+    UID,
+    children,
+    children_of,
+    every_child,
+    every_child_of,
+    leaves,
+    of_kind,
+)
 
 ALL = [manifest for change in CHANGES for manifest in every_child(**change)]
 

@@ -1,14 +1,14 @@
 from pathlib import Path
 
 import pytest
-from caches import sample
-from child_manifests import IMAGES, SECRETS, UID, container
 
 from embark.backends import add_secrets
 from embark.errors import InvalidSpecError
 from embark.processes import settings_parser
 from embark_operator.manifests.keyspace_jobs import build_drop_keyspace
 from embark_operator.names import Manifest
+from embark_testing.caches import sample
+from embark_testing.worlds.child_manifests import IMAGES, SECRETS, UID, container
 
 
 def job_of(manifests: list[Manifest]) -> Manifest:
@@ -26,7 +26,7 @@ def test_the_names_of_the_longest_cache_are_dns_labels() -> None:
 
 def test_the_command_is_told_where_each_secret_is() -> None:
     template = job_of(build_drop_keyspace(sample("photos", **SECRETS), UID, IMAGES))["spec"]["template"]
-    parser = settings_parser("kfc.drop", "")
+    parser = settings_parser("kfc.schema.drop", "")
     add_secrets(parser)
     parser.add_argument("--keyspace", action="store_true")
     asked = parser.parse_args(container(template)["args"])

@@ -2,8 +2,6 @@ import argparse
 from pathlib import Path
 
 import pytest
-from caches import sample
-from child_manifests import CHANGES, GPUS, IMAGES, SECRETS, children, children_of, container, every_child, templates
 
 from embark.backends import Secrets, add_secrets, secrets_of
 from embark.processes import settings_parser
@@ -11,6 +9,18 @@ from embark.settings import settings_for
 from embark_operator.manifests.volumes import MODELS_FOLDER, TMP_FOLDER
 from embark_operator.names import Manifest
 from embark_operator.options import Images, Options
+from embark_testing.caches import sample
+from embark_testing.worlds.child_manifests import (
+    CHANGES,
+    GPUS,
+    IMAGES,
+    SECRETS,
+    children,
+    children_of,
+    container,
+    every_child,
+    templates,
+)
 
 COMPONENTS = ["embark", "kfc", "retina", "schema", "reembed", "verify", "drop"]
 SERVING = ["embark", "retina"]

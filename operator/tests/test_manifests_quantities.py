@@ -3,10 +3,10 @@ from decimal import Decimal
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from stored_quantities import STORED
 
 from embark.spec.resources import quantity_value
 from embark_operator.manifests.quantities import canonical_quantity
+from embark_testing.worlds.stored_quantities import STORED
 
 
 @pytest.mark.parametrize(("written", "stored"), STORED.items())

@@ -1,12 +1,12 @@
 from typing import Any
 
 import pytest
-from caches import sample
-from child_manifests import OPTIONS, UID, children, children_of
 
 from embark.errors import InvalidSpecError
 from embark_operator.manifests.build import build
 from embark_operator.options import Images, Options
+from embark_testing.caches import sample
+from embark_testing.worlds.child_manifests import OPTIONS, UID, children, children_of
 
 PLAIN = Options(Images(embark="e", kfc="k", retina="r"))
 

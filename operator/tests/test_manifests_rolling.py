@@ -2,12 +2,20 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
-from caches import sample
-from child_manifests import IMAGES, changes, children, children_of, of_component, of_kind, templates
 from hypothesis import given, settings
 
 from embark_operator.names import COMPONENT, Manifest
 from embark_operator.options import Images, Options
+from embark_testing.caches import sample
+from embark_testing.worlds.child_manifests import (
+    IMAGES,
+    changes,
+    children,
+    children_of,
+    of_component,
+    of_kind,
+    templates,
+)
 
 Change = dict[str, dict[str, Any]]
 

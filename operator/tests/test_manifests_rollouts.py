@@ -4,8 +4,19 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from caches import sample
-from child_manifests import (
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from embark.backends import Secrets, add_secrets, secrets_of
+from embark.processes import settings_parser
+from embark.settings import KfcSettings
+from embark.spec.rollout import Rollout
+from embark_operator.manifests.children import MANIFEST_HASH
+from embark_operator.manifests.rollout_jobs import build_reembed_job
+from embark_operator.names import SPACE, Manifest, kfc_name
+from embark_operator.options import Images
+from embark_testing.caches import sample
+from embark_testing.worlds.child_manifests import (
     IMAGES,
     SECRETS,
     UID,
@@ -18,21 +29,11 @@ from child_manifests import (
     rollout_children_of,
     templates,
 )
-from hypothesis import given, settings
-from hypothesis import strategies as st
-
-from embark.backends import Secrets, add_secrets, secrets_of
-from embark.processes import settings_parser
-from embark.settings import KfcSettings
-from embark.spec.rollout import Rollout
-from embark_operator.manifests.children import MANIFEST_HASH
-from embark_operator.manifests.rollout_jobs import build_reembed_job
-from embark_operator.names import SPACE, Manifest, kfc_name
-from embark_operator.options import Images
 
 Change = dict[str, dict[str, Any]]
 
 JOBS = ["reembed", "verify", "drop"]
+MODULES = {"reembed": "kfc.reembed", "verify": "kfc.verify", "drop": "kfc.schema.drop"}
 
 
 def job(component: str, **change: dict[str, Any]) -> Manifest:
@@ -62,7 +63,7 @@ def asked(manifest: Manifest) -> argparse.Namespace:
 def test_a_rollout_s_job_runs_its_command_as_kfc_does(component: str) -> None:
     children = rollout_children_of(sample("photos", kfc={"resources": {"limits": {"memory": "1Gi"}}}))
     kfc, only = (container(templates(children)[title]) for title in ("kfc", component))
-    assert only["command"] == ["python", "-m", f"kfc.{component}"]
+    assert only["command"] == ["python", "-m", MODULES[component]]
     for field in ("image", "imagePullPolicy", "env", "resources"):
         assert only[field] == kfc[field]
 

@@ -1,10 +1,10 @@
 from typing import Any
 
 import pytest
-from child_manifests import changes, children, of_component, of_kind
 from hypothesis import given, settings
 
 from embark_operator.names import COMPONENT
+from embark_testing.worlds.child_manifests import changes, children, of_component, of_kind
 
 Change = dict[str, dict[str, Any]]
 

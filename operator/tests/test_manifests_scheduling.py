@@ -3,11 +3,11 @@
 from typing import Any
 
 import pytest
-from caches import sample
-from child_manifests import GPUS, IMAGES, SCHEDULED, UID, every_child, templates
 
 from embark_operator.manifests.keyspace_jobs import build_drop_keyspace
 from embark_operator.names import Manifest
+from embark_testing.caches import sample
+from embark_testing.worlds.child_manifests import GPUS, IMAGES, SCHEDULED, UID, every_child, templates
 
 FIELDS = {"priorityClassName", "runtimeClassName", "nodeSelector", "tolerations", "affinity"}
 JOBS = ["schema", "reembed", "verify", "drop"]

@@ -4,14 +4,14 @@ import importlib
 from typing import Any
 
 import pytest
-from caches import sample
-from child_manifests import UID, container, every_child, templates
 
 from embark.settings import settings_for
-from embark_operator.apis import NO_APIS, Apis
-from embark_operator.kinds import CERTIFICATE
+from embark_operator.cluster.apis import NO_APIS, Apis
+from embark_operator.cluster.kinds import CERTIFICATE
 from embark_operator.manifests.tls import build_certificate, needs_certificate
 from embark_operator.names import Manifest
+from embark_testing.caches import sample
+from embark_testing.worlds.child_manifests import UID, container, every_child, templates
 
 CALLS_GRPC = ["embark", "kfc", "retina", "reembed"]
 OTHERS = ["schema", "verify", "drop"]

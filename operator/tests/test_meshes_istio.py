@@ -1,11 +1,11 @@
 from typing import Any
 
 import pytest
-from meshed_caches import EVERYBODY, ISTIO, SPACES, mesh_of, meshed, named, serving
-from published_models import as_published
 
 from embark.names import cache_name
-from embark_operator import kinds
+from embark_operator.cluster import kinds
+from embark_testing.worlds.meshed_caches import EVERYBODY, ISTIO, SPACES, mesh_of, meshed, named, serving
+from embark_testing.worlds.published_models import as_published
 
 
 def rule_of(made: object, name: str) -> dict[str, object]:

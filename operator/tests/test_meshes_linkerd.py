@@ -1,7 +1,13 @@
 from typing import Any
 
 import pytest
-from meshed_caches import (
+
+from embark.names import cache_name
+from embark_operator.cluster import kinds
+from embark_operator.cluster.apis import Apis
+from embark_operator.cluster.kinds import Kind
+from embark_operator.manifests.children import MANIFEST_HASH
+from embark_testing.worlds.meshed_caches import (
     EVERYBODY,
     LINKERD,
     LINKERD_WITH_HTTP_ROUTES,
@@ -12,12 +18,6 @@ from meshed_caches import (
     named,
     serving,
 )
-
-from embark.names import cache_name
-from embark_operator import kinds
-from embark_operator.apis import Apis
-from embark_operator.kinds import Kind
-from embark_operator.manifests.children import MANIFEST_HASH
 
 SERVICE = "embark.v1.EmbArkService"
 

@@ -2,12 +2,12 @@ import json
 from typing import Any
 
 import pytest
-from child_manifests import IMAGES, UID
-from meshed_caches import ISTIO, LINKERD, kfc_settings, mesh_of, meshed
 
 from embark_operator.manifests.kfc import build_kfc
 from embark_operator.manifests.meshes import PodMesh, mesh_of_pod
 from embark_operator.names import Manifest
+from embark_testing.worlds.child_manifests import IMAGES, UID
+from embark_testing.worlds.meshed_caches import ISTIO, LINKERD, kfc_settings, mesh_of, meshed
 
 MESHED = ["embark", "kfc", "retina", "reembed"]
 OUTSIDE = ["schema", "verify", "drop", "drop-keyspace"]

@@ -4,8 +4,12 @@ from itertools import chain, product
 from typing import Any
 
 import pytest
-from child_manifests import UID, every_child_of, templates
-from network_worlds import (
+
+from embark.errors import InvalidSpecError
+from embark_operator.manifests.network_policies import build_network_policies
+from embark_operator.names import SPACE, Manifest
+from embark_testing.worlds.child_manifests import UID, every_child_of, templates
+from embark_testing.worlds.network_worlds import (
     CQL,
     DNS,
     GRPC,
@@ -24,11 +28,7 @@ from network_worlds import (
     outside_flows,
     pods,
 )
-from policy_judge import lets_through, selected
-
-from embark.errors import InvalidSpecError
-from embark_operator.manifests.network_policies import build_network_policies
-from embark_operator.names import SPACE, Manifest
+from embark_testing.worlds.policy_judge import lets_through, selected
 
 COMPONENTS = {"embark", "kfc", "retina", "schema", "reembed", "verify", "drop"}
 OUTSIDE = Pod("outside", "", "93.184.216.34")

@@ -6,12 +6,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from cache_namespaces import CacheNamespace
-from deleted_caches import DELETE
-from eventually import eventually
-from operator_processes import operator
 
-from embark_operator.finalizers import FINALIZER
+from embark_operator.cluster.finalizers import FINALIZER
+from embark_testing.api.namespaces import CacheNamespace
+from embark_testing.api.operator_processes import operator
+from embark_testing.eventually import eventually
+from embark_testing.worlds.deleted_caches import DELETE
 
 pytestmark = pytest.mark.cluster
 WAIT = 60.0

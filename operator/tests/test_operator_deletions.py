@@ -4,15 +4,11 @@ from contextlib import suppress
 from typing import TypeVar
 
 import pytest
-from deleted_caches import DELETE, DeletingWorld
-from memory_cluster import MemoryCluster
-from reconciled_caches import KEY, World
 
 from embark.errors import UnavailableError
 from embark.settings import KfcSettings
-from embark_operator.cluster import NAMESPACE_TERMINATING, RefusedError
-from embark_operator.finalizers import FINALIZER
-from embark_operator.kinds import (
+from embark_operator.cluster.finalizers import FINALIZER
+from embark_operator.cluster.kinds import (
     AUTOSCALER,
     CACHE,
     CONFIG_MAP,
@@ -22,7 +18,11 @@ from embark_operator.kinds import (
     SERVICE_ACCOUNT,
     Kind,
 )
+from embark_operator.cluster.protocol import NAMESPACE_TERMINATING, RefusedError
 from embark_operator.names import FIELD_MANAGER, Manifest
+from embark_testing.worlds.deleted_caches import DELETE, DeletingWorld
+from embark_testing.worlds.memory_cluster import MemoryCluster
+from embark_testing.worlds.reconciled_caches import KEY, World
 
 T = TypeVar("T")
 STARTERS = {AUTOSCALER.name, DEPLOYMENT.name, JOB.name}
@@ -88,7 +88,7 @@ def test_a_job_that_outlives_the_cache_drops_the_keyspace_with_its_settings() ->
     assert {body["kind"] for body in world.drops()} == {"ServiceAccount", "ConfigMap", "Job"}
     assert not any("ownerReferences" in body["metadata"] for body in world.drops())
     pod = job["spec"]["template"]["spec"]
-    assert pod["containers"][0]["command"] == ["python", "-m", "kfc.drop"]
+    assert pod["containers"][0]["command"] == ["python", "-m", "kfc.schema.drop"]
     assert "--keyspace" in pod["containers"][0]["args"]
     (settings,) = world.drops(CONFIG_MAP)
     assert (

@@ -5,10 +5,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from cache_namespaces import CacheNamespace
-from cutting_proxy import CuttingProxy, cutting_proxy
-from eventually import eventually
-from operator_processes import operator
+
+from embark_testing.api.cutting_proxy import CuttingProxy, cutting_proxy
+from embark_testing.api.namespaces import CacheNamespace
+from embark_testing.api.operator_processes import operator
+from embark_testing.eventually import eventually
 
 pytestmark = pytest.mark.cluster
 WAIT = 60.0

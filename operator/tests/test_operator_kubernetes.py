@@ -6,14 +6,14 @@ from contextlib import closing
 from typing import Any
 
 import pytest
-from cache_namespaces import CacheNamespace
-from eventually import eventually
 from kubernetes import config
 
 from embark.errors import UnavailableError
-from embark_operator.cluster import NAMESPACE_TERMINATING, ConflictError, MissingError, RefusedError
-from embark_operator.kinds import CACHE, CONFIG_MAP
-from embark_operator.kubernetes_cluster import KubernetesCluster
+from embark_operator.cluster.kinds import CACHE, CONFIG_MAP
+from embark_operator.cluster.kubernetes import KubernetesCluster
+from embark_operator.cluster.protocol import NAMESPACE_TERMINATING, ConflictError, MissingError, RefusedError
+from embark_testing.api.namespaces import CacheNamespace
+from embark_testing.eventually import eventually
 
 pytestmark = pytest.mark.cluster
 

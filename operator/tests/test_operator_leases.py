@@ -1,14 +1,14 @@
 from datetime import UTC, datetime
 
 import pytest
-from memory_cluster import MemoryCluster
 
 from embark.errors import UnavailableError
-from embark_operator.fences import FencedCluster
-from embark_operator.kinds import CONFIG_MAP, LEASE, Kind
-from embark_operator.kubernetes_cluster import REQUEST_SECONDS
-from embark_operator.leases import LEASE_SECONDS, RENEW_SECONDS, Lease, NotLeaderError
+from embark_operator.cluster.kinds import CONFIG_MAP, LEASE, Kind
+from embark_operator.cluster.kubernetes import REQUEST_SECONDS
+from embark_operator.leader.fences import FencedCluster
+from embark_operator.leader.leases import LEASE_SECONDS, RENEW_SECONDS, Lease, NotLeaderError
 from embark_operator.names import Manifest
+from embark_testing.worlds.memory_cluster import MemoryCluster
 
 
 class Watch:

@@ -3,7 +3,7 @@ from collections.abc import Awaitable, Callable
 
 import pytest
 
-from embark_operator.queues import WorkQueue
+from embark_operator.watch.queues import WorkQueue
 
 pytestmark = pytest.mark.asyncio
 

@@ -1,13 +1,13 @@
 from datetime import timedelta
 
 import pytest
-from memory_cluster import MemoryCluster
-from reconciled_caches import KEY, World
 
 from embark.errors import UnavailableError
-from embark_operator.cluster import RefusedError
-from embark_operator.kinds import CACHE, CHILD_KINDS, CONFIG_MAP, DEPLOYMENT, EVENT, JOB, SERVICE, Kind
+from embark_operator.cluster.kinds import CACHE, CHILD_KINDS, CONFIG_MAP, DEPLOYMENT, EVENT, JOB, SERVICE, Kind
+from embark_operator.cluster.protocol import RefusedError
 from embark_operator.names import FIELD_MANAGER, Manifest
+from embark_testing.worlds.memory_cluster import MemoryCluster
+from embark_testing.worlds.reconciled_caches import KEY, World
 
 
 def test_the_first_pass_makes_every_child_and_the_second_writes_nothing() -> None:

@@ -1,7 +1,8 @@
 """A spec that is set back while a rollout is under way: what the operator leaves, and what it does the next time."""
 
 import pytest
-from rolled_caches import OTHER, RollingWorld, ready_world
+
+from embark_testing.worlds.rolled_caches import OTHER, RollingWorld, ready_world
 
 WAY = ["Preparing", "Reembedding", "Verifying", "Switching", "Holding"]
 

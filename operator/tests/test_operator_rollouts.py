@@ -2,15 +2,15 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
-from reconciled_caches import KEY
-from rolled_caches import OTHER, RollingWorld, ready_world
 
 from embark.names import APPROVED
+from embark.rollout.seen import ProgressSeen
+from embark.rollout.verdicts import Verdict
 from embark.settings import KfcSettings
-from embark.verdicts import Verdict
-from embark_operator.kinds import CACHE, CONFIG_MAP, DEPLOYMENT, EVENT, JOB
+from embark_operator.cluster.kinds import CACHE, CONFIG_MAP, DEPLOYMENT, EVENT, JOB
 from embark_operator.manifests.config_maps import SETTINGS_KEY
-from embark_operator.rollouts.seen import ProgressSeen
+from embark_testing.worlds.reconciled_caches import KEY
+from embark_testing.worlds.rolled_caches import OTHER, RollingWorld, ready_world
 
 WAY = ["Steady", "Preparing", "Reembedding", "Verifying", "Switching", "Holding"]
 

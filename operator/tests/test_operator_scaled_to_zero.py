@@ -3,11 +3,11 @@
 from typing import Any
 
 import pytest
-from meshed_caches import EXTERNAL, KEDA
-from rolled_caches import OTHER, RollingWorld
 
-from embark_operator.apis import Apis
-from embark_operator.kinds import AUTOSCALER, DEPLOYMENT, POD, SCALED_OBJECT
+from embark_operator.cluster.apis import Apis
+from embark_operator.cluster.kinds import AUTOSCALER, DEPLOYMENT, POD, SCALED_OBJECT
+from embark_testing.worlds.meshed_caches import EXTERNAL, KEDA
+from embark_testing.worlds.rolled_caches import OTHER, RollingWorld
 
 ZERO: dict[str, Any] = {"autoscaling": {"min": 0}}
 

@@ -1,9 +1,7 @@
 """What reconcile makes of a cluster that serves more than Kubernetes' own APIs, and of one that does not."""
 
-from reconciled_caches import World
-
-from embark_operator.apis import Apis
-from embark_operator.kinds import (
+from embark_operator.cluster.apis import Apis
+from embark_operator.cluster.kinds import (
     AUTOSCALER,
     CERTIFICATE,
     DEPLOYMENT,
@@ -12,6 +10,7 @@ from embark_operator.kinds import (
     SCALED_OBJECT,
     Kind,
 )
+from embark_testing.worlds.reconciled_caches import World
 
 EVERYTHING = Apis(frozenset((kind.api_version, kind.name) for kind in FOREIGN_KINDS))
 LINKERD = {"provider": "linkerd", "authorizedClients": [{"serviceAccount": "ranker", "namespace": "ads"}]}

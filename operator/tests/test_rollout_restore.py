@@ -1,17 +1,27 @@
 from datetime import timedelta
 
 import pytest
-from child_manifests import OPTIONS, UID
-from rollout_parts import BEGIN, encoder, filling, halted, leaving, space, steady, switched, wanting
 
+from embark.rollout.state import Rollout, RolloutPhase
 from embark.settings import filling_settings_for
 from embark.spec.status import EmbeddingCacheStatus, RolloutStatus, Spaces
-from embark_operator.kinds import CONFIG_MAP, Child, child_of
+from embark_operator.cluster.kinds import CONFIG_MAP, Child, child_of
 from embark_operator.manifests.build import build
 from embark_operator.manifests.config_maps import SETTINGS_KEY
 from embark_operator.names import COMPONENT, Manifest
-from embark_operator.rollouts.restore import encoder_of, restore
-from embark_operator.rollouts.state import Rollout, RolloutPhase
+from embark_operator.observe.restore import encoder_of, restore
+from embark_testing.worlds.child_manifests import OPTIONS, UID
+from embark_testing.worlds.rollout_parts import (
+    BEGIN,
+    encoder,
+    filling,
+    halted,
+    leaving,
+    space,
+    steady,
+    switched,
+    wanting,
+)
 
 LATER = BEGIN + timedelta(minutes=10)
 LOST = EmbeddingCacheStatus()

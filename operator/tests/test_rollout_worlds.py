@@ -3,12 +3,12 @@
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from rollout_events import KEPT, Event, events
-from rollout_parts import space
-from rollout_worlds import RolloutWorld
 
+from embark.rollout.state import RolloutPhase
 from embark.spec.rollout import Approval
-from embark_operator.rollouts.state import RolloutPhase
+from embark_testing.worlds.rollout_events import KEPT, Event, events
+from embark_testing.worlds.rollout_parts import space
+from embark_testing.worlds.rollout_worlds import RolloutWorld
 
 PHASES = st.sampled_from(RolloutPhase)
 ENDS = {RolloutPhase.STEADY, RolloutPhase.HOLDING}

@@ -1,13 +1,13 @@
 from typing import Any
 
 import pytest
-from child_manifests import SECRETS
-from meshed_caches import EXTERNAL, KEDA, kfc_settings, meshed, named, scaler_of
-from published_models import as_published
 
 from embark.spec.autoscaling import LagAutoscaling
-from embark_operator.apis import Apis
+from embark_operator.cluster.apis import Apis
 from embark_operator.manifests.kfc_scaling import ScalerKind, find_held_at, kfc_bounds
+from embark_testing.worlds.child_manifests import SECRETS
+from embark_testing.worlds.meshed_caches import EXTERNAL, KEDA, kfc_settings, meshed, named, scaler_of
+from embark_testing.worlds.published_models import as_published
 
 ALL = Apis(KEDA.kinds | EXTERNAL.kinds)
 HPA = "HorizontalPodAutoscaler"

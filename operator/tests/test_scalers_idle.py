@@ -1,12 +1,12 @@
 from typing import Any
 
 import pytest
-from child_manifests import SECRETS
-from meshed_caches import EXTERNAL, KEDA, kfc_settings, meshed, retina_scaling
-from published_models import as_published
 
-from embark_operator.apis import Apis
+from embark_operator.cluster.apis import Apis
 from embark_operator.names import Manifest
+from embark_testing.worlds.child_manifests import SECRETS
+from embark_testing.worlds.meshed_caches import EXTERNAL, KEDA, kfc_settings, meshed, retina_scaling
+from embark_testing.worlds.published_models import as_published
 
 
 def only(manifests: list[Manifest], kind: str) -> Manifest:

@@ -4,14 +4,14 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from beginnings import begin
-from embark_parts import Bench
-from free_ports import free_ports
-from secured_embark import SERVER_NAME, authority_in, secured
 
+from embark.rollout.seen import ProgressSeen
 from embark.store import split_ring
-from embark_operator.rollouts.seen import ProgressSeen
-from embark_operator.services import PodServices, read_samples, sum_samples
+from embark_operator.observe.services import PodServices, read_samples, sum_samples
+from embark_testing.contracts.beginnings import begin
+from embark_testing.embark.parts import Bench
+from embark_testing.embark.secured import SERVER_NAME, authority_in, secured
+from embark_testing.servers.free_ports import free_ports
 
 CANDIDATE = "0123456789ab"
 HOST, NOBODY = "127.0.0.1", "127.0.0.2"

@@ -14,8 +14,8 @@ from photo_server import HOST, PAGE, serving
 from story import Answer, Story, Subject, neighbours
 
 from embark.client import EmbArkClient, KeyStatus
-from embark.crd import parse_manifest
 from embark.errors import EmbArkError
+from embark.manifest import parse_manifest
 from embark_local.compose import Local, run_local
 from retina.dialling import AddrInfo, open_socket
 from retina.models import models_folder

@@ -4,9 +4,10 @@ import json
 from pathlib import Path
 
 import pytest
-from api_server import ApiServer
-from eventually import eventually
-from kubeconfigs import Kubectl, KubectlError
+
+from embark_testing.cluster.api_server import ApiServer
+from embark_testing.cluster.kubeconfigs import Kubectl, KubectlError
+from embark_testing.eventually import eventually
 
 pytestmark = pytest.mark.cluster
 

@@ -6,10 +6,11 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
-from binaries import NotBuiltError, built, ensure_built
-from commands import CommandFailedError
-from go_builds import MissingGoError
-from go_modules import KUBERNETES
+
+from embark_testing.cluster.binaries import NotBuiltError, built, ensure_built
+from embark_testing.cluster.commands import CommandFailedError
+from embark_testing.cluster.go_builds import MissingGoError
+from embark_testing.cluster.go_modules import KUBERNETES
 
 GO = """#!/bin/bash
 echo "$*" >> "{calls}"

@@ -7,11 +7,12 @@ from typing import Any
 
 import pytest
 import yaml
-from api_caches import install_crd
-from api_server import ApiServer
-from binaries import built
-from cluster_fixtures import require_programs
-from go_modules import HELM
+
+from embark_testing.api.caches import install_crd
+from embark_testing.cluster.api_server import ApiServer
+from embark_testing.cluster.binaries import built
+from embark_testing.cluster.fixtures import require_programs
+from embark_testing.cluster.go_modules import HELM
 
 pytestmark = pytest.mark.cluster
 CHARTS = Path(__file__).parents[2] / "charts"

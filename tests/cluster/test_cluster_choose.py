@@ -3,7 +3,8 @@
 from collections.abc import Mapping
 
 import pytest
-from choose import Choice, NoClusterError, choose_cluster
+
+from embark_testing.cluster.choose import Choice, NoClusterError, choose_cluster
 
 
 def test_a_kubeconfig_is_never_passed_over() -> None:

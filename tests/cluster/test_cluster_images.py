@@ -6,8 +6,9 @@ from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
-from image_builders import Image
-from images import DOCKERFILES, ROOT
+
+from embark_testing.cluster.image_builders import Image
+from embark_testing.cluster.images import DOCKERFILES, ROOT
 
 OWN = (ROOT / "tests" / "cluster" / "images").glob("*/Dockerfile")
 EVERY = [*(ROOT / path for path in DOCKERFILES.values()), *OWN]

@@ -11,12 +11,13 @@ from pathlib import Path
 
 import pytest
 import yaml
-from eventually import eventually
-from node_configs import build_configs
-from node_processes import Started, ticks_at_start
-from node_up import ADDONS
-from nodes import Node
-from program_images import write_image
+
+from embark_testing.cluster.node_configs import build_configs
+from embark_testing.cluster.node_processes import Started, ticks_at_start
+from embark_testing.cluster.node_up import ADDONS
+from embark_testing.cluster.nodes import Node
+from embark_testing.cluster.program_images import write_image
+from embark_testing.eventually import eventually
 
 
 @pytest.fixture

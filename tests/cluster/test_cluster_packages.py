@@ -4,7 +4,8 @@ from collections.abc import Mapping
 from pathlib import Path
 
 import pytest
-from debian_packages import MissingPackagesError, ensure_installed, missing
+
+from embark_testing.cluster.debian_packages import MissingPackagesError, ensure_installed, missing
 
 PACKAGES = {"embark-there": "there-program", "embark-absent": "absent-program"}
 

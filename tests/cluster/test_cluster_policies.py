@@ -7,13 +7,15 @@ from typing import Any
 
 import pytest
 import yaml
-from api_server import ApiServer
-from binaries import built
-from child_manifests import UID
-from cluster_fixtures import require_programs
-from cyclonus import Cyclonus
-from go_modules import CYCLONUS
-from network_worlds import (
+
+from embark_operator.manifests.network_policies import build_network_policies
+from embark_testing.cluster.api_server import ApiServer
+from embark_testing.cluster.binaries import built
+from embark_testing.cluster.cyclonus import Cyclonus
+from embark_testing.cluster.fixtures import require_programs
+from embark_testing.cluster.go_modules import CYCLONUS
+from embark_testing.worlds.child_manifests import UID
+from embark_testing.worlds.network_worlds import (
     OPERATOR_NAMESPACE,
     PORTS,
     SPACES,
@@ -24,8 +26,6 @@ from network_worlds import (
     outside_flows,
     pods,
 )
-
-from embark_operator.manifests.network_policies import build_network_policies
 
 pytestmark = pytest.mark.cluster
 

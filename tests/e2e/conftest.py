@@ -4,8 +4,9 @@ import os
 from collections.abc import Iterator
 
 import pytest
-from e2e_cluster import Kubernetes, Release, kubernetes
-from e2e_objects import client_pod, photos_server
+
+from embark_testing.e2e.cluster import Kubernetes, Release, kubernetes
+from embark_testing.e2e.objects import client_pod, photos_server
 
 BACKENDS = "embark-backends"
 OPERATOR = "embark"

@@ -7,8 +7,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from authorities import Authority
-from e2e_access import (
+
+from embark_testing.e2e.access import (
     CERTIFIED,
     asked,
     certificates_of,
@@ -19,11 +19,12 @@ from e2e_access import (
     server_name,
     shown,
 )
-from e2e_caches import Cache, load_on
-from e2e_cluster import Kubernetes
-from e2e_objects import photos_cache
-from e2e_rollouts import OTHER_OUTPUT, await_phase, patch, rollout_of
-from eventually import eventually
+from embark_testing.e2e.caches import Cache, load_on
+from embark_testing.e2e.cluster import Kubernetes
+from embark_testing.e2e.objects import photos_cache
+from embark_testing.e2e.rollouts import OTHER_OUTPUT, await_phase, patch, rollout_of
+from embark_testing.eventually import eventually
+from embark_testing.servers.authorities import Authority
 
 pytestmark = pytest.mark.e2e
 PHOTO = "http://samples/photos/chelsea.jpg"

@@ -3,10 +3,11 @@
 from typing import Any
 
 import pytest
-from e2e_caches import Cache
-from e2e_cluster import Kubernetes
-from e2e_objects import photos_cache
-from eventually import eventually
+
+from embark_testing.e2e.caches import Cache
+from embark_testing.e2e.cluster import Kubernetes
+from embark_testing.e2e.objects import photos_cache
+from embark_testing.eventually import eventually
 
 pytestmark = pytest.mark.e2e
 PHOTO = "http://samples/photos/chelsea.jpg"

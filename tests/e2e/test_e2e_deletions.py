@@ -3,11 +3,12 @@
 from typing import Any
 
 import pytest
-from e2e_caches import Cache
-from e2e_cluster import Kubernetes
-from e2e_objects import photos_cache
-from e2e_rollouts import ask, patch, remains
-from eventually import eventually
+
+from embark_testing.e2e.caches import Cache
+from embark_testing.e2e.cluster import Kubernetes
+from embark_testing.e2e.objects import photos_cache
+from embark_testing.e2e.rollouts import ask, patch, remains
+from embark_testing.eventually import eventually
 
 pytestmark = pytest.mark.e2e
 FEW = 20

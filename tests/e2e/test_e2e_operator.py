@@ -4,10 +4,11 @@ import json
 from pathlib import Path
 
 import pytest
-from e2e_caches import Cache
-from e2e_cluster import Kubernetes, Release, chart_before
-from e2e_objects import photos_cache
-from eventually import eventually
+
+from embark_testing.e2e.caches import Cache
+from embark_testing.e2e.cluster import Kubernetes, Release, chart_before
+from embark_testing.e2e.objects import photos_cache
+from embark_testing.eventually import eventually
 
 pytestmark = pytest.mark.e2e
 SEEN = 120.0

@@ -3,11 +3,12 @@
 from collections.abc import Callable, Iterator
 
 import pytest
-from e2e_caches import Cache
-from e2e_cluster import Kubernetes
-from e2e_flows import DENY_ALL, Place, place_of, reaches
-from e2e_objects import client_pod, photos_cache
-from eventually import eventually
+
+from embark_testing.e2e.caches import Cache
+from embark_testing.e2e.cluster import Kubernetes
+from embark_testing.e2e.flows import DENY_ALL, Place, place_of, reaches
+from embark_testing.e2e.objects import client_pod, photos_cache
+from embark_testing.eventually import eventually
 
 pytestmark = pytest.mark.e2e
 GRPC, PROBES, CQL, KAFKA, SAMPLES = 50051, 8080, 9042, 9092, 8000

@@ -1,10 +1,11 @@
 """A cache that nobody asks or edits: the operator looks at it again and again, and changes nothing."""
 
 import pytest
-from e2e_caches import Cache
-from e2e_cluster import Kubernetes, Release
-from e2e_objects import photos_cache
-from eventually import eventually
+
+from embark_testing.e2e.caches import Cache
+from embark_testing.e2e.cluster import Kubernetes, Release
+from embark_testing.e2e.objects import photos_cache
+from embark_testing.eventually import eventually
 
 pytestmark = pytest.mark.e2e
 KINDS = "deployments,services,configmaps,serviceaccounts,jobs,poddisruptionbudgets,networkpolicies"

@@ -3,9 +3,10 @@
 from threading import Event
 
 import pytest
-from e2e_cluster import Kubernetes, Release
-from e2e_outages import cassandra_and_retina_away
-from e2e_rollouts import (
+
+from embark_testing.e2e.cluster import Kubernetes, Release
+from embark_testing.e2e.outages import cassandra_and_retina_away
+from embark_testing.e2e.rollouts import (
     OTHER_OUTPUT,
     assert_alone,
     await_nothing_of,
@@ -16,7 +17,7 @@ from e2e_rollouts import (
     rollout_of,
     spaces_of,
 )
-from eventually import eventually
+from embark_testing.eventually import eventually
 
 pytestmark = pytest.mark.e2e
 KEYS = 300

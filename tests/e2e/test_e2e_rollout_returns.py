@@ -1,9 +1,10 @@
 """A spec that is set back while a rollout is under way: in each of its phases it ends as if there had been none."""
 
 import pytest
-from e2e_caches import Cache
-from e2e_cluster import Kubernetes, Release
-from e2e_rollouts import (
+
+from embark_testing.e2e.caches import Cache
+from embark_testing.e2e.cluster import Kubernetes, Release
+from embark_testing.e2e.rollouts import (
     FIRST_OUTPUT,
     OTHER_OUTPUT,
     assert_alone,

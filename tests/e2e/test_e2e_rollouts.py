@@ -3,9 +3,10 @@
 import json
 
 import pytest
-from e2e_caches import Cache
-from e2e_cluster import Kubernetes
-from e2e_rollouts import (
+
+from embark_testing.e2e.caches import Cache
+from embark_testing.e2e.cluster import Kubernetes
+from embark_testing.e2e.rollouts import (
     OTHER_OUTPUT,
     ask,
     assert_alone,
@@ -16,7 +17,7 @@ from e2e_rollouts import (
     spaces_of,
     watching,
 )
-from eventually import eventually
+from embark_testing.eventually import eventually
 
 pytestmark = pytest.mark.e2e
 KEYS = 2000

@@ -5,11 +5,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from e2e_adapters import lag_adapter, remove_lag_adapter, serves_external_metrics
-from e2e_caches import Cache, load_on
-from e2e_cluster import Kubernetes
-from e2e_objects import photos_cache
-from e2e_rollouts import patch
+
+from embark_testing.e2e.adapters import lag_adapter, remove_lag_adapter, serves_external_metrics
+from embark_testing.e2e.caches import Cache, load_on
+from embark_testing.e2e.cluster import Kubernetes
+from embark_testing.e2e.objects import photos_cache
+from embark_testing.e2e.rollouts import patch
 
 pytestmark = pytest.mark.e2e
 CHANNELS = 4

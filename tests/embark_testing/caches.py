@@ -5,7 +5,7 @@ from typing import Any
 
 import yaml
 
-from embark.crd import parse_manifest
+from embark.manifest import parse_manifest
 from embark.settings import CacheSettings, settings_for
 from embark.spec import EmbeddingCache
 from embark_local.compose import on_loopback

@@ -4,15 +4,15 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from caches import sample_settings
-from faults import FaultyStore, FaultyTopic
-from running_cache import Cache
 
 from embark.client import EmbArkClient
 from embark.clock import now
-from embark.store.sqlite import SqliteStore
-from embark.topic.sqlite import SqliteTopic
+from embark.store.sqlite.adapter import SqliteStore
+from embark.topic.sqlite.adapter import SqliteTopic
 from embark_local.compose import run_services
+from embark_testing.caches import sample_settings
+from embark_testing.deployments.running_cache import Cache
+from embark_testing.faults import FaultyStore, FaultyTopic
 
 
 @pytest.fixture

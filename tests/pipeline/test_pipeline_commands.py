@@ -13,11 +13,11 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from caches import SAMPLES, sample_text
-from eventually import eventually
-from origin import PHOTOS, Origin
 
 from embark.client import EmbArkClient, KeyStatus
+from embark_testing.caches import SAMPLES, sample_text
+from embark_testing.eventually import eventually
+from embark_testing.origin import PHOTOS, Origin
 
 pytestmark = pytest.mark.real_model
 EMBARK = Path(sys.executable).parent / "embark"

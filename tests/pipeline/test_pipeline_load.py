@@ -5,11 +5,11 @@ from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import pytest
-from eventually import eventually
-from origin import Origin
-from running_cache import Cache
 
 from embark.client import KeyStatus
+from embark_testing.deployments.running_cache import Cache
+from embark_testing.eventually import eventually
+from embark_testing.origin import Origin
 
 pytestmark = pytest.mark.real_model
 

@@ -3,11 +3,7 @@
 from pathlib import Path
 
 import pytest
-from caches import sample_settings
-from eventually import eventually
-from origin import Origin
 from prometheus_client import CollectorRegistry
-from running_cache import Cache
 
 from embark.client import EmbArkClient, KeyStatus
 from embark.clock import now
@@ -16,6 +12,10 @@ from embark.store.memory import MemoryStore
 from embark.topic.memory import MemoryTopic
 from embark_local.compose import run_embark_and_kfc
 from embark_local.retinas import running_retina
+from embark_testing.caches import sample_settings
+from embark_testing.deployments.running_cache import Cache
+from embark_testing.eventually import eventually
+from embark_testing.origin import Origin
 
 pytestmark = pytest.mark.real_model
 NAMES = ("astronaut.jpg", "camera.jpg", "chelsea.jpg")

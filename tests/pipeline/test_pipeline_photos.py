@@ -5,16 +5,16 @@ from pathlib import Path
 import numpy as np
 import onnxruntime
 import pytest
-from caches import sample
-from eventually import eventually
-from origin import PHOTOS, Origin
 from PIL import Image
-from running_cache import Cache
 
 from embark.client import EmbArkClient, KeyStatus
 from embark.rpc.channels import open_channel
 from embark.v1 import retina_pb2, retina_pb2_grpc
 from embark_local.compose import run_local
+from embark_testing.caches import sample
+from embark_testing.deployments.running_cache import Cache
+from embark_testing.eventually import eventually
+from embark_testing.origin import PHOTOS, Origin
 
 pytestmark = pytest.mark.real_model
 WAIT = 30.0

@@ -3,11 +3,11 @@
 from pathlib import Path
 
 import pytest
-from caches import sample
-from origin import PHOTOS, Origin
 
 from embark.client import EmbArkClient, InvalidRequestError, KeyStatus
 from embark_local.compose import run_local
+from embark_testing.caches import sample
+from embark_testing.origin import PHOTOS, Origin
 
 pytestmark = pytest.mark.real_model
 WAIT = 60.0

@@ -3,9 +3,10 @@
 from pathlib import Path
 
 import pytest
-from cassandra_server import CassandraServer
-from deployments import Deployment, deployment_on
-from kafka_server import KafkaServer
+
+from embark_testing.deployments.deployment import Deployment, deployment_on
+from embark_testing.servers.cassandra_server import CassandraServer
+from embark_testing.servers.kafka_server import KafkaServer
 
 
 @pytest.fixture

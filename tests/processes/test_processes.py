@@ -1,12 +1,12 @@
 """EmbArk, KFC and Retina as three processes on a real Cassandra and a real Kafka."""
 
 import pytest
-from deployments import WAIT, Deployment
-from eventually import eventually
-from origin import Origin
-from service_processes import run_schema
 
 from embark.client import EmbArkClient, KeyStatus
+from embark_testing.deployments.deployment import WAIT, Deployment
+from embark_testing.deployments.processes import run_schema
+from embark_testing.eventually import eventually
+from embark_testing.origin import Origin
 
 pytestmark = [pytest.mark.integration, pytest.mark.real_model]
 

@@ -3,16 +3,16 @@
 from pathlib import Path
 
 import pytest
-from cassandra_server import CassandraServer
-from deployments import Deployment, deployment_on
-from eventually import eventually
-from kafka_brokers import KafkaBrokers
-from origin import PHOTOS, Origin
-from service_processes import run_schema
-from topic_kafka import topic_config
 
 from embark.client import EmbArkClient, KeyStatus
-from embark.topic.kafka import KafkaTopic
+from embark.topic.kafka.adapter import KafkaTopic
+from embark_testing.deployments.deployment import Deployment, deployment_on
+from embark_testing.deployments.kafka_topics import topic_config
+from embark_testing.deployments.processes import run_schema
+from embark_testing.eventually import eventually
+from embark_testing.origin import PHOTOS, Origin
+from embark_testing.servers.cassandra_server import CassandraServer
+from embark_testing.servers.kafka_brokers import KafkaBrokers
 
 pytestmark = [pytest.mark.integration, pytest.mark.real_model]
 # A broker that is back has to catch up first.

@@ -8,18 +8,18 @@ from pathlib import Path
 
 import pytest
 from confluent_kafka import Producer
-from deployment_contents import read_dead_letters, read_lag, read_vectors
-from deployments import WAIT, Deployment
-from eventually import eventually
-from free_ports import free_ports
-from kafka_server import KafkaServer
-from origin import PHOTOS, Origin
-from service_processes import run_schema, write_settings
 
 from embark.causes import CauseKind
 from embark.clock import now
 from embark.spec import Retry
 from embark.topic import Fill
+from embark_testing.deployments.contents import read_dead_letters, read_lag, read_vectors
+from embark_testing.deployments.deployment import WAIT, Deployment
+from embark_testing.deployments.processes import run_schema, write_settings
+from embark_testing.eventually import eventually
+from embark_testing.origin import PHOTOS, Origin
+from embark_testing.servers.free_ports import free_ports
+from embark_testing.servers.kafka_server import KafkaServer
 
 pytestmark = [pytest.mark.integration, pytest.mark.real_model]
 RECORDS = 2_000

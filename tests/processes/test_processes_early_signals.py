@@ -4,11 +4,11 @@ import signal
 from pathlib import Path
 
 import pytest
-from caches import sample_settings
-from eventually import eventually
-from service_processes import Service, Settings, service
 
 from embark.settings import CacheSettings
+from embark_testing.caches import sample_settings
+from embark_testing.deployments.processes import Service, Settings, service
+from embark_testing.eventually import eventually
 
 # The last of its libraries that each process maps; empty: the first moment of all.
 MOMENTS = {"embark_server": ["", "rdkafka"], "kfc": ["", "rdkafka"], "retina": ["", "onnxruntime"]}

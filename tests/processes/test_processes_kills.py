@@ -6,18 +6,19 @@ from pathlib import Path
 from typing import NamedTuple
 
 import pytest
-from cassandra_server import CassandraServer
-from deployment_contents import read_dead_letters, read_lag, read_vectors
-from deployments import WAIT, Deployment, deployment_on
-from eventually import eventually
-from kafka_server import KafkaServer
-from origin import PHOTOS, Origin
-from service_processes import run_schema
 
+import embark_testing
 from embark.client import EmbArkClient, KeyStatus
+from embark_testing.deployments.contents import read_dead_letters, read_lag, read_vectors
+from embark_testing.deployments.deployment import WAIT, Deployment, deployment_on
+from embark_testing.deployments.processes import run_schema
+from embark_testing.eventually import eventually
+from embark_testing.origin import PHOTOS, Origin
+from embark_testing.servers.cassandra_server import CassandraServer
+from embark_testing.servers.kafka_server import KafkaServer
 
 pytestmark = [pytest.mark.integration, pytest.mark.real_model]
-SCRIPT = Path(__file__).parents[1] / "support" / "killed_kfc.py"
+SCRIPT = Path(embark_testing.__file__).parent / "kfc" / "killed.py"
 NAMES = sorted(path.name for path in PHOTOS.glob("*.jpg"))
 COPIES = 4
 ITEMS = 16

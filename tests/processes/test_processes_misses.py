@@ -6,13 +6,13 @@ from contextlib import ExitStack
 from datetime import timedelta
 
 import pytest
-from deployment_contents import read_dead_letters, read_fills, read_lag
-from deployments import WAIT, Deployment
-from eventually import eventually
-from origin import PHOTOS, Origin
-from service_processes import run_schema
 
 from embark.client import EmbArkClient, KeyStatus
+from embark_testing.deployments.contents import read_dead_letters, read_fills, read_lag
+from embark_testing.deployments.deployment import WAIT, Deployment
+from embark_testing.deployments.processes import run_schema
+from embark_testing.eventually import eventually
+from embark_testing.origin import PHOTOS, Origin
 
 pytestmark = [pytest.mark.integration, pytest.mark.real_model]
 PROCESSES = 4

@@ -9,16 +9,17 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from cassandra_server import CassandraServer
-from deployment_contents import write_embedding
-from deployments import WAIT, Deployment
-from eventually import eventually
-from kafka_server import KafkaServer
-from origin import Origin
-from service_processes import Service, run_schema
-from steady_lookups import look_up_steadily
 
+import embark_testing
 from embark.client import EmbArkClient, KeyStatus
+from embark_testing.deployments.contents import write_embedding
+from embark_testing.deployments.deployment import WAIT, Deployment
+from embark_testing.deployments.processes import Service, run_schema
+from embark_testing.embark.steady_lookups import look_up_steadily
+from embark_testing.eventually import eventually
+from embark_testing.origin import Origin
+from embark_testing.servers.cassandra_server import CassandraServer
+from embark_testing.servers.kafka_server import KafkaServer
 
 pytestmark = [pytest.mark.integration, pytest.mark.real_model]
 DEADLINE = 3.0
@@ -27,7 +28,7 @@ RATE = 200
 OUTAGE_SECONDS = int(os.environ.get("EMBARK_OUTAGE_SECONDS", "15"))
 # One each 100 ms: as many as there are in the five seconds that a recovery may take.
 PROBES, PROBE_RATE = 50, 10
-SMALL_QUEUE = Path(__file__).parents[1] / "support" / "small_queue_embark.py"
+SMALL_QUEUE = Path(embark_testing.__file__).parent / "embark" / "small_queue.py"
 CAPACITY = 10
 
 

@@ -9,22 +9,29 @@ from pathlib import Path
 from threading import Event
 
 import pytest
-from cassandra_keyspaces import cql_session
-from cassandra_server import CassandraServer
-from constant_lookups import statuses_meanwhile
-from eventually import eventually
-from group_contents import groups_of
-from kafka_server import KafkaServer
-from reembedded_caches import INFLIGHT, ITEMS, CountingRetina, ReembeddedCache, reembedded_cache, vector_of
-from service_processes import Service, service
 
 from embark.causes import Cause, CauseKind
 from embark.client import KeyStatus
+from embark.rollout.verdicts import find_gate_fault
 from embark.settings import KfcSettings
 from embark.spec.rollout import Rollout
 from embark.store import REEMBED_RANGES, Negative
-from embark.verdicts import find_gate_fault
-from kfc.reembed import LOWEST_PRIORITY
+from embark_testing.deployments.group_contents import groups_of
+from embark_testing.deployments.processes import Service, service
+from embark_testing.embark.constant_lookups import statuses_meanwhile
+from embark_testing.eventually import eventually
+from embark_testing.kfc.reembedded_caches import (
+    INFLIGHT,
+    ITEMS,
+    CountingRetina,
+    ReembeddedCache,
+    reembedded_cache,
+    vector_of,
+)
+from embark_testing.servers.cassandra_keyspaces import cql_session
+from embark_testing.servers.cassandra_server import CassandraServer
+from embark_testing.servers.kafka_server import KafkaServer
+from kfc.reembed.__main__ import LOWEST_PRIORITY
 
 pytestmark = pytest.mark.integration
 WAIT = 60.0

@@ -6,14 +6,14 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 
 import pytest
-from deployment_contents import read_dead_letters
-from deployments import WAIT, Deployment
-from eventually import eventually
-from origin import PHOTOS, Origin
-from service_processes import run_schema
 
 from embark.client import EmbArkClient, KeyStatus
 from embark.errors import UnavailableError
+from embark_testing.deployments.contents import read_dead_letters
+from embark_testing.deployments.deployment import WAIT, Deployment
+from embark_testing.deployments.processes import run_schema
+from embark_testing.eventually import eventually
+from embark_testing.origin import PHOTOS, Origin
 
 pytestmark = [pytest.mark.integration, pytest.mark.real_model]
 # Of EmbArk, divided among lanes that go on at the same time.

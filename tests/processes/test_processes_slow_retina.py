@@ -8,16 +8,18 @@ from pathlib import Path
 
 import pytest
 from confluent_kafka.admin import AdminClient
-from deployment_contents import produce_fills, read_dead_letters, read_lag, read_vectors
-from deployments import WAIT, Deployment
-from eventually import eventually
-from fake_retina import FakeRetina, serving
-from kafka_server import KafkaServer
-from kfc_parts import vector_of
-from service_processes import run_schema
+
+import embark_testing
+from embark_testing.deployments.contents import produce_fills, read_dead_letters, read_lag, read_vectors
+from embark_testing.deployments.deployment import WAIT, Deployment
+from embark_testing.deployments.processes import run_schema
+from embark_testing.eventually import eventually
+from embark_testing.kfc.fake_retina import FakeRetina, serving
+from embark_testing.kfc.parts import vector_of
+from embark_testing.servers.kafka_server import KafkaServer
 
 pytestmark = pytest.mark.integration
-SCRIPT = Path(__file__).parents[1] / "support" / "impatient_kfc.py"
+SCRIPT = Path(embark_testing.__file__).parent / "kfc" / "impatient.py"
 # The limits of a real deployment and a request of a minute, divided by ten or more. The tests' broker misses a member
 # that is silent for six seconds.
 MAX_POLL_INTERVAL_MS = 3_000

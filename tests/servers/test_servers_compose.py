@@ -6,7 +6,8 @@ from typing import Any
 
 import pytest
 import yaml
-from maven_jars import POMS
+
+from embark_testing.servers.maven_jars import POMS
 
 COMPOSE = yaml.safe_load((Path(__file__).parents[2] / "compose.yaml").read_text())
 SERVICES: dict[str, dict[str, Any]] = COMPOSE["services"]

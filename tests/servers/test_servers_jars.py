@@ -6,8 +6,9 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
-from maven_jars import FetchError, MissingToolsError, server_jars
-from servers_fixtures import skipping_without_tools
+
+from embark_testing.servers.fixtures import skipping_without_tools
+from embark_testing.servers.maven_jars import FetchError, MissingToolsError, server_jars
 
 MVN = """#!/bin/sh
 echo called >> "{calls}"

@@ -7,9 +7,10 @@ from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
-from eventually import eventually
-from killed_child import child
-from server_process import Server, ServerFailedError
+
+from embark_testing.deployments.killed_child import child
+from embark_testing.eventually import eventually
+from embark_testing.servers.server_process import Server, ServerFailedError
 
 Start = Callable[..., Server]
 
@@ -81,13 +82,13 @@ def test_a_server_never_outlives_who_started_it(tmp_path: Path, killed: str) -> 
         import sys
         sys.path.insert(0, sys.argv[1])
         from pathlib import Path
-        from server_process import Server
+        from embark_testing.servers.server_process import Server
         server = Server("sleeper", ["sleep", "600"], Path(sys.argv[2]), lambda: True)
         server.start()
         print(server.pid, server._supervisor.pid, flush=True)
         sys.stdin.read()
     """
-    with child(code, Path(__file__).parent, tmp_path) as (process, lines):
+    with child(code, Path(__file__).parents[1], tmp_path) as (process, lines):
         server, supervisor = map(int, next(lines).split())
         assert alive(server)
         os.kill(process.pid if killed == "the test" else supervisor, signal.SIGKILL)

@@ -22,18 +22,18 @@ from embark.errors import EmbArkError
 from embark.processes import exit_status, log_json
 from embark.rpc.probes import Probes
 from embark.settings import Listen
+from embark_operator.cluster.kubernetes import KubernetesCluster, connect
 from embark_operator.commands import Asked, parse_command
-from embark_operator.fences import FencedCluster
-from embark_operator.handlers import Caches, watch, watch_settings
-from embark_operator.kubernetes_cluster import KubernetesCluster, connect
-from embark_operator.leadership import Leadership
-from embark_operator.leases import Lease
+from embark_operator.leader.fences import FencedCluster
+from embark_operator.leader.leadership import Leadership
+from embark_operator.leader.leases import Lease
 from embark_operator.metrics import Metrics
-from embark_operator.outcomes import Key
-from embark_operator.passes import Passes
-from embark_operator.queues import WorkQueue
+from embark_operator.observe.services import PodServices
 from embark_operator.reconcile import Reconciler
-from embark_operator.services import PodServices
+from embark_operator.result import Key
+from embark_operator.watch.handlers import Caches, watch, watch_settings
+from embark_operator.watch.passes import Passes
+from embark_operator.watch.queues import WorkQueue
 
 WORKERS = 4
 STANDBY_SECONDS = 0.5

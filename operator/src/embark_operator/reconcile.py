@@ -11,18 +11,16 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import datetime
 from typing import Final
 
-from embark.crd import parse_body
 from embark.errors import InvalidSpecError
+from embark.manifest import parse_body
+from embark.rollout.advance import advance
+from embark.rollout.state import Rollout, next_look
 from embark.spec import EmbeddingCache
 from embark.spec.status import EmbeddingCacheStatus
-from embark_operator.apis import API_VERSIONS, Apis
-from embark_operator.applying import apply_children
-from embark_operator.cluster import Cluster, RefusedError
-from embark_operator.conditions import Finding, certified, failed, find_conditions, meshed, refused, scales_to_zero
-from embark_operator.deletions import Deletions
-from embark_operator.events import phase_event, rollout_event
-from embark_operator.finalizers import guard, is_deleted
-from embark_operator.kinds import (
+from embark_operator.cluster.apis import API_VERSIONS, Apis
+from embark_operator.cluster.applying import apply_children
+from embark_operator.cluster.finalizers import guard, is_deleted
+from embark_operator.cluster.kinds import (
     CACHE,
     CHILD_KINDS,
     CONFIG_MAP,
@@ -31,19 +29,29 @@ from embark_operator.kinds import (
     child_of,
     is_owned,
 )
+from embark_operator.cluster.protocol import Cluster, RefusedError
+from embark_operator.deletion.deletions import Deletions
 from embark_operator.manifests.build import Children, Surroundings, build
 from embark_operator.manifests.scaling import fields_of_zero
 from embark_operator.names import Manifest, child_selector
-from embark_operator.observe import observe
+from embark_operator.observe.observe import observe
+from embark_operator.observe.restore import restore
+from embark_operator.observe.services import Services
 from embark_operator.options import Options
-from embark_operator.outcomes import Key, Pass
-from embark_operator.rollouts.advance import advance
-from embark_operator.rollouts.restore import restore
-from embark_operator.rollouts.state import Rollout, next_look
+from embark_operator.result import Key, Pass
 from embark_operator.scalers import find_held, hand_over, is_scaler, make_way, remove
-from embark_operator.services import Services
-from embark_operator.statuses import parse_status, report, report_refused
-from embark_operator.telling import tell
+from embark_operator.status.conditions import (
+    Finding,
+    certified,
+    failed,
+    find_conditions,
+    meshed,
+    refused,
+    scales_to_zero,
+)
+from embark_operator.status.events import phase_event, rollout_event
+from embark_operator.status.publish import tell
+from embark_operator.status.report import parse_status, report, report_refused
 
 _VECTOR_FIELD: Final = "spec.miss.oovVectorConfigMap"
 

@@ -3,13 +3,13 @@
 from collections.abc import Mapping, Sequence
 from typing import Final
 
+from embark.rollout.state import Rollout
 from embark.spec import EmbeddingCache
-from embark_operator.applying import delete
-from embark_operator.cluster import Cluster
-from embark_operator.kinds import AUTOSCALER, DEPLOYMENT, SCALED_OBJECT, Child, child_of, is_owned
+from embark_operator.cluster.applying import delete
+from embark_operator.cluster.kinds import AUTOSCALER, DEPLOYMENT, SCALED_OBJECT, Child, child_of, is_owned
+from embark_operator.cluster.protocol import Cluster
 from embark_operator.manifests.kfc_scaling import find_held_at
 from embark_operator.names import HANDOVER, Manifest, kfc_name, retina_name
-from embark_operator.rollouts.state import Rollout
 
 _SCALERS: Final = (AUTOSCALER, SCALED_OBJECT)
 _KEDA_PREFIX: Final = "keda-hpa-"  # of a name that a ScaledObject does not give

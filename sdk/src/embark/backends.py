@@ -9,10 +9,10 @@ from pathlib import Path
 from embark.clock import now
 from embark.processes import exit_status, log_json, settings_parser
 from embark.settings import StoreSettings, TopicSettings
-from embark.store.cassandra import CassandraStore
-from embark.store.cassandra_access import Credentials, tls_context
-from embark.topic.kafka import KafkaTopic
-from embark.topic.kafka_options import KafkaAccess
+from embark.store.cassandra.access import Credentials, tls_context
+from embark.store.cassandra.adapter import CassandraStore
+from embark.topic.kafka.adapter import KafkaTopic
+from embark.topic.kafka.options import KafkaAccess
 
 
 @dataclass(frozen=True, slots=True)

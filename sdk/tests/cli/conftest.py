@@ -4,10 +4,10 @@ from collections.abc import Callable, Iterator
 
 import pytest
 from click.testing import CliRunner, Result
-from dict_embark import DictEmbArk, Rows, serving
 
 from embark.causes import Cause, CauseKind
 from embark.cli.main import build_cli
+from embark_testing.embark.dict_embark import DictEmbArk, Rows, serving
 
 Run = Callable[..., Result]
 

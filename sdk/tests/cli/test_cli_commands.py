@@ -7,9 +7,9 @@ from pathlib import Path
 import click
 import pytest
 from click.testing import CliRunner, Result
-from dict_embark import DictEmbArk
 
 from embark.cli.main import GROUP, build_cli
+from embark_testing.embark.dict_embark import DictEmbArk
 
 Run = Callable[..., Result]
 SAMPLES = Path(__file__).parents[3] / "samples"

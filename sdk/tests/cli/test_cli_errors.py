@@ -5,9 +5,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 from click.testing import Result
-from dict_embark import DictEmbArk
 
 from embark.errors import ClosedError
+from embark_testing.embark.dict_embark import DictEmbArk
 
 Run = Callable[..., Result]
 

@@ -4,7 +4,8 @@ from collections.abc import Callable
 import grpc
 import pytest
 from click.testing import Result
-from dict_embark import DictEmbArk
+
+from embark_testing.embark.dict_embark import DictEmbArk
 
 Run = Callable[..., Result]
 

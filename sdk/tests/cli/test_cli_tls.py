@@ -4,9 +4,10 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from authorities import Authority
 from click.testing import Result
-from secured_embark import SERVER_NAME, authority_in, secured, target_of
+
+from embark_testing.embark.secured import SERVER_NAME, authority_in, secured, target_of
+from embark_testing.servers.authorities import Authority
 
 Run = Callable[..., Result]
 

@@ -7,12 +7,12 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 from click.testing import Result
-from dict_embark import DictEmbArk, Rows
 
 from embark.cli import keys as cli_keys
 from embark.cli import parquet
 from embark.space import VectorForm
 from embark.spec import DType
+from embark_testing.embark.dict_embark import DictEmbArk, Rows
 
 Run = Callable[..., Result]
 

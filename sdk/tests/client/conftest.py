@@ -7,9 +7,9 @@ from types import TracebackType
 from typing import Any, Self
 
 import pytest
-from dict_embark import DictEmbArk, Rows, serving
 
 from embark.client import AsyncEmbArkClient, EmbArkClient
+from embark_testing.embark.dict_embark import DictEmbArk, Rows, serving
 
 Connect = Callable[..., EmbArkClient]
 

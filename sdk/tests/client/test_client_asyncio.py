@@ -3,11 +3,11 @@ from collections.abc import AsyncIterator
 
 import grpc
 import pytest
-from dict_embark import DictEmbArk, Gate
-from eventually import eventually_async
 
 from embark.client import AsyncEmbArkClient
 from embark.errors import ClosedError
+from embark_testing.embark.dict_embark import DictEmbArk, Gate
+from embark_testing.eventually import eventually_async
 
 
 @pytest.mark.asyncio

@@ -6,12 +6,12 @@ from typing import Any
 
 import grpc
 import pytest
-from dict_embark import DictEmbArk, Gate, serving
-from eventually import eventually
 
 from embark.client import BadReplyError, EmbArkClient, InvalidRequestError
 from embark.errors import ClosedError, UnavailableError
 from embark.v1 import embark_pb2, types_pb2
+from embark_testing.embark.dict_embark import DictEmbArk, Gate, serving
+from embark_testing.eventually import eventually
 
 Connect = Callable[..., EmbArkClient]
 

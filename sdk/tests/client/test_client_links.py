@@ -4,10 +4,10 @@ from pathlib import Path
 
 import grpc
 import pytest
-from secured_embark import authority_in
 
 from embark.rpc.certificates import CertificateError, CertificateFiles, files_of
 from embark.rpc.links import ClientTls, Link
+from embark_testing.embark.secured import authority_in
 
 
 class Channels:

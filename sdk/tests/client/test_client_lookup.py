@@ -2,13 +2,13 @@ from collections.abc import Callable
 
 import numpy as np
 import pytest
-from dict_embark import DictEmbArk, Rows, serving
 
 from embark.causes import Cause, CauseKind
 from embark.client import EmbArkClient, KeyStatus, MissingEmbeddingsError
 from embark.errors import EmbArkError
 from embark.space import VectorForm
 from embark.spec import DType
+from embark_testing.embark.dict_embark import DictEmbArk, Rows, serving
 
 Connect = Callable[..., EmbArkClient]
 

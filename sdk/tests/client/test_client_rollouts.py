@@ -4,11 +4,11 @@ from typing import Any
 
 import grpc
 import pytest
-from dict_embark import DictEmbArk, serving
 
 from embark.client import BadReplyError, EmbArkClient, InvalidRequestError, RolloutDescription
 from embark.errors import ClosedError, UnavailableError
 from embark.v1 import embark_pb2 as pb
+from embark_testing.embark.dict_embark import DictEmbArk, serving
 
 Connect = Callable[..., EmbArkClient]
 SPACE = "0123456789ab"

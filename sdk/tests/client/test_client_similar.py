@@ -4,7 +4,6 @@ from typing import Any
 import grpc
 import numpy as np
 import pytest
-from dict_embark import DictEmbArk, Gate, Rows, serving
 
 from embark.causes import Cause, CauseKind
 from embark.client import BadReplyError, EmbArkClient, InvalidRequestError, KeyStatus, Neighbours
@@ -12,6 +11,7 @@ from embark.errors import UnavailableError
 from embark.space import VectorForm
 from embark.spec import DType
 from embark.v1 import embark_pb2
+from embark_testing.embark.dict_embark import DictEmbArk, Gate, Rows, serving
 
 Connect = Callable[..., EmbArkClient]
 

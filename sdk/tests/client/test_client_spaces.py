@@ -4,9 +4,9 @@ from typing import Any
 
 import grpc
 import pytest
-from dict_embark import DictEmbArk, Rows, serving
 
 from embark.client import BadReplyError, EmbArkClient, InvalidRequestError, MixedSpacesError
+from embark_testing.embark.dict_embark import DictEmbArk, Rows, serving
 
 Connect = Callable[..., EmbArkClient]
 KEYS = [f"k{i}" for i in range(10)]

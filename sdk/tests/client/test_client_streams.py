@@ -4,12 +4,12 @@ from typing import Any
 
 import grpc
 import pytest
-from dict_embark import DictEmbArk, Gate, Rows
-from eventually import eventually
 
 from embark.client import BadReplyError, EmbArkClient, InvalidRequestError, MissingEmbeddingsError
 from embark.client.streams import AHEAD
 from embark.errors import UnavailableError
+from embark_testing.embark.dict_embark import DictEmbArk, Gate, Rows
+from embark_testing.eventually import eventually
 
 Connect = Callable[..., EmbArkClient]
 

@@ -2,12 +2,12 @@ from collections.abc import Callable
 
 import numpy as np
 import pytest
-from dict_embark import DictEmbArk, Rows, serving
 
 from embark.client import EmbArkClient, InvalidRequestError, KeyStatus
 from embark.client.batches import MAX_BATCH_BYTES, Limits, split
 from embark.space import VectorForm
 from embark.spec import DType
+from embark_testing.embark.dict_embark import DictEmbArk, Rows, serving
 
 Connect = Callable[..., EmbArkClient]
 

@@ -8,13 +8,13 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from killed_child import child
 
 from embark.backends import Secrets, topic_access
 from embark.errors import InvalidSpecError
 from embark.processes import FaultError, JsonFormatter, exit_status, read_settings, wait_for_stop
 from embark.settings import Listen
 from embark.signals import Stopping, catch_signals
+from embark_testing.deployments.killed_child import child
 
 
 @pytest.fixture

@@ -2,12 +2,12 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
-from rollout_parts import BEGIN, encoder, filling, space, steady, switched, wanting
 
 from embark.names import APPROVED
-from embark_operator.rollouts.advance import advance
-from embark_operator.rollouts.seen import JobSeen, ProgressSeen, RolloutSeen
-from embark_operator.rollouts.state import Rollout, RolloutPhase, first_rollout
+from embark.rollout.advance import advance
+from embark.rollout.seen import JobSeen, ProgressSeen, RolloutSeen
+from embark.rollout.state import Rollout, RolloutPhase, first_rollout
+from embark_testing.worlds.rollout_parts import BEGIN, encoder, filling, space, steady, switched, wanting
 
 LATER = BEGIN + timedelta(minutes=10)
 MANUAL: dict[str, Any] = {"approval": "Manual"}

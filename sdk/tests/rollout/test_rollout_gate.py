@@ -2,13 +2,13 @@ from datetime import datetime, timedelta
 from typing import Any
 
 import pytest
-from rollout_parts import BEGIN, GENERATION, PASSED, filling, halted, space, steady, wanting
 
 from embark.names import RESUMED
-from embark.verdicts import Verdict
-from embark_operator.rollouts.advance import advance
-from embark_operator.rollouts.seen import JobSeen, RolloutSeen
-from embark_operator.rollouts.state import Rollout, RolloutPhase
+from embark.rollout.advance import advance
+from embark.rollout.seen import JobSeen, RolloutSeen
+from embark.rollout.state import Rollout, RolloutPhase
+from embark.rollout.verdicts import Verdict
+from embark_testing.worlds.rollout_parts import BEGIN, GENERATION, PASSED, filling, halted, space, steady, wanting
 
 LATER = BEGIN + timedelta(minutes=10)
 FIT = RolloutSeen(verdict=PASSED, behind=0, verification=JobSeen(complete=True))

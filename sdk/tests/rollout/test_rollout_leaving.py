@@ -2,11 +2,11 @@ from datetime import datetime, timedelta
 from typing import Any
 
 import pytest
-from rollout_parts import BEGIN, leaving, space, steady, switched, wanting
 
-from embark_operator.rollouts.advance import advance
-from embark_operator.rollouts.seen import JobSeen, RolloutSeen
-from embark_operator.rollouts.state import Rollout, RolloutPhase, next_look
+from embark.rollout.advance import advance
+from embark.rollout.seen import JobSeen, RolloutSeen
+from embark.rollout.state import Rollout, RolloutPhase, next_look
+from embark_testing.worlds.rollout_parts import BEGIN, leaving, space, steady, switched, wanting
 
 LATER = BEGIN + timedelta(minutes=10)
 KEPT_UNTIL = BEGIN + timedelta(hours=72)

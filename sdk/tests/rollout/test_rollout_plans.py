@@ -1,13 +1,13 @@
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from rollout_parts import BEGIN, encoder, filling, wanting
 
+from embark.rollout.advance import advance
+from embark.rollout.plans import expected_seconds
+from embark.rollout.seen import RolloutSeen
+from embark.rollout.state import RolloutPhase
 from embark.spec import EmbeddingCacheSpec
-from embark_operator.rollouts.advance import advance
-from embark_operator.rollouts.plans import expected_seconds
-from embark_operator.rollouts.seen import RolloutSeen
-from embark_operator.rollouts.state import RolloutPhase
+from embark_testing.worlds.rollout_parts import BEGIN, encoder, filling, wanting
 
 
 def spec(limit: int = 0, parallelism: int = 2, max_inflight: int = 4) -> EmbeddingCacheSpec:

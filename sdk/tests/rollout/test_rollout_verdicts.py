@@ -3,8 +3,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
+from embark.rollout.verdicts import MOST_FAULTS, Verdict, find_gate_fault
 from embark.spec.rollout import Rollout
-from embark.verdicts import MOST_FAULTS, Verdict, find_gate_fault
 
 GATES = Rollout.model_validate({"minCoverage": "0.9", "maxFailureRatio": "0.1"})
 COUNTS = st.integers(0, 10**9)

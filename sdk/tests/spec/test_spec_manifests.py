@@ -5,8 +5,8 @@ from typing import Any
 import pytest
 import yaml
 
-from embark.crd import find_faults, parse_manifest
 from embark.errors import InvalidSpecError
+from embark.manifest import find_faults, parse_manifest
 from embark.spec import EmbeddingCache
 
 SAMPLES = sorted((Path(__file__).parents[3] / "samples").glob("*.yaml"))

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import yaml
 
-from embark.crd import parse_manifest
+from embark.manifest import parse_manifest
 from embark.space import Space, VectorForm, space_of
 from embark.spec import DType, EmbeddingCache
 

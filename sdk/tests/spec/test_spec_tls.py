@@ -5,8 +5,8 @@ from typing import Any
 
 import pytest
 
-from embark.crd import parse_manifest
 from embark.errors import InvalidSpecError
+from embark.manifest import parse_manifest
 from embark.settings import EmbArkSettings, settings_for
 from embark.spec import EmbeddingCache
 

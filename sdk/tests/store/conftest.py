@@ -2,16 +2,14 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from fake_clock import FakeClock
 
-pytest.register_assert_rewrite(
-    "progress_contract", "ranges_contract", "store_contract", "store_neighbours", "store_write_rule"
-)
+from embark_testing.fake_clock import FakeClock
 
-from store_rows import OTHER_SPACE, SPACE  # noqa: E402 - after the rewriting is asked for
+pytest.register_assert_rewrite("embark_testing.contracts")
 
 from embark.store import EmbeddingStore  # noqa: E402
-from embark.store.sqlite import SqliteStore  # noqa: E402
+from embark.store.sqlite.adapter import SqliteStore  # noqa: E402
+from embark_testing.contracts.rows import OTHER_SPACE, SPACE  # noqa: E402 - after the rewriting is asked for
 
 
 @pytest.fixture

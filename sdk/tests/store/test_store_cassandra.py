@@ -2,18 +2,18 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
-from cassandra_keyspaces import cql_session, store_settings
-from cassandra_server import CassandraServer
-from fake_clock import FakeClock
-from progress_contract import ProgressContract
-from ranges_contract import RangesContract
-from store_contract import StoreContract
-from store_rows import OTHER_SPACE, PATIENT, SPACE, embedding, negative, read_one, scanned
 
 from embark.errors import UnavailableError
 from embark.settings import StoreSettings
 from embark.store import EmbeddingStore, Row
-from embark.store.cassandra import CassandraStore
+from embark.store.cassandra.adapter import CassandraStore
+from embark_testing.contracts.progress import ProgressContract
+from embark_testing.contracts.ranges import RangesContract
+from embark_testing.contracts.rows import OTHER_SPACE, PATIENT, SPACE, embedding, negative, read_one, scanned
+from embark_testing.contracts.store import StoreContract
+from embark_testing.fake_clock import FakeClock
+from embark_testing.servers.cassandra_keyspaces import cql_session, store_settings
+from embark_testing.servers.cassandra_server import CassandraServer
 
 pytestmark = pytest.mark.integration
 TABLE = f"contract.embeddings_{SPACE}"
@@ -103,7 +103,7 @@ def test_a_large_table_is_counted_by_its_estimate(
     store: EmbeddingStore, cql: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     store.write(SPACE, [embedding("key", 1)])
-    monkeypatch.setattr("embark.store.cassandra._COUNTED_EXACTLY", 6)
+    monkeypatch.setattr("embark.store.cassandra.adapter._COUNTED_EXACTLY", 6)
     made_up = (
         "INSERT INTO system.table_estimates (keyspace_name, table_name, range_type, range_start, range_end,"
         " mean_partition_size, partitions_count)"

@@ -3,11 +3,11 @@ from datetime import timedelta
 from typing import NoReturn
 
 import pytest
-from caches import sample_settings
 
 from embark.clock import now
 from embark.errors import UnavailableError
-from embark.store.cassandra import CassandraStore
+from embark.store.cassandra.adapter import CassandraStore
+from embark_testing.caches import sample_settings
 
 
 def test_contact_points_without_an_address_are_named(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -6,14 +6,14 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
-from cassandra_keyspaces import store_settings
-from cassandra_server import CassandraServer
-from eventually import eventually
-from fake_clock import FakeClock
-from store_rows import PATIENT, SPACE, embedding
 
 from embark.errors import UnavailableError
-from embark.store.cassandra import CassandraStore
+from embark.store.cassandra.adapter import CassandraStore
+from embark_testing.contracts.rows import PATIENT, SPACE, embedding
+from embark_testing.eventually import eventually
+from embark_testing.fake_clock import FakeClock
+from embark_testing.servers.cassandra_keyspaces import store_settings
+from embark_testing.servers.cassandra_server import CassandraServer
 
 pytestmark = pytest.mark.integration
 KEYS = [f"key {number}" for number in range(40)]

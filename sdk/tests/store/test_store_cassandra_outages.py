@@ -8,17 +8,17 @@ from contextlib import ExitStack, contextmanager
 from datetime import timedelta
 
 import pytest
-from cassandra_keyspaces import cql_session, store_settings
-from cassandra_server import CassandraServer
-from eventually import eventually
-from fake_clock import FakeClock
-from free_ports import free_ports
-from store_rows import PATIENT, SPACE, embedding, read_one
 
 from embark.errors import UnavailableError
 from embark.settings import StoreSettings
 from embark.store import EmbeddingStore
-from embark.store.cassandra import CassandraStore
+from embark.store.cassandra.adapter import CassandraStore
+from embark_testing.contracts.rows import PATIENT, SPACE, embedding, read_one
+from embark_testing.eventually import eventually
+from embark_testing.fake_clock import FakeClock
+from embark_testing.servers.cassandra_keyspaces import cql_session, store_settings
+from embark_testing.servers.cassandra_server import CassandraServer
+from embark_testing.servers.free_ports import free_ports
 
 pytestmark = pytest.mark.integration
 SHORT = timedelta(milliseconds=200)
@@ -112,7 +112,7 @@ def test_ten_processes_make_the_schema_once(cassandra: CassandraServer) -> None:
         from embark.errors import UnavailableError
         from embark.settings import StoreSettings
         from embark.store import Embedding
-        from embark.store.cassandra import CassandraStore
+        from embark.store.cassandra.adapter import CassandraStore
         from datetime import timedelta
         store = CassandraStore(StoreSettings.model_validate_json(sys.argv[1]), now)
         try:

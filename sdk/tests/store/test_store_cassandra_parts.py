@@ -11,17 +11,17 @@ from cassandra.cluster import NoHostAvailable
 from cassandra.cqltypes import BytesType, DateType, Int32Type, LongType, UTF8Type
 from cassandra.protocol import ColumnMetadata
 from cassandra.query import PreparedStatement
-from store_rows import embedding, negative
 
 from embark.errors import UnavailableError
 from embark.spec import Cassandra
-from embark.store.cassandra_access import Credentials, tls_context
-from embark.store.cassandra_errors import unavailable_on_failure
-from embark.store.cassandra_link import _cluster
-from embark.store.cassandra_ring import groups_by_replica, token_ranges
-from embark.store.cassandra_rows import of_columns, served_of, ttl_seconds, write_values
-from embark.store.cassandra_table import bind_encoded
+from embark.store.cassandra.access import Credentials, tls_context
+from embark.store.cassandra.errors import unavailable_on_failure
+from embark.store.cassandra.link import _cluster
+from embark.store.cassandra.ring import groups_by_replica, token_ranges
+from embark.store.cassandra.rows import of_columns, served_of, ttl_seconds, write_values
+from embark.store.cassandra.table import bind_encoded
 from embark.store.rows import Row, expired, served
+from embark_testing.contracts.rows import embedding, negative
 
 NOW = 1_767_225_600_000_000
 

@@ -7,10 +7,10 @@ import threading
 from pathlib import Path
 
 import pytest
-from authorities import Authority
-from maven_jars import MissingToolsError
 
-from embark.store.cassandra_access import Credentials, RenewedContext, RenewedLogin, tls_context
+from embark.store.cassandra.access import Credentials, RenewedContext, RenewedLogin, tls_context
+from embark_testing.servers.authorities import Authority
+from embark_testing.servers.maven_jars import MissingToolsError
 
 
 @pytest.fixture

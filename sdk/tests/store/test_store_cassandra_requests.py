@@ -11,7 +11,7 @@ from cassandra import OperationTimedOut
 from cassandra.cluster import NoHostAvailable
 
 from embark.errors import UnavailableError
-from embark.store.cassandra_requests import CassandraRequests
+from embark.store.cassandra.requests import CassandraRequests
 
 A_WHILE = timedelta(milliseconds=50)
 

@@ -5,18 +5,28 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
-from cassandra_keyspaces import cql_session, store_settings
-from cassandra_server import CassandraServer
-from eventually import eventually
-from fake_clock import FakeClock
-from store_neighbours import DIMENSION, EAST, NORTH, UP, NeighbourContract, keys, search, similar, vector
-from store_rows import OTHER_SPACE, PATIENT, SPACE, embedding, negative, read_one
-from store_write_rule import WriteRule
 
 from embark.errors import InvalidSpecError, UnavailableError
 from embark.settings import StoreSettings
 from embark.store import EmbeddingStore, Neighbour
-from embark.store.cassandra import CassandraStore
+from embark.store.cassandra.adapter import CassandraStore
+from embark_testing.contracts.neighbours import (
+    DIMENSION,
+    EAST,
+    NORTH,
+    UP,
+    NeighbourContract,
+    keys,
+    search,
+    similar,
+    vector,
+)
+from embark_testing.contracts.rows import OTHER_SPACE, PATIENT, SPACE, embedding, negative, read_one
+from embark_testing.contracts.write_rule import WriteRule
+from embark_testing.eventually import eventually
+from embark_testing.fake_clock import FakeClock
+from embark_testing.servers.cassandra_keyspaces import cql_session, store_settings
+from embark_testing.servers.cassandra_server import CassandraServer
 
 pytestmark = pytest.mark.integration
 KEYSPACE = "searched"

@@ -8,21 +8,21 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from authorities import STORE_PASSWORD, Authority, pkcs12_store
 from cassandra.auth import PlainTextAuthProvider
 from cassandra.cluster import Cluster, NoHostAvailable
-from cassandra_keyspaces import store_settings
-from cassandra_server import CassandraServer, cassandra_server
-from eventually import eventually
-from fake_clock import FakeClock
-from maven_jars import server_jars
-from servers_fixtures import skipping_without_tools
-from store_rows import PATIENT, SPACE, embedding, read_one
 
 from embark.backends import Secrets, open_store
 from embark.errors import UnavailableError
-from embark.store.cassandra import CassandraStore
-from embark.store.cassandra_access import Credentials, tls_context
+from embark.store.cassandra.access import Credentials, tls_context
+from embark.store.cassandra.adapter import CassandraStore
+from embark_testing.contracts.rows import PATIENT, SPACE, embedding, read_one
+from embark_testing.eventually import eventually
+from embark_testing.fake_clock import FakeClock
+from embark_testing.servers.authorities import STORE_PASSWORD, Authority, pkcs12_store
+from embark_testing.servers.cassandra_keyspaces import store_settings
+from embark_testing.servers.cassandra_server import CassandraServer, cassandra_server
+from embark_testing.servers.fixtures import skipping_without_tools
+from embark_testing.servers.maven_jars import server_jars
 
 pytestmark = pytest.mark.integration
 # The user that every new Cassandra has.

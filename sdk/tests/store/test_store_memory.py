@@ -1,16 +1,16 @@
 from datetime import timedelta
 
 import pytest
-from fake_clock import FakeClock
-from progress_contract import ProgressContract
-from ranges_contract import RangesContract
-from store_contract import StoreContract
-from store_neighbours import NeighbourContract
-from store_rows import OTHER_SPACE, SPACE, embedding
 
 from embark.store import EmbeddingStore
 from embark.store.memory import MemoryStore
 from embark.store.rows import GRACE
+from embark_testing.contracts.neighbours import NeighbourContract
+from embark_testing.contracts.progress import ProgressContract
+from embark_testing.contracts.ranges import RangesContract
+from embark_testing.contracts.rows import OTHER_SPACE, SPACE, embedding
+from embark_testing.contracts.store import StoreContract
+from embark_testing.fake_clock import FakeClock
 
 
 @pytest.fixture

@@ -9,18 +9,18 @@ from pathlib import Path
 import numpy as np
 import pytest
 from cassandra import ReadFailure
-from fake_clock import FakeClock
-from store_neighbours import EAST, FORM, HALF, NORTH, keys, search, vector
-from store_rows import PATIENT, SPACE, embedding
 
 from embark.errors import UnavailableError
 from embark.space import VectorForm
 from embark.spec import DType
 from embark.store import EmbeddingStore, Row, Search
-from embark.store.cassandra_directions import DIMENSIONS, direction_bytes
-from embark.store.cassandra_errors import unavailable_on_failure
+from embark.store.cassandra.directions import DIMENSIONS, direction_bytes
+from embark.store.cassandra.errors import unavailable_on_failure
 from embark.store.neighbours import Deadline, Ranking, search_all
-from embark.store.sqlite import SqliteStore
+from embark.store.sqlite.adapter import SqliteStore
+from embark_testing.contracts.neighbours import EAST, FORM, HALF, NORTH, keys, search, vector
+from embark_testing.contracts.rows import PATIENT, SPACE, embedding
+from embark_testing.fake_clock import FakeClock
 
 SHORT = timedelta(milliseconds=20)
 

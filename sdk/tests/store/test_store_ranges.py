@@ -8,15 +8,17 @@ from operator import itemgetter
 from pathlib import Path
 
 import pytest
-from fake_clock import FakeClock
 from hypothesis import given
 from hypothesis import strategies as st
-from ranges_contract import WHOLE
-from store_rows import SPACE, embedding, scanned
 
-from embark.store import Row, TokenRange, split_ring, sqlite_rows, sqlite_tokens
+from embark.store import Row, TokenRange, split_ring
 from embark.store.ranges import FIRST_TOKEN, LAST_TOKEN, pages_of, token_of
-from embark.store.sqlite import SqliteStore
+from embark.store.sqlite import rows as sqlite_rows
+from embark.store.sqlite import tokens as sqlite_tokens
+from embark.store.sqlite.adapter import SqliteStore
+from embark_testing.contracts.ranges import WHOLE
+from embark_testing.contracts.rows import SPACE, embedding, scanned
+from embark_testing.fake_clock import FakeClock
 
 Entry = tuple[int, Row | None]
 # Few tokens, so that many keys share one; None stands for a row that is over.

@@ -4,18 +4,18 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
-from beginnings import begin
-from cassandra_keyspaces import cql_session, store_settings
-from cassandra_server import CassandraServer
-from fake_clock import FakeClock
-from progress_contract import FIRST
-from ranges_contract import WHOLE
-from store_rows import PATIENT, SPACE, embedding
 
 from embark.errors import UnavailableError
 from embark.settings import StoreSettings
 from embark.store import Progress, TokenRange, split_ring
-from embark.store.cassandra import CassandraStore
+from embark.store.cassandra.adapter import CassandraStore
+from embark_testing.contracts.beginnings import begin
+from embark_testing.contracts.progress import FIRST
+from embark_testing.contracts.ranges import WHOLE
+from embark_testing.contracts.rows import PATIENT, SPACE, embedding
+from embark_testing.fake_clock import FakeClock
+from embark_testing.servers.cassandra_keyspaces import cql_session, store_settings
+from embark_testing.servers.cassandra_server import CassandraServer
 
 pytestmark = pytest.mark.integration
 # Found by inverting the hash: what anybody can do who may choose keys.

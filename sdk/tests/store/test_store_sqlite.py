@@ -5,18 +5,19 @@ from datetime import timedelta
 from pathlib import Path
 
 import pytest
-from eventually import eventually
-from fake_clock import FakeClock
-from killed_child import child
-from progress_contract import ProgressContract
-from ranges_contract import RangesContract
-from store_contract import StoreContract
-from store_neighbours import NeighbourContract
-from store_rows import PATIENT, SPACE, embedding, negative, read_one, scanned
 
 from embark.errors import UnavailableError
-from embark.store import Embedding, EmbeddingStore, sqlite
-from embark.store.sqlite import SqliteStore
+from embark.store import Embedding, EmbeddingStore
+from embark.store.sqlite import adapter as sqlite
+from embark.store.sqlite.adapter import SqliteStore
+from embark_testing.contracts.neighbours import NeighbourContract
+from embark_testing.contracts.progress import ProgressContract
+from embark_testing.contracts.ranges import RangesContract
+from embark_testing.contracts.rows import PATIENT, SPACE, embedding, negative, read_one, scanned
+from embark_testing.contracts.store import StoreContract
+from embark_testing.deployments.killed_child import child
+from embark_testing.eventually import eventually
+from embark_testing.fake_clock import FakeClock
 
 NO_TIME = timedelta(0)
 
@@ -41,7 +42,7 @@ def test_a_row_whose_write_returned_outlives_kill_9(path: Path, clock: FakeClock
         import itertools, sys
         from pathlib import Path
         from embark.store import Embedding
-        from embark.store.sqlite import SqliteStore
+        from embark.store.sqlite.adapter import SqliteStore
         store = SqliteStore(Path(sys.argv[1]), lambda: 1_000)
         store.ensure_space(sys.argv[2])
         for i in itertools.count():

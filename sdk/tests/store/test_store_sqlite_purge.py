@@ -6,11 +6,12 @@ from datetime import timedelta
 from pathlib import Path
 
 import pytest
-from fake_clock import FakeClock
-from store_rows import SPACE, embedding, negative
 
-from embark.store import EmbeddingStore, sqlite
+from embark.store import EmbeddingStore
 from embark.store.rows import GRACE
+from embark.store.sqlite import adapter as sqlite
+from embark_testing.contracts.rows import SPACE, embedding, negative
+from embark_testing.fake_clock import FakeClock
 
 
 def rows_in(path: Path) -> set[str]:

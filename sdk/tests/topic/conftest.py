@@ -3,12 +3,11 @@ from pathlib import Path
 
 import pytest
 
-pytest.register_assert_rewrite("topic_contract", "topic_records")
-
-from topic_records import CAPACITY, PARTITIONS  # noqa: E402 - after the rewriting is asked for
+pytest.register_assert_rewrite("embark_testing.contracts")
 
 from embark.topic import Topic  # noqa: E402
-from embark.topic.sqlite import SqliteTopic  # noqa: E402
+from embark.topic.sqlite.adapter import SqliteTopic  # noqa: E402
+from embark_testing.contracts.records import CAPACITY, PARTITIONS  # noqa: E402 - after the rewriting is asked for
 
 
 @pytest.fixture

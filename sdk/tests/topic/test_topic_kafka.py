@@ -2,13 +2,13 @@ from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 
 import pytest
-from kafka_server import KafkaServer
-from topic_contract import Jam, TopicContract
-from topic_kafka import fresh_topic, settle
-from topic_records import CAPACITY, PATIENT, finished, send, take
 
 from embark.topic import FillConsumer, Losses, Topic
-from embark.topic.kafka import KafkaTopic
+from embark.topic.kafka.adapter import KafkaTopic
+from embark_testing.contracts.records import CAPACITY, PATIENT, finished, send, take
+from embark_testing.contracts.topic import Jam, TopicContract
+from embark_testing.deployments.kafka_topics import fresh_topic, settle
+from embark_testing.servers.kafka_server import KafkaServer
 
 pytestmark = pytest.mark.integration
 

@@ -3,11 +3,11 @@
 from collections.abc import Iterator
 
 import pytest
-from kafka_server import KafkaServer, kafka_server
-from topic_kafka import fresh_topic, settle
-from topic_records import PARTITIONS, finished, keys_of, send, take
 
-from embark.topic.kafka import KafkaTopic
+from embark.topic.kafka.adapter import KafkaTopic
+from embark_testing.contracts.records import PARTITIONS, finished, keys_of, send, take
+from embark_testing.deployments.kafka_topics import fresh_topic, settle
+from embark_testing.servers.kafka_server import KafkaServer, kafka_server
 
 pytestmark = pytest.mark.integration
 

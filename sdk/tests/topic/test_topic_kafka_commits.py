@@ -7,8 +7,8 @@ from typing import cast
 import pytest
 from confluent_kafka import Consumer, KafkaError, KafkaException, TopicPartition
 
-from embark.topic.kafka_cluster import error_of
-from embark.topic.kafka_commits import read_commits
+from embark.topic.kafka.cluster import error_of
+from embark.topic.kafka.commits import read_commits
 
 
 class _Coordinator:

@@ -2,7 +2,7 @@
 
 from confluent_kafka import KafkaError
 
-from embark.topic.kafka_faults import KafkaFaults
+from embark.topic.kafka.faults import KafkaFaults
 
 TIMED_OUT = KafkaError(KafkaError._TIMED_OUT, "timed out")
 REFUSED = KafkaError(KafkaError._TRANSPORT, "a:9092: connection refused (after 7ms in state CONNECT)")

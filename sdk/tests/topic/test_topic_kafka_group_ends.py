@@ -9,18 +9,18 @@ from pathlib import Path
 from uuid import uuid4
 
 import pytest
-from eventually import eventually
-from free_ports import free_ports
-from group_contents import commits_of, groups_of
-from kafka_server import KafkaServer, kafka_server
-from topic_kafka import settle, topic_settings
-from topic_records import CAPACITY, NO_TIME, PARTITIONS, finished, keys_of, send, take
 
 from embark.errors import UnavailableError
 from embark.settings import TopicSettings
-from embark.topic.kafka import KafkaTopic
-from embark.topic.kafka_groups import drop_group, join_at_end
-from embark.topic.kafka_schema import ensure_topics
+from embark.topic.kafka.adapter import KafkaTopic
+from embark.topic.kafka.groups import drop_group, join_at_end
+from embark.topic.kafka.schema import ensure_topics
+from embark_testing.contracts.records import CAPACITY, NO_TIME, PARTITIONS, finished, keys_of, send, take
+from embark_testing.deployments.group_contents import commits_of, groups_of
+from embark_testing.deployments.kafka_topics import settle, topic_settings
+from embark_testing.eventually import eventually
+from embark_testing.servers.free_ports import free_ports
+from embark_testing.servers.kafka_server import KafkaServer, kafka_server
 
 pytestmark = pytest.mark.integration
 SHORT = timedelta(seconds=2)
@@ -101,7 +101,7 @@ def test_a_broker_that_has_never_had_a_group_is_waited_for(
 ) -> None:
     # In a process of its own: librdkafka once ended the one that asked too early.
     del kafka
-    asked = "import sys; from embark.settings import TopicSettings; from embark.topic.kafka_groups import *"
+    asked = "import sys; from embark.settings import TopicSettings; from embark.topic.kafka.groups import *"
     asked += f"; sys.exit(10 + {call.__name__}(TopicSettings.model_validate_json(sys.argv[1]), 'group'))"
     with kafka_server(tmp_path) as server:
         settings = topic_settings(server.bootstrap)

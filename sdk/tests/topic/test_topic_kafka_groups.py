@@ -4,14 +4,14 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 
 import pytest
-from eventually import eventually
-from kafka_server import KafkaServer
-from topic_kafka import fresh_topic, settle
-from topic_records import CAPACITY, NO_TIME, PARTITIONS, finished, keys_of, send, take
 
 from embark.topic import Record
-from embark.topic.kafka import KafkaTopic
-from embark.topic.kafka_consumer import KafkaConsumer
+from embark.topic.kafka.adapter import KafkaTopic
+from embark.topic.kafka.consumer import KafkaConsumer
+from embark_testing.contracts.records import CAPACITY, NO_TIME, PARTITIONS, finished, keys_of, send, take
+from embark_testing.deployments.kafka_topics import fresh_topic, settle
+from embark_testing.eventually import eventually
+from embark_testing.servers.kafka_server import KafkaServer
 
 pytestmark = pytest.mark.integration
 
@@ -143,7 +143,7 @@ def test_partitions_that_come_to_a_paused_member_wait_too(topic: KafkaTopic) -> 
 def test_a_long_pause_holds_few_records_and_hands_out_all_in_order_later(
     topic: KafkaTopic, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("embark.topic.kafka_consumer._MAX_HELD", 8)
+    monkeypatch.setattr("embark.topic.kafka.consumer._MAX_HELD", 8)
     consumer = topic.consumer("group")
     keys = send(topic.producer(), *(f"key {i}" for i in range(CAPACITY)))
     take(topic.consumer("witness"), CAPACITY)
@@ -163,7 +163,7 @@ def test_a_long_pause_holds_few_records_and_hands_out_all_in_order_later(
 def test_a_partition_that_went_away_in_a_long_pause_is_not_stuck_when_it_comes_back(
     topic: KafkaTopic, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("embark.topic.kafka_consumer._MAX_HELD", 8)
+    monkeypatch.setattr("embark.topic.kafka.consumer._MAX_HELD", 8)
     one = topic.consumer("group")
     keys = send(topic.producer(), *(f"key {i}" for i in range(CAPACITY)))
     one.pause(True)  # noqa: FBT003 - as the protocol

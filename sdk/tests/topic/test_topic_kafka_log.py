@@ -2,7 +2,7 @@ import logging
 
 import pytest
 
-from embark.topic.kafka_log import KafkaLog
+from embark.topic.kafka.log import KafkaLog
 
 
 def refused(log: KafkaLog, port: int, milliseconds: int) -> None:

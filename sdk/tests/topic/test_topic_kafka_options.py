@@ -1,11 +1,11 @@
 import pytest
-from topic_kafka import topic_settings
 
 from embark.errors import InvalidSpecError
 from embark.settings import TopicSettings
 from embark.spec import SaslMechanism
-from embark.topic.kafka import KafkaAccess, KafkaTopic
-from embark.topic.kafka_options import access_options, consumer_options
+from embark.topic.kafka.adapter import KafkaAccess, KafkaTopic
+from embark.topic.kafka.options import access_options, consumer_options
+from embark_testing.deployments.kafka_topics import topic_settings
 
 
 @pytest.fixture

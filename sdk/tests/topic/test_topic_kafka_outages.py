@@ -5,18 +5,18 @@ from datetime import timedelta
 
 import pytest
 from confluent_kafka import KafkaError
-from eventually import eventually
-from kafka_server import KafkaServer
-from topic_kafka import fresh_topic, topic_settings
-from topic_records import A_WHILE, NO_TIME, PATIENT, finished, keys_of, send, take
 
 from embark.errors import UnavailableError
 from embark.topic import Losses
-from embark.topic.kafka import KafkaTopic
-from embark.topic.kafka_cluster import KafkaCluster
-from embark.topic.kafka_consumer import KafkaConsumer
-from embark.topic.kafka_producer import KafkaProducer
-from embark.topic.kafka_schema import ensure_topics
+from embark.topic.kafka.adapter import KafkaTopic
+from embark.topic.kafka.cluster import KafkaCluster
+from embark.topic.kafka.consumer import KafkaConsumer
+from embark.topic.kafka.producer import KafkaProducer
+from embark.topic.kafka.schema import ensure_topics
+from embark_testing.contracts.records import A_WHILE, NO_TIME, PATIENT, finished, keys_of, send, take
+from embark_testing.deployments.kafka_topics import fresh_topic, topic_settings
+from embark_testing.eventually import eventually
+from embark_testing.servers.kafka_server import KafkaServer
 
 # Nothing listens there: the port is reserved, and binding it needs root.
 NOBODY = "127.0.0.1:1"
@@ -30,11 +30,11 @@ def topic(kafka: KafkaServer) -> Iterator[KafkaTopic]:
 
 @pytest.fixture
 def nowhere(monkeypatch: pytest.MonkeyPatch) -> Iterator[KafkaTopic]:
-    monkeypatch.setattr("embark.topic.kafka_consumer._FIRST_PROBE_SECONDS", 0.1)
-    monkeypatch.setattr("embark.topic.kafka_consumer._PROBE_SECONDS", 0.1)
-    monkeypatch.setattr("embark.topic.kafka_dead_letters._PATIENCE", timedelta(milliseconds=100))
-    monkeypatch.setattr("embark.topic.kafka_dead_letters._REPORT_SECONDS", 5.0)
-    monkeypatch.setattr("embark.topic.kafka_lag._PATIENCE", timedelta(milliseconds=100))
+    monkeypatch.setattr("embark.topic.kafka.consumer._FIRST_PROBE_SECONDS", 0.1)
+    monkeypatch.setattr("embark.topic.kafka.consumer._PROBE_SECONDS", 0.1)
+    monkeypatch.setattr("embark.topic.kafka.dead_letters._PATIENCE", timedelta(milliseconds=100))
+    monkeypatch.setattr("embark.topic.kafka.dead_letters._REPORT_SECONDS", 5.0)
+    monkeypatch.setattr("embark.topic.kafka.lag._PATIENCE", timedelta(milliseconds=100))
     topic = KafkaTopic(topic_settings(NOBODY), capacity=10)
     yield topic
     topic.close()
@@ -152,7 +152,7 @@ def test_a_consumer_says_that_the_broker_is_gone_and_goes_on_when_it_is_back(
 def test_a_consumer_and_a_producer_end_in_an_outage(
     topic: KafkaTopic, kafka: KafkaServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("embark.topic.kafka_consumer._CLOSE_SECONDS", 1.0)
+    monkeypatch.setattr("embark.topic.kafka.consumer._CLOSE_SECONDS", 1.0)
     producer, consumer = topic.producer(), topic.consumer("group")
     send(producer, "a")
     records = take(consumer, 1)

@@ -1,5 +1,5 @@
 from embark.topic import Record
-from embark.topic.kafka_partitions import OwnedPartitions
+from embark.topic.kafka.partitions import OwnedPartitions
 
 
 def filled(**counts: int) -> OwnedPartitions:

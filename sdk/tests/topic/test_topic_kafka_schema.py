@@ -5,13 +5,13 @@ from datetime import timedelta
 import pytest
 from confluent_kafka.admin import AdminClient
 from confluent_kafka.cimpl import NewTopic
-from eventually import eventually
-from kafka_server import KafkaServer
-from topic_kafka import topic_config, topic_settings
 
 from embark.errors import UnavailableError
 from embark.settings import TopicSettings
-from embark.topic.kafka_schema import TopicState, ensure_topics
+from embark.topic.kafka.schema import TopicState, ensure_topics
+from embark_testing.deployments.kafka_topics import topic_config, topic_settings
+from embark_testing.eventually import eventually
+from embark_testing.servers.kafka_server import KafkaServer
 
 pytestmark = pytest.mark.integration
 WEEK = str(timedelta(days=7) // timedelta(milliseconds=1))
@@ -47,7 +47,7 @@ def test_what_a_topic_that_is_there_has_otherwise_is_set_and_logged_and_the_rest
     settings = topic_settings(kafka.bootstrap)
     others = {"retention.ms": "1000", "compression.type": "gzip", "segment.bytes": "2097152"}
     make_topic(kafka, settings.fills, others)
-    with caplog.at_level(logging.INFO, "embark.topic.kafka_schema"):
+    with caplog.at_level(logging.INFO, "embark.topic.kafka.schema"):
         fills, letters = ensure_topics(settings)
     assert (fills.created, fills.grown_from, letters.created) == (False, 1, True)
     assert set(fills.changes) == {

@@ -7,23 +7,23 @@ from dataclasses import replace
 from datetime import timedelta
 
 import pytest
-from authorities import Authority, pem_store
-from eventually import eventually
-from kafka_server import KafkaServer, Security, kafka_server
-from maven_jars import server_jars
-from servers_fixtures import skipping_without_tools
-from topic_kafka import topic_settings
-from topic_records import CAPACITY, NO_TIME, finished, send, take
 
 from embark.backends import Secrets, topic_access
 from embark.errors import UnavailableError
 from embark.settings import TopicSettings
 from embark.spec import SaslMechanism
-from embark.topic.kafka import KafkaAccess, KafkaTopic
-from embark.topic.kafka_cluster import KafkaCluster
-from embark.topic.kafka_options import access_options
-from embark.topic.kafka_producer import KafkaProducer
-from embark.topic.kafka_schema import ensure_topics
+from embark.topic.kafka.adapter import KafkaAccess, KafkaTopic
+from embark.topic.kafka.cluster import KafkaCluster
+from embark.topic.kafka.options import access_options
+from embark.topic.kafka.producer import KafkaProducer
+from embark.topic.kafka.schema import ensure_topics
+from embark_testing.contracts.records import CAPACITY, NO_TIME, finished, send, take
+from embark_testing.deployments.kafka_topics import topic_settings
+from embark_testing.eventually import eventually
+from embark_testing.servers.authorities import Authority, pem_store
+from embark_testing.servers.fixtures import skipping_without_tools
+from embark_testing.servers.kafka_server import KafkaServer, Security, kafka_server
+from embark_testing.servers.maven_jars import server_jars
 
 pytestmark = pytest.mark.integration
 USER, PASSWORD = "embark", "not-a-secret"
@@ -99,7 +99,7 @@ def by_certificate(
 
 @pytest.fixture(autouse=True)
 def short_waits(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("embark.topic.kafka_dead_letters._PATIENCE", SHORT)
+    monkeypatch.setattr("embark.topic.kafka.dead_letters._PATIENCE", SHORT)
 
 
 def login(access: KafkaAccess) -> dict[str, str]:
@@ -142,7 +142,7 @@ def assert_refused(settings: TopicSettings, access: KafkaAccess, said: str, capl
     topic.close()
     cluster = KafkaCluster(settings.kafka, access, client_id="test")
     producer = KafkaProducer(cluster, settings.fills, kept_for=SHORT)
-    with caplog.at_level(logging.WARNING, "embark.topic.kafka_producer"):
+    with caplog.at_level(logging.WARNING, "embark.topic.kafka.producer"):
         send(producer, "a")
         eventually(lambda: "fills are lost" in caplog.text, 60, "the producer says that it lost one")
     producer.close(NO_TIME)

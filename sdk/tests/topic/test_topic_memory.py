@@ -2,11 +2,11 @@ from collections.abc import Iterator
 from contextlib import nullcontext
 
 import pytest
-from topic_contract import Jam, TopicContract
-from topic_records import CAPACITY, PARTITIONS, finished, send, take
 
 from embark.topic import Topic
 from embark.topic.memory import MemoryTopic
+from embark_testing.contracts.records import CAPACITY, PARTITIONS, finished, send, take
+from embark_testing.contracts.topic import Jam, TopicContract
 
 
 @pytest.fixture

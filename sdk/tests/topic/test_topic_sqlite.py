@@ -6,16 +6,27 @@ from datetime import timedelta
 from pathlib import Path
 
 import pytest
-from eventually import eventually
-from fake_clock import FakeClock
-from topic_contract import Jam, TopicContract
-from topic_records import CAPACITY, FOR_EVER, NO_TIME, PARTITIONS, PATIENT, finished, keys_of, send, take, taking
 
 from embark.errors import UnavailableError
 from embark.store import Embedding
-from embark.store.sqlite import SqliteStore
+from embark.store.sqlite.adapter import SqliteStore
 from embark.topic import Topic
-from embark.topic.sqlite import SqliteTopic
+from embark.topic.sqlite.adapter import SqliteTopic
+from embark_testing.contracts.records import (
+    CAPACITY,
+    FOR_EVER,
+    NO_TIME,
+    PARTITIONS,
+    PATIENT,
+    finished,
+    keys_of,
+    send,
+    take,
+    taking,
+)
+from embark_testing.contracts.topic import Jam, TopicContract
+from embark_testing.eventually import eventually
+from embark_testing.fake_clock import FakeClock
 
 
 @contextmanager
@@ -60,7 +71,7 @@ def test_what_is_on_its_way_to_the_file_counts_against_the_capacity(topic: Sqlit
 def test_a_poll_is_woken_by_its_own_process_and_need_not_look_again(
     topic: Topic, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("embark.topic.sqlite_consumer._RECHECK_SECONDS", FOR_EVER.total_seconds())
+    monkeypatch.setattr("embark.topic.sqlite.consumer._RECHECK_SECONDS", FOR_EVER.total_seconds())
     producer = topic.producer()
     with taking(topic.consumer("group"), 10) as records:
         for i in range(10):
@@ -81,7 +92,7 @@ def test_records_that_the_file_never_took_are_counted_as_lost(topic: Topic, path
 def test_a_consumer_reads_while_the_file_is_locked_and_its_commit_is_unavailable(
     topic: Topic, path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("embark.topic.sqlite_consumer._PATIENCE", timedelta(milliseconds=50))
+    monkeypatch.setattr("embark.topic.sqlite.consumer._PATIENCE", timedelta(milliseconds=50))
     producer = topic.producer()
     send(producer, "a")
     eventually(lambda: producer.pending() == 0, what="the record is in the file")

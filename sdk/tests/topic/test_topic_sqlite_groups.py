@@ -4,9 +4,8 @@ import sqlite3
 from contextlib import closing
 from pathlib import Path
 
-from topic_records import NO_TIME, finished, keys_of, send, take
-
-from embark.topic.sqlite import SqliteTopic
+from embark.topic.sqlite.adapter import SqliteTopic
+from embark_testing.contracts.records import NO_TIME, finished, keys_of, send, take
 
 
 def test_a_group_behind_another_gets_what_that_one_has_not_finished_and_all_later(topic: SqliteTopic) -> None:

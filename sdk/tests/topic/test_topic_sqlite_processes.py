@@ -2,16 +2,15 @@
 
 from pathlib import Path
 
-from eventually import eventually
-from killed_child import child
-from topic_records import NO_TIME, PARTITIONS, finished, keys_of, take, taking
-
-from embark.topic.sqlite import SqliteTopic
+from embark.topic.sqlite.adapter import SqliteTopic
+from embark_testing.contracts.records import NO_TIME, PARTITIONS, finished, keys_of, take, taking
+from embark_testing.deployments.killed_child import child
+from embark_testing.eventually import eventually
 
 PRODUCE = """
     import itertools, sys
     from pathlib import Path
-    from embark.topic.sqlite import SqliteTopic
+    from embark.topic.sqlite.adapter import SqliteTopic
     topic = SqliteTopic(Path(sys.argv[1]), 4)
     producer = topic.producer()
     for i in itertools.count():
@@ -26,7 +25,7 @@ CONSUME = """
     import sys
     from datetime import timedelta
     from pathlib import Path
-    from embark.topic.sqlite import SqliteTopic
+    from embark.topic.sqlite.adapter import SqliteTopic
     topic = SqliteTopic(Path(sys.argv[1]), 4)
     topic.dead_letters().append(b"dead", b"cause")
     consumer = topic.consumer("group")
@@ -39,9 +38,9 @@ CONSUME = """
 FULL_DISK = """
     import logging, resource, signal, sys, threading
     from pathlib import Path
-    from embark.topic.sqlite import SqliteTopic
+    from embark.topic.sqlite.adapter import SqliteTopic
     warned = threading.Event()
-    logging.getLogger("embark.topic.sqlite_producer").addFilter(lambda _: warned.set())
+    logging.getLogger("embark.topic.sqlite.producer").addFilter(lambda _: warned.set())
     signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
     topic = SqliteTopic(Path(sys.argv[1]), 4, capacity=50)
     producer, consumer = topic.producer(), topic.consumer("group")

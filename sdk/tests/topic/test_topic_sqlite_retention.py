@@ -5,11 +5,10 @@ from contextlib import closing
 from datetime import timedelta
 from pathlib import Path
 
-from fake_clock import FakeClock
-from topic_records import finished, keys_of, send, take
-
 from embark.topic import Topic
-from embark.topic.sqlite import SqliteTopic
+from embark.topic.sqlite.adapter import SqliteTopic
+from embark_testing.contracts.records import finished, keys_of, send, take
+from embark_testing.fake_clock import FakeClock
 
 
 def records_in(path: Path) -> int:

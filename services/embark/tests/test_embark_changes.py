@@ -5,13 +5,13 @@ from datetime import timedelta
 
 import grpc
 import pytest
-from embark_parts import ZEROS, Bench, embark_settings, running, statuses_of, vector
 
 from embark.clock import micros
 from embark.store import Embedding
 from embark.v1 import embark_pb2 as pb
 from embark.v1 import types_pb2
 from embark_server.statuses import KeyStatus
+from embark_testing.embark.parts import ZEROS, Bench, embark_settings, running, statuses_of, vector
 
 HIT, ENQUEUED, PENDING = KeyStatus.HIT, KeyStatus.OOV_ENQUEUED, KeyStatus.OOV_PENDING
 SHED, UNAVAILABLE, INVALID = KeyStatus.SHED, KeyStatus.UNAVAILABLE, KeyStatus.INVALID

@@ -10,17 +10,17 @@ from urllib.error import HTTPError
 from urllib.request import urlopen
 
 import pytest
-from beginnings import begin
-from embark_parts import Bench, running, vector
-from eventually import eventually
-from fake_clock import FakeClock
 from google.protobuf.duration_pb2 import Duration
-from secured_embark import SERVER_NAME, authority_in, secured
 
 from embark.counts import LookupTimes
 from embark.errors import UnavailableError
 from embark.store import split_ring
 from embark_server.counts import Recent
+from embark_testing.contracts.beginnings import begin
+from embark_testing.embark.parts import Bench, running, vector
+from embark_testing.embark.secured import SERVER_NAME, authority_in, secured
+from embark_testing.eventually import eventually
+from embark_testing.fake_clock import FakeClock
 
 CANDIDATE = "0123456789ab"
 SECOND = 1_000_000

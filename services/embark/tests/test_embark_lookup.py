@@ -5,7 +5,6 @@ from typing import NoReturn
 
 import grpc
 import pytest
-from embark_parts import NBYTES, ZEROS, embark_settings, rows_of, running, statuses_of, vector
 from google.protobuf.duration_pb2 import Duration
 
 from embark.causes import Cause, CauseKind
@@ -15,6 +14,7 @@ from embark.topic.memory import MemoryTopic
 from embark.v1 import embark_pb2 as pb
 from embark.v1 import types_pb2
 from embark_server.statuses import KeyStatus
+from embark_testing.embark.parts import NBYTES, ZEROS, embark_settings, rows_of, running, statuses_of, vector
 
 HIT, ENQUEUED, PENDING = KeyStatus.HIT, KeyStatus.OOV_ENQUEUED, KeyStatus.OOV_PENDING
 NEGATIVE, SHED, INVALID = KeyStatus.NEGATIVE, KeyStatus.SHED, KeyStatus.INVALID

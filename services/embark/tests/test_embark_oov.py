@@ -2,14 +2,14 @@
 
 import numpy as np
 import pytest
-from embark_parts import DIMENSION, ZEROS, embark_settings, rows_of, running, vector
-from eventually import eventually
 
 from embark.causes import Cause, CauseKind
 from embark.errors import InvalidSpecError, UnavailableError
 from embark.settings import EmbArkSettings
 from embark.store import Embedding, Negative, Row
 from embark_server.oov import MeanRenewal, mean_embedding
+from embark_testing.embark.parts import DIMENSION, ZEROS, embark_settings, rows_of, running, vector
+from embark_testing.eventually import eventually
 
 GIVEN = [0.5, -1.0, 2.0, 0.0]
 VECTOR = {"oov": "Vector", "oovVectorConfigMap": "oov"}

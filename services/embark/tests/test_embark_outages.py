@@ -5,14 +5,14 @@ from datetime import timedelta
 
 import grpc
 import pytest
-from embark_parts import ZEROS, Bench, embark_settings, rows_of, running, statuses_of, vector
-from eventually import eventually
 
 from embark.errors import UnavailableError
 from embark.v1 import embark_pb2 as pb
 from embark_server.breaker import FAILURES, PROBE_EVERY
 from embark_server.guarded_store import time_for_waiting
 from embark_server.statuses import KeyStatus
+from embark_testing.embark.parts import ZEROS, Bench, embark_settings, rows_of, running, statuses_of, vector
+from embark_testing.eventually import eventually
 
 HIT, ENQUEUED, UNAVAILABLE = KeyStatus.HIT, KeyStatus.OOV_ENQUEUED, KeyStatus.UNAVAILABLE
 

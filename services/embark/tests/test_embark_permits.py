@@ -7,15 +7,15 @@ from typing import Any
 import grpc
 import numpy as np
 import pytest
-from authorities import Authority
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 from grpc_reflection.v1alpha import reflection_pb2, reflection_pb2_grpc
-from secured_embark import RANKER, SERVER_NAME, authority_in, secured, target_of, tls_of
 
 from embark.client import EmbArkClient, InvalidRequestError, KeyStatus
 from embark.rpc.certificates import files_of
 from embark.rpc.channels import open_channel
 from embark.rpc.peers import identities_of
+from embark_testing.embark.secured import RANKER, SERVER_NAME, authority_in, secured, target_of, tls_of
+from embark_testing.servers.authorities import Authority
 
 ALLOWED = ("spiffe://cluster.local/ns/ads/sa/*", "trainer.*", "batch")
 

@@ -5,12 +5,12 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
-from embark_parts import Bench, embark_settings, running, statuses_of, vector
 
 from embark.client import EmbArkClient, KeyStatus
 from embark.spec.identities import matcher
 from embark.v1 import embark_pb2 as pb
 from embark_server.quotas import Quota
+from embark_testing.embark.parts import Bench, embark_settings, running, statuses_of, vector
 
 ADS = {"name": "ads", "missesPerSecond": 10}
 FEED = {"name": "feed", "missesPerSecond": 1000}

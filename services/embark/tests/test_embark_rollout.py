@@ -8,16 +8,12 @@ from pathlib import Path
 
 import grpc
 import pytest
-from beginnings import begin
-from embark_parts import Bench, running, statuses_of, vector
-from eventually import eventually
-from fake_clock import FakeClock
 from prometheus_client import CollectorRegistry
 
 from embark.errors import UnavailableError
 from embark.store import Progress, RolloutStore, split_ring
 from embark.store.memory import MemoryStore
-from embark.store.sqlite import SqliteStore
+from embark.store.sqlite.adapter import SqliteStore
 from embark.v1 import embark_pb2 as pb
 from embark_server.breaker import Breaker
 from embark_server.guarded_store import GuardedStore
@@ -26,6 +22,10 @@ from embark_server.metrics import Metrics
 from embark_server.refusals import InvalidRequestError
 from embark_server.rollouts import describe_rollout
 from embark_server.statuses import KeyStatus
+from embark_testing.contracts.beginnings import begin
+from embark_testing.embark.parts import Bench, running, statuses_of, vector
+from embark_testing.eventually import eventually
+from embark_testing.fake_clock import FakeClock
 
 SPACE, OTHER = "0123456789ab", "cafecafecafe"
 NOTHING = pb.DescribeRolloutResponse()

@@ -7,21 +7,21 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
-from beginnings import begin
-from cassandra_keyspaces import cql_session, store_settings
-from cassandra_server import CassandraServer
-from fake_clock import FakeClock
 from prometheus_client import CollectorRegistry
 
 from embark.errors import UnavailableError
 from embark.settings import StoreSettings
 from embark.store import split_ring
-from embark.store.cassandra import CassandraStore
+from embark.store.cassandra.adapter import CassandraStore
 from embark.v1 import embark_pb2 as pb
 from embark_server.breaker import Breaker
 from embark_server.guarded_store import GuardedStore
 from embark_server.metrics import Metrics
 from embark_server.rollouts import describe_rollout
+from embark_testing.contracts.beginnings import begin
+from embark_testing.fake_clock import FakeClock
+from embark_testing.servers.cassandra_keyspaces import cql_session, store_settings
+from embark_testing.servers.cassandra_server import CassandraServer
 
 pytestmark = pytest.mark.integration
 SPACE, OTHER = "0123456789ab", "cafecafecafe"

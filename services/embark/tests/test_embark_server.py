@@ -8,8 +8,6 @@ from urllib.request import urlopen
 
 import grpc
 import pytest
-from embark_parts import Bench, embark_settings, running, statuses_of, vector
-from eventually import eventually
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 from grpc_reflection.v1alpha import reflection_pb2, reflection_pb2_grpc
 from prometheus_client import CollectorRegistry
@@ -23,6 +21,8 @@ from embark.v1.embark_pb2_grpc import EmbArkServiceStub
 from embark_server.handlers import SERVICE
 from embark_server.server import EmbArkServer
 from embark_server.statuses import KeyStatus
+from embark_testing.embark.parts import Bench, embark_settings, running, statuses_of, vector
+from embark_testing.eventually import eventually
 
 SERVING, NOT_SERVING = health_pb2.HealthCheckResponse.SERVING, health_pb2.HealthCheckResponse.NOT_SERVING
 

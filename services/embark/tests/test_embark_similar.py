@@ -8,8 +8,6 @@ from typing import Any
 import grpc
 import numpy as np
 import pytest
-from embark_parts import DIMENSION, Bench, embark_settings, running, statuses_of, vector
-from eventually import eventually
 
 from embark.causes import Cause, CauseKind
 from embark.settings import EmbArkSettings
@@ -19,6 +17,8 @@ from embark.v1 import types_pb2
 from embark_server.handlers import SEARCH_THREADS
 from embark_server.searches import MAX_K
 from embark_server.statuses import KeyStatus
+from embark_testing.embark.parts import DIMENSION, Bench, embark_settings, running, statuses_of, vector
+from embark_testing.eventually import eventually
 
 ROWS = {"east": (1, 0), "north-east": (2, 2), "north": (0, 3), "west": (-1, 0)}
 

@@ -5,8 +5,6 @@ from queue import SimpleQueue
 
 import grpc
 import pytest
-from embark_parts import DIMENSION, NBYTES, ZEROS, embark_settings, rows_of, running, statuses_of, vector
-from eventually import eventually
 
 from embark.causes import Cause, CauseKind
 from embark.store import Negative
@@ -15,6 +13,8 @@ from embark.v1 import types_pb2
 from embark_server.exports import CHUNK_BYTES
 from embark_server.handlers import MAX_STREAMS
 from embark_server.statuses import KeyStatus
+from embark_testing.embark.parts import DIMENSION, NBYTES, ZEROS, embark_settings, rows_of, running, statuses_of, vector
+from embark_testing.eventually import eventually
 
 
 def streamed(*batches: list[bytes]) -> Iterator[pb.LookupStreamRequest]:

@@ -4,9 +4,9 @@ import threading
 from collections.abc import Iterator
 
 import pytest
-from eventually import eventually
 
 from embark_server.threads import LookupThreads, stepping_aside
+from embark_testing.eventually import eventually
 
 
 @pytest.fixture

@@ -10,14 +10,14 @@ from functools import partial
 from pathlib import Path
 
 import pytest
-from authorities import Authority
-from embark_parts import running
-from eventually import eventually
-from secured_embark import RANKER, SERVER_NAME, authority_in, nameless_tls, secured, target_of, tls_of
 
 from embark.client import AsyncEmbArkClient, CertificateError, ClientTls, EmbArkClient
 from embark.errors import EmbArkError, UnavailableError
 from embark.rpc.certificates import WatchedCertificates, files_of
+from embark_testing.embark.parts import running
+from embark_testing.embark.secured import RANKER, SERVER_NAME, authority_in, nameless_tls, secured, target_of, tls_of
+from embark_testing.eventually import eventually
+from embark_testing.servers.authorities import Authority
 
 
 @pytest.fixture

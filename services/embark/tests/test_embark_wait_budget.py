@@ -5,8 +5,6 @@ from threading import Thread
 from typing import Any
 
 import pytest
-from embark_parts import Bench, rows_of, running, statuses_of, vector
-from eventually import eventually
 from google.protobuf.duration_pb2 import Duration
 
 from embark.causes import Cause, CauseKind
@@ -14,6 +12,8 @@ from embark.store import Negative
 from embark.v1 import embark_pb2 as pb
 from embark_server.statuses import KeyStatus
 from embark_server.waits import MAX_WAITING
+from embark_testing.embark.parts import Bench, rows_of, running, statuses_of, vector
+from embark_testing.eventually import eventually
 
 HIT, ENQUEUED, PENDING, NEGATIVE = KeyStatus.HIT, KeyStatus.OOV_ENQUEUED, KeyStatus.OOV_PENDING, KeyStatus.NEGATIVE
 LONG = Duration(seconds=60)

@@ -3,7 +3,8 @@
 from collections.abc import Iterator
 
 import pytest
-from kfc_bench import Bench
+
+from embark_testing.kfc.harness import Bench
 
 
 @pytest.fixture

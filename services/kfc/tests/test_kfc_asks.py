@@ -5,7 +5,7 @@ from embark.causes import CauseError, CauseKind
 from embark.keys import MAX_KEY_BYTES
 from embark.topic import Fill, Record
 from embark.v1 import fills_pb2
-from kfc.asks import parse_ask
+from kfc.requests import parse_ask
 
 TRACE = b"00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
 

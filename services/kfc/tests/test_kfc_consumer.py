@@ -4,10 +4,10 @@ from collections.abc import Mapping
 from datetime import timedelta
 
 import pytest
-from kfc_bench import Bench, probe
-from kfc_parts import UNREACHABLE, kfc_settings
 
-from kfc import consumer as kfc_consumer
+from embark_testing.kfc.harness import Bench, probe
+from embark_testing.kfc.parts import UNREACHABLE, kfc_settings
+from kfc.fill import service as kfc_consumer
 
 
 def test_offsets_are_committed_only_after_the_rows_before_them_are_written(bench: Bench) -> None:

@@ -12,14 +12,6 @@ from functools import partial
 from pathlib import Path
 
 import pytest
-from beginnings import begin
-from caches import sample
-from cassandra_keyspaces import cql_session
-from cassandra_server import CassandraServer
-from free_ports import free_ports
-from group_contents import commits_of, groups_of
-from kafka_server import KafkaServer
-from service_processes import PATIENCE, run_schema, write_settings
 
 from embark.backends import Secrets, open_store, open_topic
 from embark.clock import now
@@ -27,8 +19,16 @@ from embark.processes import exit_status
 from embark.settings import KfcSettings, settings_for
 from embark.store import Embedding, split_ring
 from embark.topic import Fill, Record
-from embark.topic.kafka_groups import drop_group
-from kfc import drop
+from embark.topic.kafka.groups import drop_group
+from embark_testing.caches import sample
+from embark_testing.contracts.beginnings import begin
+from embark_testing.deployments.group_contents import commits_of, groups_of
+from embark_testing.deployments.processes import PATIENCE, run_schema, write_settings
+from embark_testing.servers.cassandra_keyspaces import cql_session
+from embark_testing.servers.cassandra_server import CassandraServer
+from embark_testing.servers.free_ports import free_ports
+from embark_testing.servers.kafka_server import KafkaServer
+from kfc.schema import drop
 
 pytestmark = pytest.mark.integration
 SHORT = timedelta(seconds=2)
@@ -49,7 +49,7 @@ class Spaces:
     def drop(self, settings: KfcSettings) -> tuple[int, str]:
         """Run the drop command; return its exit status and what it wrote."""
         path = write_settings(settings, self.folder / settings.space.id)
-        command = [sys.executable, "-m", "kfc.drop", "--settings", str(path)]
+        command = [sys.executable, "-m", "kfc.schema.drop", "--settings", str(path)]
         ended = subprocess.run(command, stderr=subprocess.PIPE, text=True, timeout=PATIENCE, check=False)
         return ended.returncode, ended.stderr
 

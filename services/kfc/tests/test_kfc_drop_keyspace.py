@@ -9,18 +9,18 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from caches import sample
-from cassandra_keyspaces import cql_session
-from cassandra_server import CassandraServer
-from free_ports import free_ports
-from group_contents import commits_of
-from kafka_server import KafkaServer
-from service_processes import PATIENCE, run_schema, write_settings
 
 from embark.backends import Secrets, open_store
 from embark.clock import now
 from embark.settings import KfcSettings, settings_for
 from embark.store import Embedding
+from embark_testing.caches import sample
+from embark_testing.deployments.group_contents import commits_of
+from embark_testing.deployments.processes import PATIENCE, run_schema, write_settings
+from embark_testing.servers.cassandra_keyspaces import cql_session
+from embark_testing.servers.cassandra_server import CassandraServer
+from embark_testing.servers.free_ports import free_ports
+from embark_testing.servers.kafka_server import KafkaServer
 
 pytestmark = pytest.mark.integration
 
@@ -52,7 +52,7 @@ class Cache:
 def drop(settings: KfcSettings, folder: Path) -> tuple[int, str]:
     """Run the command; return its exit status and what it wrote."""
     path = write_settings(settings, folder)
-    command = [sys.executable, "-m", "kfc.drop", "--settings", str(path), "--keyspace"]
+    command = [sys.executable, "-m", "kfc.schema.drop", "--settings", str(path), "--keyspace"]
     ended = subprocess.run(command, stderr=subprocess.PIPE, text=True, timeout=2 * PATIENCE, check=False)
     return ended.returncode, ended.stderr
 

@@ -1,13 +1,13 @@
 """Attempts, dead letters and outages: what passes is waited for, what does not is kept with its cause."""
 
 import pytest
-from kfc_bench import Bench, FailingDeadLetters, probe
-from kfc_parts import ENCODER_FAILED, UNREACHABLE
 
 from embark.causes import CauseKind
 from embark.rpc.wire import cause_of_wire
 from embark.store import Negative
 from embark.topic import Fill
+from embark_testing.kfc.harness import Bench, FailingDeadLetters, probe
+from embark_testing.kfc.parts import ENCODER_FAILED, UNREACHABLE
 
 
 def test_a_key_that_stays_unreachable_becomes_a_dead_letter_and_a_negative(bench: Bench) -> None:

@@ -5,13 +5,13 @@ from contextlib import contextmanager
 from datetime import timedelta
 
 import pytest
-from kfc_bench import Bench
-from kfc_parts import NOT_FOUND, kfc_settings, vector_of
 
 from embark.causes import Cause, CauseKind
 from embark.clock import micros
 from embark.settings import KfcSettings
 from embark.store import Embedding, Negative
+from embark_testing.kfc.harness import Bench
+from embark_testing.kfc.parts import NOT_FOUND, kfc_settings, vector_of
 
 
 @contextmanager

@@ -4,9 +4,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from embark.topic import Record
-from kfc.asks import Ask
 from kfc.backoff import Backoff
-from kfc.flights import Flights
+from kfc.fill.in_flight import Flights
+from kfc.requests import Ask
 
 
 def ask(key: str, offset: int = 0, not_before: int = 0, traceparent: str | None = None) -> Ask:

@@ -5,11 +5,11 @@ from prometheus_client import CollectorRegistry
 
 from embark.topic import Fill, Record
 from kfc.backoff import Backoff
-from kfc.fill import Filled
-from kfc.flights import Flights
-from kfc.intake import Intake
+from kfc.fill.filler import Filled
+from kfc.fill.in_flight import Flights
+from kfc.fill.intake import Intake
+from kfc.fill.watermarks import Watermarks
 from kfc.metrics import Metrics, Outcome
-from kfc.watermarks import Watermarks
 
 
 def test_outstanding_records_are_summed_over_the_partitions_once_a_landing(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -21,7 +21,7 @@ def test_outstanding_records_are_summed_over_the_partitions_once_a_landing(monke
             summed.append(super().outstanding)
             return summed[-1]
 
-    monkeypatch.setattr("kfc.intake.Watermarks", Counted)
+    monkeypatch.setattr("kfc.fill.intake.Watermarks", Counted)
     registry = CollectorRegistry()
     flights = Flights(3, Backoff(1.0, 60.0, lambda: 1.0))
     intake = Intake(flights, 1000, metrics=Metrics(registry), space="s", timer=lambda: 0.0)

@@ -11,10 +11,10 @@ from math import inf
 from typing import Any
 
 import pytest
-from free_ports import free_ports
 
 from embark.counts import LookupTimes
-from kfc.lookup_times import PodLookupTimes, Times, times_between
+from embark_testing.servers.free_ports import free_ports
+from kfc.reembed.lookup_times import PodLookupTimes, Times, times_between
 
 BOUNDS = (0.001, 0.002)
 
@@ -67,7 +67,7 @@ def pods(monkeypatch: pytest.MonkeyPatch) -> Pods:
             raise socket.gaierror(made.unresolved, "no such name, or nobody to ask")
         return [(socket.AF_INET, socket.SOCK_STREAM, 6, "", (address, port)) for address in made.says] * 2
 
-    monkeypatch.setattr("kfc.lookup_times.socket.getaddrinfo", resolve)
+    monkeypatch.setattr("kfc.reembed.lookup_times.socket.getaddrinfo", resolve)
     return made
 
 

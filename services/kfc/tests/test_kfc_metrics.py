@@ -1,9 +1,8 @@
 """What KFC shows on /metrics: every outcome, cause, retry and dead letter, the lag and the sizes of its calls."""
 
-from kfc_bench import Bench, probe
-from kfc_parts import ENCODER_FAILED, NOT_FOUND, UNREACHABLE, kfc_settings
-
 from embark.causes import CauseKind
+from embark_testing.kfc.harness import Bench, probe
+from embark_testing.kfc.parts import ENCODER_FAILED, NOT_FOUND, UNREACHABLE, kfc_settings
 
 
 def test_every_cause_is_counted_where_an_encode_ends_and_where_a_record_is_given_up() -> None:

@@ -2,17 +2,17 @@
 
 from pathlib import Path
 
-from eventually import eventually
-from kfc_bench import PATIENT
-from kfc_parts import NOT_FOUND, UNREACHABLE, FakeEncoder, kfc_settings
 from prometheus_client import CollectorRegistry
 
 from embark.clock import now
 from embark.store import Negative
-from embark.store.sqlite import SqliteStore
+from embark.store.sqlite.adapter import SqliteStore
 from embark.topic import Fill
-from embark.topic.sqlite import SqliteTopic
-from kfc.consumer import Kfc
+from embark.topic.sqlite.adapter import SqliteTopic
+from embark_testing.eventually import eventually
+from embark_testing.kfc.harness import PATIENT
+from embark_testing.kfc.parts import NOT_FOUND, UNREACHABLE, FakeEncoder, kfc_settings
+from kfc.fill.service import Kfc
 
 
 def test_keys_asked_of_a_file_are_filled_across_a_restart(tmp_path: Path) -> None:

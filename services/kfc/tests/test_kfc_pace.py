@@ -9,8 +9,8 @@ from random import Random
 
 import pytest
 
-from kfc.lookup_times import Times
-from kfc.pace import CYCLE_SECONDS, REST_SECONDS, Pace
+from kfc.reembed.lookup_times import Times
+from kfc.reembed.pace import CYCLE_SECONDS, REST_SECONDS, Pace
 
 BOUNDS = [0.0001 * 1.12**step for step in range(120)]
 SLOWDOWN = 2.0

@@ -9,16 +9,16 @@ from math import inf
 from typing import NoReturn
 
 import pytest
-from eventually import eventually
-from fake_clock import FakeClock
-from reembed_bench import ReembedBench
 
 from embark.store import split_ring
 from embark.store.memory import MemoryStore
-from kfc.lookup_times import Times
+from embark_testing.eventually import eventually
+from embark_testing.fake_clock import FakeClock
+from embark_testing.kfc.reembed_harness import ReembedBench
 from kfc.outages import StoppedError
-from kfc.pacing import paced
-from kfc.rates import RateLimit
+from kfc.reembed.lookup_times import Times
+from kfc.reembed.pacing import paced
+from kfc.reembed.rates import RateLimit
 
 SECOND = 0.02
 

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from kfc.rates import RateLimit
+from kfc.reembed.rates import RateLimit
 
 
 class _Timer:

@@ -13,22 +13,22 @@ from math import inf
 from pathlib import Path
 
 import pytest
-from eventually import eventually
-from fake_clock import FakeClock
-from free_ports import free_ports
 from prometheus_client import CollectorRegistry
-from reembed_bench import UNDECODABLE, FiniteEncoder, ReembedBench
 
 from embark.clock import now
 from embark.errors import InvalidSpecError
+from embark.rollout.verdicts import Verdict
 from embark.settings import Listen
 from embark.signals import Stopping
 from embark.store.memory import MemoryStore
-from embark.verdicts import Verdict
-from kfc import reembed
-from kfc import verify as verify_command
+from embark_testing.eventually import eventually
+from embark_testing.fake_clock import FakeClock
+from embark_testing.kfc.reembed_harness import UNDECODABLE, FiniteEncoder, ReembedBench
+from embark_testing.servers.free_ports import free_ports
 from kfc.jobs import UnfinishedError
-from kfc.lookup_times import Times
+from kfc.reembed import __main__ as reembed
+from kfc.reembed.lookup_times import Times
+from kfc.verify import __main__ as verify_command
 
 
 class _KeptStore(MemoryStore):

@@ -5,14 +5,23 @@ from contextlib import closing
 from pathlib import Path
 
 import pytest
-from fake_clock import FakeClock
-from kfc_parts import NOT_FOUND, kfc_settings
-from reembed_bench import UNDECODABLE, FlakyLife, KilledError, Life, MortalEncoder, MortalStore, ReembedBench
 
 from embark.store import RolloutStore, Row, split_ring
 from embark.store.memory import MemoryStore
-from embark.store.sqlite import SqliteStore
-from kfc import reembedding_run, source_pages
+from embark.store.sqlite.adapter import SqliteStore
+from embark_testing.fake_clock import FakeClock
+from embark_testing.kfc.parts import NOT_FOUND, kfc_settings
+from embark_testing.kfc.reembed_harness import (
+    UNDECODABLE,
+    FlakyLife,
+    KilledError,
+    Life,
+    MortalEncoder,
+    MortalStore,
+    ReembedBench,
+)
+from kfc.reembed import pages as source_pages
+from kfc.reembed import pipeline as reembedding_run
 
 PARTS = split_ring(3)
 MOST_UNWRITTEN = 8

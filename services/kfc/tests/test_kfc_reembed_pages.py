@@ -5,14 +5,15 @@ from collections.abc import Iterator
 from datetime import timedelta
 
 import pytest
-from beginnings import begin
-from eventually import eventually
-from kfc_parts import UNREACHABLE
-from reembed_bench import Life, MortalStore, ReembedBench
-from reembed_running import bench_of, keys_in, running
 
 from embark.store import KeyPage, TokenRange, split_ring
-from kfc import reembedding_run, source_pages
+from embark_testing.contracts.beginnings import begin
+from embark_testing.eventually import eventually
+from embark_testing.kfc.parts import UNREACHABLE
+from embark_testing.kfc.reembed_harness import Life, MortalStore, ReembedBench
+from embark_testing.kfc.reembed_running import bench_of, keys_in, running
+from kfc.reembed import pages as source_pages
+from kfc.reembed import pipeline as reembedding_run
 
 
 def test_a_range_in_which_another_process_is_further_is_left_to_it(monkeypatch: pytest.MonkeyPatch) -> None:

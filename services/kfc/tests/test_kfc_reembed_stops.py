@@ -5,13 +5,13 @@ from collections.abc import Sequence
 from datetime import timedelta
 
 import pytest
-from eventually import eventually
-from faults import FaultyStore
-from reembed_bench import Life, MortalStore, ReembedBench
-from reembed_running import bench_of, running
 
 from embark.settings import Listen
 from embark.store import Row, split_ring
+from embark_testing.eventually import eventually
+from embark_testing.faults import FaultyStore
+from embark_testing.kfc.reembed_harness import Life, MortalStore, ReembedBench
+from embark_testing.kfc.reembed_running import bench_of, running
 from kfc.outages import StoppedError
 
 

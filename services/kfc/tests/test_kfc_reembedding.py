@@ -6,17 +6,17 @@ from datetime import timedelta
 from pathlib import Path
 
 import pytest
-from fake_clock import FakeClock
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from kfc_parts import ENCODER_FAILED, NOT_FOUND, UNREACHABLE, kfc_settings, vector_of
-from reembed_bench import BLOCKED, SOURCE, UNDECODABLE, ReembedBench
 
 from embark.causes import Cause
 from embark.store import Embedding, Negative, RolloutStore, split_ring
 from embark.store.memory import MemoryStore
-from embark.store.sqlite import SqliteStore
-from kfc import source_pages
+from embark.store.sqlite.adapter import SqliteStore
+from embark_testing.fake_clock import FakeClock
+from embark_testing.kfc.parts import ENCODER_FAILED, NOT_FOUND, UNREACHABLE, kfc_settings, vector_of
+from embark_testing.kfc.reembed_harness import BLOCKED, SOURCE, UNDECODABLE, ReembedBench
+from kfc.reembed import pages as source_pages
 
 
 @pytest.fixture(params=["memory", "sqlite"])

@@ -3,16 +3,16 @@
 from datetime import timedelta
 
 import pytest
-from kfc_bench import Bench
-from kfc_parts import ENCODER_FAILED, UNREACHABLE, vector_of
 
 from embark.causes import Cause, CauseKind
 from embark.errors import UnavailableError
 from embark.store import Embedding
 from embark.topic import Fill, Record
 from embark.topic.memory import MemoryTopic
-from kfc.dead_letters import build_dead_letter
-from kfc.replays import DeadLetter, replay
+from embark_testing.kfc.harness import Bench
+from embark_testing.kfc.parts import ENCODER_FAILED, UNREACHABLE, vector_of
+from kfc.fill.dead_letters import build_dead_letter
+from kfc.fill.replays import DeadLetter, replay
 
 CAUSE = Cause(CauseKind.UNREACHABLE, "no answer")
 FILL = Fill(b"https://photographs.example/a.jpg", asked_at=1_000_000, not_before=7).to_bytes()

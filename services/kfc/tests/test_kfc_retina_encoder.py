@@ -5,13 +5,13 @@ from datetime import timedelta
 
 import grpc
 import pytest
-from fake_retina import FakeRetina, RetinaServer, serving
-from kfc_bench import Bench
-from kfc_parts import NOT_FOUND, kfc_settings, vector_of
 
 from embark.causes import Cause, CauseKind
 from embark.errors import UnavailableError
 from embark.rpc.wire import cause_of_wire
+from embark_testing.kfc.fake_retina import FakeRetina, RetinaServer, serving
+from embark_testing.kfc.harness import Bench
+from embark_testing.kfc.parts import NOT_FOUND, kfc_settings, vector_of
 from kfc.encoder import Encoded, RetinaEncoder
 
 SPACE = kfc_settings().space

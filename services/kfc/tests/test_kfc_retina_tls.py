@@ -8,15 +8,15 @@ from pathlib import Path
 
 import grpc
 import pytest
-from authorities import Authority
-from fake_retina import FakeRetina, serving
-from kfc_parts import kfc_settings
-from secured_embark import SERVER_NAME, authority_in
 
 from embark.errors import UnavailableError
 from embark.rpc.certificates import CertificateError, server_credentials
 from embark.settings import TlsSettings
 from embark.v1 import retina_pb2_grpc
+from embark_testing.embark.secured import SERVER_NAME, authority_in
+from embark_testing.kfc.fake_retina import FakeRetina, serving
+from embark_testing.kfc.parts import kfc_settings
+from embark_testing.servers.authorities import Authority
 from kfc.encoder import Encoded, RetinaEncoder
 
 SPACE = kfc_settings().space

@@ -4,13 +4,13 @@ from collections.abc import Callable, Iterator, Sequence
 from typing import TypeVar
 
 import pytest
-from fake_clock import FakeClock
 from hypothesis import given
 from hypothesis import strategies as st
 
 from embark.errors import UnavailableError
 from embark.store import Embedding, KeyPage, TokenRange, split_ring
 from embark.store.memory import MemoryStore
+from embark_testing.fake_clock import FakeClock
 from kfc.outages import Server
 from kfc.scans import once, scan_patiently
 

@@ -3,11 +3,10 @@
 import threading
 from datetime import timedelta
 
-from kfc_bench import Bench, probe
-from kfc_parts import kfc_settings
-
 from embark.settings import Listen
-from kfc.consumer import Kfc
+from embark_testing.kfc.harness import Bench, probe
+from embark_testing.kfc.parts import kfc_settings
+from kfc.fill.service import Kfc
 
 
 def test_stopping_in_the_middle_loses_nothing_and_encodes_nothing_twice_after_its_write() -> None:

@@ -6,22 +6,22 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from fake_clock import FakeClock
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from kfc_parts import NOT_FOUND, UNREACHABLE
-from reembed_bench import SOURCE, UNDECODABLE, FiniteEncoder, FlakyLife, MortalStore, ReembedBench
 
 from embark.errors import UnavailableError
+from embark.rollout.verdicts import MOST_FAULTS, MOST_LOST, Verdict, find_gate_fault
 from embark.space import VectorForm
 from embark.spec import DType
 from embark.spec.rollout import Rollout
 from embark.store import Embedding, Negative, RolloutStore, Served, split_ring
 from embark.store.memory import MemoryStore
-from embark.store.sqlite import SqliteStore
-from embark.verdicts import MOST_FAULTS, MOST_LOST, Verdict, find_gate_fault
-from kfc import verification
-from kfc.verification import MOST_BYTES, find_faults, fit, verify
+from embark.store.sqlite.adapter import SqliteStore
+from embark_testing.fake_clock import FakeClock
+from embark_testing.kfc.parts import NOT_FOUND, UNREACHABLE
+from embark_testing.kfc.reembed_harness import SOURCE, UNDECODABLE, FiniteEncoder, FlakyLife, MortalStore, ReembedBench
+from kfc.verify import verification
+from kfc.verify.verification import MOST_BYTES, find_faults, fit, verify
 
 FORM = VectorForm(2, DType.FLOAT32)
 GATE = Rollout()

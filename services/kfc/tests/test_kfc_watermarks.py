@@ -1,7 +1,7 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from kfc.watermarks import Watermarks
+from kfc.fill.watermarks import Watermarks
 
 
 def test_nothing_is_committable_before_a_record_is_finished() -> None:

@@ -5,16 +5,16 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from authorities import Authority
 from click.testing import CliRunner, Result
-from local_rollouts import KEYS, WAIT, Bench
-from secured_embark import RANKER, authority_in, tls_of
-from two_spaces import cache_of, manifest_of, text_model
 
 from embark.client import EmbArkClient, InvalidRequestError, KeyStatus
 from embark.errors import UnavailableError
 from embark.spec import EmbeddingCache
 from embark_local.cli import local
+from embark_testing.embark.secured import RANKER, authority_in, tls_of
+from embark_testing.servers.authorities import Authority
+from embark_testing.worlds.local_rollouts import KEYS, WAIT, Bench
+from embark_testing.worlds.two_spaces import cache_of, manifest_of, text_model
 
 # What KFC would ask its Retina for, and EmbArk's clients say.
 SERVER_NAME = "titles.default"

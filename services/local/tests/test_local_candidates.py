@@ -6,18 +6,18 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
-from caches import sample
-from eventually import eventually
 from prometheus_client import CollectorRegistry
-from topic_records import finished, send, take
 
 from embark.clock import now
 from embark.counts import LookupTimes
-from embark.store.sqlite import SqliteStore
-from embark.topic.sqlite import SqliteTopic
+from embark.store.sqlite.adapter import SqliteStore
+from embark.topic.sqlite.adapter import SqliteTopic
 from embark_local.candidates import catch_up
 from embark_local.fillings import Fillings
 from embark_local.opened import Opened
+from embark_testing.caches import sample
+from embark_testing.contracts.records import finished, send, take
+from embark_testing.eventually import eventually
 from kfc.backoff import Backoff
 from kfc.metrics import Metrics
 from kfc.outages import Outages, StoppedError

@@ -11,11 +11,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from local_rollouts import KEYS, WAIT, Bench, space
-from two_spaces import manifest_of, text_model
 
 from embark.client import EmbArkClient, KeyStatus
 from embark_local.rollout_files import read_kept
+from embark_testing.worlds.local_rollouts import KEYS, WAIT, Bench, space
+from embark_testing.worlds.two_spaces import manifest_of, text_model
 
 EMBARK = Path(sys.executable).parent / "embark"
 # Lines after which the process is killed, one after the other; each start goes on to the next of them.

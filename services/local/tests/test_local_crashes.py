@@ -8,17 +8,17 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from eventually import eventually
-from local_rollouts import KEYS, WAIT, Bench, on, space
 
 from embark.client import EmbArkClient, KeyStatus
-from embark.store.sqlite import SqliteStore
-from embark.store.sqlite_progress import SqliteCheckpoints
-from embark.topic.sqlite import SqliteTopic
+from embark.store.sqlite.adapter import SqliteStore
+from embark.store.sqlite.progress import SqliteCheckpoints
+from embark.topic.sqlite.adapter import SqliteTopic
 from embark_local import rollouts
 from embark_local.compose import run_local
 from embark_local.fillings import Fillings
 from embark_server.server import EmbArkServer
+from embark_testing.eventually import eventually
+from embark_testing.worlds.local_rollouts import KEYS, WAIT, Bench, on, space
 
 FEW = KEYS[:20]
 # Everything that a rollout changes, but for rows, which are written again.

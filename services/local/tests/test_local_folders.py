@@ -3,10 +3,10 @@
 from pathlib import Path
 
 import pytest
-from caches import sample
 
 from embark_local.folders import BusyError, claimed, data_folder, forget
 from embark_local.replacements import replacements
+from embark_testing.caches import sample
 from retina.models import models_folder
 
 

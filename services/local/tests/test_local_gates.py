@@ -4,9 +4,6 @@ from datetime import timedelta
 from pathlib import Path
 
 import pytest
-from eventually import eventually
-from local_rollouts import KEYS, WAIT, Bench, Witness, on, space
-from two_spaces import cache_of, text_model, texts
 
 from embark.causes import Cause, CauseKind
 from embark.client import EmbArkClient, KeyStatus
@@ -14,9 +11,12 @@ from embark.clock import micros, now
 from embark.errors import EmbArkError
 from embark.spec import EmbeddingCache
 from embark.store import Negative
-from embark.store.sqlite import SqliteStore
+from embark.store.sqlite.adapter import SqliteStore
 from embark_local.folders import DATABASE
 from embark_local.rollout_files import read_kept
+from embark_testing.eventually import eventually
+from embark_testing.worlds.local_rollouts import KEYS, WAIT, Bench, Witness, on, space
+from embark_testing.worlds.two_spaces import cache_of, text_model, texts
 
 HOUR = timedelta(hours=1)
 # Of these, 5 in 100 are texts for which a fussy model has no vector.

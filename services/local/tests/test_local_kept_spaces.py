@@ -4,12 +4,12 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
-from caches import sample
 
 from embark.errors import InvalidSpecError
 from embark.spec import Encoder
 from embark_local.kept_spaces import KeptSpaces, id_of
 from embark_local.rollout_files import UnreadableRolloutError, read_kept, write_kept
+from embark_testing.caches import sample
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
 KEEP = timedelta(hours=72)

@@ -5,13 +5,13 @@ from datetime import timedelta
 from pathlib import Path
 
 import pytest
-from constant_lookups import ConstantLookups
-from eventually import eventually
-from local_rollouts import KEYS, WAIT, Bench, Witness, on, space
-from two_spaces import texts
 
 from embark.client import EmbArkClient, KeyStatus
 from embark.errors import EmbArkError
+from embark_testing.embark.constant_lookups import ConstantLookups
+from embark_testing.eventually import eventually
+from embark_testing.worlds.local_rollouts import KEYS, WAIT, Bench, Witness, on, space
+from embark_testing.worlds.two_spaces import texts
 
 
 @pytest.fixture

@@ -1,10 +1,9 @@
 """The settings of a space that is not the manifest's."""
 
-from caches import sample
-
 from embark.space import space_of
 from embark.spec import EmbeddingCache, Encoder, Oov
 from embark_local.space_settings import candidate_settings, serving_settings
+from embark_testing.caches import sample
 
 VECTOR = (0.5,) * 384
 

@@ -3,8 +3,8 @@
 import asyncio
 
 import pytest
-from retina_held import DELAY, HeldEncoder, batcher_of, items, started, vector
 
+from embark_testing.retina.held_encoder import DELAY, HeldEncoder, batcher_of, items, started, vector
 from retina.encoders import Encoded
 
 pytestmark = pytest.mark.asyncio

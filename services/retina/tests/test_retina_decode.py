@@ -3,7 +3,9 @@
 import numpy as np
 import pytest
 from PIL import Image
-from retina_images import (
+
+from embark.causes import CauseError, CauseKind
+from embark_testing.retina.images import (
     HTML,
     SVG,
     animation,
@@ -15,8 +17,6 @@ from retina_images import (
     photograph,
     rotated_png,
 )
-
-from embark.causes import CauseError, CauseKind
 from retina.decode import decode
 
 MAX_PIXELS = 25_000_000

@@ -8,11 +8,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 from numpy.typing import NDArray
-from retina_images import jpeg
-from retina_models import batch_scaled_model, install, mean_model, settings, token_model, words_tokenizer
 
 from embark.causes import CauseError, CauseKind
 from embark.spec import Modality
+from embark_testing.retina.images import jpeg
+from embark_testing.retina.models import batch_scaled_model, install, mean_model, settings, token_model, words_tokenizer
 from retina.encoders import Item, ItemKind
 from retina.images import ImageEncoder
 from retina.models import model_path

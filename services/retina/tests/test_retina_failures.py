@@ -4,10 +4,10 @@ import asyncio
 import threading
 
 import pytest
-from eventually import eventually
-from retina_held import HeldEncoder, batcher_of, items, started, vector
 
 from embark.causes import Cause, CauseKind
+from embark_testing.eventually import eventually
+from embark_testing.retina.held_encoder import HeldEncoder, batcher_of, items, started, vector
 from retina.encoders import Encoded
 
 pytestmark = pytest.mark.asyncio

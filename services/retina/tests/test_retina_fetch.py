@@ -8,13 +8,13 @@ import tracemalloc
 from typing import Any
 
 import pytest
-from eventually import eventually_async
 from prometheus_client import CollectorRegistry
-from retina_fetching import BODY, cause_of, fetch, origin_and_fetcher
-from retina_models import loopback_fetch
-from retina_origin import RecordingDialler, open_origin
 
 from embark.causes import Cause, CauseKind
+from embark_testing.eventually import eventually_async
+from embark_testing.retina.fetching import BODY, cause_of, fetch, origin_and_fetcher
+from embark_testing.retina.models import loopback_fetch
+from embark_testing.retina.origin import RecordingDialler, open_origin
 from retina.fetch import Fetcher
 from retina.metrics import Metrics
 

@@ -4,12 +4,12 @@ import itertools
 
 import pytest
 from prometheus_client import CollectorRegistry
-from retina_fetching import BODY, cause_of, fetch, origin_and_fetcher
-from retina_models import loopback_fetch
-from retina_origin import RecordingDialler, open_origin
 
 from embark.causes import Cause, CauseKind
 from embark.spec import Fetch
+from embark_testing.retina.fetching import BODY, cause_of, fetch, origin_and_fetcher
+from embark_testing.retina.models import loopback_fetch
+from embark_testing.retina.origin import RecordingDialler, open_origin
 from retina.fetch import Fetcher
 from retina.metrics import Metrics
 

@@ -5,7 +5,9 @@ from pathlib import Path
 
 import pytest
 from PIL import Image
-from retina_images import (
+
+from embark.v1 import types_pb2
+from embark_testing.retina.images import (
     HTML,
     SVG,
     animation,
@@ -17,11 +19,9 @@ from retina_images import (
     photograph,
     rotated_png,
 )
-from retina_models import install, loopback_fetch, mean_model, settings
-from retina_origin import Origin, RecordingDialler, open_origin
-from retina_service import by_content, by_key, open_retina
-
-from embark.v1 import types_pb2
+from embark_testing.retina.models import install, loopback_fetch, mean_model, settings
+from embark_testing.retina.origin import Origin, RecordingDialler, open_origin
+from embark_testing.retina.service import by_content, by_key, open_retina
 
 pytestmark = pytest.mark.asyncio
 

@@ -6,11 +6,11 @@ from pathlib import Path
 
 import onnxruntime
 import pytest
-from retina_models import install, mean_model, settings, token_model, words_tokenizer
 
 from embark.settings import RetinaSettings
 from embark.spec import Modality, Preprocessing, Provider
 from embark.spec.encoder import ModelFile
+from embark_testing.retina.models import install, mean_model, settings, token_model, words_tokenizer
 from retina.errors import RefusedError
 from retina.load import load_encoder
 from retina.models import obtain

@@ -7,9 +7,9 @@ import sys
 from pathlib import Path
 
 import pytest
-from retina_models import install, mean_model, settings
 
 from embark.settings import RetinaSettings
+from embark_testing.retina.models import install, mean_model, settings
 from retina.cores import available_cores
 
 pytestmark = pytest.mark.asyncio

@@ -4,9 +4,9 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 from PIL import Image
-from retina_images import encoded, photograph
 
 from embark.spec import Modality, Preprocessing
+from embark_testing.retina.images import encoded, photograph
 from retina.decode import decode
 from retina.profiles import PROFILES, ImageProfile, fill_row
 

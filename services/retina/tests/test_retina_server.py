@@ -7,17 +7,17 @@ from urllib.error import HTTPError
 from urllib.request import urlopen
 
 import pytest
-from eventually import eventually_async
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 from grpc_reflection.v1alpha import reflection_pb2, reflection_pb2_grpc
 from prometheus_client import CollectorRegistry
-from retina_images import jpeg
-from retina_models import install, mean_model, settings
-from retina_origin import open_origin
-from retina_service import SECONDS, by_content, by_key, open_retina
 
 from embark.rpc.channels import open_aio_channel
 from embark.v1 import retina_pb2, retina_pb2_grpc
+from embark_testing.eventually import eventually_async
+from embark_testing.retina.images import jpeg
+from embark_testing.retina.models import install, mean_model, settings
+from embark_testing.retina.origin import open_origin
+from embark_testing.retina.service import SECONDS, by_content, by_key, open_retina
 from retina.server import SERVICE, Running, serve
 
 pytestmark = pytest.mark.asyncio

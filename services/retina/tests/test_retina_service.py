@@ -9,15 +9,23 @@ from typing import Any
 import grpc
 import numpy as np
 import pytest
-from eventually import eventually_async
-from retina_images import jpeg
-from retina_models import install, log_model, loopback_fetch, mean_model, settings, token_model, words_tokenizer
-from retina_origin import open_origin
-from retina_service import SECONDS, by_content, by_key, by_tensor, open_retina
 
 from embark.settings import RetinaSettings
 from embark.spec import Modality
 from embark.v1 import retina_pb2, types_pb2
+from embark_testing.eventually import eventually_async
+from embark_testing.retina.images import jpeg
+from embark_testing.retina.models import (
+    install,
+    log_model,
+    loopback_fetch,
+    mean_model,
+    settings,
+    token_model,
+    words_tokenizer,
+)
+from embark_testing.retina.origin import open_origin
+from embark_testing.retina.service import SECONDS, by_content, by_key, by_tensor, open_retina
 
 pytestmark = pytest.mark.asyncio
 

@@ -4,16 +4,16 @@ from pathlib import Path
 
 import grpc
 import pytest
-from authorities import Authority
 from prometheus_client import CollectorRegistry
-from retina_models import install, mean_model, settings
-from retina_service import SECONDS, by_content
-from secured_embark import SERVER_NAME, authority_in
 
 from embark.rpc.certificates import CertificateError, files_of
 from embark.rpc.channels import open_aio_channel
 from embark.settings import RetinaSettings, TlsSettings
 from embark.v1 import retina_pb2, retina_pb2_grpc
+from embark_testing.embark.secured import SERVER_NAME, authority_in
+from embark_testing.retina.models import install, mean_model, settings
+from embark_testing.retina.service import SECONDS, by_content
+from embark_testing.servers.authorities import Authority
 from retina.server import SERVICE, Running, serve
 
 pytestmark = pytest.mark.asyncio

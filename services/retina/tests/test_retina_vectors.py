@@ -2,11 +2,11 @@
 
 import numpy as np
 import pytest
-from retina_models import settings
 
 from embark.causes import Cause, CauseKind
 from embark.space import Space
 from embark.spec import DType, Normalization
+from embark_testing.retina.models import settings
 from retina.vectors import to_vector
 
 

@@ -6,12 +6,12 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from api_server import ApiServer
-from eventually import eventually
-from kubeconfigs import Kubectl, KubectlError
 from kubernetes import client, config
 
 from embark_operator.crd import build_definition, render_definition
+from embark_testing.cluster.api_server import ApiServer
+from embark_testing.cluster.kubeconfigs import Kubectl, KubectlError
+from embark_testing.eventually import eventually
 
 Document = dict[str, Any]
 

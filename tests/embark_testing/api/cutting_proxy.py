@@ -10,8 +10,8 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Final
 
-from api_server import ApiServer
-from kubeconfigs import write_kubeconfig
+from embark_testing.cluster.api_server import ApiServer
+from embark_testing.cluster.kubeconfigs import write_kubeconfig
 
 _WRITES: Final = frozenset({"POST", "PUT", "PATCH", "DELETE"})
 _CHUNK: Final = 64 * 1024

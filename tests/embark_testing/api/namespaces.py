@@ -4,9 +4,10 @@ import json
 from typing import Any
 
 import yaml
-from api_server import ApiServer
-from caches import sample_text
-from eventually import eventually
+
+from embark_testing.caches import sample_text
+from embark_testing.cluster.api_server import ApiServer
+from embark_testing.eventually import eventually
 
 _KINDS = (
     "configmaps,serviceaccounts,services,deployments,jobs,poddisruptionbudgets,horizontalpodautoscalers,networkpolicies"

@@ -10,8 +10,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from eventually import eventually
-from free_ports import free_ports
+from embark_testing.eventually import eventually
+from embark_testing.servers.free_ports import free_ports
 
 HOST = "127.0.0.1"
 IMAGES = ("--embark-image=embark:1", "--kfc-image=kfc:1", "--retina-image=retina:1")

@@ -14,12 +14,12 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from api_server_commands import HOST, Commands
-from binaries import built
-from free_ports import free_ports
-from go_modules import ETCD, KUBERNETES
-from kubeconfigs import Kubectl, write_kubeconfig
-from server_process import Server, listens
+from embark_testing.cluster.api_server_commands import HOST, Commands
+from embark_testing.cluster.binaries import built
+from embark_testing.cluster.go_modules import ETCD, KUBERNETES
+from embark_testing.cluster.kubeconfigs import Kubectl, write_kubeconfig
+from embark_testing.servers.free_ports import free_ports
+from embark_testing.servers.server_process import Server, listens
 
 
 @dataclass(frozen=True)

@@ -12,9 +12,10 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from cache_folder import default_folder
-from commands import ClusterError
-from go_builds import build
-from go_modules import MODULES, GoModule
+
+from embark_testing.cluster.commands import ClusterError
+from embark_testing.cluster.go_builds import build
+from embark_testing.cluster.go_modules import MODULES, GoModule
 
 
 class NotBuiltError(ClusterError):

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from enum import Enum
 
-from commands import ClusterError
+from embark_testing.cluster.commands import ClusterError
 
 
 class Choice(Enum):

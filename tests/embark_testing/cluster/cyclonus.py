@@ -8,8 +8,8 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
-from commands import output_of
-from network_worlds import Flow, Pod
+from embark_testing.cluster.commands import output_of
+from embark_testing.worlds.network_worlds import Flow, Pod
 
 _ALLOWED, _BLOCKED = ".", "X"
 _COMBINED = "Combined:\n"

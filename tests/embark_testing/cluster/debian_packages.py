@@ -5,7 +5,7 @@ import shutil
 from collections.abc import Callable, Mapping
 from typing import Final
 
-from commands import ClusterError, output_of
+from embark_testing.cluster.commands import ClusterError, output_of
 
 # Of each package, the program that is used. Asking for programs, not packages, leaves alone what came another way.
 CLUSTER: Final = {

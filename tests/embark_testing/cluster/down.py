@@ -3,9 +3,9 @@
 import os
 import sys
 
-from commands import ClusterError
-from node_down import take_down
-from nodes import Node
+from embark_testing.cluster.commands import ClusterError
+from embark_testing.cluster.node_down import take_down
+from embark_testing.cluster.nodes import Node
 
 
 def main() -> int:

@@ -4,10 +4,11 @@ import os
 from collections.abc import Iterator
 
 import pytest
-from api_server import ApiServer
-from api_server import api_server as running_api_server
-from binaries import NotBuiltError, built, ensure_built
-from go_modules import ETCD, KUBERNETES, GoModule
+
+from embark_testing.cluster.api_server import ApiServer
+from embark_testing.cluster.api_server import api_server as running_api_server
+from embark_testing.cluster.binaries import NotBuiltError, built, ensure_built
+from embark_testing.cluster.go_modules import ETCD, KUBERNETES, GoModule
 
 
 @pytest.fixture(scope="session")

@@ -11,11 +11,12 @@ from typing import Final
 
 import pytest
 import yaml
-from api_server import ApiServer
-from commands import ClusterError, output_of
-from eventually import eventually
-from go_builds import MissingGoError
-from kubeconfigs import KubectlError
+
+from embark_testing.cluster.api_server import ApiServer
+from embark_testing.cluster.commands import ClusterError, output_of
+from embark_testing.cluster.go_builds import MissingGoError
+from embark_testing.cluster.kubeconfigs import KubectlError
+from embark_testing.eventually import eventually
 
 
 @dataclass(frozen=True)

@@ -10,8 +10,8 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
-from commands import ClusterError, output_of
-from go_modules import GoModule
+from embark_testing.cluster.commands import ClusterError, output_of
+from embark_testing.cluster.go_modules import GoModule
 
 # Kubernetes v1.X.Y publishes its staging modules as v0.X.Y.
 _STAGING = "k8s.io/"

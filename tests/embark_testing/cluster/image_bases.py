@@ -8,8 +8,9 @@ from pathlib import Path
 from typing import Final
 
 from cache_folder import default_folder
-from commands import output_of
-from image_builders import Buildah, Image
+
+from embark_testing.cluster.commands import output_of
+from embark_testing.cluster.image_builders import Buildah, Image
 
 _SUITE: Final = "bookworm"
 

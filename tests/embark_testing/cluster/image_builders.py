@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final, Protocol
 
-from commands import output_of, succeeds
+from embark_testing.cluster.commands import output_of, succeeds
 
 # Where Debian keeps the certificates it trusts, and where pip and uv may be told of another index: what the machine
 # has set up for itself holds in its builds too.

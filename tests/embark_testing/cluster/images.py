@@ -13,16 +13,17 @@ from pathlib import Path
 from typing import Final
 
 from cache_folder import default_folder
-from cassandra_server import reach_options
-from commands import ClusterError
-from debian_packages import IMAGES, ensure_installed
-from image_bases import JAVA, PYTHON, ensure_base
-from image_builders import Buildah, Builder, Docker, Image, docker_answers
-from maven_jars import FetchError, MissingToolsError, server_jars
 
-ROOT: Final = Path(__file__).parents[2]
+from embark_testing.cluster.commands import ClusterError
+from embark_testing.cluster.debian_packages import IMAGES, ensure_installed
+from embark_testing.cluster.image_bases import JAVA, PYTHON, ensure_base
+from embark_testing.cluster.image_builders import Buildah, Builder, Docker, Image, docker_answers
+from embark_testing.servers.cassandra_server import reach_options
+from embark_testing.servers.maven_jars import FetchError, MissingToolsError, server_jars
+
+ROOT: Final = Path(__file__).parents[3]
 _OWN: Final = Path(__file__).parent / "images"
-_SERVERS: Final = ROOT / "tests" / "servers"
+_SERVERS: Final = Path(__file__).parents[1] / "servers"
 PREFIX: Final = "localhost/embark"
 DOCKERFILES: Final = {
     "embark": "services/embark/Dockerfile",

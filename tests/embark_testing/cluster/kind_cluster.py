@@ -9,13 +9,14 @@ import tempfile
 from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 
-from binaries import ensure_built
 from cache_folder import default_folder
-from commands import ClusterError, output_of
-from go_modules import METRICS_SERVER
-from kubeconfigs import Kubectl
-from node_up import ADDONS
-from program_images import write_image
+
+from embark_testing.cluster.binaries import ensure_built
+from embark_testing.cluster.commands import ClusterError, output_of
+from embark_testing.cluster.go_modules import METRICS_SERVER
+from embark_testing.cluster.kubeconfigs import Kubectl
+from embark_testing.cluster.node_up import ADDONS
+from embark_testing.cluster.program_images import write_image
 
 NAME = "embark"
 _CONFIG = Path(__file__).with_name("kind.yaml")

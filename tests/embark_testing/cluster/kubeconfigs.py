@@ -4,7 +4,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import yaml
-from commands import CommandFailedError, output_of
+
+from embark_testing.cluster.commands import CommandFailedError, output_of
 
 
 class KubectlError(CommandFailedError):

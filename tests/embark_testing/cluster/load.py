@@ -3,10 +3,10 @@
 import sys
 from pathlib import Path
 
-from commands import ClusterError
-from node_images import load_images
-from nodes import Node
-from up import is_up, report
+from embark_testing.cluster.commands import ClusterError
+from embark_testing.cluster.node_images import load_images
+from embark_testing.cluster.nodes import Node
+from embark_testing.cluster.up import is_up, report
 
 
 def main(archives: list[str]) -> int:

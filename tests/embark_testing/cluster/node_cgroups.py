@@ -7,8 +7,8 @@ from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
 
-from commands import ClusterError
-from nodes import Node
+from embark_testing.cluster.commands import ClusterError
+from embark_testing.cluster.nodes import Node
 
 _ROOT = Path("/sys/fs/cgroup")
 _STEP = 0.05

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from pathlib import Path
 
-from nodes import Node
+from embark_testing.cluster.nodes import Node
 
 
 def etcd(node: Node, program: Path) -> Sequence[str]:

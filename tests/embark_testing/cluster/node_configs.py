@@ -5,8 +5,9 @@ from collections.abc import Mapping
 from typing import Any
 
 import yaml
-from go_modules import KUBERNETES_VERSION
-from nodes import Node
+
+from embark_testing.cluster.go_modules import KUBERNETES_VERSION
+from embark_testing.cluster.nodes import Node
 
 PAUSE_IMAGE = "localhost/pause:dev"
 CNI_NETWORK = "embark-cluster"

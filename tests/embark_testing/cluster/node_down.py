@@ -2,11 +2,11 @@
 
 import shutil
 
-from node_cgroups import remove_cgroups
-from node_networks import remove_network
-from node_processes import end
-from node_remains import end_shims, restore_machine, unmount_all
-from nodes import Node
+from embark_testing.cluster.node_cgroups import remove_cgroups
+from embark_testing.cluster.node_networks import remove_network
+from embark_testing.cluster.node_processes import end
+from embark_testing.cluster.node_remains import end_shims, restore_machine, unmount_all
+from embark_testing.cluster.nodes import Node
 
 # The kubelet first: it would start again what is ended.
 _ORDER = (

@@ -5,9 +5,9 @@ import tempfile
 from collections.abc import Iterable
 from pathlib import Path
 
-from commands import output_of
-from nodes import Node
-from program_images import write_image
+from embark_testing.cluster.commands import output_of
+from embark_testing.cluster.nodes import Node
+from embark_testing.cluster.program_images import write_image
 
 
 def load_images(node: Node, archives: Iterable[Path]) -> None:

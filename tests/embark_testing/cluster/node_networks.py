@@ -2,8 +2,8 @@
 
 from pathlib import Path
 
-from commands import output_of
-from nodes import Node
+from embark_testing.cluster.commands import output_of
+from embark_testing.cluster.nodes import Node
 
 
 def make_network(node: Node) -> None:

@@ -9,8 +9,8 @@ from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
-from commands import ClusterError
-from nodes import Node
+from embark_testing.cluster.commands import ClusterError
+from embark_testing.cluster.nodes import Node
 
 _STEP = 0.05
 _STOP_SECONDS = 15.0

@@ -8,9 +8,9 @@ from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
 
-from commands import output_of
-from node_configs import CNI_NETWORK
-from nodes import Node
+from embark_testing.cluster.commands import output_of
+from embark_testing.cluster.node_configs import CNI_NETWORK
+from embark_testing.cluster.nodes import Node
 
 # The kubelet sets these for the whole machine.
 _KERNEL_SETTINGS = (

@@ -5,18 +5,18 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-import node_commands
-from binaries import built, ensure_built
-from commands import output_of, succeeds
-from go_modules import COREDNS, ETCD, KUBERNETES, METRICS_SERVER
-from kubeconfigs import Kubectl, KubectlError
-from node_cgroups import make_cgroups
-from node_configs import build_configs
-from node_images import load_own_images
-from node_networks import make_network
-from node_processes import await_answer, start
-from node_remains import note_machine
-from nodes import Node
+from embark_testing.cluster import node_commands
+from embark_testing.cluster.binaries import built, ensure_built
+from embark_testing.cluster.commands import output_of, succeeds
+from embark_testing.cluster.go_modules import COREDNS, ETCD, KUBERNETES, METRICS_SERVER
+from embark_testing.cluster.kubeconfigs import Kubectl, KubectlError
+from embark_testing.cluster.node_cgroups import make_cgroups
+from embark_testing.cluster.node_configs import build_configs
+from embark_testing.cluster.node_images import load_own_images
+from embark_testing.cluster.node_networks import make_network
+from embark_testing.cluster.node_processes import await_answer, start
+from embark_testing.cluster.node_remains import note_machine
+from embark_testing.cluster.nodes import Node
 
 ADDONS = Path(__file__).parent / "addons"
 _KUBECONFIGS = ("super-admin", "controller-manager", "scheduler", "kubelet")

@@ -20,18 +20,18 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from binaries import ensure_built
-from choose import Choice, choose_cluster
-from commands import ClusterError
-from go_modules import HELM, KUBERNETES
-from image_builders import docker_answers
-from images import PREFIX, ROOT, image_tag
-from images import report as report_line
-from kind_cluster import bring_up_kind, load_into_kind, remove_kind
-from node_down import take_down
-from node_images import load_images
-from nodes import Node
-from up import is_up, start_cluster
+from embark_testing.cluster.binaries import ensure_built
+from embark_testing.cluster.choose import Choice, choose_cluster
+from embark_testing.cluster.commands import ClusterError
+from embark_testing.cluster.go_modules import HELM, KUBERNETES
+from embark_testing.cluster.image_builders import docker_answers
+from embark_testing.cluster.images import PREFIX, ROOT, image_tag
+from embark_testing.cluster.images import report as report_line
+from embark_testing.cluster.kind_cluster import bring_up_kind, load_into_kind, remove_kind
+from embark_testing.cluster.node_down import take_down
+from embark_testing.cluster.node_images import load_images
+from embark_testing.cluster.nodes import Node
+from embark_testing.cluster.up import is_up, start_cluster
 
 ARCHIVES = ROOT / "out" / "images"
 
@@ -82,7 +82,7 @@ def _own_cluster(*, keep: bool) -> Iterator[Access]:
 
 def _build_archives() -> list[Path]:
     shutil.rmtree(ARCHIVES, ignore_errors=True)
-    command = [sys.executable, str(Path(__file__).with_name("images.py")), "--e2e", f"--save={ARCHIVES}"]
+    command = [sys.executable, "-m", "embark_testing.cluster.images", "--e2e", f"--save={ARCHIVES}"]
     if subprocess.run(command, check=False).returncode:
         raise ClusterError("there is nothing to run the tests with: the images could not be built")
     return sorted(ARCHIVES.glob("*.tar"))

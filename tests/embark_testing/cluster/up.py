@@ -3,12 +3,12 @@
 import os
 import sys
 
-from commands import ClusterError
-from debian_packages import CLUSTER, ensure_installed
-from node_down import take_down
-from node_processes import find
-from node_up import bring_up, ensure_programs, kubectl_of
-from nodes import Node
+from embark_testing.cluster.commands import ClusterError
+from embark_testing.cluster.debian_packages import CLUSTER, ensure_installed
+from embark_testing.cluster.node_down import take_down
+from embark_testing.cluster.node_processes import find
+from embark_testing.cluster.node_up import bring_up, ensure_programs, kubectl_of
+from embark_testing.cluster.nodes import Node
 
 
 def report(line: str) -> None:

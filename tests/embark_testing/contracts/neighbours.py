@@ -6,15 +6,15 @@ from datetime import timedelta
 import numpy as np
 import numpy.typing as npt
 import pytest
-from fake_clock import FakeClock
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from store_rows import OTHER_SPACE, PATIENT, SPACE, embedding, negative
 
 from embark.errors import ClosedError, UnavailableError
 from embark.space import VectorForm
 from embark.spec import DType
 from embark.store import EmbeddingStore, Neighbour, Search
+from embark_testing.contracts.rows import OTHER_SPACE, PATIENT, SPACE, embedding, negative
+from embark_testing.fake_clock import FakeClock
 
 DIMENSION = 4
 FORM = VectorForm(DIMENSION, DType.FLOAT32)

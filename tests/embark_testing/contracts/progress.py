@@ -5,14 +5,14 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 import pytest
-from beginnings import begin
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from store_rows import OTHER_SPACE, PATIENT, SPACE, embedding
 
 from embark.errors import ClosedError, UnavailableError
 from embark.store import Checkpoints, Progress, RolloutStore, TokenRange, split_ring
 from embark.store.progress import stored_progress
+from embark_testing.contracts.beginnings import begin
+from embark_testing.contracts.rows import OTHER_SPACE, PATIENT, SPACE, embedding
 
 FIRST, SECOND, THIRD = split_ring(3)
 DROPPED = "d0d0d0d0d0d0"

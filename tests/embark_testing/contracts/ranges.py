@@ -6,13 +6,13 @@ from datetime import timedelta
 from itertools import cycle, islice
 
 import pytest
-from fake_clock import FakeClock
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from store_rows import OTHER_SPACE, SPACE, embedding, negative
 
 from embark.errors import ClosedError, UnavailableError
 from embark.store import Negative, Page, Present, RolloutStore, Row, TokenRange, split_ring
+from embark_testing.contracts.rows import OTHER_SPACE, SPACE, embedding, negative
+from embark_testing.fake_clock import FakeClock
 
 [WHOLE] = split_ring(1)
 EMPTY = TokenRange(5, 5)

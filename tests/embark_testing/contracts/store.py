@@ -5,15 +5,15 @@ from collections.abc import Sequence
 from datetime import timedelta
 
 import pytest
-from fake_clock import FakeClock
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from store_rows import OTHER_SPACE, PATIENT, SPACE, embedding, look_up, negative, read_one, scanned
-from store_write_rule import WriteRule
 
 from embark.causes import Cause, CauseKind
 from embark.errors import ClosedError, UnavailableError
 from embark.store import Embedding, EmbeddingStore, Row
+from embark_testing.contracts.rows import OTHER_SPACE, PATIENT, SPACE, embedding, look_up, negative, read_one, scanned
+from embark_testing.contracts.write_rule import WriteRule
+from embark_testing.fake_clock import FakeClock
 
 
 class StoreContract(WriteRule):

@@ -6,12 +6,23 @@ from contextlib import AbstractContextManager
 from zlib import crc32
 
 import pytest
-from eventually import eventually
-from topic_members import Members
-from topic_records import A_WHILE, CAPACITY, NO_TIME, PARTITIONS, PATIENT, finished, keys_of, send, take, taking
 
 from embark.errors import ClosedError
 from embark.topic import Losses, Record, Topic
+from embark_testing.contracts.members import Members
+from embark_testing.contracts.records import (
+    A_WHILE,
+    CAPACITY,
+    NO_TIME,
+    PARTITIONS,
+    PATIENT,
+    finished,
+    keys_of,
+    send,
+    take,
+    taking,
+)
+from embark_testing.eventually import eventually
 
 Jam = Callable[[], AbstractContextManager[object]]
 

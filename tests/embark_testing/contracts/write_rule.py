@@ -7,13 +7,13 @@ from dataclasses import dataclass, replace
 from datetime import timedelta
 
 import pytest
-from fake_clock import FakeClock
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from store_rows import PATIENT, SPACE, embedding, negative, read_one, scanned
 
 from embark.clock import Micros
 from embark.store import EmbeddingStore, Row
+from embark_testing.contracts.rows import PATIENT, SPACE, embedding, negative, read_one, scanned
+from embark_testing.fake_clock import FakeClock
 
 
 @dataclass(frozen=True)

@@ -4,16 +4,15 @@ from collections.abc import Iterator, Sequence
 from contextlib import closing, contextmanager
 from datetime import timedelta
 
-from deployments import Deployment
-
 from embark.backends import Secrets, open_store, open_topic
 from embark.clock import now
 from embark.store import Embedding
-from embark.store.cassandra import CassandraStore
+from embark.store.cassandra.adapter import CassandraStore
 from embark.topic import Fill
-from embark.topic.kafka_cluster import KafkaCluster
-from embark.topic.kafka_lag import KafkaOffsets
-from kfc.replays import DeadLetter
+from embark.topic.kafka.cluster import KafkaCluster
+from embark.topic.kafka.lag import KafkaOffsets
+from embark_testing.deployments.deployment import Deployment
+from kfc.fill.replays import DeadLetter
 
 _PATIENCE = timedelta(seconds=10)
 _ALL = 100_000

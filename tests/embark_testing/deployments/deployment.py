@@ -7,14 +7,13 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from caches import sample
-from cassandra_server import CassandraServer
-from free_ports import free_ports
-from kafka_brokers import KafkaBrokers
-from kafka_server import KafkaServer
-from service_processes import Service, service
-
 from embark.settings import CacheSettings, Listen, settings_for
+from embark_testing.caches import sample
+from embark_testing.deployments.processes import Service, service
+from embark_testing.servers.cassandra_server import CassandraServer
+from embark_testing.servers.free_ports import free_ports
+from embark_testing.servers.kafka_brokers import KafkaBrokers
+from embark_testing.servers.kafka_server import KafkaServer
 
 WAIT = 60.0
 

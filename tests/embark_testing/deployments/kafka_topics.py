@@ -5,15 +5,15 @@ from contextlib import contextmanager
 from uuid import uuid4
 
 from confluent_kafka.admin import AdminClient, ConfigResource, ResourceType  # type: ignore[attr-defined]
-from eventually import eventually
-from topic_records import CAPACITY, NO_TIME, PARTITIONS
 
 from embark.settings import TopicSettings
 from embark.spec import Kafka
 from embark.topic import FillConsumer
-from embark.topic.kafka import KafkaTopic
-from embark.topic.kafka_consumer import KafkaConsumer
-from embark.topic.kafka_schema import ensure_topics
+from embark.topic.kafka.adapter import KafkaTopic
+from embark.topic.kafka.consumer import KafkaConsumer
+from embark.topic.kafka.schema import ensure_topics
+from embark_testing.contracts.records import CAPACITY, NO_TIME, PARTITIONS
+from embark_testing.eventually import eventually
 
 # A group is settled within a few heartbeats; those of the test broker are a second apart.
 _SECONDS_TO_SETTLE = 60.0

@@ -9,10 +9,10 @@ from contextlib import contextmanager
 from pathlib import Path
 from tempfile import NamedTemporaryFile
 
-from eventually import eventually
 from prometheus_client.parser import text_string_to_metric_families
 
 from embark.settings import EmbArkSettings, KfcSettings, RetinaSettings
+from embark_testing.eventually import eventually
 
 Settings = EmbArkSettings | KfcSettings | RetinaSettings
 PATIENCE = 60.0

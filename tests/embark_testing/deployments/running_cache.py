@@ -2,11 +2,10 @@
 
 from dataclasses import dataclass
 
-from faults import FaultyStore, FaultyTopic
-
 from embark.client import EmbArkClient
 from embark.settings import CacheSettings
 from embark_local.compose import Local
+from embark_testing.faults import FaultyStore, FaultyTopic
 
 
 @dataclass(frozen=True)

@@ -9,9 +9,9 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from e2e_caches import Cache, ask_client
-from e2e_cluster import Kubernetes
-from e2e_objects import Manifest, client_pod
+from embark_testing.e2e.caches import Cache, ask_client
+from embark_testing.e2e.cluster import Kubernetes
+from embark_testing.e2e.objects import Manifest, client_pod
 
 CERTIFIED = "certified"
 _FOLDER = "/certs"

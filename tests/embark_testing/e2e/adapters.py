@@ -6,11 +6,11 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from aggregated_apis import api_service
-from authorities import Authority
-from e2e_caches import SCRIPTS
-from e2e_cluster import Kubernetes
-from e2e_objects import CONTAINER_SECURITY, POD_SECURITY
+from embark_testing.api.aggregated_apis import api_service
+from embark_testing.e2e.caches import SCRIPTS
+from embark_testing.e2e.cluster import Kubernetes
+from embark_testing.e2e.objects import CONTAINER_SECURITY, POD_SECURITY
+from embark_testing.servers.authorities import Authority
 
 _NAME = "lag-adapter"
 _METADATA = {"name": _NAME}

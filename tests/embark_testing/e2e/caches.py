@@ -8,9 +8,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from e2e_cluster import Kubernetes, run
+from embark_testing.e2e.cluster import Kubernetes, run
 
-SCRIPTS = Path(__file__).parents[1] / "e2e"
+SCRIPTS = Path(__file__).parents[2] / "e2e"
 _CALM = 60.0
 
 

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-ROOT = Path(__file__).parents[2]
+ROOT = Path(__file__).parents[3]
 
 
 class CommandError(Exception):
@@ -95,7 +95,7 @@ class Release:
 
 
 def kubernetes(environment: Mapping[str, str]) -> Kubernetes:
-    """Return the cluster that the environment names, as tests/cluster/run_in.py sets it."""
+    """Return the cluster that the environment names, as embark_testing.cluster.run_in sets it."""
     return Kubernetes(
         images=environment.get("EMBARK_IMAGES", "embark"),
         tag=environment.get("EMBARK_TAG", "0.1.0"),

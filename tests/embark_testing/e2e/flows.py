@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import Any
 
-from e2e_cluster import Kubernetes
+from embark_testing.e2e.cluster import Kubernetes
 
 # Ends with 0 once the connection stands. Policies drop or refuse: one takes the time, the other does not.
 _CONNECT = "import socket, sys; socket.create_connection((sys.argv[1], int(sys.argv[2])), timeout=3)"

@@ -3,8 +3,9 @@
 from typing import Any
 
 import yaml
-from caches import sample_text
-from e2e_cluster import Kubernetes
+
+from embark_testing.caches import sample_text
+from embark_testing.e2e.cluster import Kubernetes
 
 Manifest = dict[str, Any]
 

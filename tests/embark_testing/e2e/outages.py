@@ -3,8 +3,8 @@
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from e2e_caches import Cache
-from eventually import eventually
+from embark_testing.e2e.caches import Cache
+from embark_testing.eventually import eventually
 
 _POD = "pod/cassandra-0"
 _ENDED = 90.0

@@ -4,10 +4,10 @@ import json
 from contextlib import AbstractContextManager
 from typing import Any
 
-from e2e_caches import Cache, Load, ask_client, running_in_client
-from e2e_cluster import Kubernetes, Release
-from e2e_objects import keyspace_of, photos_cache
-from eventually import eventually
+from embark_testing.e2e.caches import Cache, Load, ask_client, running_in_client
+from embark_testing.e2e.cluster import Kubernetes, Release
+from embark_testing.e2e.objects import keyspace_of, photos_cache
+from embark_testing.eventually import eventually
 
 _GONE = 120.0
 FIRST_OUTPUT = photos_cache()["spec"]["encoder"]["output"]

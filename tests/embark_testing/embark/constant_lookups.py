@@ -6,10 +6,9 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from itertools import cycle
 
-from eventually import eventually
-
 from embark.client import EmbArkClient, KeyStatus
 from embark.errors import EmbArkError
+from embark_testing.eventually import eventually
 
 
 class ConstantLookups:

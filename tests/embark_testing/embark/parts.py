@@ -9,8 +9,6 @@ from typing import Any
 
 import grpc
 import numpy as np
-from fake_clock import FakeClock
-from faults import FaultyStore
 from prometheus_client import CollectorRegistry
 
 from embark.clock import Clock, Micros
@@ -24,6 +22,8 @@ from embark.v1 import embark_pb2 as pb
 from embark.v1.embark_pb2_grpc import EmbArkServiceStub
 from embark_server.server import EmbArkServer
 from embark_server.statuses import KeyStatus
+from embark_testing.fake_clock import FakeClock
+from embark_testing.faults import FaultyStore
 
 DIMENSION = 4
 NBYTES = 4 * DIMENSION

@@ -6,13 +6,13 @@ from pathlib import Path
 from typing import Any, Final
 
 import pytest
-from authorities import Authority
-from embark_parts import Bench, embark_settings, running, vector
-from maven_jars import MissingToolsError
 
 from embark.client import CertificateFiles, ClientTls
 from embark.rpc.certificates import files_of
 from embark.settings import TlsSettings
+from embark_testing.embark.parts import Bench, embark_settings, running, vector
+from embark_testing.servers.authorities import Authority
+from embark_testing.servers.maven_jars import MissingToolsError
 
 SERVER_NAME: Final = "thumbnails.default"
 RANKER: Final = "spiffe://cluster.local/ns/ads/sa/ranker"

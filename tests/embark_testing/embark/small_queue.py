@@ -9,7 +9,7 @@ from functools import partial
 from unittest.mock import patch
 
 from embark import backends
-from embark.topic.kafka import KafkaTopic
+from embark.topic.kafka.adapter import KafkaTopic
 from embark_server import __main__ as process
 
 

@@ -7,10 +7,10 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 
 import grpc
-from kfc_parts import NOT_FOUND, vector_of
 
 from embark.rpc.wire import cause_to_wire
 from embark.v1 import retina_pb2, retina_pb2_grpc
+from embark_testing.kfc.parts import NOT_FOUND, vector_of
 
 
 class FakeRetina(retina_pb2_grpc.RetinaServiceServicer):

@@ -5,10 +5,6 @@ import urllib.request
 from collections.abc import Callable, Iterable
 from datetime import timedelta
 
-from eventually import eventually
-from fake_clock import FakeClock
-from faults import FaultyStore
-from kfc_parts import FakeEncoder, TellingConsumer, kfc_settings
 from prometheus_client import CollectorRegistry
 
 from embark.errors import UnavailableError
@@ -18,8 +14,12 @@ from embark.store.memory import MemoryStore
 from embark.topic import DeadLetters, Fill, Record
 from embark.topic.memory import MemoryTopic
 from embark.v1 import fills_pb2
-from kfc.consumer import Kfc
+from embark_testing.eventually import eventually
+from embark_testing.fake_clock import FakeClock
+from embark_testing.faults import FaultyStore
+from embark_testing.kfc.parts import FakeEncoder, TellingConsumer, kfc_settings
 from kfc.encoder import Encoder
+from kfc.fill.service import Kfc
 
 PATIENT = timedelta(seconds=5)
 

@@ -8,8 +8,8 @@ import sys
 from unittest.mock import patch
 
 from embark.backends import run_command
-from embark.topic import kafka_consumer
-from embark.topic.kafka_options import Options, consumer_options
+from embark.topic.kafka import consumer as kafka_consumer
+from embark.topic.kafka.options import Options, consumer_options
 from kfc import __main__ as process
 
 

@@ -14,8 +14,8 @@ from typing import Any
 from unittest.mock import patch
 
 from embark.backends import run_command
-from embark.store.cassandra import CassandraStore
-from embark.topic.kafka_consumer import KafkaConsumer
+from embark.store.cassandra.adapter import CassandraStore
+from embark.topic.kafka.consumer import KafkaConsumer
 from kfc import __main__ as process
 from kfc.encoder import RetinaEncoder
 

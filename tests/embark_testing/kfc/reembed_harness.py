@@ -6,9 +6,6 @@ from datetime import timedelta
 from typing import TypeVar
 
 import numpy as np
-from fake_clock import FakeClock
-from faults import FaultyStore
-from kfc_parts import FakeEncoder, kfc_settings
 from prometheus_client import CollectorRegistry
 
 from embark.causes import Cause, CauseKind
@@ -27,12 +24,15 @@ from embark.store import (
     TokenRange,
 )
 from embark.store import split_ring as split
+from embark_testing.fake_clock import FakeClock
+from embark_testing.faults import FaultyStore
+from embark_testing.kfc.parts import FakeEncoder, kfc_settings
 from kfc.backoff import Backoff
 from kfc.encoder import Encoded, Encoder
-from kfc.lookup_times import TimesSince
 from kfc.metrics import Metrics
 from kfc.outages import Outages
-from kfc.reembedding import Reembedding
+from kfc.reembed.lookup_times import TimesSince
+from kfc.reembed.reembedding import Reembedding
 
 T = TypeVar("T")
 SOURCE = "5005005005aa"

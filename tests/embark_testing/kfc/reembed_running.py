@@ -4,13 +4,12 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from fake_clock import FakeClock
-from kfc_parts import kfc_settings
-from reembed_bench import ReembedBench
-
 from embark.store import TokenRange, split_ring
 from embark.store.memory import MemoryStore
-from kfc.reembedding import Reembedding
+from embark_testing.fake_clock import FakeClock
+from embark_testing.kfc.parts import kfc_settings
+from embark_testing.kfc.reembed_harness import ReembedBench
+from kfc.reembed.reembedding import Reembedding
 
 
 def bench_of(**settings: int) -> ReembedBench:

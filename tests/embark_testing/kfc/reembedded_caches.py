@@ -13,20 +13,21 @@ from pathlib import Path
 from types import ModuleType
 
 import numpy as np
-from caches import sample
-from cassandra_server import CassandraServer
-from fake_retina import FakeRetina, RetinaServer
-from free_ports import free_ports
-from kafka_server import KafkaServer
-from service_processes import Service, service, write_settings
 
 from embark.backends import Secrets, open_store, open_topic
 from embark.clock import now
+from embark.rollout.verdicts import Verdict
 from embark.settings import CacheSettings, EmbArkSettings, KfcSettings, Listen, settings_for
 from embark.store import Embedding, RolloutStore, Row
 from embark.topic import Fill
-from embark.verdicts import Verdict
-from kfc import drop, schema
+from embark_testing.caches import sample
+from embark_testing.deployments.processes import Service, service, write_settings
+from embark_testing.kfc.fake_retina import FakeRetina, RetinaServer
+from embark_testing.servers.cassandra_server import CassandraServer
+from embark_testing.servers.free_ports import free_ports
+from embark_testing.servers.kafka_server import KafkaServer
+from kfc.schema import __main__ as schema
+from kfc.schema import drop
 
 DIMENSION = 2
 ITEMS = 16

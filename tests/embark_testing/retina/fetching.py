@@ -5,11 +5,11 @@ from contextlib import asynccontextmanager
 from typing import Any
 
 from prometheus_client import CollectorRegistry
-from retina_models import loopback_fetch
-from retina_origin import Origin, RecordingDialler, open_origin
 
 from embark.causes import Cause, CauseError
 from embark.spec import Fetch
+from embark_testing.retina.models import loopback_fetch
+from embark_testing.retina.origin import Origin, RecordingDialler, open_origin
 from retina.fetch import Fetcher
 from retina.metrics import Metrics
 

@@ -9,9 +9,9 @@ from datetime import timedelta
 import numpy as np
 from numpy.typing import NDArray
 from prometheus_client import CollectorRegistry
-from retina_models import settings
 
 from embark.causes import CauseError, CauseKind
+from embark_testing.retina.models import settings
 from retina.batching import Batcher
 from retina.encoders import Item, ItemKind
 from retina.metrics import Metrics

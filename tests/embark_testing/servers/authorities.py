@@ -5,7 +5,7 @@ import subprocess
 import uuid
 from pathlib import Path
 
-from maven_jars import MissingToolsError
+from embark_testing.servers.maven_jars import MissingToolsError
 
 STORE_PASSWORD = "not a secret"  # noqa: S105 - of a key that lives as long as the test
 _KEY = ("-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes")

@@ -8,10 +8,10 @@ from typing import Any
 from cassandra.cluster import EXEC_PROFILE_DEFAULT, Cluster, ExecutionProfile
 from cassandra.policies import DCAwareRoundRobinPolicy
 from cassandra.query import tuple_factory
-from cassandra_server import CassandraServer
 
 from embark.settings import StoreSettings
 from embark.spec import Cassandra
+from embark_testing.servers.cassandra_server import CassandraServer
 
 
 def store_settings(server: CassandraServer, keyspace: str) -> StoreSettings:

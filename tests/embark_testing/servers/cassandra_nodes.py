@@ -5,9 +5,9 @@ from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
-from cassandra_server import CassandraServer, Node, prepare_node
-from free_ports import free_ports
-from server_process import ServerFailedError
+from embark_testing.servers.cassandra_server import CassandraServer, Node, prepare_node
+from embark_testing.servers.free_ports import free_ports
+from embark_testing.servers.server_process import ServerFailedError
 
 _RING_SECONDS = 60.0
 _STEP = 0.2

@@ -12,9 +12,10 @@ import yaml
 from cassandra import DriverException
 from cassandra.cluster import EXEC_PROFILE_DEFAULT, Cluster, ExecutionProfile, NoHostAvailable
 from cassandra.policies import WhiteListRoundRobinPolicy
-from free_ports import free_ports
-from maven_jars import server_jars
-from server_process import Server, listens
+
+from embark_testing.servers.free_ports import free_ports
+from embark_testing.servers.maven_jars import server_jars
+from embark_testing.servers.server_process import Server, listens
 
 # What Cassandra reaches into inside a Java 17; its own start script gives the same permissions.
 _EXPORTS = {

@@ -9,11 +9,12 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 
 import pytest
-from cassandra_nodes import cassandra_nodes
-from cassandra_server import CassandraServer, cassandra_server
-from kafka_brokers import KafkaBrokers, kafka_brokers
-from kafka_server import KafkaServer, kafka_server
-from maven_jars import MissingToolsError
+
+from embark_testing.servers.cassandra_nodes import cassandra_nodes
+from embark_testing.servers.cassandra_server import CassandraServer, cassandra_server
+from embark_testing.servers.kafka_brokers import KafkaBrokers, kafka_brokers
+from embark_testing.servers.kafka_server import KafkaServer, kafka_server
+from embark_testing.servers.maven_jars import MissingToolsError
 
 
 @pytest.fixture(scope="session")

@@ -7,8 +7,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from confluent_kafka.admin import AdminClient
-from kafka_properties import Node
-from kafka_server import KafkaServer, node_on, prepare_broker
+
+from embark_testing.servers.kafka_properties import Node
+from embark_testing.servers.kafka_server import KafkaServer, node_on, prepare_broker
 
 _SECONDS = 10.0
 # Small, and compiled less well but sooner: none of these brokers lives long.

@@ -10,10 +10,11 @@ from pathlib import Path
 
 from confluent_kafka import KafkaException
 from confluent_kafka.admin import AdminClient
-from free_ports import free_ports
-from kafka_properties import Node, node_properties
-from maven_jars import server_jars
-from server_process import Server, ServerFailedError, listens
+
+from embark_testing.servers.free_ports import free_ports
+from embark_testing.servers.kafka_properties import Node, node_properties
+from embark_testing.servers.maven_jars import server_jars
+from embark_testing.servers.server_process import Server, ServerFailedError, listens
 
 _JVM = ("-Xms128m", "-Xmx384m", "-XX:+UseSerialGC")
 

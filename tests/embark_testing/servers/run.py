@@ -1,4 +1,4 @@
-"""Runs Cassandra and Kafka on this machine until Ctrl-C: `make servers`, or `python tests/servers/run.py`."""
+"""Runs Cassandra and Kafka on this machine until Ctrl-C: `make servers`, or `python -m embark_testing.servers.run`."""
 
 import argparse
 import signal
@@ -7,12 +7,12 @@ import tempfile
 from contextlib import ExitStack
 from pathlib import Path
 
-from cassandra_nodes import cassandra_nodes
-from cassandra_server import cassandra_server
-from kafka_brokers import kafka_brokers
-from kafka_server import kafka_server
-from maven_jars import FetchError, MissingToolsError
-from server_process import ServerFailedError
+from embark_testing.servers.cassandra_nodes import cassandra_nodes
+from embark_testing.servers.cassandra_server import cassandra_server
+from embark_testing.servers.kafka_brokers import kafka_brokers
+from embark_testing.servers.kafka_server import kafka_server
+from embark_testing.servers.maven_jars import FetchError, MissingToolsError
+from embark_testing.servers.server_process import ServerFailedError
 
 # Of one cluster; every one is a process of some 200 MB (Kafka) or 800 MB (Cassandra).
 _MOST = 9

@@ -3,7 +3,6 @@
 from collections.abc import Iterable, Sequence
 from typing import Any
 
-from caches import sample
 from hypothesis import strategies as st
 
 from embark.settings import KfcSettings, settings_for
@@ -14,6 +13,7 @@ from embark_operator.manifests.kfc import build_kfc
 from embark_operator.manifests.rollout_jobs import build_drop, build_reembed_job, build_verify_job
 from embark_operator.names import COMPONENT, Manifest
 from embark_operator.options import Images, Options
+from embark_testing.caches import sample
 
 UID = "5f3c1c8e-0d4b-4a53-9d0c-5d0d8f9a7e11"
 IMAGES = Images(

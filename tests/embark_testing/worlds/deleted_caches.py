@@ -2,12 +2,11 @@
 
 from typing import Any
 
-from memory_cluster import DELETED, MemoryCluster
-from reconciled_caches import KEY, World
-
-from embark_operator.finalizers import FINALIZER
-from embark_operator.kinds import CACHE, CONFIG_MAP, EVENT, JOB, POD, SERVICE_ACCOUNT, Kind
+from embark_operator.cluster.finalizers import FINALIZER
+from embark_operator.cluster.kinds import CACHE, CONFIG_MAP, EVENT, JOB, POD, SERVICE_ACCOUNT, Kind
 from embark_operator.names import COMPONENT, DROP_KEYSPACE, Manifest
+from embark_testing.worlds.memory_cluster import DELETED, MemoryCluster
+from embark_testing.worlds.reconciled_caches import KEY, World
 
 DELETE: dict[str, Any] = {"deletionPolicy": "Delete"}
 

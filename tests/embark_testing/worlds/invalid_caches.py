@@ -9,10 +9,10 @@ from dataclasses import dataclass
 from typing import Any
 
 import yaml
-from caches import SAMPLES
-from invalid_values import ABSENT, bad_values, good_items
 
 from embark_operator.crd import build_definition
+from embark_testing.caches import SAMPLES
+from embark_testing.worlds.invalid_values import ABSENT, bad_values, good_items
 
 Document = dict[str, Any]
 Schema = dict[str, Any]

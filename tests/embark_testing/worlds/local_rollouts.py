@@ -8,15 +8,14 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
-from eventually import eventually
-from two_spaces import cache_of, text_model, texts
-
 from embark.client import EmbArkClient, KeyStatus
 from embark.clock import Micros, micros, now
 from embark.spec import EmbeddingCache
 from embark_local.compose import Local, run_local
 from embark_local.kept_spaces import id_of
 from embark_local.progress import Progress
+from embark_testing.eventually import eventually
+from embark_testing.worlds.two_spaces import cache_of, text_model, texts
 
 WAIT = 30.0
 KEYS = texts(300)

@@ -6,9 +6,9 @@ import uuid
 from collections.abc import Iterable, Sequence
 from typing import Any
 
-from embark_operator.apis import Apis
-from embark_operator.cluster import ConflictError
-from embark_operator.kinds import Kind, kind_of
+from embark_operator.cluster.apis import Apis
+from embark_operator.cluster.kinds import Kind, kind_of
+from embark_operator.cluster.protocol import ConflictError
 from embark_operator.names import FIELD_MANAGER, Manifest
 
 DELETED = "2026-01-01T00:00:00Z"

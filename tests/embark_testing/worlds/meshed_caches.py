@@ -2,20 +2,19 @@
 
 from typing import Any, Final
 
-from caches import sample
-from child_manifests import UID
-
 from embark.settings import KfcSettings, settings_for
 from embark.space import space_of
 from embark.spec import EmbeddingCache
-from embark_operator import apis, kinds
-from embark_operator.apis import Apis
-from embark_operator.kinds import Kind
+from embark_operator.cluster import apis, kinds
+from embark_operator.cluster.apis import Apis
+from embark_operator.cluster.kinds import Kind
 from embark_operator.manifests.children import Component
 from embark_operator.manifests.kfc_scaling import KfcScaler, build_kfc_scaler
 from embark_operator.manifests.meshes import MeshChildren, build_mesh
 from embark_operator.manifests.retina_scaling import build_retina_scaling
 from embark_operator.names import Manifest, kfc_name, retina_name
+from embark_testing.caches import sample
+from embark_testing.worlds.child_manifests import UID
 
 SPACES: Final = ("a1b2c3d4e5f6", "0f9e8d7c6b5a")
 CLIENTS: Final = [

@@ -7,10 +7,9 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
-from caches import sample_text
-
-from embark.crd import parse_manifest
+from embark.manifest import parse_manifest
 from embark.spec import EmbeddingCache
+from embark_testing.caches import sample_text
 
 SPACES = ("aaaaaaaaaaaa", "bbbbbbbbbbbb")
 ACTIVE, CANDIDATE = SPACES

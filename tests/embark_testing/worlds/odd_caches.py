@@ -4,8 +4,8 @@ import json
 from collections.abc import Iterator
 from typing import Any
 
-from invalid_caches import Document, Schema, cache_schema, changed
-from invalid_values import good_items
+from embark_testing.worlds.invalid_caches import Document, Schema, cache_schema, changed
+from embark_testing.worlds.invalid_values import good_items
 
 # Not 12.0: kubectl makes 12 of it, and a client that sends it as it is meets no agreement among types.
 _NUMBERS = (0, 1, -1, 1.5, 2**40, 2**40 + 1, 2**63, 10**25, 1e300, True, None)

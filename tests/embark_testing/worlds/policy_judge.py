@@ -1,10 +1,10 @@
-"""What NetworkPolicies let through, by the rules of networking.k8s.io/v1; cyclonus judges the same in tests/cluster."""
+"""What NetworkPolicies let through, by the rules of networking.k8s.io/v1; cyclonus judges the same."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from ipaddress import ip_address, ip_network
 from typing import Any
 
-from network_worlds import Pod
+from embark_testing.worlds.network_worlds import Pod
 
 Rule = Mapping[str, Any]
 

@@ -5,15 +5,15 @@ from datetime import UTC, datetime
 from typing import Any
 
 import yaml
-from caches import sample_text
-from memory_cluster import MemoryCluster
 
-from embark_operator.kinds import CACHE, CHILD_KINDS, DEPLOYMENT, JOB, Kind
+from embark.rollout.seen import ProgressSeen
+from embark_operator.cluster.kinds import CACHE, CHILD_KINDS, DEPLOYMENT, JOB, Kind
 from embark_operator.names import Manifest
 from embark_operator.options import Images, Options
-from embark_operator.outcomes import Key
 from embark_operator.reconcile import Reconciler
-from embark_operator.rollouts.seen import ProgressSeen
+from embark_operator.result import Key
+from embark_testing.caches import sample_text
+from embark_testing.worlds.memory_cluster import MemoryCluster
 
 KEY = Key("default", "photos")
 OPTIONS = Options(Images("embark:1", "kfc:1", "retina:1"))

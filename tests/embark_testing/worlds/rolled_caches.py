@@ -3,15 +3,14 @@
 from collections.abc import Sequence
 from typing import Any
 
-from reconciled_caches import KEY, METRICS, OPTIONS, Silent, World
-
+from embark.rollout.seen import ProgressSeen
+from embark.rollout.verdicts import Verdict
 from embark.settings import EmbArkSettings
-from embark.verdicts import Verdict
-from embark_operator.kinds import CACHE, CONFIG_MAP, DEPLOYMENT, JOB, POD
+from embark_operator.cluster.kinds import CACHE, CONFIG_MAP, DEPLOYMENT, JOB, POD
 from embark_operator.manifests.config_maps import SETTINGS_KEY
 from embark_operator.names import COMPONENT, SPACE, Manifest
 from embark_operator.reconcile import Reconciler
-from embark_operator.rollouts.seen import ProgressSeen
+from embark_testing.worlds.reconciled_caches import KEY, METRICS, OPTIONS, Silent, World
 
 OTHER: dict[str, Any] = {"output": {"tensor": "logits", "dimension": 1000, "dtype": "float32", "normalization": "none"}}
 """A change of the sample's encoder that makes another space."""

@@ -3,14 +3,14 @@
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
+from embark.rollout.seen import JobSeen, ProgressSeen, RolloutSeen
+from embark.rollout.state import Rollout
+from embark.rollout.verdicts import Verdict, find_gate_fault
 from embark.settings import EmbArkSettings, KfcSettings
 from embark.spec.rollout import Rollout as RolloutSpec
-from embark.verdicts import Verdict, find_gate_fault
-from embark_operator.kinds import CONFIG_MAP, JOB, Child, child_of
+from embark_operator.cluster.kinds import CONFIG_MAP, JOB, Child, child_of
 from embark_operator.manifests.config_maps import SETTINGS_KEY
 from embark_operator.names import COMPONENT, SPACE, Manifest
-from embark_operator.rollouts.seen import JobSeen, ProgressSeen, RolloutSeen
-from embark_operator.rollouts.state import Rollout
 
 EMBARK_PODS = 2
 

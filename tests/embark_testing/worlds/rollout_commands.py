@@ -6,18 +6,18 @@ from datetime import UTC, datetime
 from typing import Any
 
 import yaml
-from caches import sample, sample_text
 from click.testing import CliRunner, Result
-from memory_cluster import MemoryCluster
 
-from embark.crd import parse_body
+from embark.manifest import parse_body
 from embark.space import space_of
 from embark.spec import EmbeddingCache, Encoder
 from embark_operator.cli.main import build_plugin
 from embark_operator.cli.sessions import Access, Session, Target
-from embark_operator.cluster import ConflictError, MissingError
-from embark_operator.kinds import CACHE, Kind
+from embark_operator.cluster.kinds import CACHE, Kind
+from embark_operator.cluster.protocol import ConflictError, MissingError
 from embark_operator.names import Manifest
+from embark_testing.caches import sample, sample_text
+from embark_testing.worlds.memory_cluster import MemoryCluster
 
 NOW = datetime(2026, 1, 1, 12, tzinfo=UTC)
 OTHER_MODEL = {"model": {"uri": "https://models.example/other.onnx", "digest": f"sha256:{'b' * 64}"}}

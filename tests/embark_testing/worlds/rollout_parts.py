@@ -4,14 +4,13 @@ from datetime import UTC, datetime
 from functools import cache as once
 from typing import Any, Final
 
-from caches import sample
-
+from embark.rollout.state import Rollout, RolloutPhase, first_rollout
+from embark.rollout.verdicts import Verdict
 from embark.space import space_of
 from embark.spec import EmbeddingCache, Encoder
 from embark.spec.rollout import Rollout as RolloutSpec
 from embark.spec.status import CandidateSpace, PreviousSpace
-from embark.verdicts import Verdict
-from embark_operator.rollouts.state import Rollout, RolloutPhase, first_rollout
+from embark_testing.caches import sample
 
 BEGIN: Final = datetime(2026, 1, 1, tzinfo=UTC)
 GENERATION: Final = 7

@@ -3,20 +3,19 @@
 from datetime import timedelta
 from typing import Any, Final
 
-from child_manifests import OPTIONS, UID
-from rollout_cluster import ModelCluster
-from rollout_events import WORK, Event
-from rollout_parts import BEGIN, encoder, space, wanting
-
 from embark.names import APPROVED, RESUMED
+from embark.rollout.advance import advance
+from embark.rollout.state import Rollout, RolloutPhase
 from embark.space import space_of
 from embark.spec.rollout import Approval
 from embark.spec.status import EmbeddingCacheStatus
 from embark_operator.manifests.build import build
 from embark_operator.names import Manifest
-from embark_operator.rollouts.advance import advance
-from embark_operator.rollouts.restore import restore
-from embark_operator.rollouts.state import Rollout, RolloutPhase
+from embark_operator.observe.restore import restore
+from embark_testing.worlds.child_manifests import OPTIONS, UID
+from embark_testing.worlds.rollout_cluster import ModelCluster
+from embark_testing.worlds.rollout_events import WORK, Event
+from embark_testing.worlds.rollout_parts import BEGIN, encoder, space, wanting
 
 # More passes than any step takes in which the status stays as it is.
 _QUIET: Final = 4

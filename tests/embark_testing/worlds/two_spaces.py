@@ -5,12 +5,12 @@ from typing import Any
 
 import numpy as np
 import onnx
-from caches import sample_text
 from onnx import TensorProto, helper
-from retina_models import OPSET, install, words_tokenizer
 
-from embark.crd import parse_manifest
+from embark.manifest import parse_manifest
 from embark.spec import EmbeddingCache
+from embark_testing.caches import sample_text
+from embark_testing.retina.models import OPSET, install, words_tokenizer
 
 # A fussy model has no vector for texts of more words.
 MOST_WORDS = 6

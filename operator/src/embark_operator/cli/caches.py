@@ -6,12 +6,12 @@ from typing import NamedTuple, Protocol
 
 from pydantic import ValidationError
 
-from embark.crd import parse_body
 from embark.errors import InvalidSpecError
+from embark.manifest import parse_body
 from embark.spec import EmbeddingCache
 from embark.spec.status import EmbeddingCacheStatus
-from embark_operator.cluster import MissingError
-from embark_operator.kinds import CACHE, Kind
+from embark_operator.cluster.kinds import CACHE, Kind
+from embark_operator.cluster.protocol import MissingError
 from embark_operator.names import Manifest
 
 

@@ -10,8 +10,8 @@ from kubernetes import config
 from kubernetes.client import ApiClient, Configuration
 
 from embark.errors import EmbArkError, UnavailableError
-from embark_operator.kinds import Kind
-from embark_operator.kubernetes_cluster import KubernetesCluster
+from embark_operator.cluster.kinds import Kind
+from embark_operator.cluster.kubernetes import KubernetesCluster
 from embark_operator.names import Manifest
 
 WRITER: Final = "kubectl-embark"

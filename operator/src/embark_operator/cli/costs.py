@@ -2,10 +2,10 @@
 
 from dataclasses import dataclass
 
+from embark.rollout.plans import expected_seconds
 from embark.space import space_of
 from embark.spec import EmbeddingCacheSpec
 from embark.spec.status import EmbeddingCacheStatus
-from embark_operator.rollouts.plans import expected_seconds
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,9 +4,9 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from embark.names import RESUMED
+from embark.rollout.state import RolloutPhase
 from embark.spec import EmbeddingCache
-from embark_operator.conditions import ACCEPTED
-from embark_operator.rollouts.state import RolloutPhase
+from embark_operator.status.conditions import ACCEPTED
 
 
 @dataclass(frozen=True, slots=True)

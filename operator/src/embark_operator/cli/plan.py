@@ -7,7 +7,7 @@ from typing import Final
 
 import click
 
-from embark.crd import find_faults, parse_manifest
+from embark.manifest import find_faults, parse_manifest
 from embark.spec import EmbeddingCache
 from embark.spec.cache import NAME_PATTERN
 from embark_operator.cli.caches import Place, read_cache

@@ -4,13 +4,13 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from embark.names import APPROVED
+from embark.rollout.state import RolloutPhase
 from embark.settings import CacheSettings, settings_for
 from embark.space import space_of
 from embark.spec import EmbeddingCache, Encoder
 from embark.spec.rollout import Approval
 from embark.spec.status import EmbeddingCacheStatus
 from embark_operator.cli.costs import Cost, cost_of, encode_seconds_of, entries_of
-from embark_operator.rollouts.state import RolloutPhase
 
 
 class Way(StrEnum):

@@ -5,8 +5,8 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Final
 
+from embark.rollout.state import RolloutPhase
 from embark.spec import EmbeddingCache
-from embark_operator.rollouts.state import RolloutPhase
 
 # The operator counts every other second; over less than this, a rate says more of the counting than of the work.
 _WINDOW: Final = timedelta(seconds=30)

@@ -8,8 +8,8 @@ import click
 from embark_operator.cli import steps
 from embark_operator.cli.caches import StoredCache, read_cache
 from embark_operator.cli.sessions import Session, asks_cluster
-from embark_operator.cluster import ConflictError
-from embark_operator.kinds import CACHE
+from embark_operator.cluster.kinds import CACHE
+from embark_operator.cluster.protocol import ConflictError
 
 # The operator writes the status every other second; a read and a write that follow each other take far less.
 _ATTEMPTS: Final = 10

@@ -14,7 +14,7 @@ import click
 from embark.errors import EmbArkError, UnavailableError
 from embark_operator.cli.caches import Caches, Place
 from embark_operator.cli.cluster_caches import cluster_caches
-from embark_operator.cluster import RefusedError
+from embark_operator.cluster.protocol import RefusedError
 
 
 class Target(NamedTuple):

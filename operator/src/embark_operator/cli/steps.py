@@ -6,12 +6,12 @@ from typing import Any
 
 from embark.errors import EmbArkError
 from embark.names import APPROVED, RESUMED, cache_name
+from embark.rollout.state import RolloutPhase
 from embark.space import space_of
 from embark.spec import EmbeddingCache
 from embark.spec.status import SpaceRecord
 from embark_operator.cli.caches import StoredCache
 from embark_operator.names import Manifest
-from embark_operator.rollouts.state import RolloutPhase
 
 _SWITCHED = (RolloutPhase.SWITCHING, RolloutPhase.HOLDING)
 

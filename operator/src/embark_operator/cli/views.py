@@ -6,13 +6,13 @@ from typing import Any, Final
 
 from embark.cli.tables import table
 from embark.names import cache_name
+from embark.rollout.state import RolloutPhase
 from embark.space import space_of
 from embark.spec import EmbeddingCache
 from embark.spec.status import SpaceRecord
 from embark_operator.cli.amounts import span
 from embark_operator.cli.endings import refusal_of
 from embark_operator.cli.progress import Pace
-from embark_operator.rollouts.state import RolloutPhase
 
 _BAR: Final = 50
 _COUNTED: Final = (RolloutPhase.REEMBEDDING, RolloutPhase.VERIFYING, RolloutPhase.HALTED)

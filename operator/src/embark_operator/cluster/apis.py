@@ -6,7 +6,7 @@ An object is made only where its API is served: a mesh or an autoscaler that is 
 from dataclasses import dataclass
 from typing import Final
 
-from embark_operator.kinds import FOREIGN_KINDS, Kind
+from embark_operator.cluster.kinds import FOREIGN_KINDS, Kind
 
 EXTERNAL_METRICS: Final = "external.metrics.k8s.io/v1beta1"
 """Served by an adapter of a monitoring system; HorizontalPodAutoscalers read it."""

@@ -2,10 +2,10 @@
 
 from collections.abc import Callable, Iterable, MutableMapping, Sequence
 
-from embark_operator.cluster import Cluster, RefusedError
-from embark_operator.differences import differs
-from embark_operator.finalizers import is_deleted
-from embark_operator.kinds import Child, child_of
+from embark_operator.cluster.differences import differs
+from embark_operator.cluster.finalizers import is_deleted
+from embark_operator.cluster.kinds import Child, child_of
+from embark_operator.cluster.protocol import Cluster, RefusedError
 from embark_operator.names import Manifest
 
 

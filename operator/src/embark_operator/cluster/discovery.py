@@ -7,7 +7,7 @@ from typing import Final
 from kubernetes.dynamic import DynamicClient
 from kubernetes.dynamic.exceptions import DynamicApiError
 
-from embark_operator.apis import Apis
+from embark_operator.cluster.apis import Apis
 
 # An API that is installed or taken away is seen so much later, and a pass that follows another asks nothing.
 _KEPT_SECONDS: Final = 60.0

@@ -7,7 +7,7 @@ parsed.
 from typing import Final
 
 from embark.spec.backends import DeletionPolicy
-from embark_operator.cluster import ClusterWriter
+from embark_operator.cluster.protocol import ClusterWriter
 from embark_operator.names import Manifest
 
 FINALIZER: Final = "embark.dev/keyspace"

@@ -15,10 +15,10 @@ from kubernetes.dynamic.exceptions import DynamicApiError, ResourceNotFoundError
 from urllib3.exceptions import HTTPError
 
 from embark.errors import UnavailableError
-from embark_operator.apis import Apis
-from embark_operator.cluster import NAMESPACE_TERMINATING, ConflictError, MissingError, RefusedError
-from embark_operator.discovery import Discovery
-from embark_operator.kinds import Kind, kind_of
+from embark_operator.cluster.apis import Apis
+from embark_operator.cluster.discovery import Discovery
+from embark_operator.cluster.kinds import Kind, kind_of
+from embark_operator.cluster.protocol import NAMESPACE_TERMINATING, ConflictError, MissingError, RefusedError
 from embark_operator.names import FIELD_MANAGER, Manifest
 
 # A write that takes longer may end after this process has lost its lease; see leases.

@@ -4,8 +4,8 @@ from collections.abc import Iterable, Sequence
 from typing import Final, Protocol
 
 from embark.errors import EmbArkError
-from embark_operator.apis import Apis
-from embark_operator.kinds import Kind
+from embark_operator.cluster.apis import Apis
+from embark_operator.cluster.kinds import Kind
 from embark_operator.names import FIELD_MANAGER, Manifest
 
 NAMESPACE_TERMINATING: Final = "NamespaceTerminating"

@@ -10,15 +10,14 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Final
 
-from embark.crd import parse_body
 from embark.errors import InvalidSpecError
+from embark.manifest import parse_body
 from embark.spec.status import Condition
-from embark_operator.applying import apply_children, delete
-from embark_operator.cluster import NAMESPACE_TERMINATING, Cluster, ConflictError, RefusedError
-from embark_operator.conditions import DROP_FAILED, KEYSPACE_DROPPED, Finding, Phase, deleting
-from embark_operator.events import deletion_event
-from embark_operator.finalizers import drops_keyspace, is_deleted, is_guarded, release
-from embark_operator.keyspaces import (
+from embark_operator.cluster.applying import apply_children, delete
+from embark_operator.cluster.finalizers import drops_keyspace, is_deleted, is_guarded, release
+from embark_operator.cluster.kinds import AUTOSCALER, CACHE, DEPLOYMENT, JOB, Child, child_of, is_owned
+from embark_operator.cluster.protocol import NAMESPACE_TERMINATING, Cluster, ConflictError, RefusedError
+from embark_operator.deletion.keyspaces import (
     drops_any,
     drops_of,
     find_drop,
@@ -26,14 +25,15 @@ from embark_operator.keyspaces import (
     find_sharer,
     keyspace_of,
 )
-from embark_operator.kinds import AUTOSCALER, CACHE, DEPLOYMENT, JOB, Child, child_of, is_owned
 from embark_operator.manifests.keyspace_jobs import build_drop_keyspace
 from embark_operator.names import Manifest, child_selector
+from embark_operator.observe.pods import first_words, is_true
 from embark_operator.options import Options
-from embark_operator.outcomes import Key, Pass
-from embark_operator.sights import first_words, is_true
-from embark_operator.statuses import parse_status, report_deleting
-from embark_operator.telling import tell
+from embark_operator.result import Key, Pass
+from embark_operator.status.conditions import DROP_FAILED, KEYSPACE_DROPPED, Finding, Phase, deleting
+from embark_operator.status.events import deletion_event
+from embark_operator.status.publish import tell
+from embark_operator.status.report import parse_status, report_deleting
 
 # What pods are made by.
 _STARTERS: Final = (DEPLOYMENT, JOB, AUTOSCALER)

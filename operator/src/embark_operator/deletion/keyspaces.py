@@ -6,12 +6,12 @@ The cache does not own it: a deletion in the foreground would take it along at o
 from collections.abc import Sequence
 from typing import Final
 
-from embark_operator import kinds
-from embark_operator.cluster import ClusterReader
-from embark_operator.finalizers import is_deleted
-from embark_operator.kinds import CONFIG_MAP, JOB, POD, SERVICE_ACCOUNT, Child, child_of
+from embark_operator.cluster import kinds
+from embark_operator.cluster.finalizers import is_deleted
+from embark_operator.cluster.kinds import CONFIG_MAP, JOB, POD, SERVICE_ACCOUNT, Child, child_of
+from embark_operator.cluster.protocol import ClusterReader
 from embark_operator.names import CACHE, COMPONENT, DROP_KEYSPACE, Manifest, child_selector
-from embark_operator.outcomes import Key
+from embark_operator.result import Key
 
 _DROP_KINDS: Final = (SERVICE_ACCOUNT, CONFIG_MAP, JOB)
 

@@ -2,9 +2,9 @@
 
 from collections.abc import Callable, Iterable, Sequence
 
-from embark_operator.apis import Apis
-from embark_operator.cluster import Cluster
-from embark_operator.kinds import Kind
+from embark_operator.cluster.apis import Apis
+from embark_operator.cluster.kinds import Kind
+from embark_operator.cluster.protocol import Cluster
 from embark_operator.names import FIELD_MANAGER, Manifest
 
 

@@ -5,7 +5,7 @@ import threading
 from collections.abc import Callable
 from typing import Final
 
-from embark_operator.leases import RETRY_SECONDS, Lease
+from embark_operator.leader.leases import RETRY_SECONDS, Lease
 
 
 class Leadership:

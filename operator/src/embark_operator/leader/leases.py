@@ -12,8 +12,8 @@ from datetime import UTC, datetime
 from typing import Final, Protocol
 
 from embark.errors import EmbArkError, UnavailableError
-from embark_operator.cluster import RefusedError
-from embark_operator.kinds import LEASE, Kind
+from embark_operator.cluster.kinds import LEASE, Kind
+from embark_operator.cluster.protocol import RefusedError
 from embark_operator.names import Manifest
 
 LEASE_SECONDS: Final = 15.0

@@ -4,13 +4,14 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from embark.errors import InvalidSpecError
+from embark.rollout.state import Rollout, RolloutPhase, cache_of, first_rollout
 from embark.settings import FillingSettings, filling_settings_for, settings_for
 from embark.space import space_of
 from embark.spec import EmbeddingCache, EmbeddingCacheSpec
 from embark.spec.serving import MeshProvider, Retina
 from embark.spec.status import SpaceRecord
-from embark_operator.apis import NO_APIS, Apis
-from embark_operator.kinds import CERTIFICATE, JOB, SCALED_OBJECT
+from embark_operator.cluster.apis import NO_APIS, Apis
+from embark_operator.cluster.kinds import CERTIFICATE, JOB, SCALED_OBJECT
 from embark_operator.manifests.children import Component
 from embark_operator.manifests.embark import build_embark
 from embark_operator.manifests.kfc import build_kfc
@@ -24,7 +25,6 @@ from embark_operator.manifests.scaling import fields_of_zero
 from embark_operator.manifests.tls import build_certificate, needs_certificate
 from embark_operator.names import Manifest
 from embark_operator.options import Options
-from embark_operator.rollouts.state import Rollout, RolloutPhase, cache_of, first_rollout
 
 OovVector = Callable[[str], Sequence[float] | None]
 """Returns what the ConfigMap of spec.miss.oovVectorConfigMap holds for the space of that id."""

@@ -9,7 +9,7 @@ from typing import Final
 from embark.settings import KfcSettings
 from embark.spec import Kafka
 from embark.spec.backends import SaslMechanism
-from embark_operator.kinds import SCALED_OBJECT, TRIGGER_AUTHENTICATION
+from embark_operator.cluster.kinds import SCALED_OBJECT, TRIGGER_AUTHENTICATION
 from embark_operator.manifests.children import Component, build_child
 from embark_operator.manifests.scaling import Bounds, build_behavior
 from embark_operator.names import Manifest

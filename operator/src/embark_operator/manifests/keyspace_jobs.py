@@ -21,7 +21,7 @@ def build_drop_keyspace(cache: EmbeddingCache, uid: str, images: Images) -> list
     """
     settings = filling_settings_for(cache).kfc
     component = Component(cache, "", DROP_KEYSPACE, drop_keyspace_name(cache))
-    process = kfc_command("kfc.drop", settings, images, cache.spec.kfc.resources, ("--keyspace",))
+    process = kfc_command("kfc.schema.drop", settings, images, cache.spec.kfc.resources, ("--keyspace",))
     # New settings, for example the right address of the store, are a new Job.
     annotations = {SETTINGS_HASH: settings_hash(settings)}
     template = build_pod_template(component, process, component.name, images, annotations)

@@ -2,7 +2,7 @@
 
 from embark.settings import KfcSettings
 from embark.spec import EmbeddingCache
-from embark_operator.apis import NO_APIS, Apis
+from embark_operator.cluster.apis import NO_APIS, Apis
 from embark_operator.manifests.children import Component
 from embark_operator.manifests.config_maps import build_config_map, settings_hash
 from embark_operator.manifests.containers import Process

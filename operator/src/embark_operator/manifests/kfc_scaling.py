@@ -16,8 +16,8 @@ from typing import Final
 from embark.settings import KfcSettings
 from embark.spec.autoscaling import LagAutoscaling
 from embark.spec.serving import Kfc
-from embark_operator.apis import EXTERNAL_METRICS, Apis
-from embark_operator.kinds import SCALED_OBJECT
+from embark_operator.cluster.apis import EXTERNAL_METRICS, Apis
+from embark_operator.cluster.kinds import SCALED_OBJECT
 from embark_operator.manifests.children import Component
 from embark_operator.manifests.keda import build_scaled_object, lag_trigger
 from embark_operator.manifests.quantities import canonical_quantity

@@ -20,6 +20,7 @@ from embark.settings import Listen
 from embark.spec import EmbeddingCache, Encoder
 from embark.spec.access import Peer
 from embark_operator.manifests.children import Component, build_child
+from embark_operator.manifests.meshes.network import mesh_flows
 from embark_operator.manifests.network_addresses import (
     NAMESPACE_NAME,
     address,
@@ -29,7 +30,6 @@ from embark_operator.manifests.network_addresses import (
     pods_of_service,
     public,
 )
-from embark_operator.manifests.network_meshes import mesh_flows
 from embark_operator.names import CACHE, COMPONENT, DROP_KEYSPACE, SPACE, Manifest, embark_name, kfc_name, retina_name
 
 OPERATOR: Final = {"app.kubernetes.io/name": "embark-operator"}

@@ -11,8 +11,8 @@ from typing import Final
 from embark.settings import KfcSettings
 from embark.spec.autoscaling import RetinaAutoscaling
 from embark.spec.serving import Retina
-from embark_operator.apis import Apis
-from embark_operator.kinds import SCALED_OBJECT
+from embark_operator.cluster.apis import Apis
+from embark_operator.cluster.kinds import SCALED_OBJECT
 from embark_operator.manifests.children import Component
 from embark_operator.manifests.keda import build_scaled_object, cpu_trigger, lag_trigger
 from embark_operator.manifests.scaling import Bounds, build_disruption_budget, build_scaling

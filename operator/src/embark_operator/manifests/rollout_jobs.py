@@ -81,7 +81,7 @@ def build_drop(cache: EmbeddingCache, uid: str, settings: KfcSettings, images: I
         InvalidSpecError: a field of spec.kfc.resources is none that can be run with.
     """
     own = Component(cache, uid, "drop", drop_name(cache, settings.space.id), settings.space.id)
-    process = _process("kfc.drop", cache, settings, images)
+    process = _process("kfc.schema.drop", cache, settings, images)
     template = _template(own, process, settings, images, account=own.name)
     job = build_job(_component(cache, uid, settings, "drop"), build_once(template), purpose={})
     return [build_account(own), build_config_map(own, settings), job]

@@ -7,8 +7,8 @@ from typing import Final
 
 from embark.settings.caches import tls_server_name
 from embark.spec import EmbeddingCache
-from embark_operator.apis import Apis
-from embark_operator.kinds import CERTIFICATE
+from embark_operator.cluster.apis import Apis
+from embark_operator.cluster.kinds import CERTIFICATE
 from embark_operator.manifests.children import Component, build_child
 from embark_operator.names import Manifest, embark_headless_name, embark_name
 

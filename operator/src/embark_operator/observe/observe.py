@@ -3,15 +3,15 @@
 from collections.abc import Mapping
 from typing import Final
 
+from embark.rollout.state import Rollout
 from embark.spec import EmbeddingCache
-from embark_operator.cluster import ClusterReader
-from embark_operator.kinds import POD, Child
+from embark_operator.cluster.kinds import POD, Child
+from embark_operator.cluster.protocol import ClusterReader
 from embark_operator.names import CACHE, Manifest, embark_name, kfc_name, retina_name
-from embark_operator.observed import Observed, Readings
-from embark_operator.rollouts.state import Rollout
-from embark_operator.see_rollout import see_rollout
-from embark_operator.services import Services, read_samples, sum_samples
-from embark_operator.sights import Sight, addresses, lag_of, see_part, see_schema
+from embark_operator.observe.observed import Observed, Readings
+from embark_operator.observe.pods import Sight, addresses, lag_of, see_part, see_schema
+from embark_operator.observe.rollout import see_rollout
+from embark_operator.observe.services import Services, read_samples, sum_samples
 
 _HITS: Final = "HIT"
 _OOV: Final = ("OOV_ENQUEUED", "OOV_PENDING")

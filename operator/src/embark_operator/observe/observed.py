@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass, field
 
-from embark_operator.rollouts.seen import RolloutSeen
+from embark.rollout.seen import RolloutSeen
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,10 +5,10 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from embark.spec import EmbeddingCache
-from embark_operator.kinds import DEPLOYMENT, JOB, Child
+from embark_operator.cluster.kinds import DEPLOYMENT, JOB, Child
 from embark_operator.names import COMPONENT, SPACE, Manifest
-from embark_operator.observed import Part, Schema
-from embark_operator.services import Samples, Services, sum_samples
+from embark_operator.observe.observed import Part, Schema
+from embark_operator.observe.services import Samples, Services, sum_samples
 
 # Of a program that has ended by itself; higher ones say that somebody killed it.
 _OWN_ERRORS: Final = range(1, 126)

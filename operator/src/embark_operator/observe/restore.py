@@ -6,15 +6,15 @@ from typing import Final, TypeVar
 
 from pydantic import ValidationError
 
+from embark.rollout.state import Rollout, RolloutPhase, first_rollout
 from embark.settings import EmbArkSettings, KfcSettings, RetinaSettings
 from embark.space import Space, space_of
 from embark.spec import EmbeddingCache, Encoder, Output
 from embark.spec.model import Model
 from embark.spec.status import ActiveSpace, CandidateSpace, DroppedSpace, EmbeddingCacheStatus, PreviousSpace, Spaces
-from embark_operator.kinds import CONFIG_MAP, Child
+from embark_operator.cluster.kinds import CONFIG_MAP, Child
 from embark_operator.manifests.config_maps import SETTINGS_KEY
 from embark_operator.names import COMPONENT, Manifest
-from embark_operator.rollouts.state import Rollout, RolloutPhase, first_rollout
 
 S = TypeVar("S", bound=Model)
 _LOST: Final = "the status was lost; the rollout goes on from what the children say"

@@ -4,13 +4,12 @@ from dataclasses import replace
 
 from pydantic import ValidationError
 
-from embark.verdicts import Verdict
+from embark.rollout.seen import JobSeen, RolloutSeen
+from embark.rollout.state import Rollout, RolloutPhase
+from embark.rollout.verdicts import Verdict
 from embark_operator.names import COMPONENT, SPACE, Manifest, kfc_name, retina_name
-from embark_operator.observed import Part, Readings
-from embark_operator.rollouts.seen import JobSeen, RolloutSeen
-from embark_operator.rollouts.state import Rollout, RolloutPhase
-from embark_operator.services import read_samples
-from embark_operator.sights import (
+from embark_operator.observe.observed import Part, Readings
+from embark_operator.observe.pods import (
     Sight,
     addresses,
     first_words,
@@ -22,6 +21,7 @@ from embark_operator.sights import (
     see_part,
     see_schema,
 )
+from embark_operator.observe.services import read_samples
 
 
 def see_rollout(sight: Sight, rollout: Rollout, embark: Part, readings: Readings) -> RolloutSeen:

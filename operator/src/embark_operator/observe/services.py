@@ -16,8 +16,8 @@ from pydantic import ValidationError
 
 from embark.counts import RolloutCounts, SpaceEntries
 from embark.hosts import url_host
+from embark.rollout.seen import ProgressSeen
 from embark.spec.model import Model
-from embark_operator.rollouts.seen import ProgressSeen
 
 Counted = TypeVar("Counted", bound=Model)
 Samples = Sequence[Sample]

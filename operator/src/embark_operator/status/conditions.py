@@ -5,11 +5,11 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Final, NamedTuple
 
+from embark.rollout.state import Rollout, RolloutPhase
 from embark.spec import EmbeddingCache
 from embark.spec.serving import MeshProvider
 from embark.spec.status import Condition
-from embark_operator.observed import Observed, Part, Schema
-from embark_operator.rollouts.state import Rollout, RolloutPhase
+from embark_operator.observe.observed import Observed, Part, Schema
 
 
 class Phase(StrEnum):

@@ -3,11 +3,11 @@
 from datetime import UTC, datetime
 from typing import Final
 
+from embark.rollout.state import RolloutPhase
 from embark.spec.status import EmbeddingCacheStatus
-from embark_operator.conditions import DROP_FAILED, READY, Finding, Phase
-from embark_operator.kinds import EVENT
+from embark_operator.cluster.kinds import EVENT
 from embark_operator.names import FIELD_MANAGER, Manifest
-from embark_operator.rollouts.state import RolloutPhase
+from embark_operator.status.conditions import DROP_FAILED, READY, Finding, Phase
 
 _TROUBLED: Final = frozenset({Phase.INVALID, Phase.DEGRADED, RolloutPhase.HALTED, DROP_FAILED})
 # As long as the API takes.

@@ -3,9 +3,9 @@
 from collections.abc import Iterable
 
 from embark.spec.status import EmbeddingCacheStatus
-from embark_operator.cluster import NAMESPACE_TERMINATING, Cluster, ConflictError, RefusedError
+from embark_operator.cluster.protocol import NAMESPACE_TERMINATING, Cluster, ConflictError, RefusedError
 from embark_operator.names import Manifest
-from embark_operator.statuses import dump
+from embark_operator.status.report import dump
 
 
 def tell(

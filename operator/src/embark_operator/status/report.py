@@ -7,13 +7,13 @@ from typing import Any, Final
 
 from pydantic import ValidationError
 
+from embark.rollout.state import Rollout
 from embark.settings import Listen
 from embark.spec import EmbeddingCache
 from embark.spec.status import CacheStatus, EmbeddingCacheStatus, TopicStatus
-from embark_operator.conditions import Finding, Phase, date_conditions, phase_of
 from embark_operator.names import Manifest, embark_name, selector_labels
-from embark_operator.observed import Observed, Readings
-from embark_operator.rollouts.state import Rollout
+from embark_operator.observe.observed import Observed, Readings
+from embark_operator.status.conditions import Finding, Phase, date_conditions, phase_of
 
 _EMBARK: Final = "embark"
 _NEWS: Final = 0.2

@@ -12,10 +12,10 @@ from typing import Any, Final, Protocol
 
 import kopf
 
-from embark_operator import kinds
-from embark_operator.kinds import CHILD_KINDS, Kind
+from embark_operator.cluster import kinds
+from embark_operator.cluster.kinds import CHILD_KINDS, Kind
 from embark_operator.names import CACHE, FIELD_MANAGER, MANAGED_BY
-from embark_operator.outcomes import Key
+from embark_operator.result import Key
 
 # A watch that has gone silent is given up after this; the API server sends bookmarks more often.
 _SILENCE_SECONDS: Final = 70.0

@@ -7,10 +7,10 @@ from datetime import timedelta
 from typing import Final
 
 from embark.errors import UnavailableError
-from embark_operator.cluster import ConflictError, RefusedError
-from embark_operator.leases import NotLeaderError
+from embark_operator.cluster.protocol import ConflictError, RefusedError
+from embark_operator.leader.leases import NotLeaderError
 from embark_operator.metrics import Metrics
-from embark_operator.outcomes import Key, Pass
+from embark_operator.result import Key, Pass
 
 
 class Passes:

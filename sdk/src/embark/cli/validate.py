@@ -5,7 +5,7 @@ from pathlib import Path
 
 import click
 
-from embark.crd import find_faults, parse_manifest
+from embark.manifest import find_faults, parse_manifest
 from embark.names import cache_name
 from embark.space import space_of
 

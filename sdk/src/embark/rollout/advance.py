@@ -9,11 +9,11 @@ from collections.abc import Callable, Mapping
 from datetime import datetime
 from typing import Final
 
+from embark.rollout import filling, leaving
+from embark.rollout.seen import RolloutSeen
+from embark.rollout.state import Rollout, RolloutPhase
+from embark.rollout.turns import Turn
 from embark.spec import EmbeddingCache
-from embark_operator.rollouts import filling, leaving
-from embark_operator.rollouts.seen import RolloutSeen
-from embark_operator.rollouts.state import Rollout, RolloutPhase
-from embark_operator.rollouts.turns import Turn
 
 
 def advance(rollout: Rollout, cache: EmbeddingCache, seen: RolloutSeen, now: datetime) -> Rollout:

@@ -1,11 +1,11 @@
 """The steps up to the gate: approval, preparing, re-embedding, verifying, and halting; pure."""
 
+from embark.rollout.leaving import abandon, switch
+from embark.rollout.plans import expected_seconds
+from embark.rollout.state import Rollout, RolloutPhase
+from embark.rollout.turns import Turn, candidate_of
+from embark.rollout.verdicts import Verdict, find_gate_fault
 from embark.spec.status import CandidateSpace, RolloutStatus
-from embark.verdicts import Verdict, find_gate_fault
-from embark_operator.rollouts.leaving import abandon, switch
-from embark_operator.rollouts.plans import expected_seconds
-from embark_operator.rollouts.state import Rollout, RolloutPhase
-from embark_operator.rollouts.turns import Turn, candidate_of
 
 _PAUSED = "paused by spec.rollout.paused"
 

@@ -2,9 +2,9 @@
 
 from datetime import datetime
 
+from embark.rollout.state import Rollout, RolloutPhase
+from embark.rollout.turns import Turn, candidate_of
 from embark.spec.status import ActiveSpace, CandidateSpace, PreviousSpace, RolloutStatus, SpaceRecord
-from embark_operator.rollouts.state import Rollout, RolloutPhase
-from embark_operator.rollouts.turns import Turn, candidate_of
 
 
 def switch(rollout: Rollout, candidate: CandidateSpace, turn: Turn) -> Rollout:

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from embark.verdicts import Verdict
+from embark.rollout.verdicts import Verdict
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,12 +4,12 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from embark.names import APPROVED, RESUMED
+from embark.rollout.seen import RolloutSeen
+from embark.rollout.state import Rollout
 from embark.space import space_of
 from embark.spec import EmbeddingCache, EmbeddingCacheSpec
 from embark.spec.rollout import Approval
 from embark.spec.status import CandidateSpace
-from embark_operator.rollouts.seen import RolloutSeen
-from embark_operator.rollouts.state import Rollout
 
 
 @dataclass(frozen=True, slots=True)

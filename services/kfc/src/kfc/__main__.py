@@ -15,8 +15,8 @@ from embark.backends import open_store, open_topic, run_command, secrets_of
 from embark.clock import now
 from embark.processes import read_settings, wait_for_stop
 from embark.settings import KfcSettings
-from kfc.consumer import Kfc
 from kfc.encoder import RetinaEncoder
+from kfc.fill.service import Kfc
 
 
 def run(asked: argparse.Namespace) -> None:

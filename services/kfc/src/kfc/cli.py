@@ -17,7 +17,7 @@ from embark.errors import EmbArkError, UnavailableError
 from embark.processes import read_settings
 from embark.settings import KfcSettings
 from embark.topic import Topic
-from kfc.replays import PATIENCE, DeadLetter, replay
+from kfc.fill.replays import PATIENCE, DeadLetter, replay
 
 _STEP_SECONDS = 0.05
 

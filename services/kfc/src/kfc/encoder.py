@@ -17,7 +17,7 @@ from embark.rpc.wire import cause_of_wire
 from embark.settings import TlsSettings
 from embark.space import Space
 from embark.v1 import retina_pb2, retina_pb2_grpc
-from kfc.asks import TRACEPARENT
+from kfc.requests import TRACEPARENT
 
 _SERVICE: Final = "embark.v1.RetinaService"
 

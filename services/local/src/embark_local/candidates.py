@@ -6,19 +6,19 @@ from contextlib import closing
 from datetime import timedelta
 from typing import Final
 
+from embark.rollout.verdicts import find_gate_fault
 from embark.settings import KfcSettings
 from embark.spec import Encoder
 from embark.store.ranges import REEMBED_RANGES, split_ring
-from embark.verdicts import find_gate_fault
 from embark_local.kept_spaces import Candidate, id_of
 from embark_local.opened import Opened
 from embark_local.progress import Progress
 from embark_local.space_settings import candidate_settings
 from embark_local.viewers import Viewer
 from kfc.encoder import RetinaEncoder
-from kfc.lookup_times import OwnLookupTimes
-from kfc.reembedding import Reembedding
-from kfc.verification import verify
+from kfc.reembed.lookup_times import OwnLookupTimes
+from kfc.reembed.reembedding import Reembedding
+from kfc.verify.verification import verify
 
 Timer = Callable[[], float]
 # A KFC that is behind for longer is so for a reason that the gates judge, such as keys that it cannot encode.

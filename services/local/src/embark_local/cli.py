@@ -7,8 +7,8 @@ from pathlib import Path
 
 import click
 
-from embark.crd import find_faults, parse_manifest
 from embark.errors import EmbArkError
+from embark.manifest import find_faults, parse_manifest
 from embark.processes import wait_for_stop
 from embark.settings.caches import tls_server_name
 from embark.signals import Stopping, catch_signals

@@ -15,9 +15,9 @@ from embark.clock import Clock, now
 from embark.errors import EmbArkError
 from embark.settings import CacheSettings, EmbArkSettings, FillingSettings, settings_for
 from embark.spec import EmbeddingCache
-from embark.store.sqlite import SqliteStore
+from embark.store.sqlite.adapter import SqliteStore
 from embark.topic import Topic
-from embark.topic.sqlite import SqliteTopic
+from embark.topic.sqlite.adapter import SqliteTopic
 from embark_local.fillings import Filling, Fillings, run_kfc
 from embark_local.folders import claimed, forget
 from embark_local.kept_spaces import KeptSpaces
@@ -29,7 +29,7 @@ from embark_local.viewers import Nobody, Viewer
 from embark_server.guarded_store import ServedStore
 from embark_server.server import EmbArkServer
 from kfc.backoff import outage_backoff
-from kfc.consumer import Kfc
+from kfc.fill.service import Kfc
 from kfc.metrics import Metrics
 from kfc.outages import Outages
 from retina.dialling import Connect

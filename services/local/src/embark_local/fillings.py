@@ -13,8 +13,8 @@ from embark.store import EmbeddingStore
 from embark.topic import Topic
 from embark_local.retinas import running_retina
 from embark_local.space_settings import LOOPBACK
-from kfc.consumer import Kfc
 from kfc.encoder import RetinaEncoder
+from kfc.fill.service import Kfc
 from retina.dialling import Connect
 
 

@@ -9,8 +9,8 @@ from embark.clock import Clock
 from embark.counts import LookupTimes
 from embark.names import consumer_group
 from embark.spec import EmbeddingCache
-from embark.store.sqlite import SqliteStore
-from embark.topic.sqlite import SqliteTopic
+from embark.store.sqlite.adapter import SqliteStore
+from embark.topic.sqlite.adapter import SqliteTopic
 from embark_local.fillings import Fillings
 from kfc.outages import Outages, Server
 

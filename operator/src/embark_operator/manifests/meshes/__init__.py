@@ -9,7 +9,7 @@ from collections.abc import Sequence
 
 from embark.spec import EmbeddingCache
 from embark.spec.serving import MeshProvider
-from embark_operator.apis import Apis
+from embark_operator.cluster.apis import Apis
 from embark_operator.manifests.meshes.istio import build_istio, istio_pod
 from embark_operator.manifests.meshes.linkerd import build_linkerd, linkerd_pod
 from embark_operator.manifests.meshes.meshed import MeshChildren, Meshed, PodMesh

@@ -7,8 +7,8 @@ from typing import Final
 from embark.settings import Listen
 from embark.spec import EmbeddingCache
 from embark.spec.serving import AuthorizedClient
-from embark_operator.apis import Apis
-from embark_operator.kinds import DESTINATION_RULE, ISTIO_AUTHORIZATION, PEER_AUTHENTICATION, Kind
+from embark_operator.cluster.apis import Apis
+from embark_operator.cluster.kinds import DESTINATION_RULE, ISTIO_AUTHORIZATION, PEER_AUTHENTICATION, Kind
 from embark_operator.manifests.children import Component, build_child
 from embark_operator.manifests.meshes.meshed import MeshChildren, Meshed, PodMesh, is_meshed, outside_ports
 from embark_operator.names import Manifest

@@ -8,8 +8,8 @@ from typing import Final
 
 from embark.spec import EmbeddingCache
 from embark.spec.serving import AuthorizedClient
-from embark_operator.apis import Apis
-from embark_operator.kinds import (
+from embark_operator.cluster.apis import Apis
+from embark_operator.cluster.kinds import (
     LINKERD_AUTHORIZATION,
     LINKERD_SERVER,
     MESH_TLS_AUTHENTICATION,

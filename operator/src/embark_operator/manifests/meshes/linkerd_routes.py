@@ -8,8 +8,8 @@ from collections.abc import Mapping
 from typing import Final
 
 from embark.settings import Listen
-from embark_operator.apis import Apis
-from embark_operator.kinds import GRPC_ROUTE, HTTP_ROUTE, Kind
+from embark_operator.cluster.apis import Apis
+from embark_operator.cluster.kinds import GRPC_ROUTE, HTTP_ROUTE, Kind
 from embark_operator.manifests.children import MANIFEST_HASH, build_child, hash_of
 from embark_operator.manifests.meshes.meshed import MeshChildren, Meshed
 from embark_operator.names import Manifest

@@ -10,18 +10,18 @@ from cassandra.query import BoundStatement
 
 from embark.clock import Clock, Micros
 from embark.settings import StoreSettings
-from embark.store.cassandra_access import CredentialsSource
-from embark.store.cassandra_count import estimate_partitions
-from embark.store.cassandra_directions import DirectedTable
-from embark.store.cassandra_errors import unavailable_on_failure
-from embark.store.cassandra_link import CassandraLink
-from embark.store.cassandra_progress import CassandraCheckpoints
-from embark.store.cassandra_requests import CassandraRequests
-from embark.store.cassandra_ring import WHOLE_RING, groups_by_replica, token_ranges
-from embark.store.cassandra_rows import key_row_of, of_columns, served_of
-from embark.store.cassandra_schema import drop_keyspace, drop_table, ensure_schema, has_progress, spaces_of
-from embark.store.cassandra_search import CassandraSearch
-from embark.store.cassandra_table import KeyStatements, Table, bind_encoded
+from embark.store.cassandra.access import CredentialsSource
+from embark.store.cassandra.count import estimate_partitions
+from embark.store.cassandra.directions import DirectedTable
+from embark.store.cassandra.errors import unavailable_on_failure
+from embark.store.cassandra.link import CassandraLink
+from embark.store.cassandra.progress import CassandraCheckpoints
+from embark.store.cassandra.requests import CassandraRequests
+from embark.store.cassandra.ring import WHOLE_RING, groups_by_replica, token_ranges
+from embark.store.cassandra.rows import key_row_of, of_columns, served_of
+from embark.store.cassandra.schema import drop_keyspace, drop_table, ensure_schema, has_progress, spaces_of
+from embark.store.cassandra.search import CassandraSearch
+from embark.store.cassandra.table import KeyStatements, Table, bind_encoded
 from embark.store.neighbours import Neighbour, Search
 from embark.store.ranges import KeyPage, Page, TokenRange, pages_between_tokens, pages_of
 from embark.store.rows import Row, Served, expired

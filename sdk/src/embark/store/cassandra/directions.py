@@ -21,8 +21,8 @@ from embark.clock import Micros
 from embark.names import embeddings_table
 from embark.space import VectorForm
 from embark.spec import Cassandra, DType
-from embark.store.cassandra_rows import WRITE, table_of, ttl_seconds, write_values
-from embark.store.cassandra_table import bind_encoded, prepare
+from embark.store.cassandra.rows import WRITE, table_of, ttl_seconds, write_values
+from embark.store.cassandra.table import bind_encoded, prepare
 from embark.store.neighbours import directions
 from embark.store.rows import Embedding, Row
 

@@ -20,8 +20,8 @@ from cassandra.query import tuple_factory
 
 from embark.errors import ClosedError, UnavailableError
 from embark.spec import Cassandra
-from embark.store.cassandra_access import CredentialsSource, RenewedLogin, RetriedConnection
-from embark.store.cassandra_errors import DRIVER_ERRORS, NoAddressError, describe
+from embark.store.cassandra.access import CredentialsSource, RenewedLogin, RetriedConnection
+from embark.store.cassandra.errors import DRIVER_ERRORS, NoAddressError, describe
 
 T = TypeVar("T")
 RETRY_SECONDS: Final = 1.0

@@ -17,9 +17,9 @@ from typing import Any, Final, Self
 from cassandra import ConsistencyLevel
 
 from embark.spec import Cassandra
-from embark.store.cassandra_link import CassandraLink
-from embark.store.cassandra_requests import CassandraRequests
-from embark.store.cassandra_table import prepare
+from embark.store.cassandra.link import CassandraLink
+from embark.store.cassandra.requests import CassandraRequests
+from embark.store.cassandra.table import prepare
 from embark.store.progress import PROGRESS_TABLE, Progress
 from embark.store.ranges import TokenRange
 

@@ -8,7 +8,7 @@ from functools import partial
 from typing import Any, Final
 
 from embark.errors import UnavailableError
-from embark.store.cassandra_errors import unavailable_on_failure
+from embark.store.cassandra.errors import unavailable_on_failure
 
 # The driver's limit for one connection is 32,768, answers that nobody waits for any more included.
 _IN_FLIGHT: Final = 256

@@ -15,8 +15,8 @@ from cassandra.query import SimpleStatement
 from embark.errors import UnavailableError
 from embark.names import embeddings_table
 from embark.spec import Cassandra
-from embark.store.cassandra_errors import unavailable_on_failure
-from embark.store.cassandra_rows import Statements
+from embark.store.cassandra.errors import unavailable_on_failure
+from embark.store.cassandra.rows import Statements
 from embark.store.progress import PROGRESS_TABLE
 
 # A statement waits for those of the other commands, and then for every host to agree.

@@ -9,7 +9,7 @@ from embark.clock import Clock
 from embark.errors import InvalidSpecError
 from embark.names import embeddings_table
 from embark.spec import Cassandra
-from embark.store.cassandra_directions import (
+from embark.store.cassandra.directions import (
     DIMENSIONS,
     DirectedTable,
     IndexedTable,
@@ -19,10 +19,10 @@ from embark.store.cassandra_directions import (
     drop_index,
     index_of,
 )
-from embark.store.cassandra_errors import unavailable_on_failure
-from embark.store.cassandra_link import CassandraLink
-from embark.store.cassandra_requests import CassandraRequests
-from embark.store.cassandra_schema import carry_out
+from embark.store.cassandra.errors import unavailable_on_failure
+from embark.store.cassandra.link import CassandraLink
+from embark.store.cassandra.requests import CassandraRequests
+from embark.store.cassandra.schema import carry_out
 from embark.store.neighbours import Deadline, Neighbour, Ranking, Search
 from embark.store.ranges import Page
 from embark.store.rows import Row

@@ -8,7 +8,7 @@ from cassandra.query import BoundStatement
 
 from embark.clock import Micros
 from embark.spec import Cassandra
-from embark.store.cassandra_rows import Statements, write_values
+from embark.store.cassandra.rows import Statements, write_values
 from embark.store.rows import Row
 
 

@@ -12,10 +12,10 @@ from embark.sqlite import SqliteFile
 from embark.store.neighbours import Deadline, Neighbour, Search, search_all
 from embark.store.ranges import LAST_TOKEN, KeyPage, Page, R, TokenRange, pages_between_tokens, pages_of
 from embark.store.rows import GRACE, Row, Served, served
-from embark.store.sqlite_parts import change_in_parts
-from embark.store.sqlite_progress import CREATE_PROGRESS, SqliteCheckpoints
-from embark.store.sqlite_rows import Statements, key_row_of_columns, of_columns, to_columns, tombstone
-from embark.store.sqlite_tokens import ensure_tokens
+from embark.store.sqlite.parts import change_in_parts
+from embark.store.sqlite.progress import CREATE_PROGRESS, SqliteCheckpoints
+from embark.store.sqlite.rows import Statements, key_row_of_columns, of_columns, to_columns, tombstone
+from embark.store.sqlite.tokens import ensure_tokens
 
 # For what no look-up waits for: writes (they queue up behind the topic's), pages of a scan, counts.
 _PATIENCE: Final = timedelta(seconds=10)

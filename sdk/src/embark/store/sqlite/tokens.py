@@ -11,7 +11,7 @@ from typing import Final
 from embark.names import embeddings_table
 from embark.sqlite import SqliteFile
 from embark.store.ranges import token_of
-from embark.store.sqlite_parts import change_in_parts
+from embark.store.sqlite.parts import change_in_parts
 
 # Rows that get their token in one transaction.
 _FILLED_AT_ONCE: Final = 10_000

@@ -7,12 +7,12 @@ from typing import Final
 
 from embark.errors import ClosedError, UnavailableError
 from embark.settings import TopicSettings
-from embark.topic.kafka_cluster import KafkaCluster, OnStats
-from embark.topic.kafka_consumer import KafkaConsumer
-from embark.topic.kafka_dead_letters import KafkaDeadLetters
-from embark.topic.kafka_lag import KafkaOffsets
-from embark.topic.kafka_options import KafkaAccess
-from embark.topic.kafka_producer import KafkaProducer
+from embark.topic.kafka.cluster import KafkaCluster, OnStats
+from embark.topic.kafka.consumer import KafkaConsumer
+from embark.topic.kafka.dead_letters import KafkaDeadLetters
+from embark.topic.kafka.lag import KafkaOffsets
+from embark.topic.kafka.options import KafkaAccess
+from embark.topic.kafka.producer import KafkaProducer
 
 __all__ = ["KafkaAccess", "KafkaTopic"]
 

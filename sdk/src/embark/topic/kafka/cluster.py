@@ -9,9 +9,9 @@ from confluent_kafka.admin import AdminClient
 
 from embark.errors import InvalidSpecError, UnavailableError
 from embark.spec import Kafka
-from embark.topic.kafka_faults import KafkaFaults
-from embark.topic.kafka_log import KafkaLog
-from embark.topic.kafka_options import KafkaAccess, Options, access_options, how_asked
+from embark.topic.kafka.faults import KafkaFaults
+from embark.topic.kafka.log import KafkaLog
+from embark.topic.kafka.options import KafkaAccess, Options, access_options, how_asked
 from embark.topic.records import Record
 
 OnError = Callable[[KafkaError], None]

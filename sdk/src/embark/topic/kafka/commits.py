@@ -10,8 +10,8 @@ from typing import Final, TypeVar
 
 from confluent_kafka import Consumer, KafkaError, KafkaException, TopicPartition
 
-from embark.topic.kafka_cluster import KafkaCluster, error_of
-from embark.topic.kafka_options import Options
+from embark.topic.kafka.cluster import KafkaCluster, error_of
+from embark.topic.kafka.options import Options
 
 T = TypeVar("T")
 _RECHECK_SECONDS: Final = 0.2

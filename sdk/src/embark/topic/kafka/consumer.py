@@ -10,11 +10,11 @@ from typing import Final
 from confluent_kafka import Consumer, KafkaError, KafkaException, Message, TopicPartition
 
 from embark.errors import ClosedError, UnavailableError
-from embark.topic.kafka_cluster import KafkaCluster, error_of, is_fatal, partitions_of, record_of
-from embark.topic.kafka_faults import is_unreached
-from embark.topic.kafka_lag import KafkaOffsets
-from embark.topic.kafka_options import consumer_options
-from embark.topic.kafka_partitions import OwnedPartitions
+from embark.topic.kafka.cluster import KafkaCluster, error_of, is_fatal, partitions_of, record_of
+from embark.topic.kafka.faults import is_unreached
+from embark.topic.kafka.lag import KafkaOffsets
+from embark.topic.kafka.options import consumer_options
+from embark.topic.kafka.partitions import OwnedPartitions
 from embark.topic.records import Record
 
 # Records on their way out, so that a long partition cannot hide the others, and a short pause asks for nothing twice.

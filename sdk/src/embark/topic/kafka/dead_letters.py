@@ -9,8 +9,8 @@ from typing import Final
 from confluent_kafka import Consumer, KafkaError, KafkaException, Message, Producer, TopicPartition
 
 from embark.errors import ClosedError, UnavailableError
-from embark.topic.kafka_cluster import KafkaCluster, partitions_of, record_of
-from embark.topic.kafka_options import dead_letters_producer_options, reader_options
+from embark.topic.kafka.cluster import KafkaCluster, partitions_of, record_of
+from embark.topic.kafka.options import dead_letters_producer_options, reader_options
 from embark.topic.records import Record
 
 _PATIENCE: Final = timedelta(seconds=5)

@@ -14,9 +14,9 @@ from confluent_kafka.admin import AdminClient
 
 from embark.errors import UnavailableError
 from embark.settings import TopicSettings
-from embark.topic.kafka_cluster import KafkaCluster, error_of, partitions_of
-from embark.topic.kafka_commits import PASSING, ask_again, open_outsider, read_commits
-from embark.topic.kafka_options import KafkaAccess
+from embark.topic.kafka.cluster import KafkaCluster, error_of, partitions_of
+from embark.topic.kafka.commits import PASSING, ask_again, open_outsider, read_commits
+from embark.topic.kafka.options import KafkaAccess
 
 T = TypeVar("T")
 _PATIENCE: Final = timedelta(seconds=30)

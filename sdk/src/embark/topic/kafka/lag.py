@@ -9,8 +9,8 @@ from typing import Final
 from confluent_kafka import Consumer, KafkaException, TopicPartition
 from confluent_kafka.admin import AdminClient, OffsetSpec  # type: ignore[attr-defined]  # exported, and not said so
 
-from embark.topic.kafka_cluster import KafkaCluster, partitions_of
-from embark.topic.kafka_commits import open_outsider, read_commits
+from embark.topic.kafka.cluster import KafkaCluster, partitions_of
+from embark.topic.kafka.commits import open_outsider, read_commits
 
 _PATIENCE: Final = timedelta(seconds=3)
 

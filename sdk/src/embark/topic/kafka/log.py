@@ -6,7 +6,7 @@ import time
 from collections.abc import Callable
 from typing import Final
 
-from embark.topic.kafka_faults import without_times
+from embark.topic.kafka.faults import without_times
 
 # In an outage each client repeats its lines with every attempt to connect, several times a second.
 _SECONDS_BETWEEN_REPEATS: Final = 60.0

@@ -10,8 +10,8 @@ from typing import Final
 
 from confluent_kafka import KafkaError, KafkaException, Message, Producer
 
-from embark.topic.kafka_cluster import KafkaCluster, is_fatal
-from embark.topic.kafka_options import fills_producer_options
+from embark.topic.kafka.cluster import KafkaCluster, is_fatal
+from embark.topic.kafka.options import fills_producer_options
 from embark.topic.records import Losses
 
 # A fill that waited longer is dropped: who still wants it has asked again by then.

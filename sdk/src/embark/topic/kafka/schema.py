@@ -20,8 +20,8 @@ from confluent_kafka.cimpl import NewPartitions, NewTopic
 
 from embark.errors import UnavailableError
 from embark.settings import TopicSettings
-from embark.topic.kafka_cluster import KafkaCluster, error_of
-from embark.topic.kafka_options import COMPRESSION, KafkaAccess
+from embark.topic.kafka.cluster import KafkaCluster, error_of
+from embark.topic.kafka.options import COMPRESSION, KafkaAccess
 
 T = TypeVar("T")
 FILLS_RETENTION: Final = timedelta(days=7)

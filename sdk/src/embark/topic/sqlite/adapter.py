@@ -8,12 +8,12 @@ from typing import Final
 from embark.clock import Clock, now
 from embark.errors import UnavailableError
 from embark.sqlite import SqliteFile
-from embark.topic import sqlite_log
 from embark.topic.arrivals import Arrivals
 from embark.topic.records import Record
-from embark.topic.sqlite_consumer import SqliteConsumer
-from embark.topic.sqlite_log import Unsent
-from embark.topic.sqlite_producer import SqliteProducer
+from embark.topic.sqlite import log as sqlite_log
+from embark.topic.sqlite.consumer import SqliteConsumer
+from embark.topic.sqlite.log import Unsent
+from embark.topic.sqlite.producer import SqliteProducer
 
 _PATIENCE: Final = timedelta(seconds=10)
 # How long records are kept for a group that never commits them, such as one of a space that is gone; Kafka's default.

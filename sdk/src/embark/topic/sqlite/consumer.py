@@ -8,9 +8,9 @@ from typing import Final
 from embark.clock import Clock, micros
 from embark.errors import ClosedError
 from embark.sqlite import SqliteFile
-from embark.topic import sqlite_log
 from embark.topic.arrivals import Arrivals
 from embark.topic.records import Record
+from embark.topic.sqlite import log as sqlite_log
 
 # How long a statement may take or wait for the write lock.
 _PATIENCE: Final = timedelta(seconds=10)

@@ -10,9 +10,9 @@ from typing import Final
 from embark.clock import Clock
 from embark.errors import ClosedError, UnavailableError
 from embark.sqlite import SqliteFile
-from embark.topic import sqlite_log
 from embark.topic.records import Losses
-from embark.topic.sqlite_log import Unsent
+from embark.topic.sqlite import log as sqlite_log
+from embark.topic.sqlite.log import Unsent
 
 # How long one attempt waits for a locked file; short, as close() may have to wait for the attempt under way.
 _ATTEMPT: Final = timedelta(milliseconds=100)

@@ -12,7 +12,7 @@ from embark.settings import KfcSettings
 from embark.topic import DeadLetters, Record
 from embark.topic.records import timestamp
 from embark.v1 import fills_pb2
-from kfc.fill import Failed, Filler
+from kfc.fill.filler import Failed, Filler
 from kfc.metrics import Metrics
 from kfc.outages import Outages, Server
 from kfc.rows import negative_row

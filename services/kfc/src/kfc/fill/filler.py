@@ -11,7 +11,7 @@ from embark.settings import KfcSettings
 from embark.store import EmbeddingStore, Row
 from kfc.calls import Calls, Timer
 from kfc.encoder import Encoder
-from kfc.flights import Task
+from kfc.fill.in_flight import Task
 from kfc.metrics import Metrics, Outcome
 from kfc.outages import Outages, Server
 from kfc.rows import row_of

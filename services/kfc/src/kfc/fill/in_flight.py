@@ -7,8 +7,8 @@ from dataclasses import dataclass, field
 from typing import Final
 
 from embark.clock import Micros
-from kfc.asks import Ask
 from kfc.backoff import Backoff
+from kfc.requests import Ask
 
 _Due = tuple[float, int, str]
 

@@ -8,13 +8,13 @@ from typing import Final
 
 from embark.causes import CauseError
 from embark.topic import Record
-from kfc.asks import parse_ask
 from kfc.calls import Timer
-from kfc.dead_letters import Reject
-from kfc.fill import Failed, Filled
-from kfc.flights import Flights, Task
+from kfc.fill.dead_letters import Reject
+from kfc.fill.filler import Failed, Filled
+from kfc.fill.in_flight import Flights, Task
+from kfc.fill.watermarks import Watermarks
 from kfc.metrics import Metrics
-from kfc.watermarks import Watermarks
+from kfc.requests import parse_ask
 
 # Finished records that wait for an earlier one of their partition cost an offset each; a key that fails for minutes
 # must not make their number grow without end.

@@ -8,7 +8,7 @@ from typing import Final
 from embark.errors import UnavailableError
 from embark.topic import FillConsumer
 from kfc.calls import Timer
-from kfc.intake import Intake
+from kfc.fill.intake import Intake
 from kfc.metrics import Metrics
 from kfc.outages import Outages, Server
 

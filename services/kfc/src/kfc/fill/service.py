@@ -15,15 +15,15 @@ from embark.store import EmbeddingStore
 from embark.topic import DeadLetters, FillConsumer
 from kfc.backoff import Jitter, key_backoff, outage_backoff
 from kfc.calls import Timer
-from kfc.dead_letters import Rejecter
 from kfc.encoder import Encoder
-from kfc.fill import Failed, Filled, Filler
-from kfc.flights import Flights
-from kfc.intake import Intake
+from kfc.fill.dead_letters import Rejecter
+from kfc.fill.filler import Failed, Filled, Filler
+from kfc.fill.in_flight import Flights
+from kfc.fill.intake import Intake
+from kfc.fill.polling import Polling
+from kfc.fill.threads import Threads, join_all
 from kfc.metrics import Metrics
 from kfc.outages import Outages
-from kfc.polling import Polling
-from kfc.threads import Threads, join_all
 
 # Enough to fill every Encode call four times over, and for a thousand keys to wait for their next attempt.
 MIN_OUTSTANDING: Final = 1_000

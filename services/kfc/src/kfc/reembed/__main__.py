@@ -22,8 +22,8 @@ from embark.signals import Stopping
 from embark.store import REEMBED_RANGES, split_ring
 from kfc.encoder import RetinaEncoder
 from kfc.jobs import Job, run_job
-from kfc.lookup_times import PodLookupTimes
-from kfc.reembedding import Reembedding
+from kfc.reembed.lookup_times import PodLookupTimes
+from kfc.reembed.reembedding import Reembedding
 
 _PORTS: Final = range(1, 65536)
 LOWEST_PRIORITY: Final = 19

@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from math import exp, inf
 from typing import Final
 
-from kfc.lookup_times import Times
+from kfc.reembed.lookup_times import Times
 
 CYCLE_SECONDS: Final = 60
 """From the beginning of one rest to the next."""

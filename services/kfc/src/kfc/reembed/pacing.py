@@ -8,9 +8,9 @@ from contextlib import contextmanager
 from math import inf
 from typing import Final
 
-from kfc.lookup_times import TimesSince
-from kfc.pace import CYCLE_SECONDS, Pace
-from kfc.rates import RateLimit
+from kfc.reembed.lookup_times import TimesSince
+from kfc.reembed.pace import CYCLE_SECONDS, Pace
+from kfc.reembed.rates import RateLimit
 
 _log: Final = logging.getLogger(__name__)
 

@@ -6,10 +6,10 @@ from typing import Final
 
 from embark.store import KeyRow, Negative, Progress, RolloutStore, TokenRange
 from embark.store.progress import stored_progress
-from kfc.attempts import Item
 from kfc.outages import Server
-from kfc.page_plans import plan_page
-from kfc.range_work import PageWork, RangeWork
+from kfc.reembed.page_plans import plan_page
+from kfc.reembed.ranges import PageWork, RangeWork
+from kfc.reembed.retries import Item
 from kfc.scans import PAGE_ROWS, Insist, scan_patiently
 
 

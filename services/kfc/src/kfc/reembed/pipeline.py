@@ -15,16 +15,16 @@ from embark.causes import Cause
 from embark.clock import Micros
 from embark.settings import KfcSettings
 from embark.store import Checkpoints, Row
-from kfc.attempts import Attempts, Item
 from kfc.calls import Calls, Timer
 from kfc.encoder import Encoded
-from kfc.handed import Handed, Part
 from kfc.outages import Outages, Server, StoppedError
-from kfc.range_work import PageWork, RangeWork, Saving
-from kfc.rates import RateLimit
+from kfc.reembed.pages import PlannedPage
+from kfc.reembed.ranges import PageWork, RangeWork, Saving
+from kfc.reembed.rates import RateLimit
+from kfc.reembed.retries import Attempts, Item
+from kfc.reembed.workers import Handed, Part
 from kfc.rows import row_of
 from kfc.scans import PAGE_ROWS
-from kfc.source_pages import PlannedPage
 
 # Keys in Encode calls, or encoded and not yet written, at most, unless two calls a thread hold more. A process that is
 # killed costs so many; one half is encoded while the other is written.

@@ -14,18 +14,18 @@ from embark.clock import Clock
 from embark.settings import KfcSettings
 from embark.store import RolloutStore, TokenRange
 from embark.store.progress import stored_progress
-from kfc.attempts import Attempts
 from kfc.backoff import Jitter, key_backoff
 from kfc.calls import Calls, Timer
 from kfc.encoder import Encoder
-from kfc.lookup_times import TimesSince
 from kfc.metrics import Metrics
 from kfc.outages import Outages, Server
-from kfc.pacing import paced
-from kfc.rates import RateLimit
-from kfc.reembedding_run import Run
+from kfc.reembed.lookup_times import TimesSince
+from kfc.reembed.pacing import paced
+from kfc.reembed.pages import SourcePages
+from kfc.reembed.pipeline import Run
+from kfc.reembed.rates import RateLimit
+from kfc.reembed.retries import Attempts
 from kfc.scans import PAGE_ROWS
-from kfc.source_pages import SourcePages
 
 # Pages are read one after the other by each: a busy store takes about as long to answer the two reads of a page as to
 # take its rows.

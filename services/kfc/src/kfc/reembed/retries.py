@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from kfc.backoff import Backoff
-from kfc.range_work import PageWork
+from kfc.reembed.ranges import PageWork
 
 
 @dataclass(slots=True, eq=False)

@@ -12,8 +12,8 @@ from contextlib import closing
 from embark.backends import open_store, run_command, secrets_of, topic_access
 from embark.processes import read_settings
 from embark.settings import KfcSettings
-from embark.topic.kafka_groups import join_at_end
-from embark.topic.kafka_schema import ensure_topics
+from embark.topic.kafka.groups import join_at_end
+from embark.topic.kafka.schema import ensure_topics
 
 
 def run(asked: argparse.Namespace) -> None:

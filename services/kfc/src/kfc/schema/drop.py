@@ -1,4 +1,4 @@
-"""The drop command, `python -m kfc.drop --settings FILE`: ends a space that a cache keeps no longer.
+"""The drop command, `python -m kfc.schema.drop --settings FILE`: ends a space that a cache keeps no longer.
 
 With `--keyspace` it ends the whole cache, as far as store and consumer groups are concerned.
 
@@ -14,8 +14,8 @@ from contextlib import closing
 from embark.backends import open_store, run_command, secrets_of, topic_access
 from embark.processes import read_settings
 from embark.settings import KfcSettings
-from embark.topic.kafka_groups import drop_group
-from kfc.keyspaces import drop_keyspace
+from embark.topic.kafka.groups import drop_group
+from kfc.schema.keyspaces import drop_keyspace
 
 
 def run(asked: argparse.Namespace) -> None:
@@ -46,4 +46,4 @@ def _run_asked(asked: argparse.Namespace) -> None:
 
 if __name__ == "__main__":
     does = "Drop the table, the checkpoints and the consumer group of one space."
-    sys.exit(run_command("kfc.drop", does, _run_asked, _add_options))
+    sys.exit(run_command("kfc.schema.drop", does, _run_asked, _add_options))

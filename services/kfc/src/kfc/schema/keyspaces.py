@@ -1,11 +1,11 @@
-"""The end of a whole cache in store and topic; `python -m kfc.drop --keyspace` calls it, once nothing of it runs."""
+"""Drops a whole cache from store and topic: `python -m kfc.schema.drop --keyspace`, once none of its services run."""
 
 import logging
 from contextlib import closing
 
 from embark.backends import Secrets, open_store, topic_access
 from embark.settings import KfcSettings
-from embark.topic.kafka_groups import drop_group
+from embark.topic.kafka.groups import drop_group
 
 
 def drop_keyspace(settings: KfcSettings, secrets: Secrets) -> None:

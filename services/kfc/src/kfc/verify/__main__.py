@@ -15,13 +15,13 @@ from prometheus_client import REGISTRY
 
 from embark.backends import open_store, secrets_of
 from embark.processes import read_settings
+from embark.rollout.verdicts import find_gate_fault
 from embark.settings import KfcSettings
 from embark.signals import Stopping
 from embark.spec.rollout import Rollout
-from embark.verdicts import find_gate_fault
 from kfc.jobs import Job, run_job
 from kfc.outages import Server
-from kfc.verification import verify
+from kfc.verify.verification import verify
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:

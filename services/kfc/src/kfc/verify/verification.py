@@ -6,9 +6,9 @@ from typing import Final
 import numpy as np
 
 from embark.causes import Cause
+from embark.rollout.verdicts import MOST_FAULTS, MOST_LOST, Verdict
 from embark.space import Space, VectorForm
 from embark.store import REEMBED_RANGES, KeyRow, Negative, RolloutStore, Served, TokenRange, split_ring
-from embark.verdicts import MOST_FAULTS, MOST_LOST, Verdict
 from kfc.outages import Server
 from kfc.scans import PAGE_ROWS, READ_TIMEOUT, Insist, once, scan_patiently
 

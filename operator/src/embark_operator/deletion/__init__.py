@@ -1,0 +1,1 @@
+"""Deleting a cache together with its keyspace."""

@@ -1,0 +1,1 @@
+"""Leader election: one operator of several is active, and only that one writes."""

@@ -1,0 +1,1 @@
+"""What the operator reports about a cache: conditions, status and Events."""

@@ -1,0 +1,1 @@
+"""The topic in a SQLite file."""

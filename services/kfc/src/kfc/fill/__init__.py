@@ -1,0 +1,1 @@
+"""The fill service: consumes fill requests, encodes their keys and writes the rows."""

@@ -1,0 +1,1 @@
+"""The re-embedding Job: encodes the keys of one space into another."""

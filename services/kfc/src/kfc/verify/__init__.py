@@ -1,0 +1,1 @@
+"""The verify Job: judges a candidate space before lookups switch to it."""

@@ -1,0 +1,1 @@
+"""A real Kubernetes, or its API server alone, on this machine."""

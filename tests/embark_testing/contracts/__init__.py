@@ -1,0 +1,1 @@
+"""Contract suites: what every store and every topic promises."""

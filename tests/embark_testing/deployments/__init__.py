@@ -1,0 +1,1 @@
+"""A cache on real servers, its services as processes."""

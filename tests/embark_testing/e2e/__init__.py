@@ -1,0 +1,1 @@
+"""A cluster as its user sees it."""

@@ -1,0 +1,1 @@
+"""Real Cassandra and Kafka servers on loopback."""
