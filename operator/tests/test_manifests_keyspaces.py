@@ -2,7 +2,7 @@ from pathlib import Path
 
 import pytest
 
-from embark.backends import add_secrets
+from embark.backends import add_secret_options
 from embark.errors import InvalidSpecError
 from embark.processes import settings_parser
 from embark_operator.manifests.keyspace_jobs import build_drop_keyspace
@@ -27,7 +27,7 @@ def test_the_names_of_the_longest_cache_are_dns_labels() -> None:
 def test_the_command_is_told_where_each_secret_is() -> None:
     template = job_of(build_drop_keyspace(sample("photos", **SECRETS), UID, IMAGES))["spec"]["template"]
     parser = settings_parser("kfc.schema.drop", "")
-    add_secrets(parser)
+    add_secret_options(parser)
     parser.add_argument("--keyspace", action="store_true")
     asked = parser.parse_args(container(template)["args"])
     assert asked.keyspace

@@ -3,7 +3,7 @@ from pathlib import Path
 
 import pytest
 
-from embark.backends import Secrets, add_secrets, secrets_of
+from embark.backends import Secrets, add_secret_options
 from embark.processes import settings_parser
 from embark.settings import settings_for
 from embark_operator.manifests.volumes import MODELS_FOLDER, TMP_FOLDER
@@ -74,8 +74,8 @@ def test_a_mount_is_of_a_volume_and_only_tmp_and_models_are_writable(component: 
 def test_a_service_is_told_where_each_secret_is(component: str) -> None:
     template = templates(children(**SECRETS))[component]
     parser = settings_parser("test", "")
-    add_secrets(parser)
-    told = secrets_of(_parse(parser, template))
+    add_secret_options(parser)
+    told = Secrets.from_args(_parse(parser, template))
     folders = {mount["name"]: mount["mountPath"] for mount in container(template)["volumeMounts"]}
     secrets = {v["name"]: v["secret"]["secretName"] for v in template["spec"]["volumes"] if "secret" in v}
     assert secrets == {
@@ -91,9 +91,9 @@ def test_a_service_is_told_where_each_secret_is(component: str) -> None:
 def test_a_cache_without_secrets_mounts_none(component: str) -> None:
     template = templates(children())[component]
     parser = settings_parser("test", "")
-    add_secrets(parser)
+    add_secret_options(parser)
     asked = _parse(parser, template)
-    assert secrets_of(asked) == Secrets()
+    assert Secrets.from_args(asked) == Secrets()
     assert asked.settings == Path("/etc/embark/settings.json")
 
 

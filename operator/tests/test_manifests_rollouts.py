@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from embark.backends import Secrets, add_secrets, secrets_of
+from embark.backends import Secrets, add_secret_options
 from embark.processes import settings_parser
 from embark.settings import KfcSettings
 from embark.spec.rollout import Rollout
@@ -47,7 +47,7 @@ def job_of_attempt(component: str, attempt: int) -> Manifest:
 def asked(manifest: Manifest) -> argparse.Namespace:
     """Return what the commands of a rollout would read from their arguments."""
     parser = settings_parser("test", "")
-    add_secrets(parser)
+    add_secret_options(parser)
     parser.add_argument("--of", type=int)
     parser.add_argument("--keys-per-second", type=float, default=0)
     parser.add_argument("--max-lookup-slowdown", type=float, default=0)
@@ -72,7 +72,7 @@ def test_a_rollout_s_job_runs_its_command_as_kfc_does(component: str) -> None:
 def test_a_rollout_s_job_is_told_where_each_secret_is(component: str) -> None:
     template = job(component, **SECRETS)["spec"]["template"]
     folders = {mount["name"]: Path(mount["mountPath"]) for mount in container(template)["volumeMounts"]}
-    told = secrets_of(asked({"spec": {"template": template}}))
+    told = Secrets.from_args(asked({"spec": {"template": template}}))
     named = ("store-credentials", "store-tls", "topic-credentials", "topic-tls")
     assert told == Secrets(*(folders[secret] for secret in named))
 

@@ -7,7 +7,7 @@ from datetime import timedelta
 from embark.clock import Micros
 from embark.errors import UnavailableError
 from embark.store import Checkpoints, KeyPage, Neighbour, Page, RolloutStore, Row, Search, Served, TokenRange
-from embark.topic import DeadLetters, FillConsumer, FillProducer, Losses, Topic
+from embark.topic import DeadLetters, FillConsumer, FillProducer, FillTopic, Losses
 
 
 class FaultyStore:
@@ -31,13 +31,13 @@ class FaultyStore:
         self._check()
         return self._store.scan(space, page)
 
-    def scan_range(self, space: str, within: TokenRange, page: int = 1000) -> Iterator[Page]:
+    def scan_range(self, space: str, token_range: TokenRange, page: int = 1000) -> Iterator[Page]:
         self._check()
-        return self._store.scan_range(space, within, page)
+        return self._store.scan_range(space, token_range, page)
 
-    def scan_keys(self, space: str, within: TokenRange, page: int = 1000) -> Iterator[KeyPage]:
+    def scan_keys(self, space: str, token_range: TokenRange, page: int = 1000) -> Iterator[KeyPage]:
         self._check()
-        return self._store.scan_keys(space, within, page)
+        return self._store.scan_keys(space, token_range, page)
 
     def checkpoints(self) -> Checkpoints:
         self._check()
@@ -84,7 +84,7 @@ class FaultyStore:
 class FaultyTopic:
     """Its producers take nothing while `full` is set; `taken` counts the records they took, by key."""
 
-    def __init__(self, topic: Topic) -> None:
+    def __init__(self, topic: FillTopic) -> None:
         self._topic = topic
         self.full = threading.Event()
         self.taken: list[bytes] = []

@@ -5,6 +5,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
+from typing import Self
 
 from embark.clock import now
 from embark.processes import exit_status, log_json, settings_parser
@@ -24,6 +25,11 @@ class Secrets:
     topic_credentials: Path | None = None
     topic_tls: Path | None = None
 
+    @classmethod
+    def from_args(cls, args: argparse.Namespace) -> Self:
+        """Return the folders that the options of add_secret_options name."""
+        return cls(args.store_credentials, args.store_tls, args.topic_credentials, args.topic_tls)
+
 
 def run_command(
     program: str,
@@ -31,28 +37,23 @@ def run_command(
     run: Callable[[argparse.Namespace], None],
     add_options: Callable[[argparse.ArgumentParser], None] = lambda _: None,
 ) -> int:
-    """Be the main of a process on Cassandra and Kafka: parse the command line, log JSON, call `run`.
+    """Run the entry point of a process on Cassandra and Kafka; return its exit status.
 
-    Returns the exit status; `run` gets what --settings, the options of add_secrets and those of `add_options` gave.
+    Parse the command line (--settings, the folders of Secrets, and the options of `add_options`), log JSON, call `run`.
     """
     parser = settings_parser(program, description)
-    add_secrets(parser)
+    add_secret_options(parser)
     add_options(parser)
     asked = parser.parse_args()
     log_json()
     return exit_status(lambda: run(asked))
 
 
-def add_secrets(parser: argparse.ArgumentParser) -> None:
+def add_secret_options(parser: argparse.ArgumentParser) -> None:
     """Let a command take the folders of Secrets."""
     for server in ("store", "topic"):
         parser.add_argument(f"--{server}-credentials", type=Path, help="folder with username and password")
         parser.add_argument(f"--{server}-tls", type=Path, help="folder with ca.crt, tls.crt and tls.key")
-
-
-def secrets_of(asked: argparse.Namespace) -> Secrets:
-    """Return what add_secrets took."""
-    return Secrets(asked.store_credentials, asked.store_tls, asked.topic_credentials, asked.topic_tls)
 
 
 def open_store(settings: StoreSettings, secrets: Secrets) -> CassandraStore:

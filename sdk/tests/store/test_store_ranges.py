@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from embark.store import Row, TokenRange, split_ring
-from embark.store.ranges import FIRST_TOKEN, LAST_TOKEN, pages_of, token_of
+from embark.store.ranges import FIRST_TOKEN, LAST_TOKEN, pages_of, to_token
 from embark.store.sqlite import rows as sqlite_rows
 from embark.store.sqlite import tokens as sqlite_tokens
 from embark.store.sqlite.adapter import SqliteStore
@@ -53,8 +53,8 @@ def test_what_is_no_range_is_refused(start: int, end: int) -> None:
 
 
 def test_the_token_of_a_key_never_changes() -> None:
-    assert token_of("https://example.org/ä.jpg") == -6245500411252490837
-    assert token_of("") == -1970711489451281740
+    assert to_token("https://example.org/ä.jpg") == -6245500411252490837
+    assert to_token("") == -1970711489451281740
 
 
 @given(TOKENS, st.integers(1, 5))
@@ -95,7 +95,7 @@ def test_a_page_of_rows_that_are_over_moves_the_cursor() -> None:
 
 
 def test_sqlite_pages_keys_that_share_a_token(path: Path, clock: FakeClock, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(sqlite_rows, "token_of", lambda key: int(key[0]))
+    monkeypatch.setattr(sqlite_rows, "to_token", lambda key: int(key[0]))
     store = SqliteStore(path, clock)
     store.ensure_space(SPACE)
     there = {f"{token}-{i}" for token in range(1, 4) for i in range(7)}
@@ -131,7 +131,7 @@ def test_a_file_from_before_there_were_ranges_gets_its_tokens(
     assert scanned(again) == rows
     in_ranges = [row for part in split_ring(4) for page in again.scan_range(SPACE, part, 3) for row in page.rows]
     again.close()
-    assert sorted(in_ranges, key=lambda row: token_of(row.key)) == in_ranges
+    assert sorted(in_ranges, key=lambda row: to_token(row.key)) == in_ranges
     assert {row.key for row in in_ranges} == {row.key for row in rows}
 
 

@@ -7,7 +7,7 @@ import pytest
 
 from embark.errors import UnavailableError
 from embark.settings import StoreSettings
-from embark.store import Progress, TokenRange, split_ring
+from embark.store import RangeProgress, TokenRange, split_ring
 from embark.store.cassandra.adapter import CassandraStore
 from embark_testing.contracts.beginnings import begin
 from embark_testing.contracts.progress import FIRST
@@ -73,10 +73,10 @@ def test_a_checkpoint_is_seen_by_another_process_at_once(
     begun = begin(store.checkpoints(), SPACE, FIRST)
     for cursor in range(FIRST.start + 1, FIRST.start + 20):
         assert store.checkpoints().save(SPACE, begun.advanced(cursor, done=1, failed=0))
-        assert other.checkpoints().load(SPACE) == [Progress(FIRST, cursor, 1)]
+        assert other.checkpoints().load(SPACE) == [RangeProgress(FIRST, cursor, 1)]
     other.checkpoints().drop(SPACE)
     other.close()
-    assert not store.checkpoints().save(SPACE, Progress(FIRST, FIRST.end))
+    assert not store.checkpoints().save(SPACE, RangeProgress(FIRST, FIRST.end))
 
 
 def test_more_ranges_than_a_page_of_the_driver_are_all_loaded(
@@ -86,7 +86,7 @@ def test_more_ranges_than_a_page_of_the_driver_are_all_loaded(
     parts = split_ring(8)
     for part in parts:
         begin(store.checkpoints(), SPACE, part)
-    assert [progress.within for progress in store.checkpoints().load(SPACE)] == parts
+    assert [progress.token_range for progress in store.checkpoints().load(SPACE)] == parts
     store.drop_space(SPACE)
     assert cql.execute("SELECT * FROM ranges.rollout_progress").all() == []
 

@@ -5,7 +5,7 @@ import pytest
 
 pytest.register_assert_rewrite("embark_testing.contracts")
 
-from embark.topic import Topic  # noqa: E402
+from embark.topic import FillTopic  # noqa: E402
 from embark.topic.sqlite.adapter import SqliteTopic  # noqa: E402
 from embark_testing.contracts.records import CAPACITY, PARTITIONS  # noqa: E402 - after the rewriting is asked for
 
@@ -16,7 +16,7 @@ def path(tmp_path: Path) -> Path:
 
 
 @pytest.fixture
-def topic(path: Path) -> Iterator[Topic]:
+def topic(path: Path) -> Iterator[FillTopic]:
     topic = SqliteTopic(path, PARTITIONS, capacity=CAPACITY)
     yield topic
     topic.close()

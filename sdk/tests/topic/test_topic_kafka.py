@@ -3,7 +3,7 @@ from contextlib import AbstractContextManager, contextmanager
 
 import pytest
 
-from embark.topic import FillConsumer, Losses, Topic
+from embark.topic import FillConsumer, FillTopic, Losses
 from embark.topic.kafka.adapter import KafkaTopic
 from embark_testing.contracts.records import CAPACITY, PATIENT, finished, send, take
 from embark_testing.contracts.topic import Jam, TopicContract
@@ -14,7 +14,7 @@ pytestmark = pytest.mark.integration
 
 
 @pytest.fixture
-def topic(kafka: KafkaServer) -> Iterator[Topic]:
+def topic(kafka: KafkaServer) -> Iterator[FillTopic]:
     with fresh_topic(kafka.bootstrap) as made:
         yield made
 
@@ -39,7 +39,7 @@ class TestKafkaTopic(TopicContract):
         settle(*consumers)
 
 
-def test_an_earlier_commit_that_comes_late_changes_nothing_on_kafka(topic: Topic) -> None:
+def test_an_earlier_commit_that_comes_late_changes_nothing_on_kafka(topic: FillTopic) -> None:
     consumer = topic.consumer("group")
     send(topic.producer(), "key", "key", "key")
     records = take(consumer, 3)

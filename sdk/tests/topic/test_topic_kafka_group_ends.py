@@ -13,7 +13,7 @@ import pytest
 from embark.errors import UnavailableError
 from embark.settings import TopicSettings
 from embark.topic.kafka.adapter import KafkaTopic
-from embark.topic.kafka.groups import drop_group, join_at_end
+from embark.topic.kafka.groups import drop_group, start_at_end
 from embark.topic.kafka.schema import ensure_topics
 from embark_testing.contracts.records import CAPACITY, NO_TIME, PARTITIONS, finished, keys_of, send, take
 from embark_testing.deployments.group_contents import commits_of, groups_of
@@ -63,7 +63,7 @@ def test_a_group_that_joins_at_the_end_gets_what_comes_later_and_nothing_else(
     producer = topic.producer()
     send(producer, *(f"old {i}" for i in range(20)))
     take(topic.consumer("witness"), 20)
-    assert join_at_end(settings, group) is True
+    assert start_at_end(settings, group) is True
     assert sum(commits_of(settings, group).values()) == 20
     new = send(producer, *(f"new {i}" for i in range(20)))
     consumer = topic.consumer(group)
@@ -80,7 +80,7 @@ def test_a_group_that_joins_beside_another_gets_what_that_one_has_yet_to_finish(
     other.commit(finished(take(other, 10)))
     other.close()
     waiting = send(producer, *(f"waits {i}" for i in range(10)))
-    assert join_at_end(settings, group, beside=f"{group}.other") is True
+    assert start_at_end(settings, group, offsets_of=f"{group}.other") is True
     new = send(producer, *(f"new {i}" for i in range(5)))
     consumer = topic.consumer(group)
     assert sorted(keys_of(take(consumer, 15))) == sorted([*waiting, *new])
@@ -91,11 +91,11 @@ def test_beside_a_group_that_has_finished_nothing_every_record_is_read(
     settings: TopicSettings, topic: KafkaTopic, group: str
 ) -> None:
     sent = send(topic.producer(), *(f"waits {i}" for i in range(10)))
-    assert join_at_end(settings, group, beside=f"{group}.other") is True
+    assert start_at_end(settings, group, offsets_of=f"{group}.other") is True
     assert sorted(keys_of(take(topic.consumer(group), 10))) == sorted(sent)
 
 
-@pytest.mark.parametrize("call", [join_at_end, drop_group])
+@pytest.mark.parametrize("call", [start_at_end, drop_group])
 def test_a_broker_that_has_never_had_a_group_is_waited_for(
     tmp_path: Path, kafka: KafkaServer, call: Callable[[TopicSettings, str], bool]
 ) -> None:
@@ -107,21 +107,21 @@ def test_a_broker_that_has_never_had_a_group_is_waited_for(
         settings = topic_settings(server.bootstrap)
         ensure_topics(settings)
         ended = subprocess.run([sys.executable, "-c", asked, settings.model_dump_json(by_alias=True)], check=False)
-    assert ended.returncode == 10 + (call is join_at_end)
+    assert ended.returncode == 10 + (call is start_at_end)
 
 
 def test_every_partition_of_an_empty_topic_has_its_commit(settings: TopicSettings, group: str) -> None:
-    assert join_at_end(settings, group) is True
+    assert start_at_end(settings, group) is True
     assert commits_of(settings, group) == dict.fromkeys(range(PARTITIONS), 0)
 
 
 def test_a_group_that_has_joined_is_not_moved_by_joining_again(
     settings: TopicSettings, topic: KafkaTopic, group: str
 ) -> None:
-    assert join_at_end(settings, group) is True
+    assert start_at_end(settings, group) is True
     new = send(topic.producer(), *(f"new {i}" for i in range(20)))
     take(topic.consumer("witness"), 20)
-    assert join_at_end(settings, group) is False
+    assert start_at_end(settings, group) is False
     assert keys_of(take(topic.consumer(group), 20)) == new
 
 
@@ -133,7 +133,7 @@ def test_a_group_that_has_committed_in_one_partition_alone_is_not_moved(
     first, *_ = take(consumer, 20)
     consumer.commit(finished([first]))
     consumer.close()
-    assert join_at_end(settings, group) is False
+    assert start_at_end(settings, group) is False
     again = take(topic.consumer(group), 19)
     assert sorted([*keys_of(again), first.key]) == sorted(keys)
 
@@ -144,7 +144,7 @@ def test_a_group_at_work_that_has_committed_nothing_is_not_moved(
     keys = send(topic.producer(), *(f"key {i}" for i in range(20)))
     consumer = topic.consumer(group)
     settle(consumer)
-    assert join_at_end(settings, group) is False
+    assert start_at_end(settings, group) is False
     assert commits_of(settings, group) == {}
     assert keys_of(take(consumer, 20)) == keys
 
@@ -153,7 +153,7 @@ def test_several_that_join_at_once_lose_no_record_that_comes_later(
     settings: TopicSettings, topic: KafkaTopic, group: str
 ) -> None:
     with ThreadPoolExecutor(4) as threads:
-        joins = [threads.submit(join_at_end, settings, group) for _ in range(4)]
+        joins = [threads.submit(start_at_end, settings, group) for _ in range(4)]
         assert True in [join.result() for join in joins]
     new = send(topic.producer(), *(f"new {i}" for i in range(20)))
     assert keys_of(take(topic.consumer(group), 20)) == new
@@ -162,13 +162,13 @@ def test_several_that_join_at_once_lose_no_record_that_comes_later(
 def test_of_partitions_that_are_added_later_every_record_is_read(
     settings: TopicSettings, topic: KafkaTopic, group: str
 ) -> None:
-    assert join_at_end(settings, group) is True
+    assert start_at_end(settings, group) is True
     more = settings.kafka.model_copy(update={"partitions": PARTITIONS + 3})
     grown = settings.model_copy(update={"kafka": more})
     ensure_topics(grown)
     wider = KafkaTopic(grown, capacity=CAPACITY)
     new = send(wider.producer(), *(f"new {i}" for i in range(40)))
-    assert join_at_end(grown, group) is False
+    assert start_at_end(grown, group) is False
     records = take(topic.consumer(group), 40)
     assert keys_of(records) == new
     assert {record.partition for record in records} & set(range(PARTITIONS, PARTITIONS + 3))
@@ -188,10 +188,10 @@ def test_a_dropped_group_is_gone_with_its_commits(settings: TopicSettings, topic
 
 
 def test_a_group_that_has_never_had_a_member_is_dropped_too(settings: TopicSettings, group: str) -> None:
-    assert join_at_end(settings, group) is True
+    assert start_at_end(settings, group) is True
     assert drop_group(settings, group) is True
     assert group not in groups_of(settings)
-    assert join_at_end(settings, group) is True
+    assert start_at_end(settings, group) is True
 
 
 def test_a_group_is_dropped_once_its_last_member_has_left(
@@ -219,7 +219,7 @@ def test_a_group_whose_members_stay_is_kept_and_named(settings: TopicSettings, t
     assert keys_of(take(consumer, 1)) == keys
 
 
-@pytest.mark.parametrize("call", [join_at_end, drop_group])
+@pytest.mark.parametrize("call", [start_at_end, drop_group])
 def test_a_broker_that_does_not_answer_is_named_with_group_and_topic(settings: TopicSettings, call: object) -> None:
     [port] = free_ports("127.0.0.1", 1)
     nowhere = settings.kafka.model_copy(update={"bootstrap_servers": (f"127.0.0.1:{port}",)})
@@ -231,5 +231,5 @@ def test_a_broker_that_does_not_answer_is_named_with_group_and_topic(settings: T
 def test_a_topic_that_is_not_there_is_named(settings: TopicSettings, group: str) -> None:
     other = settings.model_copy(update={"fills": f"{settings.fills}.other"})
     with pytest.raises(UnavailableError, match=f"group {group} of {other.fills}: .*[Uu]nknown topic"):
-        join_at_end(other, group)
+        start_at_end(other, group)
     eventually(lambda: group not in groups_of(settings), what="no group was made")

@@ -3,14 +3,14 @@ from contextlib import nullcontext
 
 import pytest
 
-from embark.topic import Topic
+from embark.topic import FillTopic
 from embark.topic.memory import MemoryTopic
 from embark_testing.contracts.records import CAPACITY, PARTITIONS, finished, send, take
 from embark_testing.contracts.topic import Jam, TopicContract
 
 
 @pytest.fixture
-def topic() -> Iterator[Topic]:
+def topic() -> Iterator[FillTopic]:
     topic = MemoryTopic(partitions=PARTITIONS, capacity=CAPACITY)
     yield topic
     topic.close()
@@ -25,11 +25,11 @@ class TestMemoryTopic(TopicContract):
     """The contract, in memory."""
 
     @pytest.mark.xfail(strict=True, reason="the embedded topics hand every record to each consumer of a group")
-    def test_two_consumers_of_a_group_share_the_records(self, topic: Topic) -> None:
+    def test_two_consumers_of_a_group_share_the_records(self, topic: FillTopic) -> None:
         super().test_two_consumers_of_a_group_share_the_records(topic)
 
 
-def test_an_earlier_commit_that_comes_late_changes_nothing_in_memory(topic: Topic) -> None:
+def test_an_earlier_commit_that_comes_late_changes_nothing_in_memory(topic: FillTopic) -> None:
     consumer = topic.consumer("group")
     send(topic.producer(), "key", "key", "key")
     records = take(consumer, 3)

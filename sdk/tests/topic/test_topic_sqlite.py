@@ -10,7 +10,7 @@ import pytest
 from embark.errors import UnavailableError
 from embark.store import Embedding
 from embark.store.sqlite.adapter import SqliteStore
-from embark.topic import Topic
+from embark.topic import FillTopic
 from embark.topic.sqlite.adapter import SqliteTopic
 from embark_testing.contracts.records import (
     CAPACITY,
@@ -45,11 +45,11 @@ class TestSqliteTopic(TopicContract):
     """The contract, in a file."""
 
     @pytest.mark.xfail(strict=True, reason="the embedded topics hand every record to each consumer of a group")
-    def test_two_consumers_of_a_group_share_the_records(self, topic: Topic) -> None:
+    def test_two_consumers_of_a_group_share_the_records(self, topic: FillTopic) -> None:
         super().test_two_consumers_of_a_group_share_the_records(topic)
 
 
-def test_what_waits_for_a_locked_file_is_delivered_once_when_it_is_unlocked(topic: Topic, path: Path) -> None:
+def test_what_waits_for_a_locked_file_is_delivered_once_when_it_is_unlocked(topic: FillTopic, path: Path) -> None:
     producer = topic.producer()
     with locked(path):
         keys = send(producer, *(f"key {i}" for i in range(10)))
@@ -69,7 +69,7 @@ def test_what_is_on_its_way_to_the_file_counts_against_the_capacity(topic: Sqlit
 
 
 def test_a_poll_is_woken_by_its_own_process_and_need_not_look_again(
-    topic: Topic, monkeypatch: pytest.MonkeyPatch
+    topic: FillTopic, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("embark.topic.sqlite.consumer._RECHECK_SECONDS", FOR_EVER.total_seconds())
     producer = topic.producer()
@@ -80,7 +80,7 @@ def test_a_poll_is_woken_by_its_own_process_and_need_not_look_again(
     assert len(records) == 10
 
 
-def test_records_that_the_file_never_took_are_counted_as_lost(topic: Topic, path: Path) -> None:
+def test_records_that_the_file_never_took_are_counted_as_lost(topic: FillTopic, path: Path) -> None:
     producer = topic.producer()
     with locked(path):
         send(producer, "a", "b", "c")
@@ -90,7 +90,7 @@ def test_records_that_the_file_never_took_are_counted_as_lost(topic: Topic, path
 
 
 def test_a_consumer_reads_while_the_file_is_locked_and_its_commit_is_unavailable(
-    topic: Topic, path: Path, monkeypatch: pytest.MonkeyPatch
+    topic: FillTopic, path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("embark.topic.sqlite.consumer._PATIENCE", timedelta(milliseconds=50))
     producer = topic.producer()
@@ -135,7 +135,7 @@ def test_closing_a_topic_sends_what_its_producers_hold(path: Path) -> None:
     again.close()
 
 
-def test_store_and_topic_work_in_one_file_at_once(topic: Topic, path: Path) -> None:
+def test_store_and_topic_work_in_one_file_at_once(topic: FillTopic, path: Path) -> None:
     store = SqliteStore(path, FakeClock())
     store.ensure_space("0123456789ab")
     producer, consumer = topic.producer(), topic.consumer("group")
@@ -156,7 +156,7 @@ def test_store_and_topic_work_in_one_file_at_once(topic: Topic, path: Path) -> N
     store.close()
 
 
-def test_two_topics_of_one_file_are_apart(topic: Topic, path: Path) -> None:
+def test_two_topics_of_one_file_are_apart(topic: FillTopic, path: Path) -> None:
     other = SqliteTopic(path, 1, name="default.photos.fills")
     send(other.producer(), "other")
     other.dead_letters().append(b"dead", b"cause")

@@ -14,17 +14,17 @@ def test_a_group_behind_another_gets_what_that_one_has_not_finished_and_all_late
     first.commit(finished(take(first, 2)))
     waiting = send(producer, "c")
     take(first, 1)
-    topic.join_behind("second", "first")
+    topic.start_at_offsets("second", "first")
     later = send(producer, "d")
     assert keys_of(take(topic.consumer("second"), 2)) == sorted(waiting + later)
 
 
 def test_a_group_that_goes_on_is_not_moved_by_joining_again(topic: SqliteTopic) -> None:
     producer, first = topic.producer(), topic.consumer("first")
-    topic.join_behind("second", "first")
+    topic.start_at_offsets("second", "first")
     keys = send(producer, "a", "b", "c")
     first.commit(finished(take(first, 3)))
-    topic.join_behind("second", "first")
+    topic.start_at_offsets("second", "first")
     assert topic.lag("second") == 3
     assert keys_of(take(topic.consumer("second"), 3)) == keys
 

@@ -5,7 +5,7 @@ from contextlib import closing
 from datetime import timedelta
 from pathlib import Path
 
-from embark.topic import Topic
+from embark.topic import FillTopic
 from embark.topic.sqlite.adapter import SqliteTopic
 from embark_testing.contracts.records import finished, keys_of, send, take
 from embark_testing.fake_clock import FakeClock
@@ -16,7 +16,7 @@ def records_in(path: Path) -> int:
         return int(connection.execute("SELECT count(*) FROM topic_records").fetchone()[0])
 
 
-def test_an_earlier_commit_that_comes_late_changes_nothing(topic: Topic) -> None:
+def test_an_earlier_commit_that_comes_late_changes_nothing(topic: FillTopic) -> None:
     consumer, _ = topic.consumer("group"), topic.consumer("a group that keeps them")
     send(topic.producer(), "key", "key", "key")
     records = take(consumer, 3)
@@ -25,7 +25,7 @@ def test_an_earlier_commit_that_comes_late_changes_nothing(topic: Topic) -> None
     assert consumer.lag() == 0
 
 
-def test_the_file_keeps_no_record_that_every_group_has_committed(topic: Topic, path: Path) -> None:
+def test_the_file_keeps_no_record_that_every_group_has_committed(topic: FillTopic, path: Path) -> None:
     producer, slow, fast = topic.producer(), topic.consumer("slow"), topic.consumer("fast")
     send(producer, *(f"key {i}" for i in range(20)))
     fast.commit(finished(take(fast, 20)))

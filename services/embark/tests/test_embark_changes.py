@@ -124,7 +124,7 @@ def test_an_invalidated_key_is_oov_at_once_and_asked_for_anew() -> None:
         assert statuses_of(bench.lookup("a")) == [HIT]
         assert statuses_of(invalidate(bench, b"a", b"")) == [ENQUEUED, INVALID]
         fill = bench.producer.fills[0]
-        assert (fill.key, fill.not_before, fill.asked_at) == (b"a", bench.clock(), bench.clock())
+        assert (fill.key, fill.not_before, fill.requested_at) == (b"a", bench.clock(), bench.clock())
         response = bench.lookup("a")
         assert (statuses_of(response), response.vectors) == ([PENDING], ZEROS)
 

@@ -130,7 +130,7 @@ def test_a_record_holds_the_key_the_time_and_the_callers_trace() -> None:
         bench.lookup("b")
         assert bench.producer.records == [(b"a", {"traceparent": trace.encode()}), (b"b", {})]
         fill = bench.producer.fills[0]
-        assert (fill.key, fill.asked_at, fill.not_before) == (b"a", bench.clock(), 0)
+        assert (fill.key, fill.requested_at, fill.not_before) == (b"a", bench.clock(), 0)
 
 
 def test_a_row_of_another_length_is_never_served_and_is_written_over(caplog: pytest.LogCaptureFixture) -> None:

@@ -11,7 +11,7 @@ import pytest
 from prometheus_client import CollectorRegistry
 
 from embark.errors import UnavailableError
-from embark.store import Progress, RolloutStore, split_ring
+from embark.store import RangeProgress, RolloutStore, split_ring
 from embark.store.memory import MemoryStore
 from embark.store.sqlite.adapter import SqliteStore
 from embark.v1 import embark_pb2 as pb
@@ -76,7 +76,7 @@ class HeldCheckpoints:
         self.asked: list[str] = []
         self.gate = threading.Event()
 
-    def load(self, space: str) -> Sequence[Progress]:
+    def load(self, space: str) -> Sequence[RangeProgress]:
         self.asked.append(space)
         assert self.gate.wait(60)
         return []

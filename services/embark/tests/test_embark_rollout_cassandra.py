@@ -57,7 +57,7 @@ def test_checkpoints_are_seen_at_once_and_gone_with_the_space(store: CassandraSt
         begun = begin(kept, SPACE, within)
     begin(kept, OTHER, split_ring(1)[0])
     assert describe(store) == pb.DescribeRolloutResponse(ranges_begun=256)
-    assert kept.save(SPACE, begun.advanced(begun.within.end, done=70, failed=3))
+    assert kept.save(SPACE, begun.advanced(begun.token_range.end, done=70, failed=3))
     assert describe(store) == pb.DescribeRolloutResponse(ranges_begun=256, ranges_over=1, done=70, failed=3)
     store.drop_space(SPACE)
     assert describe(store) == pb.DescribeRolloutResponse()

@@ -29,9 +29,9 @@ def test_a_range_in_which_another_process_is_further_is_left_to_it(monkeypatch: 
         assert lost.save(bench.space, begin(lost, bench.space, first).advanced(first.end, done=1, failed=2))
         for _, released in holds:
             released.set()
-    there = {progress.within: progress for progress in lost.load(bench.space)}
+    there = {progress.token_range: progress for progress in lost.load(bench.space)}
     assert (there[first].done, there[first].failed) == (1, 2)
-    assert there[second].over
+    assert there[second].finished
     assert sum(done for done, _ in bench.told) == there[second].done
     assert len(bench.encoder.times) < len(keys)
 
@@ -106,10 +106,10 @@ class _MeetingStore(MortalStore):
         self._source = bench.settings.source
         self._two = threading.Barrier(2, timeout=30)
 
-    def scan_keys(self, space: str, within: TokenRange, page: int = 1000) -> Iterator[KeyPage]:
+    def scan_keys(self, space: str, token_range: TokenRange, page: int = 1000) -> Iterator[KeyPage]:
         if space == self._source:
             self._two.wait()
-        yield from super().scan_keys(space, within, page)
+        yield from super().scan_keys(space, token_range, page)
 
 
 class _CountingStore(MortalStore):
@@ -119,7 +119,7 @@ class _CountingStore(MortalStore):
         super().__init__(bench.store, Life(10**9, after=False))
         self.rows = 0
 
-    def scan_keys(self, space: str, within: TokenRange, page: int = 1000) -> Iterator[KeyPage]:
-        for found in super().scan_keys(space, within, page):
+    def scan_keys(self, space: str, token_range: TokenRange, page: int = 1000) -> Iterator[KeyPage]:
+        for found in super().scan_keys(space, token_range, page):
             self.rows += len(found.rows)
             yield found

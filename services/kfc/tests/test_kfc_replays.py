@@ -15,7 +15,7 @@ from kfc.fill.dead_letters import build_dead_letter
 from kfc.fill.replays import DeadLetter, replay
 
 CAUSE = Cause(CauseKind.UNREACHABLE, "no answer")
-FILL = Fill(b"https://photographs.example/a.jpg", asked_at=1_000_000, not_before=7).to_bytes()
+FILL = Fill(b"https://photographs.example/a.jpg", requested_at=1_000_000, not_before=7).to_bytes()
 
 
 def test_a_dead_letter_shows_its_cause_and_the_record_as_it_was_consumed() -> None:

@@ -53,9 +53,9 @@ def test_pages_are_as_long_whatever_is_asked_of_the_store_at_a_time(rows: int, s
     asked: list[int] = []
 
     class _Asked(MemoryStore):
-        def scan_keys(self, space: str, within: TokenRange, page: int = 1000) -> Iterator[KeyPage]:
+        def scan_keys(self, space: str, token_range: TokenRange, page: int = 1000) -> Iterator[KeyPage]:
             asked.append(page)
-            return store.scan_keys(space, within, page)
+            return store.scan_keys(space, token_range, page)
 
     pages = list(scan_patiently(_Asked(FakeClock()), SPACE, WHOLE, once, size, piece=piece))
     assert asked == [min(size, piece)]
@@ -71,9 +71,9 @@ class _Failing:
         self._store = _store(rows)
         self.begun: list[int] = []
 
-    def scan_keys(self, space: str, within: TokenRange, page: int = 1000) -> Iterator[KeyPage]:
-        self.begun.append(within.start)
-        yield next(self._store.scan_keys(space, within, page))
+    def scan_keys(self, space: str, token_range: TokenRange, page: int = 1000) -> Iterator[KeyPage]:
+        self.begun.append(token_range.start)
+        yield next(self._store.scan_keys(space, token_range, page))
         raise UnavailableError("store", "away")
 
 

@@ -26,7 +26,7 @@ STEPS = [
     (rollouts, "write_kept"),
     (EmbArkServer, "switch"),
     (SqliteStore, "drop_space"),
-    (SqliteTopic, "join_behind"),
+    (SqliteTopic, "start_at_offsets"),
     (SqliteTopic, "drop_group"),
     (SqliteCheckpoints, "drop"),
     (Fillings, "stop"),

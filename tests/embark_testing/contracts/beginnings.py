@@ -1,13 +1,13 @@
 """Ranges begun at their start, for tests of what comes after."""
 
-from embark.store import Checkpoints, Progress, TokenRange
-from embark.store.progress import stored_progress
+from embark.store import Checkpoints, RangeProgress, TokenRange
+from embark.store.progress import find_progress
 
 
-def begin(checkpoints: Checkpoints, space: str, within: TokenRange) -> Progress:
+def begin(checkpoints: Checkpoints, space: str, token_range: TokenRange) -> RangeProgress:
     """Begin a range, unless another process has; return its progress."""
-    start = Progress(within, within.start)
+    start = RangeProgress(token_range, token_range.start)
     checkpoints.save(space, start, first=True)
-    progress = stored_progress(checkpoints.load(space), space, within)
+    progress = find_progress(checkpoints.load(space), space, token_range)
     assert progress is not None
     return progress

@@ -9,8 +9,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from embark.errors import ClosedError, UnavailableError
-from embark.store import Checkpoints, Progress, RolloutStore, TokenRange, split_ring
-from embark.store.progress import stored_progress
+from embark.store import Checkpoints, RangeProgress, RolloutStore, TokenRange, split_ring
+from embark.store.progress import find_progress
 from embark_testing.contracts.beginnings import begin
 from embark_testing.contracts.rows import OTHER_SPACE, PATIENT, SPACE, embedding
 
@@ -30,16 +30,16 @@ class ProgressContract:
 
     def test_a_range_begins_at_its_start_and_goes_on_from_its_checkpoint(self, checkpoints: Checkpoints) -> None:
         begun = begin(checkpoints, SPACE, FIRST)
-        assert begun == Progress(FIRST, FIRST.start)
-        assert (begun.rest, begun.over) == (FIRST, False)
+        assert begun == RangeProgress(FIRST, FIRST.start)
+        assert (begun.remaining, begun.finished) == (FIRST, False)
         further = begun.advanced(FIRST.start + 7, done=5, failed=1)
         assert checkpoints.save(SPACE, further)
         assert begin(checkpoints, SPACE, FIRST) == further
-        assert further.rest == TokenRange(FIRST.start + 7, FIRST.end)
+        assert further.remaining == TokenRange(FIRST.start + 7, FIRST.end)
         over = further.advanced(FIRST.end, done=2**40, failed=2)
         assert checkpoints.save(SPACE, over)
-        assert begin(checkpoints, SPACE, FIRST) == Progress(FIRST, FIRST.end, 5 + 2**40, 3)
-        assert over.over
+        assert begin(checkpoints, SPACE, FIRST) == RangeProgress(FIRST, FIRST.end, 5 + 2**40, 3)
+        assert over.finished
 
     def test_a_checkpoint_never_moves_back(self, checkpoints: Checkpoints) -> None:
         begun = begin(checkpoints, SPACE, SECOND)
@@ -57,24 +57,24 @@ class ProgressContract:
         assert checkpoints.load(SPACE) == []
         for part in (THIRD, FIRST, SECOND):
             begin(checkpoints, SPACE, part)
-        last = Progress(THIRD, THIRD.end, 3, 4)
+        last = RangeProgress(THIRD, THIRD.end, 3, 4)
         assert checkpoints.save(SPACE, last)
-        assert checkpoints.load(SPACE) == [Progress(FIRST, FIRST.start), Progress(SECOND, SECOND.start), last]
+        assert checkpoints.load(SPACE) == [RangeProgress(FIRST, FIRST.start), RangeProgress(SECOND, SECOND.start), last]
         assert checkpoints.load(OTHER_SPACE) == []
 
     def test_a_range_may_begin_with_what_is_done_already_and_only_where_no_other_process_is_further(
         self, checkpoints: Checkpoints
     ) -> None:
-        reached = Progress(SECOND, 9, 9, 0)
+        reached = RangeProgress(SECOND, 9, 9, 0)
         assert [checkpoints.save(SPACE, reached, first=True) for _ in range(2)] == [True, True]
-        assert not checkpoints.save(SPACE, Progress(SECOND, 8, 100, 100), first=True)
+        assert not checkpoints.save(SPACE, RangeProgress(SECOND, 8, 100, 100), first=True)
         assert checkpoints.load(SPACE) == [reached]
         further = reached.advanced(SECOND.end, done=1, failed=1)
         assert checkpoints.save(SPACE, further, first=True)
         assert checkpoints.load(SPACE) == [further]
 
     def test_what_was_never_begun_or_was_dropped_is_never_saved(self, checkpoints: Checkpoints) -> None:
-        assert not checkpoints.save(SPACE, Progress(FIRST, 0 + FIRST.end, 1, 0))
+        assert not checkpoints.save(SPACE, RangeProgress(FIRST, 0 + FIRST.end, 1, 0))
         begun = begin(checkpoints, SPACE, FIRST)
         begin(checkpoints, OTHER_SPACE, FIRST)
         checkpoints.drop(SPACE)
@@ -85,7 +85,7 @@ class ProgressContract:
     def test_a_space_that_was_dropped_begins_anew_and_is_saved_again(self, checkpoints: Checkpoints) -> None:
         for done in range(3):
             begun = begin(checkpoints, SPACE, FIRST)
-            assert begun == Progress(FIRST, FIRST.start)
+            assert begun == RangeProgress(FIRST, FIRST.start)
             further = begun.advanced(FIRST.end - done, done=done, failed=0)
             assert checkpoints.save(SPACE, further)
             assert checkpoints.load(SPACE) == [further]
@@ -95,9 +95,9 @@ class ProgressContract:
     def test_a_space_is_scanned_in_the_ranges_of_one_split(self, checkpoints: Checkpoints) -> None:
         begun = begin(checkpoints, SPACE, FIRST)
         for other in split_ring(4)[:2]:
-            assert not checkpoints.save(SPACE, Progress(other, other.end))
+            assert not checkpoints.save(SPACE, RangeProgress(other, other.end))
             with pytest.raises(ValueError, match=f"{SPACE} has a checkpoint of .*; drop it"):
-                stored_progress(checkpoints.load(SPACE), SPACE, other)
+                find_progress(checkpoints.load(SPACE), SPACE, other)
         assert checkpoints.load(SPACE) == [begun]
 
     def test_saves_in_any_order_keep_the_furthest(self, checkpoints: Checkpoints) -> None:
@@ -116,15 +116,15 @@ class ProgressContract:
         check()
 
     def test_of_processes_that_begin_and_save_at_once_the_furthest_is_kept(self, checkpoints: Checkpoints) -> None:
-        begun: list[Progress] = []
-        backward: list[Progress] = []
+        begun: list[RangeProgress] = []
+        backward: list[RangeProgress] = []
         start = threading.Barrier(4)
 
         def work(steps: Sequence[int]) -> None:
             start.wait()
             begun.append(replace(begin(checkpoints, SPACE, THIRD), cursor=THIRD.start, done=0))
             for step in steps:
-                asked = Progress(THIRD, THIRD.start + step, step)
+                asked = RangeProgress(THIRD, THIRD.start + step, step)
                 checkpoints.save(SPACE, asked)
                 [kept] = checkpoints.load(SPACE)
                 if kept.cursor < asked.cursor:
@@ -136,9 +136,9 @@ class ProgressContract:
             thread.start()
         for thread in threads:
             thread.join()
-        assert begun == [Progress(THIRD, THIRD.start)] * 4
+        assert begun == [RangeProgress(THIRD, THIRD.start)] * 4
         assert backward == []
-        assert checkpoints.load(SPACE) == [Progress(THIRD, THIRD.start + 15, 15)]
+        assert checkpoints.load(SPACE) == [RangeProgress(THIRD, THIRD.start + 15, 15)]
 
     def test_a_space_that_was_dropped_is_gone_with_its_checkpoints(
         self, store: RolloutStore, checkpoints: Checkpoints
@@ -166,8 +166,8 @@ class ProgressContract:
             assert store.count(DROPPED) == 0
             store.write(DROPPED, [embedding("key", at)])
             assert store.read(DROPPED, ["key"], PATIENT) == {"key": embedding("key", at)}
-            assert begin(checkpoints, DROPPED, FIRST) == Progress(FIRST, FIRST.start)
-            assert checkpoints.save(DROPPED, Progress(FIRST, FIRST.end))
+            assert begin(checkpoints, DROPPED, FIRST) == RangeProgress(FIRST, FIRST.start)
+            assert checkpoints.save(DROPPED, RangeProgress(FIRST, FIRST.end))
             store.drop_space(DROPPED)
 
     def test_a_space_that_never_was_is_dropped_too(self, store: RolloutStore) -> None:

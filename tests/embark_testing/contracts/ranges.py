@@ -105,9 +105,11 @@ class RangesContract:
 
     def test_a_scan_of_keys_has_the_pages_of_a_scan_of_rows(self, store: RolloutStore, clock: FakeClock) -> None:
         _fill(store, clock, 60)
-        for within in (*split_ring(3), EMPTY):
-            keys = [([row.key for row in page.rows], page.cursor) for page in store.scan_keys(SPACE, within, 7)]
-            assert keys == [([row.key for row in rows], at) for rows, at in _pages(store.scan_range(SPACE, within, 7))]
+        for token_range in (*split_ring(3), EMPTY):
+            keys = [([row.key for row in page.rows], page.cursor) for page in store.scan_keys(SPACE, token_range, 7)]
+            assert keys == [
+                ([row.key for row in rows], at) for rows, at in _pages(store.scan_range(SPACE, token_range, 7))
+            ]
 
     def test_a_range_without_rows_has_a_last_page_too(self, store: RolloutStore, clock: FakeClock) -> None:
         assert _pages(store.scan_range(SPACE, WHOLE)) == [((), WHOLE.end)]
@@ -139,8 +141,8 @@ def _fill(store: RolloutStore, clock: FakeClock, count: int) -> list[Row]:
     return sorted(rows, key=_key)
 
 
-def _scanned(store: RolloutStore, within: TokenRange, page: int) -> list[Row]:
-    return [row for found in store.scan_range(SPACE, within, page) for row in found.rows]
+def _scanned(store: RolloutStore, token_range: TokenRange, page: int) -> list[Row]:
+    return [row for found in store.scan_range(SPACE, token_range, page) for row in found.rows]
 
 
 def _parts_by_key(store: RolloutStore, keys: Sequence[Row] | dict[str, list[int]]) -> dict[str, list[int]]:

@@ -17,7 +17,7 @@ from embark.store import (
     KeyPage,
     Negative,
     Page,
-    Progress,
+    RangeProgress,
     RolloutStore,
     Row,
     Served,
@@ -105,7 +105,7 @@ class ReembedBench:
         return sum(one.done for one in progress), sum(one.failed for one in progress)
 
     def over(self) -> bool:
-        return all(one.over for one in self.store.checkpoints().load(self.space))
+        return all(one.finished for one in self.store.checkpoints().load(self.space))
 
 
 class FiniteEncoder(FakeEncoder):
@@ -192,10 +192,10 @@ class _MortalCheckpoints:
         self._checkpoints = checkpoints
         self._life = life
 
-    def save(self, space: str, progress: Progress, *, first: bool = False) -> bool:
+    def save(self, space: str, progress: RangeProgress, *, first: bool = False) -> bool:
         return self._life.live(lambda: self._checkpoints.save(space, progress, first=first))
 
-    def load(self, space: str) -> Sequence[Progress]:
+    def load(self, space: str) -> Sequence[RangeProgress]:
         return self._life.live(lambda: self._checkpoints.load(space))
 
     def drop(self, space: str) -> None:

@@ -120,7 +120,7 @@ class ReembeddedCache:
         """Return how many ranges are over, and how many keys of them are done and have failed."""
         with self.store() as store:
             stored = store.checkpoints().load(self.space(number).space.id)
-        return sum(one.over for one in stored), sum(one.done for one in stored), sum(one.failed for one in stored)
+        return sum(one.finished for one in stored), sum(one.done for one in stored), sum(one.failed for one in stored)
 
     def ask(self, keys: Sequence[str]) -> None:
         """Put fills into the topic."""

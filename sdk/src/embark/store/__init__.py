@@ -1,7 +1,7 @@
 """Stores of embeddings behind one protocol."""
 
 from embark.store.neighbours import Neighbour, Search
-from embark.store.progress import Progress
+from embark.store.progress import RangeProgress
 from embark.store.protocols import (
     Checkpoints,
     EmbeddingReader,
@@ -30,7 +30,7 @@ __all__ = [
     "NeighbourReader",
     "Page",
     "Present",
-    "Progress",
+    "RangeProgress",
     "RangeReader",
     "RolloutStore",
     "Row",

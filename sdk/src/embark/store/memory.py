@@ -11,7 +11,7 @@ from embark.clock import Clock, Micros, micros
 from embark.errors import ClosedError, UnavailableError
 from embark.store.memory_progress import MemoryCheckpoints
 from embark.store.neighbours import Deadline, Neighbour, Search, search_all
-from embark.store.ranges import KeyPage, Page, TokenRange, pages_of, token_of
+from embark.store.ranges import KeyPage, Page, TokenRange, pages_of, to_token
 from embark.store.rows import GRACE, Embedding, Row, Served, expired, key_row, served
 
 
@@ -97,16 +97,16 @@ class MemoryStore:
             if rows:
                 yield rows
 
-    def scan_range(self, space: str, within: TokenRange, page: int = 1000) -> Iterator[Page]:
+    def scan_range(self, space: str, token_range: TokenRange, page: int = 1000) -> Iterator[Page]:
         """Yield the rows of the keys of a range that were there at the start, as they are when their page is made."""
         with self._lock:
-            keys = [(token_of(key), key) for key in self._table(space).entries]
-        asked = sorted((token, key) for token, key in keys if within.start < token <= within.end)
-        yield from pages_of(self._fetched(space, asked, page), within.end, page)
+            keys = [(to_token(key), key) for key in self._table(space).entries]
+        asked = sorted((token, key) for token, key in keys if token_range.start < token <= token_range.end)
+        yield from pages_of(self._fetched(space, asked, page), token_range.end, page)
 
-    def scan_keys(self, space: str, within: TokenRange, page: int = 1000) -> Iterator[KeyPage]:
+    def scan_keys(self, space: str, token_range: TokenRange, page: int = 1000) -> Iterator[KeyPage]:
         """Yield what is known of the keys of the same rows."""
-        for found in self.scan_range(space, within, page):
+        for found in self.scan_range(space, token_range, page):
             yield KeyPage([key_row(row) for row in found.rows], found.cursor)
 
     def similar(self, space: str, search: Search, timeout: timedelta) -> Sequence[Neighbour]:

@@ -3,7 +3,7 @@
 import threading
 from collections.abc import Callable, Sequence
 
-from embark.store.progress import Progress
+from embark.store.progress import RangeProgress
 
 
 class MemoryCheckpoints:
@@ -12,22 +12,22 @@ class MemoryCheckpoints:
     def __init__(self, check_open: Callable[[], None]) -> None:
         self._check_open = check_open
         self._lock = threading.Lock()
-        self._stored: dict[str, dict[int, Progress]] = {}
+        self._stored: dict[str, dict[int, RangeProgress]] = {}
 
-    def save(self, space: str, progress: Progress, *, first: bool = False) -> bool:
+    def save(self, space: str, progress: RangeProgress, *, first: bool = False) -> bool:
         """Keep the progress of a range, unless what is kept is further; only the `first` begins one."""
         self._check_open()
         with self._lock:
             stored = self._stored.setdefault(space, {})
-            old = stored.get(progress.within.start)
+            old = stored.get(progress.token_range.start)
             if old is None and not first:
                 return False
-            if old is not None and (old.within != progress.within or old.cursor > progress.cursor):
+            if old is not None and (old.token_range != progress.token_range or old.cursor > progress.cursor):
                 return False
-            stored[progress.within.start] = progress
+            stored[progress.token_range.start] = progress
             return True
 
-    def load(self, space: str) -> Sequence[Progress]:
+    def load(self, space: str) -> Sequence[RangeProgress]:
         """Return the progress of every range that was begun."""
         self._check_open()
         with self._lock:

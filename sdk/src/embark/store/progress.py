@@ -10,42 +10,44 @@ PROGRESS_TABLE: Final = "rollout_progress"
 
 
 @dataclass(frozen=True, slots=True)
-class Progress:
+class RangeProgress:
     """How far one range is: every row up to and including the token `cursor` was encoded (`done`) or `failed`."""
 
-    within: TokenRange
+    token_range: TokenRange
     cursor: int
     done: int = 0
     failed: int = 0
 
     def __post_init__(self) -> None:
-        if not self.within.start <= self.cursor <= self.within.end:
-            raise ValueError(f"the cursor {self.cursor} is outside of {self.within}")
+        if not self.token_range.start <= self.cursor <= self.token_range.end:
+            raise ValueError(f"the cursor {self.cursor} is outside of {self.token_range}")
 
     @property
-    def rest(self) -> TokenRange:
+    def remaining(self) -> TokenRange:
         """What is left to scan."""
-        return TokenRange(self.cursor, self.within.end)
+        return TokenRange(self.cursor, self.token_range.end)
 
     @property
-    def over(self) -> bool:
+    def finished(self) -> bool:
         """Whether nothing is left."""
-        return self.cursor == self.within.end
+        return self.cursor == self.token_range.end
 
     def advanced(self, cursor: int, *, done: int, failed: int) -> Self:
         """Return it after a further page with so many rows done and failed."""
         return replace(self, cursor=cursor, done=self.done + done, failed=self.failed + failed)
 
 
-def stored_progress(stored: Iterable[Progress], space: str, within: TokenRange) -> Progress | None:
+def find_progress(stored: Iterable[RangeProgress], space: str, token_range: TokenRange) -> RangeProgress | None:
     """Return the progress of a range among those stored for its space; None: the range was not begun.
 
     Raises:
         ValueError: the space was split into other ranges before.
     """
     for progress in stored:
-        if progress.within == within:
+        if progress.token_range == token_range:
             return progress
-        if progress.within.start < within.end and within.start < progress.within.end:
-            raise ValueError(f"{space} has a checkpoint of {progress.within}; drop it before a scan of {within}")
+        if progress.token_range.start < token_range.end and token_range.start < progress.token_range.end:
+            raise ValueError(
+                f"{space} has a checkpoint of {progress.token_range}; drop it before a scan of {token_range}"
+            )
     return None

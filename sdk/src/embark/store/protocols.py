@@ -6,7 +6,7 @@ from typing import Protocol
 
 from embark.clock import Micros
 from embark.store.neighbours import Neighbour, Search
-from embark.store.progress import Progress
+from embark.store.progress import RangeProgress
 from embark.store.ranges import KeyPage, Page, TokenRange
 from embark.store.rows import Row, Served
 
@@ -62,11 +62,11 @@ class EmbeddingWriter(Protocol):
 class RangeReader(Protocol):
     """Reads a space in parts that several processes share and resume; split_ring gives the parts."""
 
-    def scan_range(self, space: str, within: TokenRange, page: int = 1000) -> Iterator[Page]:
+    def scan_range(self, space: str, token_range: TokenRange, page: int = 1000) -> Iterator[Page]:
         """Yield the rows of a range in the order of their tokens, in pages of at most `page` (twice that at worst).
 
         No row that is there from the start of the scan to its end is skipped; of other rows some are seen. The cursor
-        of the last page is `within.end`, and a page may be empty. A scan that ended early, for whatever reason, is
+        of the last page is `token_range.end`, and a page may be empty. A scan that ended early, for whatever reason, is
         resumed by a scan of what lies after the last cursor; it repeats rows only where more of them than `page` share
         a token. Raises UnavailableError when the store does not answer.
         """
@@ -76,7 +76,7 @@ class RangeReader(Protocol):
 class KeyReader(Protocol):
     """Reads in the same parts which keys a space has."""
 
-    def scan_keys(self, space: str, within: TokenRange, page: int = 1000) -> Iterator[KeyPage]:
+    def scan_keys(self, space: str, token_range: TokenRange, page: int = 1000) -> Iterator[KeyPage]:
         """Yield what `scan_range` would, negatives whole, and of embeddings that they are there; it costs less."""
         ...
 
@@ -87,7 +87,7 @@ class Checkpoints(Protocol):
     Every method raises UnavailableError when the store does not answer; calling it again is always safe.
     """
 
-    def save(self, space: str, progress: Progress, *, first: bool = False) -> bool:
+    def save(self, space: str, progress: RangeProgress, *, first: bool = False) -> bool:
         """Keep the progress of a range, once every write before its cursor was acknowledged; return whether it is kept.
 
         `first` begins the range, unless another process has: that is for one that found no progress of it. Any other
@@ -97,7 +97,7 @@ class Checkpoints(Protocol):
         """
         ...
 
-    def load(self, space: str) -> Sequence[Progress]:
+    def load(self, space: str) -> Sequence[RangeProgress]:
         """Return the progress of every range that was begun, in their order; what a save kept is seen at once."""
         ...
 

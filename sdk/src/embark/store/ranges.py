@@ -1,6 +1,6 @@
 """Ranges of tokens, by which a space is scanned in parts; stores scan them, the re-embedding job splits and resumes.
 
-Every key has a token, a signed 64-bit hash: Cassandra's own there, `token_of` in the other stores. A space is split by
+Every key has a token, a signed 64-bit hash: Cassandra's own there, `to_token` in the other stores. A space is split by
 arithmetic over all tokens, not by which host holds them, so a part is the same range after a restart and after hosts
 have come and gone.
 """
@@ -61,7 +61,7 @@ def split_ring(parts: int) -> Sequence[TokenRange]:
     return [TokenRange(start, end) for start, end in pairwise(bounds)]
 
 
-def token_of(key: str) -> int:
+def to_token(key: str) -> int:
     """Return the token of a key in the stores that bring no hash of their own."""
     token = int.from_bytes(blake2b(key.encode(), digest_size=8).digest(), "big", signed=True)
     return LAST_TOKEN if token == FIRST_TOKEN else token

@@ -1,6 +1,6 @@
 """The topic of fill requests behind one protocol."""
 
-from embark.topic.protocols import DeadLetters, FillConsumer, FillProducer, Topic
+from embark.topic.protocols import DeadLetters, FillConsumer, FillProducer, FillTopic
 from embark.topic.records import Fill, Losses, Record
 
-__all__ = ["DeadLetters", "Fill", "FillConsumer", "FillProducer", "Losses", "Record", "Topic"]
+__all__ = ["DeadLetters", "Fill", "FillConsumer", "FillProducer", "FillTopic", "Losses", "Record"]

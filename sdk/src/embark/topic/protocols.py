@@ -66,7 +66,7 @@ class DeadLetters(Protocol):
         ...
 
 
-class Topic(Protocol):
+class FillTopic(Protocol):
     """The fills of one cache and their dead letters."""
 
     def producer(self) -> FillProducer:

@@ -40,12 +40,12 @@ class Fill:
     """A request to encode a key; a row written before `not_before` does not count as present."""
 
     key: bytes
-    asked_at: Micros
+    requested_at: Micros
     not_before: Micros = 0
 
     def to_bytes(self) -> bytes:
         """Return the FillRequest message."""
-        message = fills_pb2.FillRequest(key=self.key, asked_at=timestamp(self.asked_at))
+        message = fills_pb2.FillRequest(key=self.key, asked_at=timestamp(self.requested_at))
         if self.not_before:
             message.not_before.CopyFrom(timestamp(self.not_before))
         return message.SerializeToString()

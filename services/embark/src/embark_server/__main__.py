@@ -12,7 +12,7 @@ from datetime import timedelta
 
 from prometheus_client import REGISTRY
 
-from embark.backends import open_store, open_topic, run_command, secrets_of
+from embark.backends import Secrets, open_store, open_topic, run_command
 from embark.clock import now
 from embark.processes import read_settings, wait_for_stop
 from embark.settings import EmbArkSettings
@@ -24,7 +24,7 @@ FLUSH = timedelta(seconds=5)
 
 def run(asked: argparse.Namespace) -> None:
     """Answer look-ups until SIGTERM or SIGINT, then drain."""
-    settings, secrets = read_settings(asked.settings, EmbArkSettings), secrets_of(asked)
+    settings, secrets = read_settings(asked.settings, EmbArkSettings), Secrets.from_args(asked)
     stopping = catch_signals()
     with ExitStack() as stack:
         store = open_store(settings.store, secrets)

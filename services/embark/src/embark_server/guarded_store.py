@@ -8,7 +8,7 @@ from typing import Final, Protocol, TypeVar
 
 from embark.clock import Clock, Micros
 from embark.errors import ClosedError, UnavailableError
-from embark.store import Checkpoints, EmbeddingStore, Neighbour, Progress, Row, Search, Served
+from embark.store import Checkpoints, EmbeddingStore, Neighbour, RangeProgress, Row, Search, Served
 from embark_server.breaker import Breaker
 from embark_server.metrics import Metrics
 from embark_server.threads import stepping_aside
@@ -84,7 +84,7 @@ class GuardedStore:
             self._metrics.store_failures.inc()
             raise UnavailableError("store", str(error)) from error
 
-    def progress(self, space: str) -> Sequence[Progress]:
+    def progress(self, space: str) -> Sequence[RangeProgress]:
         """Return how far the ranges of a space are, in the time that checkpoints take for themselves.
 
         The breaker has no part: they may fail where look-ups are answered, for want of their table.

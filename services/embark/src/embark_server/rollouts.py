@@ -23,7 +23,7 @@ def describe_rollout(space: str, store: GuardedStore) -> pb.DescribeRolloutRespo
     ranges = store.progress(space)
     return pb.DescribeRolloutResponse(
         ranges_begun=len(ranges),
-        ranges_over=sum(progress.over for progress in ranges),
+        ranges_over=sum(progress.finished for progress in ranges),
         done=sum(progress.done for progress in ranges),
         failed=sum(progress.failed for progress in ranges),
     )

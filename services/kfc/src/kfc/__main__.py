@@ -11,7 +11,7 @@ from contextlib import ExitStack
 
 from prometheus_client import REGISTRY
 
-from embark.backends import open_store, open_topic, run_command, secrets_of
+from embark.backends import Secrets, open_store, open_topic, run_command
 from embark.clock import now
 from embark.processes import read_settings, wait_for_stop
 from embark.settings import KfcSettings
@@ -21,7 +21,7 @@ from kfc.fill.service import Kfc
 
 def run(asked: argparse.Namespace) -> None:
     """Fill until SIGTERM or SIGINT, then finish what is under way."""
-    settings, secrets = read_settings(asked.settings, KfcSettings), secrets_of(asked)
+    settings, secrets = read_settings(asked.settings, KfcSettings), Secrets.from_args(asked)
     stopping = catch_signals()
     with ExitStack() as stack:
         store = open_store(settings.store, secrets)

@@ -16,7 +16,7 @@ from embark.cli.tables import table
 from embark.errors import EmbArkError, UnavailableError
 from embark.processes import read_settings
 from embark.settings import KfcSettings
-from embark.topic import Topic
+from embark.topic import FillTopic
 from kfc.fill.replays import PATIENCE, DeadLetter, replay
 
 _STEP_SECONDS = 0.05
@@ -58,7 +58,7 @@ def dead_letters() -> None:
 
 @dead_letters.command("list")
 @_reads_letters
-def list_letters(_: Topic, letters: Sequence[DeadLetter]) -> None:
+def list_letters(_: FillTopic, letters: Sequence[DeadLetter]) -> None:
     """Print the newest dead letters, the oldest of them first."""
     rows = [
         [
@@ -76,7 +76,7 @@ def list_letters(_: Topic, letters: Sequence[DeadLetter]) -> None:
 @dead_letters.command("show")
 @click.argument("place")
 @_reads_letters
-def show_letter(_: Topic, letters: Sequence[DeadLetter], place: str) -> None:
+def show_letter(_: FillTopic, letters: Sequence[DeadLetter], place: str) -> None:
     """Print one dead letter whole; PLACE is what `list` prints."""
     letter = _pick(letters, [place])[0]
     fields = {
@@ -96,7 +96,9 @@ def show_letter(_: Topic, letters: Sequence[DeadLetter], place: str) -> None:
 @click.option("--all", "everything", is_flag=True, help="Every dead letter within --limit.")
 @click.argument("places", nargs=-1)
 @_reads_letters
-def replay_letters(topic: Topic, letters: Sequence[DeadLetter], places: tuple[str, ...], *, everything: bool) -> None:
+def replay_letters(
+    topic: FillTopic, letters: Sequence[DeadLetter], places: tuple[str, ...], *, everything: bool
+) -> None:
     """Ask for the records of dead letters again; PLACES are what `list` prints."""
     if everything == bool(places):
         raise click.UsageError("give either PLACES or --all")
@@ -118,7 +120,7 @@ def replay_letters(topic: Topic, letters: Sequence[DeadLetter], places: tuple[st
 
 
 @contextmanager
-def _topic(path: Path, secrets: Secrets) -> Iterator[Topic]:
+def _topic(path: Path, secrets: Secrets) -> Iterator[FillTopic]:
     try:
         topic = open_topic(read_settings(path, KfcSettings).topic, secrets)
         try:

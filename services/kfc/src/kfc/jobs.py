@@ -9,7 +9,7 @@ from typing import Final, TypeVar
 
 from prometheus_client import CollectorRegistry
 
-from embark.backends import add_secrets
+from embark.backends import add_secret_options
 from embark.errors import EmbArkError
 from embark.processes import exit_status, log_json, settings_parser
 from embark.rpc.probes import Probes
@@ -37,7 +37,7 @@ def run_job(
 ) -> int:
     """Be the main of a Job's process: parse the command line, log JSON, call `run`; return the exit status."""
     parser = settings_parser(program, description)
-    add_secrets(parser)
+    add_secret_options(parser)
     options(parser)
     asked = parser.parse_args()
     log_json()

@@ -16,7 +16,7 @@ from embark.errors import EmbArkError
 from embark.settings import CacheSettings, EmbArkSettings, FillingSettings, settings_for
 from embark.spec import EmbeddingCache
 from embark.store.sqlite.adapter import SqliteStore
-from embark.topic import Topic
+from embark.topic import FillTopic
 from embark.topic.sqlite.adapter import SqliteTopic
 from embark_local.fillings import Filling, Fillings, run_kfc
 from embark_local.folders import claimed, forget
@@ -129,7 +129,7 @@ def run_local(
 def run_services(
     settings: CacheSettings,
     store: ServedStore,
-    topic: Topic,
+    topic: FillTopic,
     *,
     models: Path,
     connect: Connect | None = None,
@@ -146,7 +146,7 @@ def run_services(
 
 @contextmanager
 def run_embark_and_kfc(
-    settings: CacheSettings, store: ServedStore, topic: Topic, retina: str, *, clock: Clock = now
+    settings: CacheSettings, store: ServedStore, topic: FillTopic, retina: str, *, clock: Clock = now
 ) -> Iterator[tuple[EmbArkServer, Kfc]]:
     """Run KFC, with the Retina at the gRPC target `retina`, and EmbArk until the block ends."""
     addressed = settings.kfc.model_copy(update={"retina": retina})
@@ -158,7 +158,9 @@ def run_embark_and_kfc(
 
 
 @contextmanager
-def _running_embark(settings: EmbArkSettings, store: ServedStore, topic: Topic, clock: Clock) -> Iterator[EmbArkServer]:
+def _running_embark(
+    settings: EmbArkSettings, store: ServedStore, topic: FillTopic, clock: Clock
+) -> Iterator[EmbArkServer]:
     with ExitStack() as stack:
         producer = topic.producer()
         stack.callback(producer.close, FLUSH)

@@ -10,7 +10,7 @@ from prometheus_client import CollectorRegistry
 from embark.clock import Clock
 from embark.settings import FillingSettings, KfcSettings
 from embark.store import EmbeddingStore
-from embark.topic import Topic
+from embark.topic import FillTopic
 from embark_local.retinas import running_retina
 from embark_local.space_settings import LOOPBACK
 from kfc.encoder import RetinaEncoder
@@ -29,7 +29,7 @@ class Filling:
 
 
 @contextmanager
-def run_kfc(settings: KfcSettings, store: EmbeddingStore, topic: Topic, clock: Clock) -> Iterator[Kfc]:
+def run_kfc(settings: KfcSettings, store: EmbeddingStore, topic: FillTopic, clock: Clock) -> Iterator[Kfc]:
     """Run a KFC with the Retina that its settings name until the block ends."""
     with ExitStack() as stack:
         encoder = RetinaEncoder(settings.retina, settings.space, settings.encode_timeout)
@@ -45,7 +45,7 @@ class Fillings:
     """The fillings that run now, by space; one thread at a time starts and stops them."""
 
     def __init__(
-        self, store: EmbeddingStore, topic: Topic, *, models: Path, connect: Connect | None, clock: Clock
+        self, store: EmbeddingStore, topic: FillTopic, *, models: Path, connect: Connect | None, clock: Clock
     ) -> None:
         self._store = store
         self._topic = topic

@@ -118,13 +118,15 @@ class CassandraStore:
             if rows:
                 yield rows
 
-    def scan_range(self, space: str, within: TokenRange, page: int = 1000) -> Iterator[Page]:
+    def scan_range(self, space: str, token_range: TokenRange, page: int = 1000) -> Iterator[Page]:
         """Yield the rows of a range, read with the consistency of writes: what a quorum has is not missed."""
-        return pages_of(self._fetched(space, "range_page", within, page, of_columns), within.end, page)
+        return pages_of(self._fetched(space, "range_page", token_range, page, of_columns), token_range.end, page)
 
-    def scan_keys(self, space: str, within: TokenRange, page: int = 1000) -> Iterator[KeyPage]:
+    def scan_keys(self, space: str, token_range: TokenRange, page: int = 1000) -> Iterator[KeyPage]:
         """Yield what is known of the keys of the same rows."""
-        return pages_between_tokens(self._fetched(space, "key_page", within, page, key_row_of), within.end, page)
+        return pages_between_tokens(
+            self._fetched(space, "key_page", token_range, page, key_row_of), token_range.end, page
+        )
 
     def similar(self, space: str, search: Search, timeout: timedelta) -> Sequence[Neighbour]:
         """Return the nearest embeddings that the index finds; without one, see ensure_search, it is unavailable."""
@@ -178,16 +180,18 @@ class CassandraStore:
             yield BoundStatement(statements.many, routing_key=group[0].encode()).bind((group,))
 
     def _fetched(
-        self, space: str, statement: str, within: TokenRange, page: int, row_of: Callable[[Any], Any]
+        self, space: str, statement: str, token_range: TokenRange, page: int, row_of: Callable[[Any], Any]
     ) -> Iterator[Sequence[tuple[int, Any]]]:
-        for found in self._pages(space, statement, page, within):
+        for found in self._pages(space, statement, page, token_range):
             now = self._clock()
             rows = ((token, row_of(columns)) for token, *columns in found)
             yield [(token, None if row is None or expired(row, now) else row) for token, row in rows]
 
-    def _pages(self, space: str, statement: str, size: int, within: TokenRange = WHOLE_RING) -> Iterator[Sequence[Any]]:
+    def _pages(
+        self, space: str, statement: str, size: int, token_range: TokenRange = WHOLE_RING
+    ) -> Iterator[Sequence[Any]]:
         table, _ = self._link.prepared(Table, space, _PATIENCE)
-        for ends in token_ranges(table.session.cluster.metadata, within):
+        for ends in token_ranges(table.session.cluster.metadata, token_range):
             state: bytes | None = None
             while True:
                 table, left = self._link.prepared(Table, space, _PATIENCE)

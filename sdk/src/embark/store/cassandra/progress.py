@@ -20,7 +20,7 @@ from embark.spec import Cassandra
 from embark.store.cassandra.link import CassandraLink
 from embark.store.cassandra.requests import CassandraRequests
 from embark.store.cassandra.table import prepare
-from embark.store.progress import PROGRESS_TABLE, Progress
+from embark.store.progress import PROGRESS_TABLE, RangeProgress
 from embark.store.ranges import TokenRange
 
 _LOAD: Final = "SELECT range_start, range_end, cursor, done, failed FROM {table} WHERE space = ?"
@@ -65,25 +65,25 @@ class CassandraCheckpoints:
         self._requests = requests
         self._patience = patience
 
-    def save(self, space: str, progress: Progress, *, first: bool = False) -> bool:
+    def save(self, space: str, progress: RangeProgress, *, first: bool = False) -> bool:
         """Keep the progress of a range, unless what is kept is further; only the `first` begins one."""
-        to, within = (progress.cursor, progress.done, progress.failed), progress.within
+        to, token_range = (progress.cursor, progress.done, progress.failed), progress.token_range
         # Not applied: another process has begun it, or this one has and was not told.
-        if first and self._change("insert", space, (space, within.start, within.end, *to)):
+        if first and self._change("insert", space, (space, token_range.start, token_range.end, *to)):
             return True
-        return self._change("save", space, (*to, space, within.start, within.end, progress.cursor))
+        return self._change("save", space, (*to, space, token_range.start, token_range.end, progress.cursor))
 
-    def load(self, space: str) -> Sequence[Progress]:
+    def load(self, space: str) -> Sequence[RangeProgress]:
         """Return the progress of every range that was begun."""
         return [
-            Progress(TokenRange(start, end), cursor, done, failed)
+            RangeProgress(TokenRange(start, end), cursor, done, failed)
             for start, end, cursor, done, failed in self._run("load", space, (space,))
         ]
 
     def drop(self, space: str) -> None:
         """Forget every range of the space, one after the other: transactions of one space would only queue up."""
         for progress in self.load(space):
-            self._change("drop", space, (space, progress.within.start))
+            self._change("drop", space, (space, progress.token_range.start))
 
     def _change(self, statement: str, space: str, values: tuple[Any, ...]) -> bool:
         """Return whether the condition of the statement was met."""

@@ -24,8 +24,12 @@ def groups_by_replica(metadata: Any, keyspace: str, keys: Sequence[str], size: i
             yield group[start : start + size]
 
 
-def token_ranges(metadata: Any, within: TokenRange = WHOLE_RING) -> Sequence[tuple[int, int]]:
-    """Return ranges (first token excluded, last token) that cover `within`, each held by the same replicas."""
+def token_ranges(metadata: Any, token_range: TokenRange = WHOLE_RING) -> Sequence[tuple[int, int]]:
+    """Return ranges (first token excluded, last token) that cover `token_range`, each held by the same replicas."""
     ring = [token.value for token in metadata.token_map.ring] if metadata.token_map else []
-    bounds = [within.start, *sorted(token for token in ring if within.start < token < within.end), within.end]
+    bounds = [
+        token_range.start,
+        *sorted(token for token in ring if token_range.start < token < token_range.end),
+        token_range.end,
+    ]
     return [(begin, end) for begin, end in pairwise(bounds) if begin < end]

@@ -78,15 +78,15 @@ class SqliteStore:
         """Yield the rows in the order of their first writes; between two pages nothing is locked or open."""
         return self._scan(space, page, lambda: _PATIENCE)
 
-    def scan_range(self, space: str, within: TokenRange, page: int = 1000) -> Iterator[Page]:
+    def scan_range(self, space: str, token_range: TokenRange, page: int = 1000) -> Iterator[Page]:
         """Yield the rows of a range; between two pages nothing is locked or open."""
-        fetched = self._fetched(self._statements(space).range_page, within, page, of_columns)
-        return pages_of(fetched, within.end, page)
+        fetched = self._fetched(self._statements(space).range_page, token_range, page, of_columns)
+        return pages_of(fetched, token_range.end, page)
 
-    def scan_keys(self, space: str, within: TokenRange, page: int = 1000) -> Iterator[KeyPage]:
+    def scan_keys(self, space: str, token_range: TokenRange, page: int = 1000) -> Iterator[KeyPage]:
         """Yield what is known of the keys of the same rows."""
-        fetched = self._fetched(self._statements(space).key_page, within, page, key_row_of_columns)
-        return pages_between_tokens(fetched, within.end, page)
+        fetched = self._fetched(self._statements(space).key_page, token_range, page, key_row_of_columns)
+        return pages_between_tokens(fetched, token_range.end, page)
 
     def similar(self, space: str, search: Search, timeout: timedelta) -> Sequence[Neighbour]:
         """Return the nearest embeddings, exactly: every one is read, so it takes longer the more there are."""
@@ -132,13 +132,13 @@ class SqliteStore:
             yield [of_columns(columns) for _, *columns in found]
 
     def _fetched(
-        self, statement: str, within: TokenRange, page: int, row_of: Callable[[Any], R]
+        self, statement: str, token_range: TokenRange, page: int, row_of: Callable[[Any], R]
     ) -> Iterator[Sequence[tuple[int, R]]]:
-        after = within.start, LAST_TOKEN  # no rowid is greater
+        after = token_range.start, LAST_TOKEN  # no rowid is greater
         fetched = page
         while fetched == page:
             with self._file.lend(_PATIENCE) as connection:
-                found = connection.execute(statement, (*after, within.end, self._clock(), page)).fetchall()
+                found = connection.execute(statement, (*after, token_range.end, self._clock(), page)).fetchall()
             yield [(token, row_of(columns)) for token, _, *columns in found]
             fetched, after = len(found), found[-1][:2] if found else after
 

@@ -5,7 +5,7 @@ from datetime import timedelta
 from typing import Final
 
 from embark.sqlite import SqliteFile
-from embark.store.progress import PROGRESS_TABLE, Progress
+from embark.store.progress import PROGRESS_TABLE, RangeProgress
 from embark.store.ranges import TokenRange
 
 CREATE_PROGRESS: Final = f"""
@@ -29,20 +29,20 @@ class SqliteCheckpoints:
         self._file = file
         self._patience = patience
 
-    def save(self, space: str, progress: Progress, *, first: bool = False) -> bool:
+    def save(self, space: str, progress: RangeProgress, *, first: bool = False) -> bool:
         """Keep the progress of a range, unless what is kept is further; only the `first` begins one."""
-        to, within = (progress.cursor, progress.done, progress.failed), progress.within
+        to, token_range = (progress.cursor, progress.done, progress.failed), progress.token_range
         with self._file.transaction(self._patience) as connection:
-            if first and connection.execute(_INSERT, (space, within.start, within.end, *to)).rowcount == 1:
+            if first and connection.execute(_INSERT, (space, token_range.start, token_range.end, *to)).rowcount == 1:
                 return True
-            kept = connection.execute(_SAVE, (*to, space, within.start, within.end, progress.cursor))
+            kept = connection.execute(_SAVE, (*to, space, token_range.start, token_range.end, progress.cursor))
             return kept.rowcount == 1
 
-    def load(self, space: str) -> Sequence[Progress]:
+    def load(self, space: str) -> Sequence[RangeProgress]:
         """Return the progress of every range that was begun."""
         with self._file.lend(self._patience) as connection:
             return [
-                Progress(TokenRange(start, end), cursor, done, failed)
+                RangeProgress(TokenRange(start, end), cursor, done, failed)
                 for start, end, cursor, done, failed in connection.execute(_LOAD, (space,))
             ]
 

@@ -12,7 +12,7 @@ from typing import Final, Self
 from embark.causes import Cause
 from embark.clock import Micros
 from embark.names import embeddings_table
-from embark.store.ranges import token_of
+from embark.store.ranges import to_token
 from embark.store.rows import Embedding, KeyRow, Negative, Present, Row
 
 Columns = tuple[str, str | None, bytes | None, Micros, Micros | None, bytes | None]
@@ -110,7 +110,7 @@ class Statements:
 
 def to_columns(row: Row) -> Written:
     """Return what the table keeps of a row."""
-    token = token_of(row.key)
+    token = to_token(row.key)
     if isinstance(row, Negative):
         return token, row.key, row.cause.to_text(), None, row.written_at, row.expires_at, None
     return token, row.key, None, row.content_hash, row.written_at, row.expires_at, row.vector
@@ -118,7 +118,7 @@ def to_columns(row: Row) -> Written:
 
 def tombstone(key: str, at: Micros, now: Micros) -> Written:
     """Return what the table keeps of a delete at `at` that arrived at `now`."""
-    return token_of(key), key, None, None, at, now, None
+    return to_token(key), key, None, None, at, now, None
 
 
 def of_columns(columns: Columns) -> Row:

@@ -10,7 +10,7 @@ from typing import Final
 
 from embark.names import embeddings_table
 from embark.sqlite import SqliteFile
-from embark.store.ranges import token_of
+from embark.store.ranges import to_token
 from embark.store.sqlite.parts import change_in_parts
 
 # Rows that get their token in one transaction.
@@ -30,7 +30,7 @@ def ensure_tokens(file: SqliteFile, space: str, patience: timedelta) -> None:
 
     def fill(connection: sqlite3.Connection, limit: int) -> int:
         found = connection.execute(lacking, (limit,)).fetchall()
-        connection.executemany(update, [(token_of(key), rowid) for rowid, key in found])
+        connection.executemany(update, [(to_token(key), rowid) for rowid, key in found])
         return len(found)
 
     change_in_parts(file, patience, _FILLED_AT_ONCE, fill)

@@ -28,17 +28,17 @@ _ANSWER_SECONDS: Final = 5.0
 _HAS_MEMBERS: Final = frozenset({KafkaError.UNKNOWN_MEMBER_ID, KafkaError.NON_EMPTY_GROUP})
 
 
-def join_at_end(
+def start_at_end(
     settings: TopicSettings,
     group: str,
     access: KafkaAccess | None = None,
     *,
-    beside: str = "",
+    offsets_of: str = "",
     patience: timedelta = _PATIENCE,
 ) -> bool:
     """Let a group begin at the present end of the fills topic; return False where it has begun already.
 
-    With `beside` it begins where that group is, so that it reads what that group has yet to read. A group has begun
+    With `offsets_of` it begins where that group is, so that it reads what that group has yet to read. A group has begun
     once it has committed anything, or has members. Of partitions that are added later it reads every record. May be
     called again, and by several at once.
 
@@ -47,8 +47,8 @@ def join_at_end(
         InvalidSpecError: see KafkaTopic.
     """
     asked = _Group(settings, group, access, patience)
-    with _open(asked.cluster, group) as client, _open(asked.cluster, beside or group) as other:
-        return _join_at_end(asked, client, other if beside else None)
+    with _open(asked.cluster, group) as client, _open(asked.cluster, offsets_of or group) as other:
+        return _join_at_end(asked, client, other if offsets_of else None)
 
 
 def drop_group(
@@ -57,7 +57,7 @@ def drop_group(
     """Delete a group with its commits, once it has no member; return False where it is not there.
 
     Raises:
-        UnavailableError: it still has members after `patience`, or as in join_at_end.
+        UnavailableError: it still has members after `patience`, or as in start_at_end.
         InvalidSpecError: see KafkaTopic.
     """
     return _drop(_Group(settings, group, access, patience))

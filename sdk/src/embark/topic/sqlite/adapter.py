@@ -78,13 +78,13 @@ class SqliteTopic:
             self._file, self._name, group, arrivals=self._arrivals, clock=self._clock, retention=self._retention
         )
 
-    def join_behind(self, group: str, other: str) -> None:
+    def start_at_offsets(self, group: str, other: str) -> None:
         """Let a group without commits begin where `other` is: it gets what `other` has yet to finish, and all later.
 
         For a space that is filled by a scan of another one: what the other's group has finished, the scan finds.
         """
         with self._file.transaction(_PATIENCE) as connection:
-            sqlite_log.join_behind(connection, self._name, group, other)
+            sqlite_log.start_at_offsets(connection, self._name, group, other)
 
     def drop_group(self, group: str) -> None:
         """Forget a group that has no consumer any more, so that no record is kept for it."""

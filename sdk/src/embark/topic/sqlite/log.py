@@ -105,7 +105,7 @@ def join_group(connection: sqlite3.Connection, topic: str, group: str) -> dict[i
     return _commits(connection, topic, group)
 
 
-def join_behind(connection: sqlite3.Connection, topic: str, group: str, other: str) -> None:
+def start_at_offsets(connection: sqlite3.Connection, topic: str, group: str, other: str) -> None:
     """Let a group that has no commits begin where `other` is now; without commits of `other` nothing changes."""
     connection.execute(
         """INSERT OR IGNORE INTO topic_commits

@@ -13,7 +13,7 @@ from typing import Final
 
 from prometheus_client import REGISTRY, Counter, Gauge
 
-from embark.backends import open_store, secrets_of
+from embark.backends import Secrets, open_store
 from embark.clock import now
 from embark.errors import InvalidSpecError
 from embark.processes import read_settings
@@ -67,7 +67,7 @@ def run(asked: argparse.Namespace, stopping: Stopping) -> None:
     """
     if not 0 <= asked.index < asked.of:
         raise InvalidSpecError("--index", f"{asked.index} is not one of {asked.of} processes, which count from 0")
-    settings, secrets = read_settings(asked.settings, KfcSettings), secrets_of(asked)
+    settings, secrets = read_settings(asked.settings, KfcSettings), Secrets.from_args(asked)
     job = Job(settings, stopping, REGISTRY)
     keys = Counter("embark_reembed_keys", "Keys of checkpointed pages, by outcome.", ["outcome"], registry=REGISTRY)
     counted = keys.labels("done"), keys.labels("failed")

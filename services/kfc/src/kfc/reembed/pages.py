@@ -4,8 +4,8 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from embark.store import KeyRow, Negative, Progress, RolloutStore, TokenRange
-from embark.store.progress import stored_progress
+from embark.store import KeyRow, Negative, RangeProgress, RolloutStore, TokenRange
+from embark.store.progress import find_progress
 from kfc.outages import Server
 from kfc.reembed.page_plans import plan_page
 from kfc.reembed.ranges import PageWork, RangeWork
@@ -54,13 +54,13 @@ class SourcePages:
         """
         stored = self._insist(Server.STORE, lambda: self._checkpoints.load(self._candidate))
         for within in ranges:
-            progress = stored_progress(stored, self._candidate, within)
-            work = RangeWork(progress or Progress(within, within.start), begun=progress is not None)
-            if not work.progress.over:
+            progress = find_progress(stored, self._candidate, within)
+            work = RangeWork(progress or RangeProgress(within, within.start), begun=progress is not None)
+            if not work.progress.finished:
                 yield from self._of_range(work)
 
     def _of_range(self, work: RangeWork) -> Iterator[PlannedPage]:
-        rest, piece = work.progress.rest, self._piece()
+        rest, piece = work.progress.remaining, self._piece()
         for page in scan_patiently(self._store, self._source, rest, self._insist, PAGE_ROWS, piece=piece):
             # One more: rows that share a token with many others may come in pages whose cursors are before it.
             held = self._held(TokenRange(rest.start, min(page.cursor + 1, rest.end)), piece) if page.rows else {}

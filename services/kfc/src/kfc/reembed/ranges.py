@@ -3,7 +3,7 @@
 from collections import deque
 from dataclasses import dataclass, field
 
-from embark.store import Progress
+from embark.store import RangeProgress
 
 
 @dataclass(slots=True, eq=False)
@@ -28,7 +28,7 @@ class Saving:
     """A checkpoint to save, and the keys of the pages that it adds."""
 
     work: "RangeWork"
-    progress: Progress
+    progress: RangeProgress
     done: int
     failed: int
 
@@ -37,7 +37,7 @@ class Saving:
 class RangeWork:
     """A range under way, at most one checkpoint of which is being saved; `lost` once another process is further."""
 
-    progress: Progress
+    progress: RangeProgress
     begun: bool
     """Whether the store has a checkpoint of it."""
     saving: bool = False

@@ -13,7 +13,7 @@ from prometheus_client import CollectorRegistry
 from embark.clock import Clock
 from embark.settings import KfcSettings
 from embark.store import RolloutStore, TokenRange
-from embark.store.progress import stored_progress
+from embark.store.progress import find_progress
 from kfc.backoff import Jitter, key_backoff
 from kfc.calls import Calls, Timer
 from kfc.encoder import Encoder
@@ -149,5 +149,5 @@ class Reembedding:
         """
         space = self._settings.space.id
         stored = self._outages.insist(Server.STORE, lambda: self._store.checkpoints().load(space))
-        begun = ((within, stored_progress(stored, space, within)) for within in ranges)
-        return [within for within, progress in begun if progress is not None and not progress.over]
+        begun = ((within, find_progress(stored, space, within)) for within in ranges)
+        return [within for within, progress in begun if progress is not None and not progress.finished]

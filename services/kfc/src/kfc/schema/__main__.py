@@ -9,16 +9,16 @@ import logging
 import sys
 from contextlib import closing
 
-from embark.backends import open_store, run_command, secrets_of, topic_access
+from embark.backends import Secrets, open_store, run_command, topic_access
 from embark.processes import read_settings
 from embark.settings import KfcSettings
-from embark.topic.kafka.groups import join_at_end
+from embark.topic.kafka.groups import start_at_end
 from embark.topic.kafka.schema import ensure_topics
 
 
 def run(asked: argparse.Namespace) -> None:
     """Make what the space needs and is not there yet; safe to run again, and by several at once."""
-    settings, secrets = read_settings(asked.settings, KfcSettings), secrets_of(asked)
+    settings, secrets = read_settings(asked.settings, KfcSettings), Secrets.from_args(asked)
     log = logging.getLogger(__name__)
     with closing(open_store(settings.store, secrets)) as store:
         store.ensure_space(settings.space.id)
@@ -31,7 +31,7 @@ def run(asked: argparse.Namespace) -> None:
             log.warning("topic %s: %s", topic.name, difference, extra={"topic": topic.name})
     if settings.source:
         beside = settings.group_of(settings.source)
-        joined = join_at_end(settings.topic, settings.consumer_group, access, beside=beside)
+        joined = start_at_end(settings.topic, settings.consumer_group, access, offsets_of=beside)
         where = f"begins where {beside} is" if joined else "has begun already"
         log.info("the consumer group %s", where, extra={"group": settings.consumer_group, "source": settings.source})
 

@@ -11,7 +11,7 @@ import logging
 import sys
 from contextlib import closing
 
-from embark.backends import open_store, run_command, secrets_of, topic_access
+from embark.backends import Secrets, open_store, run_command, topic_access
 from embark.processes import read_settings
 from embark.settings import KfcSettings
 from embark.topic.kafka.groups import drop_group
@@ -20,7 +20,7 @@ from kfc.schema.keyspaces import drop_keyspace
 
 def run(asked: argparse.Namespace) -> None:
     """Drop the consumer group of the space once it has no member, then its checkpoints and its table."""
-    settings, secrets = read_settings(asked.settings, KfcSettings), secrets_of(asked)
+    settings, secrets = read_settings(asked.settings, KfcSettings), Secrets.from_args(asked)
     log = logging.getLogger(__name__)
     # First: while a KFC still is a member it writes to the table.
     dropped = drop_group(settings.topic, settings.consumer_group, topic_access(secrets))
@@ -39,7 +39,7 @@ def _add_options(parser: argparse.ArgumentParser) -> None:
 
 def _run_asked(asked: argparse.Namespace) -> None:
     if asked.keyspace:
-        drop_keyspace(read_settings(asked.settings, KfcSettings), secrets_of(asked))
+        drop_keyspace(read_settings(asked.settings, KfcSettings), Secrets.from_args(asked))
     else:
         run(asked)
 

@@ -13,7 +13,7 @@ from pathlib import Path
 
 from prometheus_client import REGISTRY
 
-from embark.backends import open_store, secrets_of
+from embark.backends import Secrets, open_store
 from embark.processes import read_settings
 from embark.rollout.verdicts import find_gate_fault
 from embark.settings import KfcSettings
@@ -33,7 +33,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
 
 def run(asked: argparse.Namespace, stopping: Stopping) -> None:
     """Write the verdict; where the gate is not passed, forget the checkpoints, so that the next scan begins anew."""
-    settings, secrets = read_settings(asked.settings, KfcSettings), secrets_of(asked)
+    settings, secrets = read_settings(asked.settings, KfcSettings), Secrets.from_args(asked)
     gate = Rollout(min_coverage=asked.min_coverage, max_failure_ratio=asked.max_failure_ratio)
     job = Job(settings, stopping, REGISTRY)
     space = settings.space
