@@ -3,29 +3,23 @@
 That port is plain HTTP also where the first one asks for certificates, of which the operator has none.
 """
 
-import urllib.error
-import urllib.request
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
-from http.client import HTTPException
 from typing import Final, Protocol, TypeVar
 
 from prometheus_client.parser import text_string_to_metric_families
 from prometheus_client.samples import Sample
-from pydantic import ValidationError
 
 from embark.counts import RolloutCounts, SpaceEntries
-from embark.hosts import url_host
+from embark.pods import PodClient, PodError, PodStatusError
 from embark.rollout.seen import ProgressSeen
 from embark.spec.model import Model
 
 Counted = TypeVar("Counted", bound=Model)
 Samples = Sequence[Sample]
 """What one pod counted."""
-_SECONDS: Final = 2.0
 _AT_ONCE: Final = 8
-_ASKED: Final = 3
-_MOST_BYTES: Final = 4 << 20
+_MAX_PODS: Final = 3
 
 
 class Services(Protocol):
@@ -52,16 +46,15 @@ class PodServices:
     """The Services of real pods, by HTTP on their probes port."""
 
     def __init__(self, probes_port: int) -> None:
-        self._port: Final = probes_port
+        self._client = PodClient(probes_port)
 
     def readiness(self, address: str) -> str:
         """Return why the pod is not ready."""
         try:
-            self._get(address, "/readyz")
-        except urllib.error.HTTPError as error:
-            with error:
-                return error.read(_MOST_BYTES).decode(errors="replace").strip()
-        except (OSError, HTTPException):
+            self._client.get(address, "/readyz")
+        except PodStatusError as error:
+            return error.text
+        except PodError:
             return ""
         return ""
 
@@ -82,25 +75,18 @@ class PodServices:
 
     def _first(self, addresses: Sequence[str], path: str, form: type[Counted]) -> Counted | None:
         # One after the other: what one pod has counted, no other need count too.
-        for address in addresses[:_ASKED]:
+        for address in addresses[:_MAX_PODS]:
             try:
-                return form.model_validate_json(self._get(address, path))
-            except urllib.error.HTTPError as error:
-                error.close()
-            except (OSError, HTTPException, ValidationError):
+                return self._client.get_json(address, path, form)
+            except PodError:
                 continue
         return None
 
     def _metrics(self, address: str) -> str:
         try:
-            return self._get(address, "/metrics")
-        except (OSError, HTTPException):
+            return self._client.get(address, "/metrics")
+        except PodError:
             return ""
-
-    def _get(self, address: str, path: str) -> str:
-        host = url_host(address)
-        with urllib.request.urlopen(f"http://{host}:{self._port}{path}", timeout=_SECONDS) as answer:
-            return str(answer.read(_MOST_BYTES).decode(errors="replace"))
 
 
 def read_samples(texts: Sequence[str]) -> Sequence[Samples]:

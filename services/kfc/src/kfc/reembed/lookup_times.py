@@ -5,15 +5,11 @@ import socket
 from collections import Counter
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from http.client import HTTPException
 from math import inf
 from typing import Final
-from urllib.request import ProxyHandler, build_opener
-
-from pydantic import ValidationError
 
 from embark.counts import LookupTimes
-from embark.hosts import url_host
+from embark.pods import PodClient, PodError, PodLimits
 
 Times = Counter[float]
 """Look-ups by the time they took, in seconds, each rounded up to one of the server's bounds; inf: more than all."""
@@ -21,11 +17,10 @@ TimesSince = Callable[[], Times | None]
 """Returns the times of look-ups since it was asked last, none the first time; None: nobody said anything."""
 
 # Of so many pods the look-ups tell how all of them are.
-_ASKED: Final = 8
-_SECONDS: Final = 0.8
+_MAX_PODS: Final = 8
+_LIMITS: Final = PodLimits(seconds=0.8, max_bytes=1 << 20)
 # What a resolver says of a Service that selects no ready pod; it may also be away itself.
 _NO_PODS: Final = (socket.EAI_NONAME, socket.EAI_NODATA)
-_MOST_BYTES: Final = 1 << 20
 
 
 class PodLookupTimes:
@@ -35,8 +30,7 @@ class PodLookupTimes:
         self._host: Final = host
         self._port: Final = port
         self._known: dict[str, LookupTimes] = {}
-        # Pods are asked by their addresses, which no proxy outside of the cluster reaches.
-        self._opener: Final = build_opener(ProxyHandler({}))
+        self._client = PodClient(port, _LIMITS)
         self._said = True
         self._log: Final = logging.getLogger(__name__)
 
@@ -49,7 +43,7 @@ class PodLookupTimes:
         if not addresses:
             self._known = {}
             return Times()
-        with ThreadPoolExecutor(_ASKED) as pool:
+        with ThreadPoolExecutor(_MAX_PODS) as pool:
             told = dict(zip(addresses, pool.map(self._ask, addresses), strict=True))
         answered = {address: times for address, times in told.items() if times}
         self._note(said=bool(answered))
@@ -66,13 +60,12 @@ class PodLookupTimes:
             if error.errno in _NO_PODS:
                 return []
             raise
-        return sorted({str(address[0]) for *_, address in found})[:_ASKED]
+        return sorted({str(address[0]) for *_, address in found})[:_MAX_PODS]
 
     def _ask(self, address: str) -> LookupTimes | None:
         try:
-            with self._opener.open(f"http://{url_host(address)}:{self._port}/lookups", timeout=_SECONDS) as answer:
-                return LookupTimes.model_validate_json(answer.read(_MOST_BYTES))
-        except (OSError, HTTPException, ValidationError):
+            return self._client.get_json(address, "/lookups", LookupTimes)
+        except PodError:
             return None
 
     def _note(self, *, said: bool) -> None:
