@@ -84,4 +84,4 @@ def test_nothing_is_taken_at_a_rate_of_zero_until_another_is_set() -> None:
 def test_where_the_rate_is_low_few_keys_are_taken_at_a_time(rate: float, together: int) -> None:
     limit = RateLimit(inf, _Timer(), lambda _: None)
     limit.rate = rate
-    assert limit.portion(64) == together
+    assert limit.batch_size(64) == together

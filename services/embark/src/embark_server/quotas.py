@@ -1,41 +1,27 @@
 """Tenants' quotas of misses: whose a call is, and how many of its misses may be asked for; look-ups and changes ask."""
 
-import threading
 from collections.abc import Callable, Mapping, Sequence
-from typing import Final
 
 from embark.clock import Micros
+from embark.rates import TokenBucket
 from embark.spec.identities import matcher
 from embark.spec.tenants import DEFAULT_TENANT, Tenant
 from embark_server.calls import Call
 
-_SECOND: Final[Micros] = 1_000_000
-
 
 class Quota:
-    """A token bucket: `rate` misses a second, `burst` at once; full at first. Time is passed in, in microseconds.
+    """The misses that a tenant may request fills for: `rate` a second, `burst` at once; full at first.
 
-    `shed` is told how many misses were not allowed.
+    `shed` is called with how many misses were not allowed.
     """
 
     def __init__(self, rate: int, burst: int, shed: Callable[[int], None]) -> None:
-        self._rate = rate
-        self._burst = burst
+        self._bucket = TokenBucket(rate, burst)
         self._shed = shed
-        self._lock = threading.Lock()
-        # In millionths of a miss, so that no time is lost to rounding.
-        self._left = burst * _SECOND
-        self._at: Micros | None = None
 
     def take(self, wanted: int, now: Micros) -> int:
-        """Take as many of `wanted` misses as there is room for, and return how many."""
-        with self._lock:
-            # A clock that was set back gives nothing, and takes nothing.
-            passed = max(0, now - self._at) if self._at is not None else 0
-            self._at = now
-            self._left = min(self._burst * _SECOND, self._left + passed * self._rate)
-            taken = min(wanted, self._left // _SECOND)
-            self._left -= taken * _SECOND
+        """Take as many of `wanted` misses as the quota allows; return how many."""
+        taken = self._bucket.take_up_to(wanted, now)
         if taken < wanted:
             self._shed(wanted - taken)
         return taken

@@ -102,7 +102,7 @@ class Run:
 
     def _hand_out(self) -> None:
         """Have as many keys encoded, and read ahead, as there may be."""
-        size = self._limit.portion(self._settings.encode_items)
+        size = self._limit.batch_size(self._settings.encode_items)
         while self._items and self._not_written + size <= self._most_unwritten:
             part = [self._items.popleft() for _ in range(min(size, len(self._items)))]
             self._keys_open += len(part)
