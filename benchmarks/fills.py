@@ -19,7 +19,7 @@ from ratios import Rate, Ratio, compare
 from real_servers import RealServers
 from subjects import free_encoder, kfc_on, retina_encoder
 
-from kfc.encoder import Encoder
+from kfc.encoder import EncoderClient
 
 WANTED: Final = 0.90
 _NUMBERS: Final = count()
@@ -79,7 +79,7 @@ def _fill(asker: Asker, filler: Child, keys: Sequence[str], counted: Sequence[Ch
     return Rate(len(keys) / elapsed, len(keys) / (_cpu_seconds(counted) - cpu))
 
 
-def _encode(running: Pipeline, encoder: Encoder, urls: Sequence[str]) -> Rate:
+def _encode(running: Pipeline, encoder: EncoderClient, urls: Sequence[str]) -> Rate:
     """Encode the URLs with as many calls under way, each of as many keys, as KFC has."""
     size = running.settings.kfc.encode_items
     calls = [urls[start : start + size] for start in range(0, len(urls), size)]

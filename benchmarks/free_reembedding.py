@@ -21,7 +21,7 @@ from embark.spec.rollout import Rollout
 from embark.store import REEMBED_RANGES, Embedding, split_ring
 from embark.store.cassandra.adapter import CassandraStore
 from kfc.backoff import outage_backoff
-from kfc.metrics import Metrics
+from kfc.metrics import KfcMetrics
 from kfc.outages import Outages
 from kfc.reembed.lookup_times import PodLookupTimes
 from kfc.reembed.reembedding import Reembedding
@@ -48,7 +48,7 @@ def reembedding_on(settings: KfcSettings, rows: int, niceness: int = 0) -> Itera
     `niceness` is that of the process, as nice(1) says it.
     """
     os.nice(niceness)
-    outages = Outages(outage_backoff(settings.retry, random.random), threading.Event(), Metrics(CollectorRegistry()))
+    outages = Outages(outage_backoff(settings.retry, random.random), threading.Event(), KfcMetrics(CollectorRegistry()))
     encoder = FreeEncoder(some_vector(settings.space.form))
     with closing(CassandraStore(settings.store, now)) as store:
         store.checkpoints().load(settings.space.id)  # a client that connects reads the server's whole schema
@@ -56,7 +56,7 @@ def reembedding_on(settings: KfcSettings, rows: int, niceness: int = 0) -> Itera
         def run(part: int, parts: int, embark: int) -> Done:
             done = early = 0
 
-            def told(keys: int, _: int) -> None:
+            def on_progress(keys: int, _: int) -> None:
                 nonlocal done, early
                 done += keys
                 if not early and done * 10 * parts >= rows:
@@ -70,7 +70,7 @@ def reembedding_on(settings: KfcSettings, rows: int, niceness: int = 0) -> Itera
                 clock=now,
                 lookups=PodLookupTimes("127.0.0.1", embark) if embark else None,
                 slowdown=Rollout().max_lookup_slowdown,
-                told=told,
+                on_progress=on_progress,
             )
             begin, end = (REEMBED_RANGES * number // parts for number in (part, part + 1))
             reembedding.run(split_ring(REEMBED_RANGES)[begin:end])

@@ -16,7 +16,7 @@ from embark.settings import CacheSettings, TopicSettings
 from embark.topic import Fill, FillProducer
 from embark.topic.kafka.adapter import KafkaTopic
 from embark_testing.caches import SAMPLES
-from kfc.encoder import Encoder
+from kfc.encoder import EncoderClient
 
 PATIENCE: Final = 120.0
 _FLUSH: Final = timedelta(seconds=10)
@@ -50,7 +50,7 @@ def pipeline(settings: CacheSettings, *, retina_cores: frozenset[int] | None = N
         yield Pipeline(settings, retina, kfc, origin.serving)
 
 
-def encode(encoder: Encoder, urls: Sequence[str]) -> None:
+def encode(encoder: EncoderClient, urls: Sequence[str]) -> None:
     """Encode the URLs in one call.
 
     Raises:

@@ -21,8 +21,8 @@ from embark.topic.kafka.adapter import KafkaTopic
 from embark_local.retinas import running_retina
 from embark_server.server import EmbArkServer
 from embark_testing.origin import Origin
-from kfc.encoder import Encoded, Encoder, RetinaEncoder
-from kfc.fill.service import Kfc
+from kfc.encoder import EncodedVector, EncoderClient, RetinaEncoder
+from kfc.fill.service import KfcService
 from retina.models import models_folder
 
 _STEP_SECONDS = 0.005
@@ -56,9 +56,9 @@ class FreeEncoder:
     """An Encoder that answers at once, every key with the same vector."""
 
     def __init__(self, vector: bytes) -> None:
-        self._encoded = Encoded(vector)
+        self._encoded = EncodedVector(vector)
 
-    def encode(self, keys: Sequence[str], traceparent: str | None) -> Sequence[Encoded]:  # noqa: ARG002 - the protocol's
+    def encode(self, keys: Sequence[str], traceparent: str | None) -> Sequence[EncodedVector]:  # noqa: ARG002 - the protocol's
         """Return a vector for every key."""
         return [self._encoded] * len(keys)
 
@@ -81,7 +81,7 @@ def embark_on(
 
 @contextmanager
 def kfc_on(
-    settings: KfcSettings, open_encoder: Callable[[KfcSettings], AbstractContextManager[Encoder]]
+    settings: KfcSettings, open_encoder: Callable[[KfcSettings], AbstractContextManager[EncoderClient]]
 ) -> Iterator[Callable[[int, float], None]]:
     """Fill from Kafka into Cassandra; give a function that waits until so many rows are written, or raises."""
     registry = CollectorRegistry()
@@ -91,7 +91,7 @@ def kfc_on(
         open_encoder(settings) as encoder,
     ):
         consumer = topic.consumer(settings.consumer_group)
-        kfc = Kfc(settings, store, consumer, topic.dead_letters(), encoder, clock=now, registry=registry)
+        kfc = KfcService(settings, store, consumer, topic.dead_letters(), encoder, clock=now, registry=registry)
         kfc.start()
         try:
             yield lambda total, patience: await_count(
@@ -144,12 +144,12 @@ def kafka_producer(settings: EmbArkSettings, capacity: int = 100_000) -> Iterato
 
 
 @contextmanager
-def free_encoder(settings: KfcSettings) -> Iterator[Encoder]:
+def free_encoder(settings: KfcSettings) -> Iterator[EncoderClient]:
     """Open an encoder that costs nothing."""
     yield FreeEncoder(bytes(settings.space.form.nbytes))
 
 
-def retina_encoder(settings: KfcSettings) -> AbstractContextManager[Encoder]:
+def retina_encoder(settings: KfcSettings) -> AbstractContextManager[EncoderClient]:
     """Open the encoder that calls Retina."""
     return closing(RetinaEncoder(settings.retina, settings.space, settings.encode_timeout))
 

@@ -5,7 +5,7 @@ from embark.causes import CauseError, CauseKind
 from embark.keys import MAX_KEY_BYTES
 from embark.topic import Fill, Record
 from embark.v1 import fills_pb2
-from kfc.requests import parse_ask
+from kfc.requests import parse_fill_request
 
 TRACE = b"00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
 
@@ -15,7 +15,7 @@ def record(value: bytes, **headers: bytes) -> Record:
 
 
 def test_a_record_asks_for_the_key_of_its_value() -> None:
-    asked = parse_ask(record(Fill(b"https://example.org/a.jpg", 5, 7).to_bytes(), traceparent=TRACE))
+    asked = parse_fill_request(record(Fill(b"https://example.org/a.jpg", 5, 7).to_bytes(), traceparent=TRACE))
     assert (asked.key, asked.not_before, asked.traceparent) == ("https://example.org/a.jpg", 7, TRACE.decode())
 
 
@@ -26,17 +26,17 @@ def from_the_year_146_billion() -> bytes:
 @pytest.mark.parametrize("value", [b"", b"\xff\xff", b"{}", Fill(b"", 1).to_bytes(), from_the_year_146_billion()])
 def test_bytes_that_are_no_fill_request_are_unreadable(value: bytes) -> None:
     with pytest.raises(CauseError) as caught:
-        parse_ask(record(value))
+        parse_fill_request(record(value))
     assert caught.value.cause.kind is CauseKind.UNREADABLE
 
 
 @pytest.mark.parametrize("key", [b"\xff", b"a\0b", b"x" * (MAX_KEY_BYTES + 1)])
 def test_a_key_that_nobody_may_ask_for_is_invalid(key: bytes) -> None:
     with pytest.raises(CauseError) as caught:
-        parse_ask(record(Fill(key, 1).to_bytes()))
+        parse_fill_request(record(Fill(key, 1).to_bytes()))
     assert caught.value.cause.kind is CauseKind.INVALID_KEY
 
 
 @pytest.mark.parametrize("trace", [b"", b"\xff", b"00-xyz", TRACE + b"\n", TRACE.upper()])
 def test_a_malformed_trace_never_reaches_a_call(trace: bytes) -> None:
-    assert parse_ask(record(Fill(b"a", 1).to_bytes(), traceparent=trace)).traceparent is None
+    assert parse_fill_request(record(Fill(b"a", 1).to_bytes(), traceparent=trace)).traceparent is None

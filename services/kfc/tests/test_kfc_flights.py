@@ -5,19 +5,19 @@ from hypothesis import strategies as st
 
 from embark.topic import Record
 from kfc.backoff import Backoff
-from kfc.fill.in_flight import Flights
-from kfc.requests import Ask
+from kfc.fill.in_flight import InFlightKeys
+from kfc.requests import FillRequest
 
 
-def ask(key: str, offset: int = 0, not_before: int = 0, traceparent: str | None = None) -> Ask:
-    return Ask(Record("t", 0, offset, key.encode(), b""), key, not_before, traceparent)
+def ask(key: str, offset: int = 0, not_before: int = 0, traceparent: str | None = None) -> FillRequest:
+    return FillRequest(Record("t", 0, offset, key.encode(), b""), key, not_before, traceparent)
 
 
-def flights(max_attempts: int = 3) -> Flights:
-    return Flights(max_attempts, Backoff(1.0, 60.0, lambda: 1.0))
+def flights(max_attempts: int = 3) -> InFlightKeys:
+    return InFlightKeys(max_attempts, Backoff(1.0, 60.0, lambda: 1.0))
 
 
-def keys(board: Flights, limit: int = 100, now: float = 0.0) -> list[str]:
+def keys(board: InFlightKeys, limit: int = 100, now: float = 0.0) -> list[str]:
     return [task.key for task in board.take(limit, now)]
 
 
@@ -28,8 +28,8 @@ def test_a_key_leaves_once_however_often_it_is_asked() -> None:
     assert keys(board) == ["a"]
     board.attach(ask("a", 5))
     assert keys(board) == []
-    assert len(board.detach("a", at=10)) == 6
-    board.land("a")
+    assert len(board.take_answered("a", at=10)) == 6
+    board.complete("a")
     assert board.next_due(0.0) is None
 
 
@@ -56,11 +56,11 @@ def test_a_record_that_needs_a_younger_row_makes_its_key_leave_once_more() -> No
     assert keys(board) == ["a"]
     board.attach(ask("a", 1, not_before=101))
     board.attach(ask("a", 2, not_before=100))
-    assert [a.record.offset for a in board.detach("a", at=100)] == [0, 2]
+    assert [a.record.offset for a in board.take_answered("a", at=100)] == [0, 2]
     assert keys(board) == []  # not before the first is over
-    board.land("a")
+    board.complete("a")
     assert keys(board) == ["a"]
-    assert [a.record.offset for a in board.detach("a", at=101)] == [1]
+    assert [a.record.offset for a in board.take_answered("a", at=101)] == [1]
 
 
 def test_a_failed_key_waits_for_its_time_while_others_leave() -> None:
@@ -93,8 +93,8 @@ def test_a_request_that_came_too_late_for_the_last_attempt_has_attempts_of_its_o
     keys(board)
     board.attach(ask("a", 1, not_before=50))
     assert not board.fail("a", now=0.0)
-    board.detach("a", at=10)
-    board.land("a")
+    board.take_answered("a", at=10)
+    board.complete("a")
     assert keys(board) == ["a"]
     assert board.attempts("a") == 0
 
@@ -126,7 +126,7 @@ def test_no_record_is_ever_lost_or_answered_twice(steps: list[tuple[str, int]]) 
         elif under_way:
             key = under_way.pop(choice % len(under_way))
             if step == "land" or not board.fail(key, now):
-                answered.update(a.record.offset for a in board.detach(key, at=int(now) + choice))
-                board.land(key)
+                answered.update(a.record.offset for a in board.take_answered(key, at=int(now) + choice))
+                board.complete(key)
     assert set(answered) == set(range(offset))
     assert set(answered.values()) <= {1}

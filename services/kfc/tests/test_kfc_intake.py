@@ -6,10 +6,10 @@ from prometheus_client import CollectorRegistry
 from embark.topic import Fill, Record
 from kfc.backoff import Backoff
 from kfc.fill.filler import Filled
-from kfc.fill.in_flight import Flights
+from kfc.fill.in_flight import InFlightKeys
 from kfc.fill.intake import Intake
 from kfc.fill.watermarks import Watermarks
-from kfc.metrics import Metrics, Outcome
+from kfc.metrics import FillOutcome, KfcMetrics
 
 
 def test_outstanding_records_are_summed_over_the_partitions_once_a_landing(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -23,11 +23,11 @@ def test_outstanding_records_are_summed_over_the_partitions_once_a_landing(monke
 
     monkeypatch.setattr("kfc.fill.intake.Watermarks", Counted)
     registry = CollectorRegistry()
-    flights = Flights(3, Backoff(1.0, 60.0, lambda: 1.0))
-    intake = Intake(flights, 1000, metrics=Metrics(registry), space="s", timer=lambda: 0.0)
+    flights = InFlightKeys(3, Backoff(1.0, 60.0, lambda: 1.0))
+    intake = Intake(flights, 1000, metrics=KfcMetrics(registry), space="s", timer=lambda: 0.0)
     records = [Record("t", n % 12, n, b"%d" % n, Fill(b"%d" % n, 0).to_bytes()) for n in range(48)]
     intake.offer(records)
     tasks = intake.take(32)
-    intake.land([Filled(task.key, 1, Outcome.WRITTEN) for task in tasks])
+    intake.complete([Filled(task.key, 1, FillOutcome.WRITTEN) for task in tasks])
     assert summed == [48, 16]
     assert registry.get_sample_value("embark_kfc_outstanding_records") == 16

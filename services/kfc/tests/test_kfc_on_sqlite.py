@@ -12,7 +12,7 @@ from embark.topic.sqlite.adapter import SqliteTopic
 from embark_testing.eventually import eventually
 from embark_testing.kfc.harness import PATIENT
 from embark_testing.kfc.parts import NOT_FOUND, UNREACHABLE, FakeEncoder, kfc_settings
-from kfc.fill.service import Kfc
+from kfc.fill.service import KfcService
 
 
 def test_keys_asked_of_a_file_are_filled_across_a_restart(tmp_path: Path) -> None:
@@ -24,7 +24,9 @@ def test_keys_asked_of_a_file_are_filled_across_a_restart(tmp_path: Path) -> Non
         store, topic = SqliteStore(tmp_path / "c.db", now), SqliteTopic(tmp_path / "c.db", 4)
         store.ensure_space(settings.space.id)
         consumer, producer = topic.consumer(settings.consumer_group), topic.producer()
-        kfc = Kfc(settings, store, consumer, topic.dead_letters(), encoder, clock=now, registry=CollectorRegistry())
+        kfc = KfcService(
+            settings, store, consumer, topic.dead_letters(), encoder, clock=now, registry=CollectorRegistry()
+        )
         kfc.start()
         try:
             for key in asked:

@@ -10,7 +10,7 @@ from random import Random
 import pytest
 
 from kfc.reembed.lookup_times import Times
-from kfc.reembed.pace import CYCLE_SECONDS, REST_SECONDS, Pace
+from kfc.reembed.pace import CYCLE_SECONDS, REST_SECONDS, PaceController
 
 BOUNDS = [0.0001 * 1.12**step for step in range(120)]
 SLOWDOWN = 2.0
@@ -23,7 +23,7 @@ class World:
     a_second: int
     most: float
     usual: float = 0.003
-    pace: Pace = field(default_factory=lambda: Pace(SLOWDOWN))
+    pace: PaceController = field(default_factory=lambda: PaceController(SLOWDOWN))
     chance: Random = field(default_factory=lambda: Random(1))  # noqa: S311 - no secret
     limits: list[float] = field(default_factory=lambda: [0.0])
     resting: list[float] = field(default_factory=list)
@@ -128,13 +128,13 @@ def test_where_something_else_holds_it_back_the_limit_does_not_run_away() -> Non
 def test_an_embark_that_says_nothing_more_changes_no_limit_and_one_that_never_did_gives_none() -> None:
     world = World(100, 2000).run(130)
     assert [world.pace.advance(None, 100, begins=False) for _ in range(20)] == [world.limits[-1]] * 20
-    silent = Pace(SLOWDOWN)
+    silent = PaceController(SLOWDOWN)
     assert [silent.advance(None, 0, begins=False) for _ in range(10)][REST_SECONDS:] == [inf] * (10 - REST_SECONDS)
 
 
 def test_no_look_up_more_slows_it_down_where_all_take_as_long() -> None:
     def limits() -> Iterator[float]:
-        pace = Pace(SLOWDOWN)
+        pace = PaceController(SLOWDOWN)
         for _ in range(30):
             yield pace.advance(Times({0.001: 10}), 10**9, begins=False)
 

@@ -14,7 +14,7 @@ from embark.store import split_ring
 from embark.store.memory import MemoryStore
 from embark_testing.eventually import eventually
 from embark_testing.fake_clock import FakeClock
-from embark_testing.kfc.reembed_harness import ReembedBench
+from embark_testing.kfc.reembed_harness import ReembedHarness
 from kfc.outages import StoppedError
 from kfc.reembed.lookup_times import Times
 from kfc.reembed.pacing import paced
@@ -29,10 +29,10 @@ def limit() -> RateLimit:
 
 
 @pytest.fixture
-def bench() -> Iterator[ReembedBench]:
+def bench() -> Iterator[ReembedHarness]:
     clock = FakeClock()
     store = MemoryStore(clock)
-    yield ReembedBench(store, clock)
+    yield ReembedHarness(store, clock)
     store.close()
 
 
@@ -69,7 +69,7 @@ def test_a_fault_in_looking_at_look_ups_holds_nothing_back(limit: RateLimit, cap
     assert "goes on without" in caplog.text
 
 
-def test_a_re_embedding_beside_look_ups_encodes_everything_and_no_faster_than_they_bear(bench: ReembedBench) -> None:
+def test_a_re_embedding_beside_look_ups_encodes_everything_and_no_faster_than_they_bear(bench: ReembedHarness) -> None:
     keys = bench.fill(60)
     rates: list[float] = []
 
@@ -84,7 +84,7 @@ def test_a_re_embedding_beside_look_ups_encodes_everything_and_no_faster_than_th
     assert all(0 < rate < 100 for rate in rates[4:])
 
 
-def test_a_re_embedding_that_rests_stops_at_once(bench: ReembedBench) -> None:
+def test_a_re_embedding_that_rests_stops_at_once(bench: ReembedHarness) -> None:
     bench.fill(60)
     asked = threading.Event()
 
@@ -106,7 +106,7 @@ def test_a_re_embedding_that_rests_stops_at_once(bench: ReembedBench) -> None:
     assert bench.rows() == {}
 
 
-def test_without_anybody_to_ask_there_is_no_pace(bench: ReembedBench) -> None:
+def test_without_anybody_to_ask_there_is_no_pace(bench: ReembedHarness) -> None:
     bench.fill(60)
     reembedding = bench.reembedding()
     assert reembedding.keys_per_second == inf

@@ -23,7 +23,7 @@ from embark.signals import Stopping
 from embark.store.memory import MemoryStore
 from embark_testing.eventually import eventually
 from embark_testing.fake_clock import FakeClock
-from embark_testing.kfc.reembed_harness import UNDECODABLE, FiniteEncoder, ReembedBench
+from embark_testing.kfc.reembed_harness import UNDECODABLE, FiniteEncoder, ReembedHarness
 from embark_testing.servers.free_ports import free_ports
 from kfc.jobs import UnfinishedError
 from kfc.reembed import __main__ as reembed
@@ -41,7 +41,7 @@ class _KeptStore(MemoryStore):
 class _Command:
     """Runs commands on one bench, in this process."""
 
-    def __init__(self, bench: ReembedBench, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def __init__(self, bench: ReembedHarness, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         self.bench = bench
         self._monkeypatch = monkeypatch
         self.stopping = Stopping()
@@ -81,7 +81,7 @@ class _Command:
 @pytest.fixture
 def command(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[_Command]:
     clock = FakeClock()
-    bench = ReembedBench(_KeptStore(clock), clock)
+    bench = ReembedHarness(_KeptStore(clock), clock)
     [port] = free_ports("127.0.0.1", 1)
     listen = Listen(host="127.0.0.1", probes_port=port)
     bench.settings = bench.settings.model_copy(update={"listen": listen})

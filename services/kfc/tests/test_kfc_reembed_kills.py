@@ -18,7 +18,7 @@ from embark_testing.kfc.reembed_harness import (
     Life,
     MortalEncoder,
     MortalStore,
-    ReembedBench,
+    ReembedHarness,
 )
 from kfc.reembed import pages as source_pages
 from kfc.reembed import pipeline as reembedding_run
@@ -51,8 +51,8 @@ def stores(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[RolloutSt
     return make()
 
 
-def _filled(stores: Iterator[RolloutStore]) -> ReembedBench:
-    bench = ReembedBench(next(stores), FakeClock(), kfc_settings(encode_items=ITEMS, max_inflight=2))
+def _filled(stores: Iterator[RolloutStore]) -> ReembedHarness:
+    bench = ReembedHarness(next(stores), FakeClock(), kfc_settings(encode_items=ITEMS, max_inflight=2))
     keys = bench.fill(30)
     bench.encoder.causes[keys[4]] = UNDECODABLE
     bench.fill_negative("gone", NOT_FOUND)
@@ -60,7 +60,7 @@ def _filled(stores: Iterator[RolloutStore]) -> ReembedBench:
     return bench
 
 
-def _end(bench: ReembedBench) -> tuple[dict[str, Row], tuple[int, int], bool]:
+def _end(bench: ReembedHarness) -> tuple[dict[str, Row], tuple[int, int], bool]:
     return bench.rows(), bench.counts(), bench.over()
 
 

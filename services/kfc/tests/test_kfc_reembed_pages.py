@@ -10,7 +10,7 @@ from embark.store import KeyPage, TokenRange, split_ring
 from embark_testing.contracts.beginnings import begin
 from embark_testing.eventually import eventually
 from embark_testing.kfc.parts import UNREACHABLE
-from embark_testing.kfc.reembed_harness import Life, MortalStore, ReembedBench
+from embark_testing.kfc.reembed_harness import Life, MortalStore, ReembedHarness
 from embark_testing.kfc.reembed_running import bench_of, keys_in, running
 from kfc.reembed import pages as source_pages
 from kfc.reembed import pipeline as reembedding_run
@@ -32,7 +32,7 @@ def test_a_range_in_which_another_process_is_further_is_left_to_it(monkeypatch: 
     there = {progress.token_range: progress for progress in lost.load(bench.space)}
     assert (there[first].done, there[first].failed) == (1, 2)
     assert there[second].finished
-    assert sum(done for done, _ in bench.told) == there[second].done
+    assert sum(done for done, _ in bench.progress) == there[second].done
     assert len(bench.encoder.times) < len(keys)
 
 
@@ -101,7 +101,7 @@ def test_two_pages_are_read_at_a_time() -> None:
 class _MeetingStore(MortalStore):
     """Reads no page of the source until two are asked for."""
 
-    def __init__(self, bench: ReembedBench) -> None:
+    def __init__(self, bench: ReembedHarness) -> None:
         super().__init__(bench.store, Life(10**9, after=False))
         self._source = bench.settings.source
         self._two = threading.Barrier(2, timeout=30)
@@ -115,7 +115,7 @@ class _MeetingStore(MortalStore):
 class _CountingStore(MortalStore):
     """Counts the rows that were read of the source."""
 
-    def __init__(self, bench: ReembedBench) -> None:
+    def __init__(self, bench: ReembedHarness) -> None:
         super().__init__(bench.store, Life(10**9, after=False))
         self.rows = 0
 

@@ -10,17 +10,17 @@ from embark.settings import Listen
 from embark.store import Row, split_ring
 from embark_testing.eventually import eventually
 from embark_testing.faults import FaultyStore
-from embark_testing.kfc.reembed_harness import Life, MortalStore, ReembedBench
+from embark_testing.kfc.reembed_harness import Life, MortalStore, ReembedHarness
 from embark_testing.kfc.reembed_running import bench_of, running
 from kfc.outages import StoppedError
 
 
 @pytest.fixture
-def bench() -> ReembedBench:
+def bench() -> ReembedHarness:
     return bench_of()
 
 
-def test_being_stopped_keeps_what_is_being_encoded(bench: ReembedBench) -> None:
+def test_being_stopped_keeps_what_is_being_encoded(bench: ReembedHarness) -> None:
     keys = bench.fill(200)
     holds = [bench.encoder.hold(key) for key in keys]
     with running(bench.reembedding()) as ends:
@@ -37,7 +37,7 @@ def test_being_stopped_keeps_what_is_being_encoded(bench: ReembedBench) -> None:
     assert bench.counts() == (200, 0)
 
 
-def test_being_stopped_waits_no_longer_than_the_drain_time(bench: ReembedBench) -> None:
+def test_being_stopped_waits_no_longer_than_the_drain_time(bench: ReembedHarness) -> None:
     listen = Listen(host="127.0.0.1", probes_port=0, drain=timedelta(milliseconds=1))
     bench.settings = bench.settings.model_copy(update={"listen": listen})
     [key] = bench.fill(1)
@@ -59,13 +59,13 @@ def test_a_stop_during_an_outage_or_a_limit_is_not_waited_with() -> None:
         eventually(lambda: down.encoder.refused > 5, what="the outage is met")
         down.stopping.set()
     with running(limited.reembedding(keys_per_second=0.0001)) as others:
-        eventually(lambda: limited.told == [] and threading.active_count() > 1, what="it runs")
+        eventually(lambda: limited.progress == [] and threading.active_count() > 1, what="it runs")
         limited.stopping.set()
     assert [type(end) for end in (*ends, *others)] == [StoppedError] * 2
     assert limited.encoder.times == {}
 
 
-def test_an_outage_of_the_encoder_is_no_attempt(bench: ReembedBench) -> None:
+def test_an_outage_of_the_encoder_is_no_attempt(bench: ReembedHarness) -> None:
     keys = bench.fill(50)
     bench.encoder.down.set()
     with running(bench.reembedding()):
@@ -75,7 +75,7 @@ def test_an_outage_of_the_encoder_is_no_attempt(bench: ReembedBench) -> None:
     assert bench.encoder.times == dict.fromkeys(keys, 1)
 
 
-def test_an_outage_of_the_store_is_waited_for_without_a_second_encode(bench: ReembedBench) -> None:
+def test_an_outage_of_the_store_is_waited_for_without_a_second_encode(bench: ReembedHarness) -> None:
     keys = bench.fill(50)
     store = _FaultyRollouts(bench)
     holds = [bench.encoder.hold(key) for key in keys]
@@ -91,7 +91,7 @@ def test_an_outage_of_the_store_is_waited_for_without_a_second_encode(bench: Ree
     assert bench.encoder.times == dict.fromkeys(keys, 1)
 
 
-def test_no_more_keys_are_encoded_than_a_few_while_none_can_be_written(bench: ReembedBench) -> None:
+def test_no_more_keys_are_encoded_than_a_few_while_none_can_be_written(bench: ReembedHarness) -> None:
     keys, items = bench.fill(1500), bench.settings.encode_items
     store = _FaultyRollouts(bench)
     store.failing.set()
@@ -107,7 +107,7 @@ def test_no_more_keys_are_encoded_than_a_few_while_none_can_be_written(bench: Re
 class _FaultyRollouts(MortalStore):
     """Lives for ever; its writes fail while `failing` is set."""
 
-    def __init__(self, bench: ReembedBench) -> None:
+    def __init__(self, bench: ReembedHarness) -> None:
         super().__init__(bench.store, Life(10**9, after=False))
         self.refused = 0
 
@@ -116,7 +116,7 @@ class _FaultyRollouts(MortalStore):
         FaultyStore.write(self, space, rows)
 
 
-def test_a_fault_of_the_program_ends_the_run(bench: ReembedBench) -> None:
+def test_a_fault_of_the_program_ends_the_run(bench: ReembedHarness) -> None:
     bench.fill(50)
 
     class Faulty:
@@ -128,13 +128,13 @@ def test_a_fault_of_the_program_ends_the_run(bench: ReembedBench) -> None:
     assert bench.counts() == (0, 0)
 
 
-def test_checkpoints_of_another_split_are_refused(bench: ReembedBench) -> None:
+def test_checkpoints_of_another_split_are_refused(bench: ReembedHarness) -> None:
     bench.run(3)
     with pytest.raises(ValueError, match="drop it before a scan"):
         bench.run(4)
 
 
-def test_settings_without_a_source_are_refused(bench: ReembedBench) -> None:
+def test_settings_without_a_source_are_refused(bench: ReembedHarness) -> None:
     bench.settings = bench.settings.model_copy(update={"source": ""})
     with pytest.raises(ValueError, match="name no source"):
         bench.reembedding()

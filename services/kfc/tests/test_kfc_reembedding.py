@@ -15,23 +15,23 @@ from embark.store.memory import MemoryStore
 from embark.store.sqlite.adapter import SqliteStore
 from embark_testing.fake_clock import FakeClock
 from embark_testing.kfc.parts import ENCODER_FAILED, NOT_FOUND, UNREACHABLE, kfc_settings, vector_of
-from embark_testing.kfc.reembed_harness import BLOCKED, SOURCE, UNDECODABLE, ReembedBench
+from embark_testing.kfc.reembed_harness import BLOCKED, SOURCE, UNDECODABLE, ReembedHarness
 from kfc.reembed import pages as source_pages
 
 
 @pytest.fixture(params=["memory", "sqlite"])
-def bench(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[ReembedBench]:
+def bench(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[ReembedHarness]:
     clock = FakeClock()
     store: RolloutStore = (
         MemoryStore(clock) if request.param == "memory" else SqliteStore(tmp_path / "embark.db", clock)
     )
-    bench = ReembedBench(store, clock)
+    bench = ReembedHarness(store, clock)
     yield bench
     bench.stopping.set()
     store.close()
 
 
-def test_every_key_of_the_source_is_encoded_once_and_counted(bench: ReembedBench) -> None:
+def test_every_key_of_the_source_is_encoded_once_and_counted(bench: ReembedHarness) -> None:
     keys = bench.fill(300)
     bench.run()
     at = bench.clock.at
@@ -39,17 +39,17 @@ def test_every_key_of_the_source_is_encoded_once_and_counted(bench: ReembedBench
     assert bench.encoder.times == dict.fromkeys(keys, 1)
     assert bench.counts() == (300, 0)
     assert bench.over()
-    assert [sum(counts) for counts in zip(*bench.told, strict=True)] == [300, 0]
+    assert [sum(counts) for counts in zip(*bench.progress, strict=True)] == [300, 0]
 
 
-def test_calls_hold_no_more_keys_and_are_no_more_at_once_than_the_settings_say(bench: ReembedBench) -> None:
+def test_calls_hold_no_more_keys_and_are_no_more_at_once_than_the_settings_say(bench: ReembedHarness) -> None:
     bench.fill(300)
     bench.run()
     assert max(len(keys) for keys, _ in bench.encoder.calls) == bench.settings.encode_items
     assert bench.encoder.most_at_once <= bench.settings.max_inflight
 
 
-def test_ranges_that_are_over_are_not_read_again(bench: ReembedBench) -> None:
+def test_ranges_that_are_over_are_not_read_again(bench: ReembedHarness) -> None:
     bench.fill(50)
     bench.run()
     bench.fill(50, "later")  # those the candidate's own KFC fills
@@ -58,7 +58,7 @@ def test_ranges_that_are_over_are_not_read_again(bench: ReembedBench) -> None:
     assert bench.counts() == (50, 0)
 
 
-def test_what_the_candidate_has_is_not_encoded_again(bench: ReembedBench) -> None:
+def test_what_the_candidate_has_is_not_encoded_again(bench: ReembedHarness) -> None:
     keys = bench.fill(40)
     there = [Embedding(key, b"there", 5) for key in keys[:10]]
     bench.store.write(bench.space, there)
@@ -68,7 +68,7 @@ def test_what_the_candidate_has_is_not_encoded_again(bench: ReembedBench) -> Non
     assert bench.counts() == (40, 0)
 
 
-def test_a_negative_whose_cause_is_not_the_models_is_copied_as_it_is(bench: ReembedBench) -> None:
+def test_a_negative_whose_cause_is_not_the_models_is_copied_as_it_is(bench: ReembedHarness) -> None:
     copied = [bench.fill_negative(str(cause.kind), cause) for cause in (NOT_FOUND, BLOCKED, UNREACHABLE)]
     bench.run()
     assert bench.rows() == {row.key: row for row in copied}
@@ -76,7 +76,7 @@ def test_a_negative_whose_cause_is_not_the_models_is_copied_as_it_is(bench: Reem
     assert bench.counts() == (3, 0)
 
 
-def test_a_negative_is_never_copied_over_what_the_candidate_has(bench: ReembedBench) -> None:
+def test_a_negative_is_never_copied_over_what_the_candidate_has(bench: ReembedHarness) -> None:
     bench.fill_negative("came back", NOT_FOUND)
     row = Embedding("came back", b"there", 1)
     bench.store.write(bench.space, [row])
@@ -84,7 +84,7 @@ def test_a_negative_is_never_copied_over_what_the_candidate_has(bench: ReembedBe
     assert bench.rows() == {"came back": row}
 
 
-def test_what_the_old_model_could_not_decode_is_encoded_again_and_never_fails(bench: ReembedBench) -> None:
+def test_what_the_old_model_could_not_decode_is_encoded_again_and_never_fails(bench: ReembedHarness) -> None:
     for key, cause in (("readable now", None), ("still not", UNDECODABLE), ("away", UNREACHABLE)):
         bench.fill_negative(key, UNDECODABLE)
         if cause:
@@ -97,7 +97,7 @@ def test_what_the_old_model_could_not_decode_is_encoded_again_and_never_fails(be
     assert bench.counts() == (3, 0)
 
 
-def test_a_key_that_the_new_model_cannot_encode_becomes_a_negative_and_fails(bench: ReembedBench) -> None:
+def test_a_key_that_the_new_model_cannot_encode_becomes_a_negative_and_fails(bench: ReembedHarness) -> None:
     keys = bench.fill(20)
     bench.encoder.causes[keys[3]] = UNDECODABLE
     bench.run()
@@ -107,7 +107,7 @@ def test_a_key_that_the_new_model_cannot_encode_becomes_a_negative_and_fails(ben
     assert bench.counts() == (19, 1)
 
 
-def test_a_lost_key_fails_again_without_an_encode_unless_it_is_asked_for(bench: ReembedBench) -> None:
+def test_a_lost_key_fails_again_without_an_encode_unless_it_is_asked_for(bench: ReembedHarness) -> None:
     [key] = bench.fill(1)
     bench.encoder.causes[key] = UNDECODABLE
     bench.run()
@@ -117,22 +117,22 @@ def test_a_lost_key_fails_again_without_an_encode_unless_it_is_asked_for(bench: 
     bench.store.checkpoints().drop(bench.space)
     bench.encoder.causes.clear()
     bench.clock.advance(timedelta(seconds=1))
-    bench.run(again=True)
+    bench.run(retry_failed=True)
     assert (bench.counts(), bench.encoder.times[key]) == ((1, 0), 2)
     assert isinstance(bench.rows()[key], Embedding)
 
 
-def test_again_leaves_negatives_alone_that_the_source_has_too(bench: ReembedBench) -> None:
+def test_again_leaves_negatives_alone_that_the_source_has_too(bench: ReembedHarness) -> None:
     bench.fill_negative("never was one", UNDECODABLE)
     bench.encoder.causes["never was one"] = UNDECODABLE
     bench.run()
     bench.store.checkpoints().drop(bench.space)
-    bench.run(again=True)
+    bench.run(retry_failed=True)
     assert bench.encoder.times == {"never was one": 1}
     assert bench.counts() == (1, 0)
 
 
-def test_a_cause_that_may_pass_is_tried_again_and_then_fails_without_a_row(bench: ReembedBench) -> None:
+def test_a_cause_that_may_pass_is_tried_again_and_then_fails_without_a_row(bench: ReembedHarness) -> None:
     keys = bench.fill(60)
     bench.encoder.causes |= {keys[0]: UNREACHABLE, keys[1]: ENCODER_FAILED}
     bench.run()
@@ -142,7 +142,7 @@ def test_a_cause_that_may_pass_is_tried_again_and_then_fails_without_a_row(bench
     assert bench.over()
 
 
-def test_a_row_written_meanwhile_wins_by_its_time(bench: ReembedBench) -> None:
+def test_a_row_written_meanwhile_wins_by_its_time(bench: ReembedHarness) -> None:
     [key] = bench.fill(1)
     entered, released = bench.encoder.hold(key)
     younger = Embedding(key, b"by its KFC", bench.clock.at + 1)
@@ -158,7 +158,7 @@ def test_a_row_written_meanwhile_wins_by_its_time(bench: ReembedBench) -> None:
 
 def test_an_embedding_has_the_lifetime_of_its_cache(tmp_path: Path) -> None:
     clock = FakeClock()
-    bench = ReembedBench(SqliteStore(tmp_path / "embark.db", clock), clock, kfc_settings(ttl="1h"))
+    bench = ReembedHarness(SqliteStore(tmp_path / "embark.db", clock), clock, kfc_settings(ttl="1h"))
     [key] = bench.fill(1)
     bench.run()
     row = bench.rows()[key]
@@ -166,14 +166,14 @@ def test_an_embedding_has_the_lifetime_of_its_cache(tmp_path: Path) -> None:
     bench.store.close()
 
 
-def test_an_empty_source_has_its_ranges_over_too(bench: ReembedBench) -> None:
+def test_an_empty_source_has_its_ranges_over_too(bench: ReembedHarness) -> None:
     bench.run()
     assert bench.counts() == (0, 0)
     assert bench.over()
     assert len(bench.store.checkpoints().load(bench.space)) == 4
 
 
-def test_processes_that_share_the_ranges_do_every_range_once(bench: ReembedBench) -> None:
+def test_processes_that_share_the_ranges_do_every_range_once(bench: ReembedHarness) -> None:
     keys = bench.fill(200)
     for index in range(3):
         bench.reembedding().run(split_ring(16)[index::3])
@@ -189,9 +189,9 @@ def test_every_key_of_any_source_ends_in_the_candidate(monkeypatch: pytest.Monke
 
     @given(st.lists(st.tuples(in_source, known, answers), max_size=40), st.integers(1, 9), st.booleans())
     @settings(max_examples=40, deadline=None)
-    def check(keys: list[tuple[Cause | None, str, Cause | None]], parts: int, again: bool) -> None:  # noqa: FBT001
+    def check(keys: list[tuple[Cause | None, str, Cause | None]], parts: int, retry_failed: bool) -> None:  # noqa: FBT001
         clock = FakeClock()
-        bench = ReembedBench(MemoryStore(clock), clock)
+        bench = ReembedHarness(MemoryStore(clock), clock)
         for number, (cause, there, answer) in enumerate(keys):
             key = f"key {number}"
             row = Negative(key, cause, 1, clock.at + 10**12) if cause else Embedding(key, b"old", 1)
@@ -202,7 +202,7 @@ def test_every_key_of_any_source_ends_in_the_candidate(monkeypatch: pytest.Monke
                 bench.store.write(bench.space, [Negative(key, UNDECODABLE, 1, clock.at + 10**12)])
             if answer:
                 bench.encoder.causes[key] = answer
-        bench.run(parts, again=again)
+        bench.run(parts, retry_failed=retry_failed)
         rows = bench.rows()
         assert rows.keys() == {f"key {number}" for number in range(len(keys))}
         lost = sum(cause is None and isinstance(rows[f"key {i}"], Negative) for i, (cause, *_) in enumerate(keys))

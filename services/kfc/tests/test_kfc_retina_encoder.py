@@ -12,7 +12,7 @@ from embark.rpc.wire import cause_of_wire
 from embark_testing.kfc.fake_retina import FakeRetina, RetinaServer, serving
 from embark_testing.kfc.harness import Bench
 from embark_testing.kfc.parts import NOT_FOUND, kfc_settings, vector_of
-from kfc.encoder import Encoded, RetinaEncoder
+from kfc.encoder import EncodedVector, RetinaEncoder
 
 SPACE = kfc_settings().space
 TRACE = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
@@ -38,7 +38,7 @@ def encoder(server: RetinaServer) -> Iterator[RetinaEncoder]:
 
 def test_every_key_gets_its_vector_or_its_cause_in_order(encoder: RetinaEncoder) -> None:
     found = encoder.encode(["ä", "gone", "b"], None)
-    assert found == [Encoded(vector_of("ä"), b"hash"), NOT_FOUND, Encoded(vector_of("b"), b"hash")]
+    assert found == [EncodedVector(vector_of("ä"), b"hash"), NOT_FOUND, EncodedVector(vector_of("b"), b"hash")]
 
 
 @pytest.mark.parametrize("key", ["short", "empty"])
@@ -47,7 +47,7 @@ def test_a_vector_of_the_wrong_length_is_a_failure_of_its_item_alone(encoder: Re
     assert isinstance(bad, Cause)
     assert bad.kind is CauseKind.ENCODER_FAILED
     assert "not 8" in bad.detail
-    assert isinstance(good, Encoded)
+    assert isinstance(good, EncodedVector)
 
 
 def test_a_reply_that_leaves_items_out_is_used_for_none(encoder: RetinaEncoder, retina: FakeRetina) -> None:
@@ -111,8 +111,8 @@ def test_a_call_that_is_rejected_fails_the_keys_alone_that_it_is_rejected_for(
     assert {key: cause.kind for key, cause in causes.items()} == dict.fromkeys(retina.poison, CauseKind.ENCODER_FAILED)
     assert all(f"{code.name}: poisoned by the test" in cause.detail for cause in causes.values())
     good = [key for key in keys if key not in retina.poison]
-    assert [outcome for outcome in found if isinstance(outcome, Encoded)] == [
-        Encoded(vector_of(key), b"hash") for key in good
+    assert [outcome for outcome in found if isinstance(outcome, EncodedVector)] == [
+        EncodedVector(vector_of(key), b"hash") for key in good
     ]
     assert retina.times == dict.fromkeys(good, 1)
     assert {metadata["traceparent"] for metadata in retina.metadata} == {TRACE}

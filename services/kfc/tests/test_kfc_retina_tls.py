@@ -17,7 +17,7 @@ from embark_testing.embark.secured import SERVER_NAME, authority_in
 from embark_testing.kfc.fake_retina import FakeRetina, serving
 from embark_testing.kfc.parts import kfc_settings
 from embark_testing.servers.authorities import Authority
-from kfc.encoder import Encoded, RetinaEncoder
+from kfc.encoder import EncodedVector, RetinaEncoder
 
 SPACE = kfc_settings().space
 
@@ -58,7 +58,7 @@ def test_kfc_encodes_over_tls(folder: Path, *, client_certificates: bool) -> Non
         closing(encoder_of(target, folder, client_certificates=client_certificates)) as encoder,
     ):
         [found] = encoder.encode(["a"], None)
-        assert isinstance(found, Encoded)
+        assert isinstance(found, EncodedVector)
 
 
 def test_kfc_without_a_certificate_is_refused_and_never_speaks_plain_text(folder: Path) -> None:

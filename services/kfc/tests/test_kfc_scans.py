@@ -12,7 +12,7 @@ from embark.store import Embedding, KeyPage, TokenRange, split_ring
 from embark.store.memory import MemoryStore
 from embark_testing.fake_clock import FakeClock
 from kfc.outages import Server
-from kfc.scans import once, scan_patiently
+from kfc.scans import call_without_retry, scan_patiently
 
 T = TypeVar("T")
 SPACE = "5005005005aa"
@@ -32,7 +32,7 @@ def _keys(pages: Sequence[KeyPage]) -> list[str]:
 
 @pytest.mark.parametrize("rows", [0, 1, 2, 99])
 def test_a_range_shorter_than_a_page_is_one_page(rows: int) -> None:
-    [page] = scan_patiently(_store(rows), SPACE, WHOLE, once, 100)
+    [page] = scan_patiently(_store(rows), SPACE, WHOLE, call_without_retry, 100)
     assert len(page.rows) == rows
     assert page.cursor == WHOLE.end
 
@@ -40,7 +40,7 @@ def test_a_range_shorter_than_a_page_is_one_page(rows: int) -> None:
 @given(st.integers(0, 60), st.integers(2, 20))
 def test_every_row_is_in_one_page_of_fewer_than_twice_the_size(rows: int, size: int) -> None:
     store = _store(rows)
-    pages = list(scan_patiently(store, SPACE, WHOLE, once, size))
+    pages = list(scan_patiently(store, SPACE, WHOLE, call_without_retry, size))
     assert _keys(pages) == _keys(list(store.scan_keys(SPACE, WHOLE)))
     assert max(len(page.rows) for page in pages) < 2 * size
     assert [page.cursor for page in pages] == sorted({page.cursor for page in pages})
@@ -57,7 +57,7 @@ def test_pages_are_as_long_whatever_is_asked_of_the_store_at_a_time(rows: int, s
             asked.append(page)
             return store.scan_keys(space, token_range, page)
 
-    pages = list(scan_patiently(_Asked(FakeClock()), SPACE, WHOLE, once, size, piece=piece))
+    pages = list(scan_patiently(_Asked(FakeClock()), SPACE, WHOLE, call_without_retry, size, piece=piece))
     assert asked == [min(size, piece)]
     assert _keys(pages) == _keys(list(store.scan_keys(SPACE, WHOLE)))
     assert all(size - 1 <= len(page.rows) < 2 * size for page in pages[:-1])
@@ -79,7 +79,7 @@ class _Failing:
 
 @given(st.integers(0, 60), st.integers(2, 20))
 def test_a_scan_that_fails_between_two_pages_leaves_nothing_out_and_gives_nothing_twice(rows: int, size: int) -> None:
-    def insist(_: Server, call: Callable[[], T], /) -> T:
+    def retry_until_up(_: Server, call: Callable[[], T], /) -> T:
         while True:
             try:
                 return call()
@@ -87,6 +87,6 @@ def test_a_scan_that_fails_between_two_pages_leaves_nothing_out_and_gives_nothin
                 continue
 
     store = _Failing(rows)
-    pages = list(scan_patiently(store, SPACE, WHOLE, insist, size))
+    pages = list(scan_patiently(store, SPACE, WHOLE, retry_until_up, size))
     assert _keys(pages) == _keys(list(_store(rows).scan_keys(SPACE, WHOLE)))
     assert store.begun == sorted(set(store.begun))

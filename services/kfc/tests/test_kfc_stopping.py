@@ -6,7 +6,7 @@ from datetime import timedelta
 from embark.settings import Listen
 from embark_testing.kfc.harness import Bench, probe
 from embark_testing.kfc.parts import kfc_settings
-from kfc.fill.service import Kfc
+from kfc.fill.service import KfcService
 
 
 def test_stopping_in_the_middle_loses_nothing_and_encodes_nothing_twice_after_its_write() -> None:
@@ -50,7 +50,7 @@ def test_stopping_finishes_the_call_under_way_and_commits_it(bench: Bench) -> No
     assert bench.lag() == 0
 
 
-def _stop_on_a_thread(kfc: Kfc) -> threading.Thread:
+def _stop_on_a_thread(kfc: KfcService) -> threading.Thread:
     thread = threading.Thread(target=kfc.stop)
     thread.start()
     return thread

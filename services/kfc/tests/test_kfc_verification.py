@@ -19,7 +19,14 @@ from embark.store.memory import MemoryStore
 from embark.store.sqlite.adapter import SqliteStore
 from embark_testing.fake_clock import FakeClock
 from embark_testing.kfc.parts import NOT_FOUND, UNREACHABLE
-from embark_testing.kfc.reembed_harness import SOURCE, UNDECODABLE, FiniteEncoder, FlakyLife, MortalStore, ReembedBench
+from embark_testing.kfc.reembed_harness import (
+    SOURCE,
+    UNDECODABLE,
+    FiniteEncoder,
+    FlakyLife,
+    MortalStore,
+    ReembedHarness,
+)
 from kfc.verify import verification
 from kfc.verify.verification import MOST_BYTES, find_faults, fit, verify
 
@@ -28,22 +35,22 @@ GATE = Rollout()
 
 
 @pytest.fixture(params=["memory", "sqlite"])
-def bench(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[ReembedBench]:
+def bench(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[ReembedHarness]:
     clock = FakeClock()
     store: RolloutStore = (
         MemoryStore(clock) if request.param == "memory" else SqliteStore(tmp_path / "embark.db", clock)
     )
-    bench = ReembedBench(store, clock)
+    bench = ReembedHarness(store, clock)
     bench.encoder = FiniteEncoder()
     yield bench
     store.close()
 
 
-def _verify(bench: ReembedBench) -> Verdict:
+def _verify(bench: ReembedHarness) -> Verdict:
     return verify(bench.store, SOURCE, bench.settings.space)
 
 
-def test_a_space_that_was_re_embedded_passes_with_every_key_counted(bench: ReembedBench) -> None:
+def test_a_space_that_was_re_embedded_passes_with_every_key_counted(bench: ReembedHarness) -> None:
     bench.fill(100)
     bench.fill_negative("gone", NOT_FOUND)
     bench.run()
@@ -52,7 +59,7 @@ def test_a_space_that_was_re_embedded_passes_with_every_key_counted(bench: Reemb
     assert find_gate_fault(verdict, GATE) == ""
 
 
-def test_keys_that_are_missing_are_not_held(bench: ReembedBench) -> None:
+def test_keys_that_are_missing_are_not_held(bench: ReembedHarness) -> None:
     keys = bench.fill(100)
     bench.run()
     bench.store.delete(bench.space, keys[:2], bench.clock.at)
@@ -61,7 +68,7 @@ def test_keys_that_are_missing_are_not_held(bench: ReembedBench) -> None:
     assert "98 of 100 keys" in find_gate_fault(verdict, GATE)
 
 
-def test_keys_lost_to_a_negative_are_held_and_failed(bench: ReembedBench) -> None:
+def test_keys_lost_to_a_negative_are_held_and_failed(bench: ReembedHarness) -> None:
     keys = bench.fill(100)
     bench.encoder.causes |= dict.fromkeys(keys[:5], UNDECODABLE)
     bench.fill_negative("never was one", UNDECODABLE)
@@ -73,7 +80,7 @@ def test_keys_lost_to_a_negative_are_held_and_failed(bench: ReembedBench) -> Non
     assert sorted(verdict.lost) == [f"{key}: {UNDECODABLE}" for key in sorted(keys[:5])]
 
 
-def test_a_few_of_many_lost_keys_are_named_however_long_they_are(bench: ReembedBench) -> None:
+def test_a_few_of_many_lost_keys_are_named_however_long_they_are(bench: ReembedHarness) -> None:
     keys = [f"{number:\x01>7000}" for number in range(20)]
     bench.store.write(SOURCE, [Embedding(key, b"old", 1) for key in keys])
     bench.encoder.causes |= dict.fromkeys(keys, UNDECODABLE)
@@ -89,7 +96,7 @@ def test_lost_keys_give_way_to_faults_where_a_pods_last_words_have_no_room_for_b
     assert fit(whole) == whole.model_copy(update={"lost": whole.lost[:1]})
 
 
-def test_a_negative_of_the_source_counts_until_its_time_is_over(bench: ReembedBench) -> None:
+def test_a_negative_of_the_source_counts_until_its_time_is_over(bench: ReembedHarness) -> None:
     bench.fill(9)
     bench.run()
     bench.store.write(SOURCE, [Negative("away", UNREACHABLE, 1, bench.clock.at + 1000)])
@@ -98,7 +105,7 @@ def test_a_negative_of_the_source_counts_until_its_time_is_over(bench: ReembedBe
     assert (_verify(bench).keys, _verify(bench).held) == (9, 9)
 
 
-def test_a_key_deleted_from_both_while_they_are_compared_is_no_key(bench: ReembedBench) -> None:
+def test_a_key_deleted_from_both_while_they_are_compared_is_no_key(bench: ReembedHarness) -> None:
     bench.fill(9)
     bench.run()
 
@@ -123,13 +130,13 @@ def test_a_key_deleted_from_both_while_they_are_compared_is_no_key(bench: Reembe
     assert (verdict.keys, verdict.held) == (left, left)
 
 
-def test_an_empty_source_is_covered(bench: ReembedBench) -> None:
+def test_an_empty_source_is_covered(bench: ReembedHarness) -> None:
     verdict = _verify(bench)
     assert verdict == Verdict(keys=0, held=0, failed=0, sampled=0)
     assert find_gate_fault(verdict, GATE) == ""
 
 
-def test_a_vector_that_is_not_fit_is_named_by_its_key(bench: ReembedBench) -> None:
+def test_a_vector_that_is_not_fit_is_named_by_its_key(bench: ReembedHarness) -> None:
     bench.fill(20)
     bench.run()
     odd = {"short": b"\0" * 4, "nan": np.array([1, np.nan], "<f4").tobytes()}
@@ -142,7 +149,7 @@ def test_a_vector_that_is_not_fit_is_named_by_its_key(bench: ReembedBench) -> No
     assert "not fit to be served" in find_gate_fault(_verify(bench), GATE)
 
 
-def test_vectors_that_are_all_alike_are_a_fault(bench: ReembedBench) -> None:
+def test_vectors_that_are_all_alike_are_a_fault(bench: ReembedHarness) -> None:
     keys = bench.fill(20)
     bench.store.write(bench.space, [Embedding(key, np.array([1, 2], "<f4").tobytes(), 2) for key in keys])
     [fault] = _verify(bench).faults
@@ -150,7 +157,7 @@ def test_vectors_that_are_all_alike_are_a_fault(bench: ReembedBench) -> None:
 
 
 def test_vectors_of_a_large_space_are_sampled_from_all_of_it(
-    bench: ReembedBench, monkeypatch: pytest.MonkeyPatch
+    bench: ReembedHarness, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(verification, "REEMBED_RANGES", 8)
     monkeypatch.setattr(verification, "PAGE_ROWS", 10)
@@ -168,12 +175,12 @@ def test_vectors_of_a_large_space_are_sampled_from_all_of_it(
 
 def test_an_outage_is_waited_out_where_that_is_asked_and_raised_where_not() -> None:
     clock = FakeClock()
-    bench = ReembedBench(MemoryStore(clock), clock)
+    bench = ReembedHarness(MemoryStore(clock), clock)
     bench.encoder = FiniteEncoder()
     bench.fill(300)
     bench.run()
     flaky = MortalStore(bench.store, FlakyLife())
-    assert verify(flaky, SOURCE, bench.settings.space, bench.outages().insist) == _verify(bench)
+    assert verify(flaky, SOURCE, bench.settings.space, bench.outages().retry_until_up) == _verify(bench)
     with pytest.raises(UnavailableError):
         verify(flaky, SOURCE, bench.settings.space)
 

@@ -19,7 +19,7 @@ from embark_testing.caches import sample
 from embark_testing.contracts.records import finished, send, take
 from embark_testing.eventually import eventually
 from kfc.backoff import Backoff
-from kfc.metrics import Metrics
+from kfc.metrics import KfcMetrics
 from kfc.outages import Outages, StoppedError
 
 A, B = "aaaaaaaaaaaa", "bbbbbbbbbbbb"
@@ -39,7 +39,7 @@ def opened(tmp_path: Path, stopping: threading.Event) -> Iterator[Opened]:
         store=store,
         topic=topic,
         fillings=Fillings(store, topic, models=tmp_path, connect=None, clock=now),
-        outages=Outages(Backoff(0.01, 0.01, lambda: 0.0), stopping, Metrics(CollectorRegistry())),
+        outages=Outages(Backoff(0.01, 0.01, lambda: 0.0), stopping, KfcMetrics(CollectorRegistry())),
         clock=now,
         lookup_times=lambda: LookupTimes(seconds=(), counts=(0,)),
     )

@@ -18,8 +18,8 @@ from embark_testing.eventually import eventually
 from embark_testing.fake_clock import FakeClock
 from embark_testing.faults import FaultyStore
 from embark_testing.kfc.parts import FakeEncoder, TellingConsumer, kfc_settings
-from kfc.encoder import Encoder
-from kfc.fill.service import Kfc
+from kfc.encoder import EncoderClient
+from kfc.fill.service import KfcService
 
 PATIENT = timedelta(seconds=5)
 
@@ -57,11 +57,11 @@ class Bench:
         self.encoder = FakeEncoder()
         self.consumer = TellingConsumer(self.topic.consumer(self.settings.consumer_group))
         self.registry = CollectorRegistry()
-        self._started: list[Kfc] = []
+        self._started: list[KfcService] = []
 
-    def kfc(self, encoder: Encoder | None = None) -> Kfc:
+    def kfc(self, encoder: EncoderClient | None = None) -> KfcService:
         """Return a new Kfc, not started, on the present consumer and registry."""
-        kfc = Kfc(
+        kfc = KfcService(
             self.settings,
             self.store,
             self.consumer,
@@ -73,7 +73,7 @@ class Bench:
         self._started.append(kfc)
         return kfc
 
-    def start(self, encoder: Encoder | None = None) -> Kfc:
+    def start(self, encoder: EncoderClient | None = None) -> KfcService:
         kfc = self.kfc(encoder)
         kfc.start()
         return kfc
@@ -127,7 +127,7 @@ class Bench:
         self.memory.close()
 
 
-def probe(kfc: Kfc, path: str) -> tuple[int, str]:
+def probe(kfc: KfcService, path: str) -> tuple[int, str]:
     """Return status and body of a probe."""
     try:
         with urllib.request.urlopen(f"http://127.0.0.1:{kfc.probes_port}{path}", timeout=10) as answer:

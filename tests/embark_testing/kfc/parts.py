@@ -12,7 +12,7 @@ from embark.errors import UnavailableError
 from embark.settings import KfcSettings, Listen, settings_for
 from embark.spec import EmbeddingCache
 from embark.topic import FillConsumer, Record
-from kfc.encoder import Encoded
+from kfc.encoder import EncodedVector
 
 DIMENSION = 2
 NOT_FOUND = Cause(CauseKind.NOT_FOUND, "404")
@@ -66,7 +66,7 @@ class FakeEncoder:
         self._held[key] = entered, released = threading.Event(), threading.Event()
         return entered, released
 
-    def encode(self, keys: Sequence[str], traceparent: str | None) -> Sequence[Encoded | Cause]:
+    def encode(self, keys: Sequence[str], traceparent: str | None) -> Sequence[EncodedVector | Cause]:
         """Encode as commanded; a refused call counts in `refused` alone."""
         if self.down.is_set():
             with self._lock:
@@ -84,7 +84,7 @@ class FakeEncoder:
                 assert released.wait(30)
         with self._lock:
             self._at_once -= 1
-        return [self.causes.get(key) or Encoded(vector_of(key), b"hash") for key in keys]
+        return [self.causes.get(key) or EncodedVector(vector_of(key), b"hash") for key in keys]
 
 
 @dataclass

@@ -28,10 +28,10 @@ from embark_testing.fake_clock import FakeClock
 from embark_testing.faults import FaultyStore
 from embark_testing.kfc.parts import FakeEncoder, kfc_settings
 from kfc.backoff import Backoff
-from kfc.encoder import Encoded, Encoder
-from kfc.metrics import Metrics
+from kfc.encoder import EncodedVector, EncoderClient
+from kfc.metrics import KfcMetrics
 from kfc.outages import Outages
-from kfc.reembed.lookup_times import TimesSince
+from kfc.reembed.lookup_times import LookupLatencySource
 from kfc.reembed.reembedding import Reembedding
 
 T = TypeVar("T")
@@ -41,7 +41,7 @@ UNDECODABLE = Cause(CauseKind.UNDECODABLE, "not an image")
 BLOCKED = Cause(CauseKind.BLOCKED, "a private address")
 
 
-class ReembedBench:
+class ReembedHarness:
     """A source and a candidate in `store`; each `run` is a process of its own."""
 
     def __init__(self, store: RolloutStore, clock: FakeClock, settings: KfcSettings | None = None) -> None:
@@ -53,19 +53,19 @@ class ReembedBench:
             store.ensure_space(space)
         self.encoder = FakeEncoder()
         self.stopping = threading.Event()
-        self.told: list[tuple[int, int]] = []
+        self.progress: list[tuple[int, int]] = []
 
     def outages(self) -> Outages:
-        return Outages(Backoff(0.001, 0.004, lambda: 0.5), self.stopping, Metrics(CollectorRegistry()))
+        return Outages(Backoff(0.001, 0.004, lambda: 0.5), self.stopping, KfcMetrics(CollectorRegistry()))
 
     def reembedding(
         self,
         store: RolloutStore | None = None,
-        encoder: Encoder | None = None,
+        encoder: EncoderClient | None = None,
         *,
         keys_per_second: float = 0,
-        lookups: TimesSince | None = None,
-        again: bool = False,
+        lookups: LookupLatencySource | None = None,
+        retry_failed: bool = False,
     ) -> Reembedding:
         return Reembedding(
             self.settings,
@@ -76,12 +76,12 @@ class ReembedBench:
             keys_per_second=keys_per_second,
             lookups=lookups,
             slowdown=2,
-            again=again,
-            told=lambda done, failed: self.told.append((done, failed)),
+            retry_failed=retry_failed,
+            on_progress=lambda done, failed: self.progress.append((done, failed)),
         )
 
-    def run(self, parts: int = 4, *, again: bool = False) -> None:
-        self.reembedding(again=again).run(split(parts))
+    def run(self, parts: int = 4, *, retry_failed: bool = False) -> None:
+        self.reembedding(retry_failed=retry_failed).run(split(parts))
 
     def fill(self, count: int, prefix: str = "key") -> list[str]:
         """Write embeddings to the source and return their keys."""
@@ -111,9 +111,9 @@ class ReembedBench:
 class FiniteEncoder(FakeEncoder):
     """Its vectors are numbers, each key's another; those of FakeEncoder are any bytes."""
 
-    def encode(self, keys: Sequence[str], traceparent: str | None) -> Sequence[Encoded | Cause]:
+    def encode(self, keys: Sequence[str], traceparent: str | None) -> Sequence[EncodedVector | Cause]:
         outcomes = super().encode(keys, traceparent)
-        return [Encoded(_finite(one.vector)) if isinstance(one, Encoded) else one for one in outcomes]
+        return [EncodedVector(_finite(one.vector)) if isinstance(one, EncodedVector) else one for one in outcomes]
 
 
 def _finite(vector: bytes) -> bytes:
@@ -148,11 +148,11 @@ class Life:
 class MortalEncoder:
     """An encoder of a process that dies."""
 
-    def __init__(self, encoder: Encoder, life: Life) -> None:
+    def __init__(self, encoder: EncoderClient, life: Life) -> None:
         self._encoder = encoder
         self._life = life
 
-    def encode(self, keys: Sequence[str], traceparent: str | None) -> Sequence[Encoded | Cause]:
+    def encode(self, keys: Sequence[str], traceparent: str | None) -> Sequence[EncodedVector | Cause]:
         return self._life.live(lambda: self._encoder.encode(keys, traceparent))
 
 

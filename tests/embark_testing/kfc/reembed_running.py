@@ -8,14 +8,14 @@ from embark.store import TokenRange, split_ring
 from embark.store.memory import MemoryStore
 from embark_testing.fake_clock import FakeClock
 from embark_testing.kfc.parts import kfc_settings
-from embark_testing.kfc.reembed_harness import ReembedBench
+from embark_testing.kfc.reembed_harness import ReembedHarness
 from kfc.reembed.reembedding import Reembedding
 
 
-def bench_of(**settings: int) -> ReembedBench:
+def bench_of(**settings: int) -> ReembedHarness:
     """Return a bench in memory; `settings` are those of kfc_settings."""
     clock = FakeClock()
-    return ReembedBench(MemoryStore(clock), clock, kfc_settings(**settings))  # type: ignore[arg-type]
+    return ReembedHarness(MemoryStore(clock), clock, kfc_settings(**settings))  # type: ignore[arg-type]
 
 
 @contextmanager
@@ -36,6 +36,6 @@ def running(reembedding: Reembedding, parts: int = 1) -> Iterator[list[BaseExcep
     assert not thread.is_alive()
 
 
-def keys_in(bench: ReembedBench, within: TokenRange) -> list[str]:
+def keys_in(bench: ReembedHarness, within: TokenRange) -> list[str]:
     """Return the keys of a range of the source, in its order."""
     return [row.key for page in bench.store.scan_range(bench.settings.source, within) for row in page.rows]

@@ -16,7 +16,7 @@ from embark.clock import now
 from embark.processes import read_settings, wait_for_stop
 from embark.settings import KfcSettings
 from kfc.encoder import RetinaEncoder
-from kfc.fill.service import Kfc
+from kfc.fill.service import KfcService
 
 
 def run(asked: argparse.Namespace) -> None:
@@ -31,7 +31,7 @@ def run(asked: argparse.Namespace) -> None:
         encoder = RetinaEncoder(settings.retina, settings.space, settings.encode_timeout, settings.retina_tls)
         stack.callback(encoder.close)
         consumer, dead_letters = topic.consumer(settings.consumer_group), topic.dead_letters()
-        kfc = Kfc(settings, store, consumer, dead_letters, encoder, clock=now, registry=REGISTRY)
+        kfc = KfcService(settings, store, consumer, dead_letters, encoder, clock=now, registry=REGISTRY)
         stack.callback(kfc.stop)
         kfc.start()
         wait_for_stop(stopping, lambda: kfc.failure)

@@ -7,8 +7,8 @@ from typing import Final
 from embark.causes import Cause
 from embark.clock import Clock, Micros
 from embark.store import EmbeddingWriter, Row
-from kfc.encoder import Encoded, Encoder
-from kfc.metrics import Metrics
+from kfc.encoder import EncodedVector, EncoderClient
+from kfc.metrics import KfcMetrics
 from kfc.outages import Outages, Server
 
 Timer = Callable[[], float]
@@ -22,10 +22,10 @@ class Calls:
         self,
         space: str,
         store: EmbeddingWriter,
-        encoder: Encoder,
+        encoder: EncoderClient,
         *,
         outages: Outages,
-        metrics: Metrics,
+        metrics: KfcMetrics,
         clock: Clock,
         timer: Timer = time.monotonic,
     ) -> None:
@@ -37,16 +37,18 @@ class Calls:
         self._clock: Final = clock
         self._timer: Final = timer
 
-    def encode(self, keys: Sequence[str], traceparent: str | None = None) -> tuple[Micros, Sequence[Encoded | Cause]]:
+    def encode(
+        self, keys: Sequence[str], traceparent: str | None = None
+    ) -> tuple[Micros, Sequence[EncodedVector | Cause]]:
         """Encode the keys in one call; return when the call that was answered began, and a vector or cause a key."""
-        return self._outages.insist(Server.RETINA, lambda: self._encode(keys, traceparent))
+        return self._outages.retry_until_up(Server.RETINA, lambda: self._encode(keys, traceparent))
 
     def write(self, rows: Sequence[Row]) -> None:
         """Write rows, if there are any, until the store acknowledges them."""
         if rows:
-            self._outages.insist(Server.STORE, lambda: self._write(rows))
+            self._outages.retry_until_up(Server.STORE, lambda: self._write(rows))
 
-    def _encode(self, keys: Sequence[str], traceparent: str | None) -> tuple[Micros, Sequence[Encoded | Cause]]:
+    def _encode(self, keys: Sequence[str], traceparent: str | None) -> tuple[Micros, Sequence[EncodedVector | Cause]]:
         began, start = self._clock(), self._timer()
         self._metrics.batch_items.observe(len(keys))
         with self._metrics.inflight.track_inprogress():

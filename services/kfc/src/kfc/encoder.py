@@ -23,17 +23,17 @@ _SERVICE: Final = "embark.v1.RetinaService"
 
 
 @dataclass(frozen=True, slots=True)
-class Encoded:
+class EncodedVector:
     """A vector of the space's form, and SHA-256 of the bytes that it was made from."""
 
     vector: bytes
     content_hash: bytes = b""
 
 
-class Encoder(Protocol):
+class EncoderClient(Protocol):
     """Encodes keys; called from several threads at once."""
 
-    def encode(self, keys: Sequence[str], traceparent: str | None) -> Sequence[Encoded | Cause]:
+    def encode(self, keys: Sequence[str], traceparent: str | None) -> Sequence[EncodedVector | Cause]:
         """Return a vector or a cause for every key, in the order asked.
 
         Raises:
@@ -80,7 +80,7 @@ class RetinaEncoder:
             lambda channel: channel.close(),
         )
 
-    def encode(self, keys: Sequence[str], traceparent: str | None) -> Sequence[Encoded | Cause]:
+    def encode(self, keys: Sequence[str], traceparent: str | None) -> Sequence[EncodedVector | Cause]:
         """See Encoder; ENCODER_FAILED: a vector of the wrong length, items left out, a key whose call is rejected."""
         try:
             return self._call(keys, traceparent)
@@ -97,7 +97,7 @@ class RetinaEncoder:
         for channel in self._link.close():
             channel.close()
 
-    def _call(self, keys: Sequence[str], traceparent: str | None) -> Sequence[Encoded | Cause]:
+    def _call(self, keys: Sequence[str], traceparent: str | None) -> Sequence[EncodedVector | Cause]:
         items = [retina_pb2.EncodeItem(key=key.encode()) for key in keys]
         request = retina_pb2.EncodeRequest(space=self._space, items=items)
         metadata = ((TRACEPARENT, traceparent),) if traceparent else ()
@@ -109,13 +109,13 @@ class RetinaEncoder:
             return [Cause(CauseKind.ENCODER_FAILED, detail)] * len(keys)
         return [self._outcome(result) for result in reply.results]
 
-    def _outcome(self, result: retina_pb2.EncodeResult) -> Encoded | Cause:
+    def _outcome(self, result: retina_pb2.EncodeResult) -> EncodedVector | Cause:
         if result.WhichOneof("outcome") == "cause":
             return cause_of_wire(result.cause)
         if len(result.vector) != self._nbytes:
             detail = f"a vector of {len(result.vector)} bytes, not {self._nbytes}"
             return Cause(CauseKind.ENCODER_FAILED, detail)
-        return Encoded(result.vector, result.content_hash)
+        return EncodedVector(result.vector, result.content_hash)
 
     def _message(self, error: grpc.RpcError) -> str:
         said = f"{_code(error).name}: {cast('grpc.Call', error).details()}"

@@ -16,7 +16,7 @@ from embark.rpc.probes import Probes
 from embark.settings import KfcSettings
 from embark.signals import Stopping
 from kfc.backoff import outage_backoff
-from kfc.metrics import Metrics
+from kfc.metrics import KfcMetrics
 from kfc.outages import Outages, Server, StoppedError
 
 T = TypeVar("T")
@@ -52,7 +52,7 @@ class Job:
         self._asked: Final = stopping
         self._registry: Final = registry
         self._stopping: Final = threading.Event()
-        self.metrics: Final = Metrics(registry)
+        self.metrics: Final = KfcMetrics(registry)
         self.outages: Final = Outages(outage_backoff(settings.retry, random.random), self._stopping, self.metrics)
 
     def do(self, work: Callable[[], None]) -> None:
@@ -72,10 +72,10 @@ class Job:
             except StoppedError:
                 raise UnfinishedError("stopped before the work was done; run it again to go on") from None
 
-    def insist(self, server: Server, call: Callable[[], T], /) -> T:
+    def retry_until_up(self, server: Server, call: Callable[[], T], /) -> T:
         """Return what `call` returns, waiting out outages; StoppedError instead of the next call once it stops."""
         self.outages.pause(0)
-        return self.outages.insist(server, call)
+        return self.outages.retry_until_up(server, call)
 
     def _watch(self) -> None:
         while not self._asked.wait(_WATCH_SECONDS):

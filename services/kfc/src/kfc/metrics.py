@@ -12,7 +12,7 @@ _SECONDS: Final = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2
 _ITEMS: Final = (1, 2, 4, 8, 16, 32, 64, 128, 256, 512, 1024)
 
 
-class Outcome(StrEnum):
+class FillOutcome(StrEnum):
     """How a fill ended."""
 
     WRITTEN = "written"
@@ -21,7 +21,7 @@ class Outcome(StrEnum):
     DEAD_LETTERED = "dead-lettered"
 
 
-class Metrics:
+class KfcMetrics:
     """Registers the metrics with `registry`, once a process or a test."""
 
     def __init__(self, registry: CollectorRegistry) -> None:
@@ -56,14 +56,14 @@ class Metrics:
         self.batch_items = Histogram(
             "embark_kfc_batch_items", "Keys of one Encode call.", registry=registry, buckets=_ITEMS
         )
-        for outcome in Outcome:
+        for outcome in FillOutcome:
             self.fills.labels(outcome)
         for kind in CauseKind:
             self._causes.labels(kind.value)
             self._dead_letters.labels(kind.value)
             self.retries.labels(kind.value)
 
-    def count(self, outcome: Outcome, fills: int = 1) -> None:
+    def count(self, outcome: FillOutcome, fills: int = 1) -> None:
         """Count fills that ended so."""
         self.fills.labels(outcome).inc(fills)
 
@@ -76,5 +76,5 @@ class Metrics:
 
     def count_dead_letter(self, cause: Cause) -> None:
         """Count a record that was kept as a dead letter."""
-        self.count(Outcome.DEAD_LETTERED)
+        self.count(FillOutcome.DEAD_LETTERED)
         self._dead_letters.labels(cause.kind.value).inc()

@@ -8,7 +8,7 @@ from typing import Final, TypeVar
 
 from embark.errors import UnavailableError
 from kfc.backoff import Backoff
-from kfc.metrics import Metrics
+from kfc.metrics import KfcMetrics
 
 T = TypeVar("T")
 
@@ -29,7 +29,7 @@ class StoppedError(Exception):
 class Outages:
     """Thread-safe. An outage is never an attempt: the same call is made again until it succeeds."""
 
-    def __init__(self, backoff: Backoff, stopping: threading.Event, metrics: Metrics) -> None:
+    def __init__(self, backoff: Backoff, stopping: threading.Event, metrics: KfcMetrics) -> None:
         self._backoff: Final = backoff
         self._stopping: Final = stopping
         self._metrics: Final = metrics
@@ -37,7 +37,7 @@ class Outages:
         self._lock = threading.Lock()
         self._reasons: dict[Server, str] = {}
 
-    def insist(self, server: Server, call: Callable[[], T]) -> T:
+    def retry_until_up(self, server: Server, call: Callable[[], T]) -> T:
         """Return what `call` returns, making it again as long as it raises UnavailableError.
 
         Raises:

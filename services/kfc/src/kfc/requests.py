@@ -15,7 +15,7 @@ _TRACEPARENT_FORM: Final = re.compile(r"[0-9a-f]{2}-[0-9a-f]{32}-[0-9a-f]{16}-[0
 
 
 @dataclass(frozen=True, slots=True)
-class Ask:
+class FillRequest:
     """A record that reads well: the key to fill, and how young a row must be to answer it."""
 
     record: Record
@@ -24,7 +24,7 @@ class Ask:
     traceparent: str | None
 
 
-def parse_ask(record: Record) -> Ask:
+def parse_fill_request(record: Record) -> FillRequest:
     """Read a record of the fills topic.
 
     Raises:
@@ -34,7 +34,7 @@ def parse_ask(record: Record) -> Ask:
         fill = Fill.from_bytes(record.value)
     except ValueError as error:
         raise CauseError(CauseKind.UNREADABLE, str(error)) from None
-    return Ask(record, parse_key(fill.key), fill.not_before, _traceparent(record))
+    return FillRequest(record, parse_key(fill.key), fill.not_before, _traceparent(record))
 
 
 def _traceparent(record: Record) -> str | None:

@@ -7,17 +7,17 @@ from embark.clock import Micros, micros
 from embark.settings import KfcSettings
 from embark.spec import NegativeTTL
 from embark.store import Embedding, Negative, Row
-from kfc.encoder import Encoded
+from kfc.encoder import EncodedVector
 
 
-def row_of(key: str, outcome: Encoded | Cause, at: Micros, settings: KfcSettings) -> Row:
+def build_row(key: str, outcome: EncodedVector | Cause, at: Micros, settings: KfcSettings) -> Row:
     """Return the row that keeps what an encode that began at `at` gave; raises as negative_row."""
-    if isinstance(outcome, Encoded):
+    if isinstance(outcome, EncodedVector):
         return embedding_row(key, outcome, at, settings.store.ttl)
     return negative_row(key, outcome, at, settings.negative_ttl)
 
 
-def embedding_row(key: str, encoded: Encoded, at: Micros, ttl: timedelta) -> Embedding:
+def embedding_row(key: str, encoded: EncodedVector, at: Micros, ttl: timedelta) -> Embedding:
     """Return the row of an encode that began at `at`, kept for `ttl` from then on; 0: for ever."""
     return Embedding(key, encoded.vector, at, encoded.content_hash, at + micros(ttl) if ttl else None)
 

@@ -15,21 +15,27 @@ PAGE_ROWS: Final = 1000
 READ_TIMEOUT: Final = timedelta(seconds=10)
 
 
-class Insist(Protocol):
-    """Makes a call of a server, again where that is what the caller wants; Outages.insist does."""
+class RetryUntilUp(Protocol):
+    """Makes a call of a server, again where that is what the caller wants; Outages.retry_until_up does."""
 
     def __call__(self, server: Server, call: Callable[[], T], /) -> T:
         """Return what `call` returns."""
         ...
 
 
-def once(_: Server, call: Callable[[], T], /) -> T:
+def call_without_retry(_: Server, call: Callable[[], T], /) -> T:
     """Return what `call` returns, raising what it raises."""
     return call()
 
 
 def scan_patiently(
-    store: KeyReader, space: str, within: TokenRange, insist: Insist, page: int, *, piece: int | None = None
+    store: KeyReader,
+    space: str,
+    within: TokenRange,
+    retry_until_up: RetryUntilUp,
+    page: int,
+    *,
+    piece: int | None = None,
 ) -> Iterator[KeyPage]:
     """Yield the pages of a range as `scan_keys` does; a scan that fails goes on after its last cursor.
 
@@ -55,8 +61,8 @@ def scan_patiently(
 
     # The last page alone has the end of the range as its cursor, and there always is one.
     while cursor < within.end:
-        found = insist(Server.STORE, fetch)
+        found = retry_until_up(Server.STORE, fetch)
         while cursor < within.end and len(found.rows) < page - 1:  # full pages lack the rows of their last token
-            following = insist(Server.STORE, fetch)
+            following = retry_until_up(Server.STORE, fetch)
             found = Scanned([*found.rows, *following.rows], following.cursor)
         yield found

@@ -47,15 +47,15 @@ class CandidateFill:
         """
         opened = self._opened
         settings = candidate_settings(opened.cache, self._candidate.encoder, self._source)
-        opened.insist(lambda: opened.store.ensure_space(self._space))
+        opened.retry_until_up(lambda: opened.store.ensure_space(self._space))
         # Before the scan begins, so that each key is found by the scan or by this group, or by both.
-        opened.insist(lambda: opened.topic.start_at_offsets(opened.group(self._space), opened.group(self._source)))
+        opened.retry_until_up(lambda: opened.topic.start_at_offsets(opened.group(self._space), opened.group(self._source)))
         filling = opened.fillings.start(settings)
         for service, address in filling.probes.items():
             self._viewer.say(f"{service} of space {self._space}: {address}/metrics")
         self._reembed(settings.kfc.model_copy(update={"retina": filling.retina}), timer)
         catch_up(opened, self._space, self._source, timer)
-        verdict = verify(opened.store, self._source, settings.kfc.space, opened.outages.insist)
+        verdict = verify(opened.store, self._source, settings.kfc.space, opened.outages.retry_until_up)
         fault = find_gate_fault(verdict, opened.cache.spec.rollout)
         if not fault:
             self._viewer.say(
@@ -65,12 +65,12 @@ class CandidateFill:
 
     def _reembed(self, settings: KfcSettings, timer: Timer) -> None:
         opened, store = self._opened, self._opened.store
-        total = opened.insist(lambda: store.count(self._source))
-        begun = opened.insist(lambda: store.checkpoints().load(self._space))
+        total = opened.retry_until_up(lambda: store.count(self._source))
+        begun = opened.retry_until_up(lambda: store.checkpoints().load(self._space))
         done, failed = sum(part.done for part in begun), sum(part.failed for part in begun)
         started, before = timer(), done + failed
 
-        def told(more_done: int, more_failed: int) -> None:
+        def on_progress(more_done: int, more_failed: int) -> None:
             nonlocal done, failed
             done, failed = done + more_done, failed + more_failed
             self.keys_per_second = (done + failed - before) / max(timer() - started, _STEP_SECONDS)
@@ -87,9 +87,9 @@ class CandidateFill:
                 keys_per_second=opened.cache.spec.rollout.max_keys_per_second,
                 lookups=OwnLookupTimes(opened.lookup_times),
                 slowdown=opened.cache.spec.rollout.max_lookup_slowdown,
-                again=self._candidate.attempts > 0,
+                retry_failed=self._candidate.attempts > 0,
                 timer=timer,
-                told=told,
+                on_progress=on_progress,
             ).run(split_ring(REEMBED_RANGES))
 
 
@@ -108,4 +108,4 @@ def catch_up(opened: Opened, candidate: str, source: str, timer: Timer = time.mo
 
 
 def _lag(opened: Opened, space: str) -> int:
-    return opened.insist(lambda: opened.topic.lag(opened.group(space)))
+    return opened.retry_until_up(lambda: opened.topic.lag(opened.group(space)))

@@ -29,8 +29,8 @@ from embark_local.viewers import Nobody, Viewer
 from embark_server.guarded_store import ServedStore
 from embark_server.server import EmbArkServer
 from kfc.backoff import outage_backoff
-from kfc.fill.service import Kfc
-from kfc.metrics import Metrics
+from kfc.fill.service import KfcService
+from kfc.metrics import KfcMetrics
 from kfc.outages import Outages
 from retina.dialling import Connect
 
@@ -101,7 +101,9 @@ def run_local(
         # Not before its Retina runs: an encoder that never worked must not become what the folder holds.
         write_kept(data, kept)
         embark = stack.enter_context(_running_embark(settings.embark, store, topic, clock))
-        outages = Outages(outage_backoff(cache.spec.topic.retry, random.random), stopping, Metrics(CollectorRegistry()))
+        outages = Outages(
+            outage_backoff(cache.spec.topic.retry, random.random), stopping, KfcMetrics(CollectorRegistry())
+        )
         opened = Opened(
             path=data,
             cache=cache,
@@ -147,7 +149,7 @@ def run_services(
 @contextmanager
 def run_embark_and_kfc(
     settings: CacheSettings, store: ServedStore, topic: FillTopic, retina: str, *, clock: Clock = now
-) -> Iterator[tuple[EmbArkServer, Kfc]]:
+) -> Iterator[tuple[EmbArkServer, KfcService]]:
     """Run KFC, with the Retina at the gRPC target `retina`, and EmbArk until the block ends."""
     addressed = settings.kfc.model_copy(update={"retina": retina})
     with (

@@ -14,7 +14,7 @@ from embark.topic import FillTopic
 from embark_local.retinas import running_retina
 from embark_local.space_settings import LOOPBACK
 from kfc.encoder import RetinaEncoder
-from kfc.fill.service import Kfc
+from kfc.fill.service import KfcService
 from retina.dialling import Connect
 
 
@@ -25,17 +25,17 @@ class Filling:
     retina: str
     """The gRPC target of Retina."""
     probes: Mapping[str, str]
-    kfc: Kfc
+    kfc: KfcService
 
 
 @contextmanager
-def run_kfc(settings: KfcSettings, store: EmbeddingStore, topic: FillTopic, clock: Clock) -> Iterator[Kfc]:
+def run_kfc(settings: KfcSettings, store: EmbeddingStore, topic: FillTopic, clock: Clock) -> Iterator[KfcService]:
     """Run a KFC with the Retina that its settings name until the block ends."""
     with ExitStack() as stack:
         encoder = RetinaEncoder(settings.retina, settings.space, settings.encode_timeout)
         stack.callback(encoder.close)
         consumer, dead_letters = topic.consumer(settings.consumer_group), topic.dead_letters()
-        kfc = Kfc(settings, store, consumer, dead_letters, encoder, clock=clock, registry=CollectorRegistry())
+        kfc = KfcService(settings, store, consumer, dead_letters, encoder, clock=clock, registry=CollectorRegistry())
         kfc.start()
         stack.callback(kfc.stop)
         yield kfc
@@ -52,7 +52,7 @@ class Fillings:
         self._models = models
         self._connect = connect
         self._clock = clock
-        self._running: dict[str, tuple[Kfc, ExitStack]] = {}
+        self._running: dict[str, tuple[KfcService, ExitStack]] = {}
 
     def start(self, settings: FillingSettings) -> Filling:
         """Run the Retina and the KFC of a space until they are stopped.

@@ -31,13 +31,13 @@ class Opened:
     lookup_times: Callable[[], LookupTimes]
     """How long the look-ups took that were answered since the folder was opened."""
 
-    def insist(self, call: Callable[[], T]) -> T:
+    def retry_until_up(self, call: Callable[[], T]) -> T:
         """Return what `call` of the store or the topic returns, waiting while another process locks the file.
 
         Raises:
             StoppedError: the process stops.
         """
-        return self.outages.insist(Server.STORE, call)
+        return self.outages.retry_until_up(Server.STORE, call)
 
     def group(self, space: str) -> str:
         """Return the consumer group of a space's KFC."""
@@ -45,5 +45,5 @@ class Opened:
 
     def drop(self, space: str) -> None:
         """Drop all that a space has here; nothing reads or fills it any more."""
-        self.insist(lambda: self.store.drop_space(space))
-        self.insist(lambda: self.topic.drop_group(self.group(space)))
+        self.retry_until_up(lambda: self.store.drop_space(space))
+        self.retry_until_up(lambda: self.topic.drop_group(self.group(space)))

@@ -111,7 +111,7 @@ class LocalRollout:
         if candidate is None:
             return
         told = f"look-ups read {_name(self._kept.active)}; the manifest asks for {_name(candidate.encoder)}"
-        keys = self._opened.insist(lambda: self._opened.store.count(self.space))
+        keys = self._opened.retry_until_up(lambda: self._opened.store.count(self.space))
         self._viewer.say(f"{told}\nplan: {plan(keys, self._kept.keys_per_second, rollout.max_keys_per_second)}")
         if rollout.paused:
             self._viewer.say("spec.rollout.paused: re-embedding waits; set it to false and start again")
@@ -129,7 +129,7 @@ class LocalRollout:
         if fault:
             self._save(self._kept.fail_gate())
             # So that a later start scans anew; what the candidate holds is skipped then.
-            self._opened.insist(lambda: self._opened.store.checkpoints().drop(space))
+            self._opened.retry_until_up(lambda: self._opened.store.checkpoints().drop(space))
             self._halt(space, fault)
         else:
             self._go_over()

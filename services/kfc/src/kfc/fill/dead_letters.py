@@ -13,13 +13,13 @@ from embark.topic import DeadLetters, Record
 from embark.topic.records import timestamp
 from embark.v1 import fills_pb2
 from kfc.fill.filler import Failed, Filler
-from kfc.metrics import Metrics
+from kfc.metrics import KfcMetrics
 from kfc.outages import Outages, Server
 from kfc.rows import negative_row
 
 
 @dataclass(frozen=True, slots=True)
-class Reject:
+class RejectedRecords:
     """Records to be kept as dead letters for one cause.
 
     `attempts` counts the encodes; `used_up` is the last of them, and None for a record that could not be read.
@@ -45,7 +45,7 @@ def build_dead_letter(record: Record, cause: Cause, attempts: int, failed_at: Mi
     ).SerializeToString()
 
 
-class Rejecter:
+class DeadLetterWriter:
     """Keeps rejects, waiting out every outage (StoppedError when KFC stops meanwhile)."""
 
     def __init__(
@@ -55,7 +55,7 @@ class Rejecter:
         filler: Filler,
         *,
         outages: Outages,
-        metrics: Metrics,
+        metrics: KfcMetrics,
         clock: Clock,
     ) -> None:
         self._space: Final = settings.space.id
@@ -67,7 +67,7 @@ class Rejecter:
         self._clock: Final = clock
         self._log: Final = logging.getLogger(__name__)
 
-    def keep(self, reject: Reject) -> None:
+    def keep(self, reject: RejectedRecords) -> None:
         """Append the dead letters, then write the negative of an unreachable key.
 
         In this order: a negative alone would make the next consumer skip the record, and its dead letter were lost.
@@ -78,9 +78,9 @@ class Rejecter:
         if used_up is not None and used_up.cause.kind is CauseKind.UNREACHABLE:
             self._filler.write([negative_row(used_up.key, used_up.cause, used_up.at, self._negative_ttl)])
 
-    def _append(self, record: Record, reject: Reject) -> None:
+    def _append(self, record: Record, reject: RejectedRecords) -> None:
         letter = build_dead_letter(record, reject.cause, reject.attempts, self._clock())
-        self._outages.insist(Server.DEAD_LETTERS, lambda: self._dead_letters.append(record.key, letter))
+        self._outages.retry_until_up(Server.DEAD_LETTERS, lambda: self._dead_letters.append(record.key, letter))
         self._metrics.count_dead_letter(reject.cause)
         self._log.warning(
             "dead letter: record %d of partition %d after %d attempts: %s",

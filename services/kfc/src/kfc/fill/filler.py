@@ -10,11 +10,11 @@ from embark.clock import Clock, Micros
 from embark.settings import KfcSettings
 from embark.store import EmbeddingStore, Row
 from kfc.calls import Calls, Timer
-from kfc.encoder import Encoder
+from kfc.encoder import EncoderClient
 from kfc.fill.in_flight import Task
-from kfc.metrics import Metrics, Outcome
+from kfc.metrics import FillOutcome, KfcMetrics
 from kfc.outages import Outages, Server
-from kfc.rows import row_of
+from kfc.rows import build_row
 
 # Nobody waits for a fill as a look-up waits; a store that takes longer than this is in an outage.
 READ_TIMEOUT: Final = timedelta(seconds=5)
@@ -26,7 +26,7 @@ class Filled:
 
     key: str
     at: Micros
-    outcome: Outcome
+    outcome: FillOutcome
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,10 +45,10 @@ class Filler:
         self,
         settings: KfcSettings,
         store: EmbeddingStore,
-        encoder: Encoder,
+        encoder: EncoderClient,
         *,
         outages: Outages,
-        metrics: Metrics,
+        metrics: KfcMetrics,
         clock: Clock,
         timer: Timer,
     ) -> None:
@@ -63,12 +63,12 @@ class Filler:
     def skip(self, tasks: Sequence[Task]) -> tuple[Sequence[Filled], Sequence[Task]]:
         """Return the tasks that the store's rows answer already, and the rest."""
         keys = [task.key for task in tasks]
-        rows = self._outages.insist(Server.STORE, lambda: self._store.read(self._space, keys, READ_TIMEOUT))
+        rows = self._outages.retry_until_up(Server.STORE, lambda: self._store.read(self._space, keys, READ_TIMEOUT))
         skipped, rest = [], []
         for task in tasks:
             row = rows.get(task.key)
             if row is not None and row.written_at >= task.not_before:
-                skipped.append(Filled(task.key, row.written_at, Outcome.SKIPPED))
+                skipped.append(Filled(task.key, row.written_at, FillOutcome.SKIPPED))
             else:
                 rest.append(task)
         return skipped, rest
@@ -86,9 +86,9 @@ class Filler:
             if isinstance(outcome, Cause) and not outcome.permanent:
                 results.append(Failed(task.key, at, outcome))
                 continue
-            rows.append(row_of(task.key, outcome, at, self._settings))
+            rows.append(build_row(task.key, outcome, at, self._settings))
             negative = isinstance(outcome, Cause)
-            results.append(Filled(task.key, at, Outcome.NEGATIVE if negative else Outcome.WRITTEN))
+            results.append(Filled(task.key, at, FillOutcome.NEGATIVE if negative else FillOutcome.WRITTEN))
         self.write(rows)
         return results
 

@@ -8,7 +8,7 @@ from typing import Final
 
 from embark.clock import Micros
 from kfc.backoff import Backoff
-from kfc.requests import Ask
+from kfc.requests import FillRequest
 
 _Due = tuple[float, int, str]
 
@@ -23,12 +23,12 @@ class Task:
 
 
 @dataclass(slots=True)
-class _Flight:
-    asks: list[Ask] = field(default_factory=list)
+class _InFlightKey:
+    asks: list[FillRequest] = field(default_factory=list)
     attempts: int = 0
 
 
-class Flights:
+class InFlightKeys:
     """Every key asked for is one flight, however many records ask for it.
 
     A flight is ready, under way (taken, not yet landed or failed) or waiting for its next attempt. A record of a key
@@ -38,17 +38,17 @@ class Flights:
     def __init__(self, max_attempts: int, backoff: Backoff) -> None:
         self._max_attempts: Final = max_attempts
         self._backoff: Final = backoff
-        self._flights: dict[str, _Flight] = {}
+        self._flights: dict[str, _InFlightKey] = {}
         self._ready: deque[str] = deque()
         self._waiting: list[_Due] = []
         # Equal due times leave in the order they came, and keys are never compared.
         self._count = 0
 
-    def attach(self, ask: Ask) -> None:
+    def attach(self, ask: FillRequest) -> None:
         """Add a record to its key's flight, or begin one."""
         flight = self._flights.get(ask.key)
         if flight is None:
-            flight = self._flights[ask.key] = _Flight()
+            flight = self._flights[ask.key] = _InFlightKey()
             self._ready.append(ask.key)
         flight.asks.append(ask)
 
@@ -82,14 +82,14 @@ class Flights:
         """Return how often the key has been encoded in vain."""
         return self._flights[key].attempts
 
-    def detach(self, key: str, at: Micros) -> Sequence[Ask]:
+    def take_answered(self, key: str, at: Micros) -> Sequence[FillRequest]:
         """Remove and return the records that an encode which began at `at` answers; the key stays under way."""
         flight = self._flights[key]
         answered = [ask for ask in flight.asks if ask.not_before <= at]
         flight.asks = [ask for ask in flight.asks if ask.not_before > at]
         return answered
 
-    def land(self, key: str) -> None:
+    def complete(self, key: str) -> None:
         """End a flight that is under way; if records are left (they need a younger row), it is ready once more."""
         flight = self._flights[key]
         if flight.asks:

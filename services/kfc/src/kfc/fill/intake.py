@@ -9,12 +9,12 @@ from typing import Final
 from embark.causes import CauseError
 from embark.topic import Record
 from kfc.calls import Timer
-from kfc.fill.dead_letters import Reject
+from kfc.fill.dead_letters import RejectedRecords
 from kfc.fill.filler import Failed, Filled
-from kfc.fill.in_flight import Flights, Task
+from kfc.fill.in_flight import InFlightKeys, Task
 from kfc.fill.watermarks import Watermarks
-from kfc.metrics import Metrics
-from kfc.requests import parse_ask
+from kfc.metrics import KfcMetrics
+from kfc.requests import parse_fill_request
 
 # Finished records that wait for an earlier one of their partition cost an offset each; a key that fails for minutes
 # must not make their number grow without end.
@@ -24,7 +24,7 @@ MAX_UNCOMMITTABLE: Final = 100_000
 class Intake:
     """Thread-safe; at most about `limit` records are outstanding, for the consumer asks `room` before it polls."""
 
-    def __init__(self, flights: Flights, limit: int, *, metrics: Metrics, space: str, timer: Timer) -> None:
+    def __init__(self, flights: InFlightKeys, limit: int, *, metrics: KfcMetrics, space: str, timer: Timer) -> None:
         self._flights: Final = flights
         self._limit: Final = limit
         self._metrics: Final = metrics
@@ -32,7 +32,7 @@ class Intake:
         self._timer: Final = timer
         self._log: Final = logging.getLogger(__name__)
         self._watermarks: Final = Watermarks()
-        self._rejects: deque[Reject] = deque()
+        self._rejects: deque[RejectedRecords] = deque()
         self._changed: Final = threading.Condition()
         self._stopped = False
 
@@ -42,9 +42,9 @@ class Intake:
             for record in records:
                 self._watermarks.begin(record.partition, record.offset)
                 try:
-                    self._flights.attach(parse_ask(record))
+                    self._flights.attach(parse_fill_request(record))
                 except CauseError as error:
-                    self._rejects.append(Reject([record], error.cause))
+                    self._rejects.append(RejectedRecords([record], error.cause))
             self._show_outstanding()
             self._changed.notify_all()
 
@@ -71,18 +71,18 @@ class Intake:
                 self._changed.wait(None if due is None else due - now)
             return []
 
-    def take_reject(self) -> Reject | None:
+    def take_reject(self) -> RejectedRecords | None:
         """Return a reject as soon as there is one; None once KFC stops."""
         with self._changed:
             self._changed.wait_for(lambda: self._stopped or self._rejects)
             return None if self._stopped else self._rejects.popleft()
 
-    def land(self, filled: Sequence[Filled]) -> None:
+    def complete(self, filled: Sequence[Filled]) -> None:
         """Finish the records that these keys' rows answer."""
         with self._changed:
             for result in filled:
-                self._finish([ask.record for ask in self._flights.detach(result.key, result.at)])
-                self._flights.land(result.key)
+                self._finish([ask.record for ask in self._flights.take_answered(result.key, result.at)])
+                self._flights.complete(result.key)
                 self._metrics.count(result.outcome)
             self._show_outstanding()
             self._changed.notify_all()
@@ -98,17 +98,17 @@ class Intake:
                     extra = {"key": result.key, "space": self._space, "cause": str(result.cause)}
                     self._log.info("attempt %d failed: %s; will retry", attempts, result.cause, extra=extra)
                 else:
-                    records = [ask.record for ask in self._flights.detach(result.key, result.at)]
-                    self._rejects.append(Reject(records, result.cause, attempts, result))
+                    records = [ask.record for ask in self._flights.take_answered(result.key, result.at)]
+                    self._rejects.append(RejectedRecords(records, result.cause, attempts, result))
             self._changed.notify_all()
 
-    def kept(self, reject: Reject) -> None:
+    def kept(self, reject: RejectedRecords) -> None:
         """Finish the records of a reject whose dead letters are acknowledged."""
         with self._changed:
             self._finish(reject.records)
             self._show_outstanding()
             if reject.used_up is not None:
-                self._flights.land(reject.used_up.key)
+                self._flights.complete(reject.used_up.key)
             self._changed.notify_all()
 
     def committable(self) -> dict[int, int]:

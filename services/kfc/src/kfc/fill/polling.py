@@ -9,7 +9,7 @@ from embark.errors import UnavailableError
 from embark.topic import FillConsumer
 from kfc.calls import Timer
 from kfc.fill.intake import Intake
-from kfc.metrics import Metrics
+from kfc.metrics import KfcMetrics
 from kfc.outages import Outages, Server
 
 MAX_RECORDS: Final = 500
@@ -28,7 +28,7 @@ class Polling:
         intake: Intake,
         *,
         outages: Outages,
-        metrics: Metrics,
+        metrics: KfcMetrics,
         stopping: threading.Event,
         timer: Timer,
     ) -> None:

@@ -15,21 +15,21 @@ from embark.store import EmbeddingStore
 from embark.topic import DeadLetters, FillConsumer
 from kfc.backoff import Jitter, key_backoff, outage_backoff
 from kfc.calls import Timer
-from kfc.encoder import Encoder
-from kfc.fill.dead_letters import Rejecter
+from kfc.encoder import EncoderClient
+from kfc.fill.dead_letters import DeadLetterWriter
 from kfc.fill.filler import Failed, Filled, Filler
-from kfc.fill.in_flight import Flights
+from kfc.fill.in_flight import InFlightKeys
 from kfc.fill.intake import Intake
 from kfc.fill.polling import Polling
 from kfc.fill.threads import Threads, join_all
-from kfc.metrics import Metrics
+from kfc.metrics import KfcMetrics
 from kfc.outages import Outages
 
 # Enough to fill every Encode call four times over, and for a thousand keys to wait for their next attempt.
 MIN_OUTSTANDING: Final = 1_000
 
 
-class Kfc:
+class KfcService:
     """One member of the consumer group of a space.
 
     The consumer is taken over: one thread alone uses it, and closes it. Up to `max_inflight` threads fill groups of
@@ -42,7 +42,7 @@ class Kfc:
         store: EmbeddingStore,
         consumer: FillConsumer,
         dead_letters: DeadLetters,
-        encoder: Encoder,
+        encoder: EncoderClient,
         *,
         clock: Clock,
         registry: CollectorRegistry,
@@ -54,15 +54,15 @@ class Kfc:
         self._timer: Final = timer
         self._log: Final = logging.getLogger(__name__)
         self._stopping: Final = threading.Event()
-        metrics = Metrics(registry)
+        metrics = KfcMetrics(registry)
         self._outages: Final = Outages(outage_backoff(settings.retry, jitter), self._stopping, metrics)
-        flights = Flights(settings.retry.max_attempts, key_backoff(settings.retry, jitter))
+        flights = InFlightKeys(settings.retry.max_attempts, key_backoff(settings.retry, jitter))
         limit = max(MIN_OUTSTANDING, 4 * settings.max_inflight * settings.encode_items)
         self._intake: Final = Intake(flights, limit, metrics=metrics, space=settings.space.id, timer=timer)
         self._filler: Final = Filler(
             settings, store, encoder, outages=self._outages, metrics=metrics, clock=clock, timer=timer
         )
-        self._rejecter: Final = Rejecter(
+        self._rejecter: Final = DeadLetterWriter(
             settings, dead_letters, self._filler, outages=self._outages, metrics=metrics, clock=clock
         )
         self._polling: Final = Polling(
@@ -127,10 +127,10 @@ class Kfc:
     def _fill(self) -> None:
         while tasks := self._intake.take(self._settings.encode_items):
             skipped, rest = self._filler.skip(tasks)
-            self._intake.land(skipped)
+            self._intake.complete(skipped)
             if rest:
                 results = self._filler.encode(rest)
-                self._intake.land([result for result in results if isinstance(result, Filled)])
+                self._intake.complete([result for result in results if isinstance(result, Filled)])
                 self._intake.fail([result for result in results if isinstance(result, Failed)])
 
     def _keep_rejects(self) -> None:

@@ -72,7 +72,7 @@ def run(asked: argparse.Namespace, stopping: Stopping) -> None:
     keys = Counter("embark_reembed_keys", "Keys of checkpointed pages, by outcome.", ["outcome"], registry=REGISTRY)
     counted = keys.labels("done"), keys.labels("failed")
 
-    def told(done: int, failed: int) -> None:
+    def on_progress(done: int, failed: int) -> None:
         for counter, count in zip(counted, (done, failed), strict=True):
             counter.inc(count)
 
@@ -91,8 +91,8 @@ def run(asked: argparse.Namespace, stopping: Stopping) -> None:
             keys_per_second=asked.keys_per_second,
             lookups=PodLookupTimes(*asked.embark) if asked.embark else None,
             slowdown=asked.max_lookup_slowdown,
-            again=asked.again,
-            told=told,
+            retry_failed=asked.again,
+            on_progress=on_progress,
             metrics=job.metrics,
         )
         limit = Gauge(

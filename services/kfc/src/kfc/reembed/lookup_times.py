@@ -13,7 +13,7 @@ from embark.pods import PodClient, PodError, PodLimits
 
 Times = Counter[float]
 """Look-ups by the time they took, in seconds, each rounded up to one of the server's bounds; inf: more than all."""
-TimesSince = Callable[[], Times | None]
+LookupLatencySource = Callable[[], Times | None]
 """Returns the times of look-ups since it was asked last, none the first time; None: nobody said anything."""
 
 # Of so many pods the look-ups tell how all of them are.

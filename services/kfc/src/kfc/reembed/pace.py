@@ -37,7 +37,7 @@ _KEPT: Final = 0.5
 _IDLE_SECONDS: Final = 5
 
 
-class Pace:
+class PaceController:
     """The limit of one process, told anew once a second; at first it rests."""
 
     def __init__(self, slowdown: float) -> None:

@@ -8,22 +8,24 @@ from contextlib import contextmanager
 from math import inf
 from typing import Final
 
-from kfc.reembed.lookup_times import TimesSince
-from kfc.reembed.pace import CYCLE_SECONDS, Pace
+from kfc.reembed.lookup_times import LookupLatencySource
+from kfc.reembed.pace import CYCLE_SECONDS, PaceController
 from kfc.reembed.rates import RateLimit
 
 _log: Final = logging.getLogger(__name__)
 
 
 @contextmanager
-def paced(limit: RateLimit, lookups: TimesSince, slowdown: float, *, second: float = 1.0) -> Iterator[None]:
+def paced(limit: RateLimit, lookups: LookupLatencySource, slowdown: float, *, second: float = 1.0) -> Iterator[None]:
     """Set the limit until the block ends, such that look-ups take at most `slowdown` times as long as without it.
 
     `second` is how long one takes.
     """
     stopping = threading.Event()
     limit.rate = 0
-    thread = threading.Thread(target=_pace, args=(limit, lookups, Pace(slowdown), stopping, second), name="pace")
+    thread = threading.Thread(
+        target=_pace, args=(limit, lookups, PaceController(slowdown), stopping, second), name="pace"
+    )
     thread.start()
     try:
         yield
@@ -32,7 +34,9 @@ def paced(limit: RateLimit, lookups: TimesSince, slowdown: float, *, second: flo
         thread.join()
 
 
-def _pace(limit: RateLimit, lookups: TimesSince, pace: Pace, stopping: threading.Event, second: float) -> None:
+def _pace(
+    limit: RateLimit, lookups: LookupLatencySource, pace: PaceController, stopping: threading.Event, second: float
+) -> None:
     try:
         for rate in _rates(limit, lookups, pace, stopping, second):
             limit.rate = rate
@@ -43,7 +47,7 @@ def _pace(limit: RateLimit, lookups: TimesSince, pace: Pace, stopping: threading
 
 
 def _rates(
-    limit: RateLimit, lookups: TimesSince, pace: Pace, stopping: threading.Event, second: float
+    limit: RateLimit, lookups: LookupLatencySource, pace: PaceController, stopping: threading.Event, second: float
 ) -> Iterator[float]:
     """Yield the limit once a second."""
     lookups()

@@ -27,18 +27,18 @@ class PagePlan:
         return len(self.encode) + len(self.retry) + len(self.copies)
 
 
-def plan_page(rows: Sequence[KeyRow], held: Mapping[str, KeyRow], *, again: bool) -> PagePlan:
+def plan_page(rows: Sequence[KeyRow], held: Mapping[str, KeyRow], *, retry_failed: bool) -> PagePlan:
     """Return what to do with the rows of the source, where the candidate has `held`.
 
-    A negative is copied, unless its cause lies with the encoder: 404 is 404 whatever the model. `again` encodes the
-    keys that were lost before once more.
+    A negative is copied, unless its cause lies with the encoder: 404 is 404 whatever the model. `retry_failed` encodes
+    the keys that were lost before once more.
     """
     encode, retry, copies = [], [], []
     done = failed = 0
     for row in rows:
         there = held.get(row.key)
         lost = isinstance(there, Negative) and not isinstance(row, Negative)
-        if lost and not again:
+        if lost and not retry_failed:
             failed += 1
         elif there is not None and not lost:
             done += 1

@@ -9,8 +9,8 @@ from embark.store.progress import find_progress
 from kfc.outages import Server
 from kfc.reembed.page_plans import plan_page
 from kfc.reembed.ranges import PageWork, RangeWork
-from kfc.reembed.retries import Item
-from kfc.scans import PAGE_ROWS, Insist, scan_patiently
+from kfc.reembed.retries import ReembedItem
+from kfc.scans import PAGE_ROWS, RetryUntilUp, scan_patiently
 
 
 @dataclass(frozen=True, slots=True)
@@ -18,12 +18,12 @@ class PlannedPage:
     """A page of the source without its vectors: the keys to encode, and the negatives to copy."""
 
     page: PageWork
-    items: Sequence[Item]
+    items: Sequence[ReembedItem]
     copies: Sequence[Negative]
 
 
 class SourcePages:
-    """Yields the pages of ranges after their checkpoints; waits out outages as `insist` does."""
+    """Yields the pages of ranges after their checkpoints; waits out outages as `retry_until_up` does."""
 
     def __init__(
         self,
@@ -31,16 +31,16 @@ class SourcePages:
         source: str,
         candidate: str,
         *,
-        insist: Insist,
-        again: bool,
+        retry_until_up: RetryUntilUp,
+        retry_failed: bool,
         piece: Callable[[], int],
     ) -> None:
-        """Take `piece`, which tells for every range how many rows to ask for at a time; `again`: see plan_page."""
+        """Take `piece`, the number of rows to request at a time, read once per range; `retry_failed`: see plan_page."""
         self._store: Final = store
         self._source: Final = source
         self._candidate: Final = candidate
-        self._insist: Final = insist
-        self._again: Final = again
+        self._insist: Final = retry_until_up
+        self._retry_failed: Final = retry_failed
         self._piece: Final = piece
         self._checkpoints: Final = store.checkpoints()
 
@@ -65,10 +65,10 @@ class SourcePages:
             # One more: rows that share a token with many others may come in pages whose cursors are before it.
             held = self._held(TokenRange(rest.start, min(page.cursor + 1, rest.end)), piece) if page.rows else {}
             rest = TokenRange(page.cursor, rest.end)
-            plan = plan_page(page.rows, held, again=self._again)
+            plan = plan_page(page.rows, held, retry_failed=self._retry_failed)
             begun = PageWork(work, page.cursor, plan.keys, plan.done, plan.failed)
-            items = [Item(key, begun, lasting=True) for key in plan.encode]
-            items += [Item(key, begun, lasting=False) for key in plan.retry]
+            items = [ReembedItem(key, begun, lasting=True) for key in plan.encode]
+            items += [ReembedItem(key, begun, lasting=False) for key in plan.retry]
             yield PlannedPage(begun, items, plan.copies)
             if work.lost:
                 return

@@ -16,14 +16,14 @@ from embark.clock import Micros
 from embark.settings import KfcSettings
 from embark.store import Checkpoints, Row
 from kfc.calls import Calls, Timer
-from kfc.encoder import Encoded
+from kfc.encoder import EncodedVector
 from kfc.outages import Outages, Server, StoppedError
 from kfc.reembed.pages import PlannedPage
 from kfc.reembed.ranges import PageWork, RangeWork, Saving
 from kfc.reembed.rates import RateLimit
-from kfc.reembed.retries import Attempts, Item
-from kfc.reembed.workers import Handed, Part
-from kfc.rows import row_of
+from kfc.reembed.retries import Attempts, ReembedItem
+from kfc.reembed.workers import Stage, WorkerPool
+from kfc.rows import build_row
 from kfc.scans import PAGE_ROWS
 
 # Keys in Encode calls, or encoded and not yet written, at most, unless two calls a thread hold more. A process that is
@@ -41,10 +41,10 @@ _WRITERS: Final = 2
 _STOP_SECONDS: Final = 0.2
 
 _Written = Sequence[tuple[Row, PageWork, bool]]
-_Outcomes = tuple[Sequence[Item], Micros, Sequence[Encoded | Cause]]
+_Outcomes = tuple[Sequence[ReembedItem], Micros, Sequence[EncodedVector | Cause]]
 
 
-class Run:
+class ReembedPass:
     """Does what run() says, once."""
 
     def __init__(
@@ -58,7 +58,7 @@ class Run:
         limit: RateLimit,
         outages: Outages,
         timer: Timer,
-        told: Callable[[int, int], None],
+        on_progress: Callable[[int, int], None] | None,
     ) -> None:
         self._settings: Final = settings
         self._calls: Final = calls
@@ -68,11 +68,11 @@ class Run:
         self._limit: Final = limit
         self._outages: Final = outages
         self._timer: Final = timer
-        self._told: Final = told
-        self._handed: Final = Handed(len(self._idle), settings.max_inflight, _WRITERS)
+        self._on_progress: Final = on_progress
+        self._handed: Final = WorkerPool(len(self._idle), settings.max_inflight, _WRITERS)
         self._stopped = False
         self._most_unwritten: Final = max(_MOST_UNWRITTEN, 2 * settings.max_inflight * settings.encode_items)
-        self._items: deque[Item] = deque()  # read, and in no Encode call yet
+        self._items: deque[ReembedItem] = deque()  # read, and in no Encode call yet
         self._keys_open = 0  # in the Encode calls and writes under way
         self._unwritten: deque[tuple[Row, PageWork, bool]] = deque()  # True: its key has failed
 
@@ -106,14 +106,14 @@ class Run:
         while self._items and self._not_written + size <= self._most_unwritten:
             part = [self._items.popleft() for _ in range(min(size, len(self._items)))]
             self._keys_open += len(part)
-            self._handed.hand(Part.ENCODE, self._take_outcomes, self._call, part)
+            self._handed.hand(Stage.ENCODE, self._take_outcomes, self._call, part)
         while self._idle and self._may_read():
             pages = self._idle.popleft()
-            self._handed.hand(Part.READ, partial(self._take_page, pages), next, pages, None)
+            self._handed.hand(Stage.READ, partial(self._take_page, pages), next, pages, None)
 
     def _may_read(self) -> bool:
         few = len(self._items) + self._not_written < _MOST_READ and len(self._attempts) < _MOST_WAITING
-        return few and self._handed.open[Part.SAVE] < _MOST_UNSAVED
+        return few and self._handed.open[Stage.SAVE] < _MOST_UNSAVED
 
     def _take_page(self, pages: Iterator[PlannedPage], planned: PlannedPage | None) -> None:
         if planned is None:
@@ -129,7 +129,7 @@ class Run:
         self._items += [item for item in due if not item.page.within.lost]
         self._give_up([item for item in due if item.page.within.lost])
 
-    def _call(self, items: Sequence[Item]) -> _Outcomes:
+    def _call(self, items: Sequence[ReembedItem]) -> _Outcomes:
         self._outages.pause(0)  # a call that has not begun does not begin once the run stops
         self._limit.take(len(items))
         return items, *self._calls.encode([item.key for item in items])
@@ -138,13 +138,13 @@ class Run:
         items, began, outcomes = answered
         self._keys_open -= len(items)
         for item, outcome in zip(items, outcomes, strict=True):
-            if isinstance(outcome, Encoded) or outcome.permanent:
+            if isinstance(outcome, EncodedVector) or outcome.permanent:
                 failed = isinstance(outcome, Cause) and item.lasting
-                self._unwritten.append((row_of(item.key, outcome, began, self._settings), item.page, failed))
+                self._unwritten.append((build_row(item.key, outcome, began, self._settings), item.page, failed))
             elif not self._attempts.fail(item, self._timer()):
                 self._give_up([item])
 
-    def _give_up(self, items: Sequence[Item]) -> None:
+    def _give_up(self, items: Sequence[ReembedItem]) -> None:
         for item in items:
             item.page.settle(done=int(not item.lasting), failed=int(item.lasting))
             self._save(item.page.within)
@@ -154,10 +154,10 @@ class Run:
             written = self._next_to_write()
             self._keys_open += len(written)
             rows = [row for row, _, _ in written]
-            self._handed.hand(Part.WRITE, partial(self._take_written, written), self._calls.write, rows)
+            self._handed.hand(Stage.WRITE, partial(self._take_written, written), self._calls.write, rows)
 
     def _may_write(self) -> bool:
-        return bool(self._unwritten) and self._handed.open[Part.WRITE] < _WRITERS
+        return bool(self._unwritten) and self._handed.open[Stage.WRITE] < _WRITERS
 
     def _next_to_write(self) -> _Written:
         return [self._unwritten.popleft() for _ in range(min(len(self._unwritten), _WRITTEN_AT_ONCE))]
@@ -173,14 +173,14 @@ class Run:
     def _save(self, work: RangeWork) -> None:
         saving = None if self._stopped else work.take_saving()
         if saving is not None:
-            self._handed.hand(Part.SAVE, self._take_save, self._save_now, saving)
+            self._handed.hand(Stage.SAVE, self._take_save, self._save_now, saving)
 
     def _save_now(self, saving: Saving) -> tuple[Saving, bool]:
         work, space = saving.work, self._settings.space.id
         save = partial(self._checkpoints.save, space, saving.progress, first=not work.begun)
-        kept = self._outages.insist(Server.STORE, save)
-        if kept:
-            self._told(saving.done, saving.failed)
+        kept = self._outages.retry_until_up(Server.STORE, save)
+        if kept and self._on_progress is not None:
+            self._on_progress(saving.done, saving.failed)
         return saving, kept
 
     def _take_save(self, saved: tuple[Saving, bool]) -> None:
@@ -200,14 +200,14 @@ class Run:
         self._stopped = True
         self._handed.shut_down()
         deadline = self._timer() + self._settings.listen.drain.total_seconds()
-        while self._handed.open[Part.ENCODE]:
+        while self._handed.open[Stage.ENCODE]:
             result = self._handed.next(max(0.0, deadline - self._timer()))
             if result is None:
                 break
             part, take, future = result
-            if part is Part.ENCODE and not future.cancelled() and future.exception() is None:
+            if part is Stage.ENCODE and not future.cancelled() and future.exception() is None:
                 take(future.result())
-        while self._handed.open[Part.WRITE]:
+        while self._handed.open[Stage.WRITE]:
             self._handed.next(_STOP_SECONDS)
         while self._unwritten:
             self._calls.write([row for row, _, _ in self._next_to_write()])

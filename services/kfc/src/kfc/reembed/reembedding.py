@@ -16,13 +16,13 @@ from embark.store import RolloutStore, TokenRange
 from embark.store.progress import find_progress
 from kfc.backoff import Jitter, key_backoff
 from kfc.calls import Calls, Timer
-from kfc.encoder import Encoder
-from kfc.metrics import Metrics
+from kfc.encoder import EncoderClient
+from kfc.metrics import KfcMetrics
 from kfc.outages import Outages, Server
-from kfc.reembed.lookup_times import TimesSince
+from kfc.reembed.lookup_times import LookupLatencySource
 from kfc.reembed.pacing import paced
 from kfc.reembed.pages import SourcePages
-from kfc.reembed.pipeline import Run
+from kfc.reembed.pipeline import ReembedPass
 from kfc.reembed.rates import RateLimit
 from kfc.reembed.retries import Attempts
 from kfc.scans import PAGE_ROWS
@@ -33,12 +33,8 @@ _READERS: Final = 2
 
 _ROWS_BESIDE_LOOKUPS: Final = 50
 
-Told = Callable[[int, int], None]
-"""Takes how many keys of the pages just checkpointed are done, and how many have failed."""
-
-
-def ignored(done: int, failed: int) -> None:
-    """Tell nobody."""
+OnProgress = Callable[[int, int], None]
+"""Called with the number of keys done and failed in the pages that were just checkpointed."""
 
 
 class Reembedding:
@@ -54,20 +50,20 @@ class Reembedding:
         self,
         settings: KfcSettings,
         store: RolloutStore,
-        encoder: Encoder,
+        encoder: EncoderClient,
         *,
         outages: Outages,
         clock: Clock,
         keys_per_second: float = 0,
-        lookups: TimesSince | None = None,
+        lookups: LookupLatencySource | None = None,
         slowdown: float = 0,
-        again: bool = False,
+        retry_failed: bool = False,
         timer: Timer = time.monotonic,
-        told: Told = ignored,
+        on_progress: OnProgress | None = None,
         jitter: Jitter = random.random,
-        metrics: Metrics | None = None,
+        metrics: KfcMetrics | None = None,
     ) -> None:
-        """Take keys_per_second as the limit of this process, 0 for none; `again`: see plan_page.
+        """Take keys_per_second as the limit of this process, 0 for none; `retry_failed`: see plan_page.
 
         Look-ups, of which `lookups` tells, take at most `slowdown` times as long as they do without; 0: as they may.
         """
@@ -76,9 +72,9 @@ class Reembedding:
         self._settings: Final = settings
         self._store: Final = store
         self._outages: Final = outages
-        self._again: Final = again
+        self._retry_failed: Final = retry_failed
         self._timer: Final = timer
-        self._told: Final = told
+        self._on_progress: Final = on_progress
         self._jitter: Final = jitter
         self._limit: Final = RateLimit(keys_per_second or inf, timer, outages.pause)
         self._lookups: Final = lookups
@@ -88,7 +84,7 @@ class Reembedding:
             store,
             encoder,
             outages=outages,
-            metrics=metrics or Metrics(CollectorRegistry()),
+            metrics=metrics or KfcMetrics(CollectorRegistry()),
             clock=clock,
             timer=timer,
         )
@@ -109,7 +105,12 @@ class Reembedding:
         settings = self._settings
         source, candidate = settings.source, settings.space.id
         pages = SourcePages(
-            self._store, source, candidate, insist=self._outages.insist, again=self._again, piece=self._rows_at_a_time
+            self._store,
+            source,
+            candidate,
+            retry_until_up=self._outages.retry_until_up,
+            retry_failed=self._retry_failed,
+            piece=self._rows_at_a_time,
         )
         extra = {"cache": settings.cache, "space": candidate}
         self._log.info("re-embedding %d ranges of space %s", len(ranges), source, extra=extra)
@@ -129,7 +130,7 @@ class Reembedding:
 
     def _run_once(self, ranges: Sequence[TokenRange], pages: SourcePages) -> None:
         settings = self._settings
-        Run(
+        ReembedPass(
             settings,
             self._calls,
             self._store.checkpoints(),
@@ -138,7 +139,7 @@ class Reembedding:
             limit=self._limit,
             outages=self._outages,
             timer=self._timer,
-            told=self._told,
+            on_progress=self._on_progress,
         ).run()
 
     def _unfinished(self, ranges: Sequence[TokenRange]) -> Sequence[TokenRange]:
@@ -148,6 +149,6 @@ class Reembedding:
         those of a space that was dropped.
         """
         space = self._settings.space.id
-        stored = self._outages.insist(Server.STORE, lambda: self._store.checkpoints().load(space))
+        stored = self._outages.retry_until_up(Server.STORE, lambda: self._store.checkpoints().load(space))
         begun = ((within, find_progress(stored, space, within)) for within in ranges)
         return [within for within, progress in begun if progress is not None and not progress.finished]

@@ -10,7 +10,7 @@ from kfc.reembed.ranges import PageWork
 
 
 @dataclass(slots=True, eq=False)
-class Item:
+class ReembedItem:
     """A key to encode for a page; `lasting` where a failure of it counts, for the source has an embedding."""
 
     key: str
@@ -25,13 +25,13 @@ class Attempts:
     def __init__(self, most: int, backoff: Backoff) -> None:
         self._most: Final = most
         self._backoff: Final = backoff
-        self._waiting: list[tuple[float, int, Item]] = []
+        self._waiting: list[tuple[float, int, ReembedItem]] = []
         self._count = 0
 
     def __len__(self) -> int:
         return len(self._waiting)
 
-    def fail(self, item: Item, now: float) -> bool:
+    def fail(self, item: ReembedItem, now: float) -> bool:
         """Count an attempt; return whether the item waits for another one. False: its attempts are used up."""
         item.attempts += 1
         if item.attempts >= self._most:
@@ -40,7 +40,7 @@ class Attempts:
         heapq.heappush(self._waiting, (now + self._backoff.delay(item.attempts), self._count, item))
         return True
 
-    def take(self, now: float) -> Sequence[Item]:
+    def take(self, now: float) -> Sequence[ReembedItem]:
         """Remove and return what is due."""
         due = []
         while self._waiting and self._waiting[0][0] <= now:

@@ -10,7 +10,7 @@ from typing import Any, Final, NamedTuple, TypeVar
 T = TypeVar("T")
 
 
-class Part(Enum):
+class Stage(Enum):
     """Which threads do a call."""
 
     READ = auto()
@@ -19,15 +19,15 @@ class Part(Enum):
     SAVE = auto()
 
 
-class Result(NamedTuple):
+class WorkerResult(NamedTuple):
     """A call that is over: what takes its result on the thread of the run, and the result or what was raised."""
 
-    part: Part
+    part: Stage
     take: Callable[[Any], None]
     future: Future[Any]
 
 
-class Handed:
+class WorkerPool:
     """Hands calls to some threads that read, `encoders` that encode, some that write and one that saves.
 
     Used by a single thread.
@@ -36,20 +36,20 @@ class Handed:
     """
 
     def __init__(self, readers: int, encoders: int, writers: int) -> None:
-        threads = {Part.READ: readers, Part.ENCODE: encoders, Part.WRITE: writers, Part.SAVE: 1}
+        threads = {Stage.READ: readers, Stage.ENCODE: encoders, Stage.WRITE: writers, Stage.SAVE: 1}
         self._executors: Final = {
             part: ThreadPoolExecutor(count, f"kfc-reembed-{part.name.lower()}") for part, count in threads.items()
         }
-        self._finished: Final[SimpleQueue[Result]] = SimpleQueue()
-        self.open: Final[Counter[Part]] = Counter()
+        self._finished: Final[SimpleQueue[WorkerResult]] = SimpleQueue()
+        self.open: Final[Counter[Stage]] = Counter()
 
-    def hand(self, part: Part, take: Callable[[T], None], call: Callable[..., T], *args: Any) -> None:
+    def hand(self, part: Stage, take: Callable[[T], None], call: Callable[..., T], *args: Any) -> None:
         """Let a thread make the call; next() gives what came of it, with `take`."""
         self.open[part] += 1
         future = self._executors[part].submit(call, *args)
-        future.add_done_callback(lambda done: self._finished.put(Result(part, take, done)))
+        future.add_done_callback(lambda done: self._finished.put(WorkerResult(part, take, done)))
 
-    def next(self, seconds: float) -> Result | None:
+    def next(self, seconds: float) -> WorkerResult | None:
         """Return a call that is over, waiting for one up to so many seconds."""
         try:
             result = self._finished.get(timeout=seconds)
@@ -61,4 +61,4 @@ class Handed:
     def shut_down(self) -> None:
         """Let calls under way end by themselves, and begin no other; writes that were handed are all made."""
         for part, executor in self._executors.items():
-            executor.shutdown(wait=False, cancel_futures=part is not Part.WRITE)
+            executor.shutdown(wait=False, cancel_futures=part is not Stage.WRITE)

@@ -40,10 +40,10 @@ def run(asked: argparse.Namespace, stopping: Stopping) -> None:
     with closing(open_store(settings.store, secrets)) as store:
 
         def work() -> None:
-            verdict = verify(store, settings.source, space, job.insist)
+            verdict = verify(store, settings.source, space, job.retry_until_up)
             fault = find_gate_fault(verdict, gate)
             if fault:
-                job.insist(Server.STORE, lambda: store.checkpoints().drop(space.id))
+                job.retry_until_up(Server.STORE, lambda: store.checkpoints().drop(space.id))
             asked.verdict.write_text(verdict.model_dump_json(by_alias=True))
             log, extra = logging.getLogger(__name__), {"cache": settings.cache, "space": space.id}
             for lost in verdict.lost:

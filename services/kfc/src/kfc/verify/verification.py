@@ -10,7 +10,7 @@ from embark.rollout.verdicts import MOST_FAULTS, MOST_LOST, Verdict
 from embark.space import Space, VectorForm
 from embark.store import REEMBED_RANGES, KeyRow, Negative, RolloutStore, Served, TokenRange, split_ring
 from kfc.outages import Server
-from kfc.scans import PAGE_ROWS, READ_TIMEOUT, Insist, once, scan_patiently
+from kfc.scans import PAGE_ROWS, READ_TIMEOUT, RetryUntilUp, call_without_retry, scan_patiently
 
 # Vectors that are looked at themselves, spread over the ranges.
 MOST_SAMPLED: Final = 1000
@@ -21,23 +21,25 @@ MOST_BYTES: Final = 4096
 """Of a verdict, as Kubernetes cuts a pod's termination message off there."""
 
 
-def verify(store: RolloutStore, source: str, candidate: Space, insist: Insist = once) -> Verdict:
+def verify(
+    store: RolloutStore, source: str, candidate: Space, retry_until_up: RetryUntilUp = call_without_retry
+) -> Verdict:
     """Return what the candidate holds of the keys of `source`, and whether its vectors are fit to be served.
 
     Every key is looked at up to about PAGE_ROWS in each of REEMBED_RANGES equal parts of the ring, of larger spaces the
     first so many of each part. A key that the source has no longer, once it is missed, is no key.
 
     Raises:
-        UnavailableError: the store does not answer, and `insist` does not wait for it as that of Outages does.
+        UnavailableError: the store does not answer, and `retry_until_up` does not wait for it as that of Outages does.
     """
     keys = held = failed = 0
     vectors: dict[str, bytes] = {}
     lost: list[str] = []
     for within in split_ring(REEMBED_RANGES):
-        rows = _first_rows(store, source, within, insist)
-        there = _look_up(store, candidate.id, [row.key for row in rows], insist)
+        rows = _first_rows(store, source, within, retry_until_up)
+        there = _look_up(store, candidate.id, [row.key for row in rows], retry_until_up)
         missed = [row.key for row in rows if row.key not in there]
-        keys += len(there) + len(_look_up(store, source, missed, insist))
+        keys += len(there) + len(_look_up(store, source, missed, retry_until_up))
         held += len(there)
         causes = _lost(rows, there)
         failed += len(causes)
@@ -72,20 +74,22 @@ def _fault(vector: bytes, form: VectorForm) -> str:
     return ""
 
 
-def _first_rows(store: RolloutStore, source: str, within: TokenRange, insist: Insist) -> Sequence[KeyRow]:
+def _first_rows(store: RolloutStore, source: str, within: TokenRange, retry_until_up: RetryUntilUp) -> Sequence[KeyRow]:
     """Return the first PAGE_ROWS rows of a range, or somewhat more: a page may end early, between two tokens."""
     rows: list[KeyRow] = []
-    for page in scan_patiently(store, source, within, insist, PAGE_ROWS):
+    for page in scan_patiently(store, source, within, retry_until_up, PAGE_ROWS):
         rows += page.rows
         if len(rows) >= PAGE_ROWS:
             break
     return rows
 
 
-def _look_up(store: RolloutStore, space: str, keys: Sequence[str], insist: Insist) -> Mapping[str, Served]:
+def _look_up(
+    store: RolloutStore, space: str, keys: Sequence[str], retry_until_up: RetryUntilUp
+) -> Mapping[str, Served]:
     if not keys:
         return {}
-    return insist(Server.STORE, lambda: store.lookup(space, keys, READ_TIMEOUT))
+    return retry_until_up(Server.STORE, lambda: store.lookup(space, keys, READ_TIMEOUT))
 
 
 def _vectors(served: Mapping[str, Served]) -> Mapping[str, bytes]:
