@@ -49,7 +49,9 @@ class CandidateFill:
         settings = candidate_settings(opened.cache, self._candidate.encoder, self._source)
         opened.retry_until_up(lambda: opened.store.ensure_space(self._space))
         # Before the scan begins, so that each key is found by the scan or by this group, or by both.
-        opened.retry_until_up(lambda: opened.topic.start_at_offsets(opened.group(self._space), opened.group(self._source)))
+        opened.retry_until_up(
+            lambda: opened.topic.start_at_offsets(opened.group(self._space), opened.group(self._source))
+        )
         filling = opened.fillings.start(settings)
         for service, address in filling.probes.items():
             self._viewer.say(f"{service} of space {self._space}: {address}/metrics")
