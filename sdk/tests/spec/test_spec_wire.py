@@ -4,11 +4,11 @@ from datetime import timedelta
 import pytest
 
 from embark.causes import Cause, CauseKind
-from embark.client import KeyStatus
 from embark.clock import micros, now
 from embark.rpc.wire import cause_of_wire, cause_to_wire, dtype_to_wire, form_of_wire
 from embark.space import VectorForm
 from embark.spec import DType
+from embark.statuses import KeyStatus, statuses_from_wire
 from embark.v1 import types_pb2
 
 
@@ -45,9 +45,14 @@ def test_a_dtype_that_is_not_known_is_a_value_error(number: int) -> None:
         form_of_wire(7, number)  # type: ignore[arg-type]
 
 
-def test_the_client_s_statuses_are_those_of_the_wire() -> None:
+def test_the_statuses_are_those_of_the_wire() -> None:
     wire = {name.removeprefix("KEY_STATUS_"): number for name, number in types_pb2.KeyStatus.items() if number}
-    assert {status.name: int(status) for status in KeyStatus if status} == wire
+    assert {status.name: int(status) for status in KeyStatus.known()} == wire
+    assert all(0 < status < 128 for status in KeyStatus.known())
+
+
+def test_a_status_of_a_later_version_is_unknown() -> None:
+    assert statuses_from_wire([1, 99, 0, 7]) == [KeyStatus.HIT, KeyStatus.UNKNOWN, KeyStatus.UNKNOWN, KeyStatus.INVALID]
 
 
 def test_the_clock_counts_microseconds_since_the_epoch() -> None:

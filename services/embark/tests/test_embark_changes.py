@@ -7,10 +7,10 @@ import grpc
 import pytest
 
 from embark.clock import micros
+from embark.statuses import KeyStatus
 from embark.store import Embedding
 from embark.v1 import embark_pb2 as pb
 from embark.v1 import types_pb2
-from embark_server.statuses import KeyStatus
 from embark_testing.embark.parts import ZEROS, Bench, embark_settings, running, statuses_of, vector
 
 HIT, ENQUEUED, PENDING = KeyStatus.HIT, KeyStatus.OOV_ENQUEUED, KeyStatus.OOV_PENDING

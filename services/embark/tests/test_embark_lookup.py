@@ -9,11 +9,11 @@ from google.protobuf.duration_pb2 import Duration
 
 from embark.causes import Cause, CauseKind
 from embark.errors import UnavailableError
+from embark.statuses import KeyStatus
 from embark.store import Negative
 from embark.topic.memory import MemoryTopic
 from embark.v1 import embark_pb2 as pb
 from embark.v1 import types_pb2
-from embark_server.statuses import KeyStatus
 from embark_testing.embark.parts import NBYTES, ZEROS, embark_settings, rows_of, running, statuses_of, vector
 
 HIT, ENQUEUED, PENDING = KeyStatus.HIT, KeyStatus.OOV_ENQUEUED, KeyStatus.OOV_PENDING

@@ -7,10 +7,10 @@ import grpc
 import pytest
 
 from embark.errors import UnavailableError
+from embark.statuses import KeyStatus
 from embark.v1 import embark_pb2 as pb
 from embark_server.breaker import FAILURES, PROBE_EVERY
 from embark_server.guarded_store import time_for_waiting
-from embark_server.statuses import KeyStatus
 from embark_testing.embark.parts import ZEROS, Bench, embark_settings, rows_of, running, statuses_of, vector
 from embark_testing.eventually import eventually
 

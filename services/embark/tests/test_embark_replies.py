@@ -7,9 +7,9 @@ from embark.causes import Cause, CauseKind
 from embark.rpc.wire import cause_to_wire, dtype_to_wire
 from embark.space import VectorForm
 from embark.spec import DType
+from embark.statuses import KeyStatus
 from embark.v1 import embark_pb2 as pb
 from embark_server.replies import ReplyForm
-from embark_server.statuses import KeyStatus
 from embark_server.wire_answers import statuses_to_wire
 
 CAUSES = st.builds(Cause, st.sampled_from(CauseKind), st.text(max_size=400))
@@ -21,7 +21,7 @@ def answers(draw: st.DrawFn) -> tuple[VectorForm, bytes, dict[int, Cause], list[
     form = draw(FORMS)
     count = draw(st.integers(1, 200))
     rows = [draw(st.binary(min_size=form.nbytes, max_size=form.nbytes)) for _ in range(min(count, 5))]
-    statuses = bytes(draw(st.lists(st.sampled_from(KeyStatus), min_size=count, max_size=count)))
+    statuses = bytes(draw(st.lists(st.sampled_from(KeyStatus.known()), min_size=count, max_size=count)))
     causes = draw(st.dictionaries(st.integers(0, count - 1), CAUSES, max_size=5))
     return form, statuses, causes, [rows[index % len(rows)] for index in range(count)]
 
@@ -64,4 +64,4 @@ def test_a_reply_of_hits_alone_is_the_reply_with_their_statuses() -> None:
 
 
 def test_every_status_fits_one_byte_of_packed_form() -> None:
-    assert all(0 < status < 128 for status in KeyStatus)
+    assert all(0 < status < 128 for status in KeyStatus.known())

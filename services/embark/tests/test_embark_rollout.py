@@ -11,6 +11,7 @@ import pytest
 from prometheus_client import CollectorRegistry
 
 from embark.errors import UnavailableError
+from embark.statuses import KeyStatus
 from embark.store import RangeProgress, RolloutStore, split_ring
 from embark.store.memory import MemoryStore
 from embark.store.sqlite.adapter import SqliteStore
@@ -21,7 +22,6 @@ from embark_server.handlers import SEARCH_THREADS
 from embark_server.metrics import Metrics
 from embark_server.refusals import InvalidRequestError
 from embark_server.rollouts import describe_rollout
-from embark_server.statuses import KeyStatus
 from embark_testing.contracts.beginnings import begin
 from embark_testing.embark.parts import Bench, running, statuses_of, vector
 from embark_testing.eventually import eventually

@@ -14,13 +14,13 @@ from prometheus_client import CollectorRegistry
 
 from embark.rpc.channels import open_channel
 from embark.settings import Listen
+from embark.statuses import KeyStatus
 from embark.topic import Losses
 from embark.topic.memory import MemoryTopic
 from embark.v1 import embark_pb2 as pb
 from embark.v1.embark_pb2_grpc import EmbArkServiceStub
 from embark_server.handlers import SERVICE
 from embark_server.server import EmbArkServer
-from embark_server.statuses import KeyStatus
 from embark_testing.embark.parts import Bench, embark_settings, running, statuses_of, vector
 from embark_testing.eventually import eventually
 

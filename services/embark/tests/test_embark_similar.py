@@ -11,12 +11,12 @@ import pytest
 
 from embark.causes import Cause, CauseKind
 from embark.settings import EmbArkSettings
+from embark.statuses import KeyStatus
 from embark.store import Negative, Neighbour, Search
 from embark.v1 import embark_pb2 as pb
 from embark.v1 import types_pb2
 from embark_server.handlers import SEARCH_THREADS
 from embark_server.searches import MAX_K
-from embark_server.statuses import KeyStatus
 from embark_testing.embark.parts import DIMENSION, Bench, embark_settings, running, statuses_of, vector
 from embark_testing.eventually import eventually
 

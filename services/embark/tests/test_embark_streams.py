@@ -7,12 +7,12 @@ import grpc
 import pytest
 
 from embark.causes import Cause, CauseKind
+from embark.statuses import KeyStatus
 from embark.store import Negative
 from embark.v1 import embark_pb2 as pb
 from embark.v1 import types_pb2
 from embark_server.exports import CHUNK_BYTES
 from embark_server.handlers import MAX_STREAMS
-from embark_server.statuses import KeyStatus
 from embark_testing.embark.parts import DIMENSION, NBYTES, ZEROS, embark_settings, rows_of, running, statuses_of, vector
 from embark_testing.eventually import eventually
 

@@ -8,9 +8,9 @@ import pytest
 from google.protobuf.duration_pb2 import Duration
 
 from embark.causes import Cause, CauseKind
+from embark.statuses import KeyStatus
 from embark.store import Negative
 from embark.v1 import embark_pb2 as pb
-from embark_server.statuses import KeyStatus
 from embark_server.waits import MAX_WAITING
 from embark_testing.embark.parts import Bench, rows_of, running, statuses_of, vector
 from embark_testing.eventually import eventually

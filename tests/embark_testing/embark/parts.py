@@ -15,13 +15,13 @@ from embark.clock import Clock, Micros
 from embark.errors import UnavailableError
 from embark.settings import EmbArkSettings, Listen, settings_for
 from embark.spec import EmbeddingCache
+from embark.statuses import KeyStatus
 from embark.store import Embedding, Row, Served
 from embark.store.memory import MemoryStore
 from embark.topic import Fill, FillProducer, Losses
 from embark.v1 import embark_pb2 as pb
 from embark.v1.embark_pb2_grpc import EmbArkServiceStub
 from embark_server.server import EmbArkServer
-from embark_server.statuses import KeyStatus
 from embark_testing.fake_clock import FakeClock
 from embark_testing.faults import FaultyStore
 

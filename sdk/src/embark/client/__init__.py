@@ -1,7 +1,7 @@
 """The client of EmbArk, for threads (EmbArkClient) and for asyncio (AsyncEmbArkClient)."""
 
 from embark.client.aio import AsyncEmbArkClient
-from embark.client.embeddings import Embeddings, KeyStatus, Neighbours, Outcomes
+from embark.client.embeddings import Embeddings, Neighbours, Outcomes
 from embark.client.refusals import BadReplyError, InvalidRequestError, MissingEmbeddingsError, MixedSpacesError
 from embark.client.rollouts import RolloutDescription
 from embark.client.spaces import SpaceDescription
@@ -9,6 +9,7 @@ from embark.client.terms import OnMiss
 from embark.client.threads import EmbArkClient
 from embark.rpc.certificates import CertificateError, CertificateFiles
 from embark.rpc.links import ClientTls
+from embark.statuses import KeyStatus
 
 __all__ = [
     "AsyncEmbArkClient",

@@ -2,33 +2,12 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from enum import IntEnum
 
 import numpy as np
 import numpy.typing as npt
 
 from embark.causes import Cause
-
-
-class KeyStatus(IntEnum):
-    """What a row is; the numbers are those of the wire."""
-
-    UNKNOWN = 0
-    """A status of a later version of the server; the row holds the OOV embedding."""
-    HIT = 1
-    """The row is the key's embedding."""
-    OOV_ENQUEUED = 2
-    """No embedding yet; this call has asked for its fill."""
-    OOV_PENDING = 3
-    """No embedding yet; its fill was asked for a moment ago."""
-    NEGATIVE = 4
-    """The key cannot be encoded, for the cause given."""
-    SHED = 5
-    """No embedding yet, and the topic takes no more fills now; ask again later."""
-    UNAVAILABLE = 6
-    """The store did not answer in time; nothing is known of the key and nothing was asked for."""
-    INVALID = 7
-    """The key itself is not acceptable, for the cause given."""
+from embark.statuses import KeyStatus
 
 
 @dataclass(frozen=True, slots=True, eq=False)

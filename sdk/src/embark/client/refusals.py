@@ -5,8 +5,9 @@ from typing import Final
 
 import grpc
 
-from embark.client.embeddings import Embeddings, KeyStatus
+from embark.client.embeddings import Embeddings
 from embark.errors import EmbArkError, UnavailableError
+from embark.statuses import KeyStatus
 
 _REFUSED: Final = frozenset(
     {

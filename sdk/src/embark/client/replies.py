@@ -1,21 +1,19 @@
 """From the replies to the parts of one call to its one value; used by the plans and by streams."""
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING
 
 import numpy as np
 
-from embark.client.embeddings import Embeddings, KeyStatus, Neighbours, Outcomes
+from embark.client.embeddings import Embeddings, Neighbours, Outcomes
 from embark.client.refusals import BadReplyError
 from embark.rpc.wire import cause_of_wire, form_of_wire
 from embark.space import VectorForm
+from embark.statuses import KeyStatus, statuses_from_wire
 from embark.v1 import embark_pb2
 
 if TYPE_CHECKING:
     from embark.causes import Cause
-
-_STATUSES: Final = {int(status): status for status in KeyStatus}
-
 
 _Reply = (
     embark_pb2.LookupResponse | embark_pb2.PrefetchResponse | embark_pb2.PutResponse | embark_pb2.InvalidateResponse
@@ -32,7 +30,7 @@ def merge_outcomes(server: str, counts: Sequence[int], replies: Sequence[_Reply]
     causes: dict[int, Cause] = {}
     for count, reply in zip(counts, replies, strict=True):
         first = len(statuses)
-        statuses += [_STATUSES.get(number, KeyStatus.UNKNOWN) for number in reply.statuses]
+        statuses += statuses_from_wire(reply.statuses)
         if len(statuses) - first != count:
             raise BadReplyError(server, f"a reply has {len(statuses) - first} statuses for {count} keys")
         for index, message in reply.causes.items():
@@ -100,7 +98,7 @@ def neighbours_of_reply(server: str, reply: embark_pb2.SimilarResponse, k: int, 
     return Neighbours(
         keys,
         tuple(reply.scores),
-        _STATUSES.get(reply.status, KeyStatus.UNKNOWN) if of_key else None,
+        statuses_from_wire([reply.status])[0] if of_key else None,
         reply.space,
         cause_of_wire(reply.cause) if reply.HasField("cause") else None,
     )

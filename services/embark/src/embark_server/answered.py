@@ -13,10 +13,10 @@ from prometheus_client.core import CounterMetricFamily, Metric
 from prometheus_client.registry import Collector
 
 from embark.counts import LookupTimes
-from embark_server.statuses import KeyStatus
+from embark.statuses import KeyStatus
 from embark_server.times import FINE_SECONDS, build_histogram, coarsen
 
-_STATUSES: Final = len(KeyStatus) + 1
+_STATUSES: Final = len(KeyStatus)
 
 
 class Answered(Collector):
@@ -70,7 +70,7 @@ class Answered(Collector):
             times, seconds = list(self._times), self._seconds
         answered = CounterMetricFamily("embark_keys", "Keys answered.", labels=["method", "space", "status"])
         for (method, role), counts in keys.items():
-            for status in KeyStatus:
+            for status in KeyStatus.known():
                 answered.add_metric([method, role, status.name], counts[status])
         yield answered
         yield build_histogram("embark_lookup_seconds", "Time of one look-up in the server.", coarsen(times), seconds)

@@ -3,9 +3,9 @@
 from collections.abc import Collection, Iterable, Mapping, Sequence
 
 from embark.causes import Cause
+from embark.statuses import KeyStatus
 from embark.store import Value
 from embark_server.oov import OovEmbedding
-from embark_server.statuses import KeyStatus
 
 
 class Answer:

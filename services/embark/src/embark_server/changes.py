@@ -7,6 +7,7 @@ import numpy as np
 from embark.causes import Cause, CauseKind
 from embark.clock import Clock, Micros
 from embark.errors import UnavailableError
+from embark.statuses import KeyStatus
 from embark.store import Embedding
 from embark_server.answers import Answer
 from embark_server.calls import Call
@@ -15,7 +16,6 @@ from embark_server.guarded_store import GuardedStore
 from embark_server.lookup import parse_keys
 from embark_server.refusals import InvalidRequestError
 from embark_server.spaces import ServedSpace, ServedSpaces
-from embark_server.statuses import KeyStatus
 
 
 class Changes:

@@ -4,11 +4,11 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from embark.clock import Micros
+from embark.statuses import KeyStatus
 from embark.topic import Fill, FillProducer
 from embark_server.calls import Call
 from embark_server.quotas import Quota, Quotas
 from embark_server.repeats import RepeatWindow
-from embark_server.statuses import KeyStatus
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,6 +7,7 @@ from embark.causes import CauseError
 from embark.clock import Clock, Micros
 from embark.errors import UnavailableError
 from embark.keys import parse_key
+from embark.statuses import KeyStatus
 from embark.store import Served, Value
 from embark_server.answers import Answer
 from embark_server.calls import Call
@@ -14,7 +15,6 @@ from embark_server.fills import Fills
 from embark_server.guarded_store import GuardedStore
 from embark_server.metrics import Metrics
 from embark_server.spaces import ServedSpace
-from embark_server.statuses import KeyStatus
 from embark_server.waits import Waits
 
 _WAITED_FOR = frozenset({KeyStatus.OOV_ENQUEUED, KeyStatus.OOV_PENDING})

@@ -11,8 +11,8 @@ from typing import Final
 from embark.causes import Cause
 from embark.rpc.wire import cause_to_wire, dtype_to_wire
 from embark.space import VectorForm
+from embark.statuses import KeyStatus
 from embark.v1 import embark_pb2
-from embark_server.statuses import KeyStatus
 
 _LENGTH_DELIMITED: Final = 2
 _SEVEN_BITS: Final = 0x7F

@@ -8,6 +8,7 @@ import numpy as np
 from embark.clock import Clock
 from embark.errors import UnavailableError
 from embark.rpc.wire import cause_to_wire
+from embark.statuses import KeyStatus
 from embark.store import Neighbour, Search
 from embark.v1 import embark_pb2 as pb
 from embark_server.calls import Call
@@ -16,7 +17,6 @@ from embark_server.lookup import Lookups
 from embark_server.metrics import Metrics
 from embark_server.refusals import InvalidRequestError, SearchOffError
 from embark_server.spaces import ServedSpace, ServedSpaces
-from embark_server.statuses import KeyStatus
 from embark_server.wire_answers import statuses_to_wire
 
 # Each neighbour is a row that the store reads.
