@@ -38,10 +38,10 @@ from embark_testing.worlds.meshed_caches import (
     KEDA,
     LINKERD,
     LINKERD_WITH_HTTP_ROUTES,
-    mesh_of,
+    build_sample_mesh,
+    build_sample_scaler,
     meshed,
     retina_scaling,
-    scaler_of,
     serving,
 )
 
@@ -165,14 +165,14 @@ def test_objects_of_a_mesh_are_kept_as_they_were_written(
     served: Apis,
     mesh: dict[str, Any],
 ) -> None:
-    made = mesh_of(in_default(meshed(provider, mesh=mesh)), served)
+    made = build_sample_mesh(in_default(meshed(provider, mesh=mesh)), served)
     assert made.missing == ()
     assert_kept(full_server, made.manifests)
 
 
 @pytest.mark.parametrize(("served", "change"), SCALERS, ids=["keda", "keda-secrets", "external", "large-lag", "cpu"])
 def test_a_scaler_is_kept_as_it_was_written(full_server: ApiServer, served: Apis, change: dict[str, Any]) -> None:
-    assert_kept(full_server, scaler_of(in_default(meshed("none", **change)), served, idle=True).manifests)
+    assert_kept(full_server, build_sample_scaler(in_default(meshed("none", **change)), served, idle=True).manifests)
 
 
 @pytest.mark.parametrize("change", [{}, SECRETS], ids=["plain", "secrets"])
@@ -188,7 +188,7 @@ def test_a_certificate_is_kept_as_it_was_written(full_server: ApiServer, kind: s
 
 
 def test_a_field_that_a_schema_lacks_is_refused_here(full_server: ApiServer) -> None:
-    made = mesh_of(in_default(meshed("linkerd")), LINKERD).manifests
+    made = build_sample_mesh(in_default(meshed("linkerd")), LINKERD).manifests
     for manifest in made:
         with pytest.raises(KubectlError, match="unheard"):
             stored(full_server, (manifest | {"spec": manifest["spec"] | {"unheard": True}},))

@@ -6,7 +6,7 @@ from embark.names import APPROVED, RESUMED
 from embark.space import space_of
 from embark_operator.cli.steps import replacement
 from embark_operator.cluster.kinds import Kind
-from embark_operator.cluster.protocol import RefusedError
+from embark_operator.cluster.protocol import ApiRefusedError
 from embark_operator.names import Manifest
 from embark_testing.worlds.rollout_commands import (
     NEW,
@@ -197,7 +197,7 @@ def test_what_the_api_server_refuses_is_one_line(reason: str, hint: str) -> None
     commands = Commands()
 
     def refuse(kind: Kind, namespace: str, name: str, change: Manifest) -> None:  # noqa: ARG001 - refused unread
-        raise RefusedError(f"{kind.name} {namespace}/{name}", reason, "ann\nmay not patch")
+        raise ApiRefusedError(f"{kind.name} {namespace}/{name}", reason, "ann\nmay not patch")
 
     commands.caches.merge = refuse  # type: ignore[method-assign]
     result = commands.run("pause", "photos")

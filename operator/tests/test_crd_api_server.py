@@ -7,7 +7,7 @@ import yaml
 
 from embark.manifest import find_faults
 from embark_operator.crd.rules import CHANGE_RULES
-from embark_testing.api.caches import Caches, Document, Refused, caches_of, install_crd
+from embark_testing.api.caches import Caches, Document, Refused, install_crd, open_caches
 from embark_testing.cluster.api_server import ApiServer
 from embark_testing.worlds.invalid_caches import InvalidCache, cache_schema, invalid_caches, parts_of
 from embark_testing.worlds.odd_caches import odd_caches
@@ -20,7 +20,7 @@ INVALID = list(invalid_caches())
 @pytest.fixture(scope="module")
 def caches(api_server: ApiServer) -> Iterator[Caches]:
     install_crd(api_server)
-    with caches_of(api_server.kubeconfig, "default") as made:
+    with open_caches(api_server.kubeconfig, "default") as made:
         yield made
 
 

@@ -9,7 +9,7 @@ import pytest
 import yaml
 
 from embark.manifest import parse_manifest
-from embark_testing.api.caches import Caches, Refused, caches_of, install_crd
+from embark_testing.api.caches import Caches, Refused, install_crd, open_caches
 from embark_testing.caches import SAMPLES
 from embark_testing.cluster.api_server import ApiServer
 from embark_testing.worlds.child_manifests import SCHEDULED
@@ -51,7 +51,7 @@ def namespace(api_server: ApiServer) -> str:
 
 @pytest.fixture
 def caches(api_server: ApiServer, namespace: str) -> Iterator[Caches]:
-    with caches_of(api_server.kubeconfig, namespace) as made:
+    with open_caches(api_server.kubeconfig, namespace) as made:
         yield made
 
 

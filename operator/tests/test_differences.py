@@ -5,7 +5,7 @@ import pytest
 
 from embark_operator.cluster.differences import differs
 from embark_operator.names import Manifest
-from embark_testing.worlds.child_manifests import CHANGES, children, leaves, of_component, of_kind
+from embark_testing.worlds.child_manifests import CHANGES, children, find_component, leaves, select_kind
 
 ALL = [manifest for change in CHANGES for manifest in children(**change)]
 
@@ -22,7 +22,7 @@ def names_of(manifest: Manifest) -> str:
 
 
 def embark() -> Manifest:
-    return of_component(children(), "Deployment", "embark")
+    return find_component(children(), "Deployment", "embark")
 
 
 @pytest.mark.parametrize("manifest", ALL, ids=names_of)
@@ -91,17 +91,17 @@ def test_a_list_or_an_object_of_another_kind_is_a_difference() -> None:
 
 
 def test_two_items_that_trade_places_are_the_same_where_they_have_names() -> None:
-    live = of_component(children(), "Service", "retina")
+    live = find_component(children(), "Service", "retina")
     live["spec"]["ports"].reverse()
-    assert not differs(of_component(children(), "Service", "retina"), live)
+    assert not differs(find_component(children(), "Service", "retina"), live)
 
 
 def test_a_field_that_is_no_longer_wanted_is_a_difference() -> None:
     limited = children(kfc={"resources": {"limits": {"memory": "1Gi"}}})
-    assert differs(of_component(children(), "Deployment", "kfc"), of_component(limited, "Deployment", "kfc"))
+    assert differs(find_component(children(), "Deployment", "kfc"), find_component(limited, "Deployment", "kfc"))
     secret = children(store={"cassandra": {"tlsSecret": "tls"}})
-    assert differs(of_component(children(), "Deployment", "kfc"), of_component(secret, "Deployment", "kfc"))
+    assert differs(find_component(children(), "Deployment", "kfc"), find_component(secret, "Deployment", "kfc"))
 
 
 def test_all_kinds_are_among_what_is_tried() -> None:
-    assert all(of_kind(ALL, kind) for kind in ("Service", "Job", "HorizontalPodAutoscaler", "PodDisruptionBudget"))
+    assert all(select_kind(ALL, kind) for kind in ("Service", "Job", "HorizontalPodAutoscaler", "PodDisruptionBudget"))

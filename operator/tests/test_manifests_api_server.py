@@ -12,21 +12,21 @@ from kubernetes import config
 from embark.manifest import parse_manifest
 from embark.spec import EmbeddingCache
 from embark_operator.cluster.differences import differs
-from embark_operator.cluster.kinds import kind_of
+from embark_operator.cluster.kinds import find_kind
 from embark_operator.cluster.kubernetes import KubernetesCluster
-from embark_operator.cluster.protocol import RefusedError
+from embark_operator.cluster.protocol import ApiRefusedError
 from embark_operator.names import Manifest
 from embark_testing.caches import sample_text
 from embark_testing.cluster.api_server import ApiServer
 from embark_testing.worlds.child_manifests import (
     CHANGES,
     SCHEDULED,
-    children_of,
+    build_children,
+    build_every_child,
+    build_rollout_children,
     container,
-    every_child_of,
-    of_component,
-    of_kind,
-    rollout_children_of,
+    find_component,
+    select_kind,
     templates,
 )
 from embark_testing.worlds.stored_quantities import STORED
@@ -73,7 +73,7 @@ def cache_in(namespace: str, sample: str = "photos", **changes: dict[str, Any]) 
 
 def read(cluster: KubernetesCluster, manifest: Manifest) -> Manifest:
     metadata = manifest["metadata"]
-    found = cluster.read(kind_of(manifest), metadata["namespace"], metadata["name"])
+    found = cluster.read(find_kind(manifest), metadata["namespace"], metadata["name"])
     assert found is not None
     return found
 
@@ -83,7 +83,7 @@ def read(cluster: KubernetesCluster, manifest: Manifest) -> Manifest:
 def test_children_are_stored_as_they_were_written(
     cluster: KubernetesCluster, namespace: str, sample: str, change: dict[str, Any]
 ) -> None:
-    wanted = every_child_of(cache_in(namespace, sample, **change))
+    wanted = build_every_child(cache_in(namespace, sample, **change))
     for manifest in wanted:
         cluster.apply(manifest)
     for manifest in wanted:
@@ -98,8 +98,8 @@ def test_children_are_stored_as_they_were_written(
 def test_a_namespace_of_the_restricted_profile_takes_every_pod(
     cluster: KubernetesCluster, namespace: str, change: dict[str, Any]
 ) -> None:
-    wanted = every_child_of(cache_in(namespace, **change))
-    for manifest in of_kind(wanted, "ServiceAccount"):
+    wanted = build_every_child(cache_in(namespace, **change))
+    for manifest in select_kind(wanted, "ServiceAccount"):
         cluster.apply(manifest)
     for component, template in templates(wanted).items():
         metadata = template["metadata"] | {"name": component, "namespace": namespace}
@@ -115,15 +115,16 @@ def test_a_namespace_of_the_restricted_profile_takes_every_pod(
 def test_an_affinity_that_is_none_is_refused_by_its_field(
     cluster: KubernetesCluster, namespace: str, affinity: dict[str, Any], at_fault: str
 ) -> None:
-    wanted = children_of(cache_in(namespace, embark={"scheduling": {"affinity": affinity}}))
-    with pytest.raises(RefusedError, match=at_fault):
-        cluster.apply(of_component(wanted, "Deployment", "embark"))
+    wanted = build_children(cache_in(namespace, embark={"scheduling": {"affinity": affinity}}))
+    with pytest.raises(ApiRefusedError, match=at_fault):
+        cluster.apply(find_component(wanted, "Deployment", "embark"))
 
 
 def test_a_rollout_is_paused_and_goes_on_by_applying_its_job_again(cluster: KubernetesCluster, namespace: str) -> None:
     cache = cache_in(namespace)
     running, paused = (
-        of_component(rollout_children_of(cache, suspended=suspended), "Job", "reembed") for suspended in (False, True)
+        find_component(build_rollout_children(cache, suspended=suspended), "Job", "reembed")
+        for suspended in (False, True)
     )
     live = cluster.apply(running)
     assert differs(paused, live)
@@ -135,9 +136,9 @@ def test_a_rollout_is_paused_and_goes_on_by_applying_its_job_again(cluster: Kube
 
 
 def test_what_is_no_longer_wanted_is_seen_and_goes_away(cluster: KubernetesCluster, namespace: str) -> None:
-    limited = children_of(cache_in(namespace, kfc={"resources": {"limits": {"memory": "1Gi"}}, "replicas": 3}))
-    cluster.apply(of_component(limited, "Deployment", "kfc"))
-    plain = of_component(children_of(cache_in(namespace, kfc={"replicas": 3})), "Deployment", "kfc")
+    limited = build_children(cache_in(namespace, kfc={"resources": {"limits": {"memory": "1Gi"}}, "replicas": 3}))
+    cluster.apply(find_component(limited, "Deployment", "kfc"))
+    plain = find_component(build_children(cache_in(namespace, kfc={"replicas": 3})), "Deployment", "kfc")
     assert differs(plain, read(cluster, plain))
     live = cluster.apply(plain)
     assert "limits" not in container(live["spec"]["template"])["resources"]
@@ -147,7 +148,7 @@ def test_what_is_no_longer_wanted_is_seen_and_goes_away(cluster: KubernetesClust
 def test_what_others_add_is_neither_seen_nor_taken_away(
     api_server: ApiServer, cluster: KubernetesCluster, namespace: str
 ) -> None:
-    wanted = of_component(children_of(cache_in(namespace)), "Deployment", "embark")
+    wanted = find_component(build_children(cache_in(namespace)), "Deployment", "embark")
     cluster.apply(wanted)
     where = ("deployment", wanted["metadata"]["name"], f"--namespace={namespace}")
     api_server.kubectl("label", *where, "team=search")
@@ -162,7 +163,7 @@ def test_what_others_add_is_neither_seen_nor_taken_away(
 
 
 def test_an_edit_by_hand_is_seen_and_undone(api_server: ApiServer, cluster: KubernetesCluster, namespace: str) -> None:
-    wanted = of_component(children_of(cache_in(namespace)), "Deployment", "embark")
+    wanted = find_component(build_children(cache_in(namespace)), "Deployment", "embark")
     cluster.apply(wanted)
     where = ("deployment", wanted["metadata"]["name"], f"--namespace={namespace}")
     api_server.kubectl("set", "image", *where, "embark=elsewhere.example/embark:0")
@@ -171,7 +172,7 @@ def test_an_edit_by_hand_is_seen_and_undone(api_server: ApiServer, cluster: Kube
 
 
 def test_quantities_are_canonical_in_the_words_of_the_api_server(cluster: KubernetesCluster, namespace: str) -> None:
-    deployment = of_component(children_of(cache_in(namespace)), "Deployment", "kfc")
+    deployment = find_component(build_children(cache_in(namespace)), "Deployment", "kfc")
     pod = deployment["spec"]["template"]["spec"]
     only = pod["containers"][0]
     pod["containers"] = [

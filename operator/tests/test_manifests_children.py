@@ -10,18 +10,18 @@ from embark.settings import EmbArkSettings, KfcSettings, RetinaSettings, setting
 from embark.spec import EmbeddingCache
 from embark_operator.cluster.kinds import CHILD_KINDS
 from embark_operator.manifests.kfc import build_kfc
-from embark_operator.names import CACHE, MANAGED_BY, Manifest
+from embark_operator.names import CACHE_LABEL, MANAGED_BY_LABEL, Manifest
 from embark_testing.caches import sample_text
 from embark_testing.worlds.child_manifests import (
     CHANGES,
     IMAGES,
     UID,
+    build_children,
+    build_every_child,
     children,
-    children_of,
     every_child,
-    every_child_of,
     leaves,
-    of_kind,
+    select_kind,
 )
 
 ALL = [manifest for change in CHANGES for manifest in every_child(**change)]
@@ -34,11 +34,11 @@ def named(name: str, namespace: str = "default") -> EmbeddingCache:
 
 def test_every_child_belongs_to_its_cache_and_is_found_by_its_labels() -> None:
     cache = named("mine", "team")
-    for manifest in every_child_of(cache):
+    for manifest in build_every_child(cache):
         metadata = manifest["metadata"]
         assert metadata["namespace"] == "team"
-        assert metadata["labels"][CACHE] == "mine"
-        assert metadata["labels"][MANAGED_BY] == "embark-operator"
+        assert metadata["labels"][CACHE_LABEL] == "mine"
+        assert metadata["labels"][MANAGED_BY_LABEL] == "embark-operator"
         assert metadata["ownerReferences"] == [
             {
                 "apiVersion": "embark.dev/v1alpha1",
@@ -64,8 +64,8 @@ def test_no_two_children_are_the_same_object() -> None:
 
 def test_the_names_of_the_longest_cache_are_dns_labels() -> None:
     cache = named("n" * 40, "s" * 63)
-    labels = [manifest["metadata"]["labels"].values() for manifest in every_child_of(cache)]
-    names = [manifest["metadata"]["name"] for manifest in every_child_of(cache)]
+    labels = [manifest["metadata"]["labels"].values() for manifest in build_every_child(cache)]
+    names = [manifest["metadata"]["name"] for manifest in build_every_child(cache)]
     assert max(len(text) for text in (*names, *(value for values in labels for value in values))) <= 63
 
 
@@ -104,7 +104,7 @@ def test_a_child_is_applied_after_what_its_pods_need() -> None:
 
 def test_a_config_map_holds_the_settings_that_its_service_parses() -> None:
     cache = named("mine")
-    found = {m["metadata"]["name"]: m["data"] for m in of_kind(children_of(cache), "ConfigMap")}
+    found = {m["metadata"]["name"]: m["data"] for m in select_kind(build_children(cache), "ConfigMap")}
     space = settings_for(cache).kfc.space.id
     forms: dict[str, Any] = {
         "mine-embark": EmbArkSettings,
@@ -117,7 +117,7 @@ def test_a_config_map_holds_the_settings_that_its_service_parses() -> None:
 
 
 def test_clients_find_embark_by_one_address_or_by_its_pods() -> None:
-    services = {m["metadata"]["name"]: m["spec"] for m in of_kind(children_of(named("mine")), "Service")}
+    services = {m["metadata"]["name"]: m["spec"] for m in select_kind(build_children(named("mine")), "Service")}
     assert "clusterIP" not in services["mine-embark"]
     assert services["mine-embark-headless"]["clusterIP"] == "None"
     for spec in services.values():
@@ -128,7 +128,7 @@ def test_clients_find_embark_by_one_address_or_by_its_pods() -> None:
 def test_kfc_finds_retina_by_its_headless_service() -> None:
     cache = named("mine", "team")
     space = settings_for(cache).kfc.space.id
-    (service,) = (m for m in of_kind(children_of(cache), "Service") if "retina" in m["metadata"]["name"])
+    (service,) = (m for m in select_kind(build_children(cache), "Service") if "retina" in m["metadata"]["name"])
     metadata, port = service["metadata"], service["spec"]["ports"][0]["port"]
     assert f"dns:///{metadata['name']}.{metadata['namespace']}:{port}" == retina_target(cache, space)
     assert service["spec"]["clusterIP"] == "None"
@@ -145,7 +145,7 @@ def test_the_children_of_two_spaces_stand_beside_each_other() -> None:
 @pytest.mark.parametrize("kind", ["Deployment", "ConfigMap", "HorizontalPodAutoscaler"])
 def test_a_field_that_is_no_longer_wanted_shows_in_the_hash_of_a_manifest(kind: str) -> None:
     def hashes(manifests: list[Manifest]) -> set[str]:
-        return {m["metadata"]["annotations"]["embark.dev/manifest-hash"] for m in of_kind(manifests, kind)}
+        return {m["metadata"]["annotations"]["embark.dev/manifest-hash"] for m in select_kind(manifests, kind)}
 
     more = children(
         embark={"autoscaling": {"targetCPU": 60}, "resources": {"limits": {"memory": "1Gi"}}, "readTimeout": "1s"}

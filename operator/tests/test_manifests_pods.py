@@ -15,8 +15,8 @@ from embark_testing.worlds.child_manifests import (
     GPUS,
     IMAGES,
     SECRETS,
+    build_children,
     children,
-    children_of,
     container,
     every_child,
     templates,
@@ -166,7 +166,7 @@ def test_a_deployment_replaces_a_pod_only_when_the_next_one_is_ready() -> None:
 
 def test_without_pull_secrets_none_are_named() -> None:
     plain = Options(Images(embark="e", kfc="k", retina="r"))
-    assert all("imagePullSecrets" not in t["spec"] for t in templates(children_of(sample("photos"), plain)).values())
+    assert all("imagePullSecrets" not in t["spec"] for t in templates(build_children(sample("photos"), plain)).values())
     assert all(template["spec"]["imagePullSecrets"] == [{"name": "registry"}] for template in ALL)
 
 

@@ -6,7 +6,7 @@ from embark.errors import InvalidSpecError
 from embark_operator.manifests.build import build
 from embark_operator.options import Images, Options
 from embark_testing.caches import sample
-from embark_testing.worlds.child_manifests import OPTIONS, UID, children, children_of
+from embark_testing.worlds.child_manifests import OPTIONS, UID, build_children, children
 
 PLAIN = Options(Images(embark="e", kfc="k", retina="r"))
 
@@ -32,7 +32,7 @@ def test_what_only_the_operator_can_judge_names_its_field(field: str, change: di
 
 def test_a_cache_on_gpus_is_refused_without_an_image_for_them() -> None:
     with pytest.raises(InvalidSpecError, match="no image") as refused:
-        children_of(sample("photos", encoder={"provider": "cuda"}), PLAIN)
+        build_children(sample("photos", encoder={"provider": "cuda"}), PLAIN)
     assert refused.value.field == "spec.encoder.provider"
     assert children(encoder={"provider": "cuda"})
 

@@ -4,16 +4,16 @@ from typing import Any
 import pytest
 from hypothesis import given, settings
 
-from embark_operator.names import COMPONENT, Manifest
+from embark_operator.names import COMPONENT_LABEL, Manifest
 from embark_operator.options import Images, Options
 from embark_testing.caches import sample
 from embark_testing.worlds.child_manifests import (
     IMAGES,
+    build_children,
     changes,
     children,
-    children_of,
-    of_component,
-    of_kind,
+    find_component,
+    select_kind,
     templates,
 )
 
@@ -68,15 +68,15 @@ def test_new_settings_reach_a_pod_by_a_hash_on_its_template() -> None:
 
 def test_a_new_image_replaces_the_pods_of_its_service_alone() -> None:
     newer = replace(IMAGES, embark="registry.example/embark:2")
-    assert rolled(children(), children_of(sample("photos"), Options(newer))) == {"embark"}
+    assert rolled(children(), build_children(sample("photos"), Options(newer))) == {"embark"}
 
 
 @settings(max_examples=50, deadline=None)
 @given(changes(), changes())
 def test_whatever_changes_a_deployment_of_a_name_selects_the_same_pods(first: Change, second: Change) -> None:
     # Its selector cannot be changed: the API server would refuse it.
-    old = {m["metadata"]["name"]: m["spec"]["selector"] for m in of_kind(children(**first), "Deployment")}
-    for manifest in of_kind(children(**second), "Deployment"):
+    old = {m["metadata"]["name"]: m["spec"]["selector"] for m in select_kind(children(**first), "Deployment")}
+    for manifest in select_kind(children(**second), "Deployment"):
         name, selector = manifest["metadata"]["name"], manifest["spec"]["selector"]
         assert old.get(name, selector) == selector
 
@@ -85,21 +85,21 @@ def test_whatever_changes_a_deployment_of_a_name_selects_the_same_pods(first: Ch
 @given(changes())
 def test_every_selector_finds_the_pods_of_one_deployment(change: Change) -> None:
     manifests = children(**change)
-    owners = [*of_kind(manifests, "Deployment"), *of_kind(manifests, "Job")]
+    owners = [*select_kind(manifests, "Deployment"), *select_kind(manifests, "Job")]
     pods = {m["metadata"]["name"]: m["spec"]["template"]["metadata"]["labels"] for m in owners}
     for manifest in manifests:
         selector = manifest.get("spec", {}).get("selector")
         if selector:
             wanted = selector.get("matchLabels", selector)
             found = {name for name, labels in pods.items() if wanted.items() <= labels.items()}
-            deployment = of_component(owners, "Deployment", manifest["metadata"]["labels"][COMPONENT])
+            deployment = find_component(owners, "Deployment", manifest["metadata"]["labels"][COMPONENT_LABEL])
             assert found == {deployment["metadata"]["name"]}
 
 
 @settings(max_examples=50, deadline=None)
 @given(changes(), changes())
 def test_a_schema_job_of_a_name_is_never_changed(first: Change, second: Change) -> None:
-    (old,), (new,) = (of_kind(children(**change), "Job") for change in (first, second))
+    (old,), (new,) = (select_kind(children(**change), "Job") for change in (first, second))
     if old["metadata"]["name"] == new["metadata"]["name"]:
         assert old == new
 
@@ -116,7 +116,7 @@ def test_a_schema_job_of_a_name_is_never_changed(first: Change, second: Change) 
     ids=str,
 )
 def test_the_schema_command_runs_again_for_what_it_makes(change: Change) -> None:
-    (old,), (new,) = of_kind(children(), "Job"), of_kind(children(**change), "Job")
+    (old,), (new,) = select_kind(children(), "Job"), select_kind(children(**change), "Job")
     assert old["metadata"]["name"] != new["metadata"]["name"]
 
 
@@ -124,7 +124,7 @@ def test_the_schema_command_runs_again_for_what_it_makes(change: Change) -> None
     "change", [{"embark": {"readTimeout": "1s"}}, {"kfc": {"maxInflight": 9}}, {"store": {"ttl": "1h"}}], ids=str
 )
 def test_the_schema_command_does_not_run_again_for_anything_else(change: Change) -> None:
-    assert of_kind(children(), "Job") == of_kind(children(**change), "Job")
+    assert select_kind(children(), "Job") == select_kind(children(**change), "Job")
 
 
 @pytest.mark.parametrize(
@@ -137,11 +137,14 @@ def test_the_schema_command_does_not_run_again_for_anything_else(change: Change)
     ids=lambda images: f"{images.kfc}-{images.pull_policy}-{images.pull_secrets}",
 )
 def test_a_schema_job_that_would_run_in_another_way_is_another_job(images: Images) -> None:
-    (old,), (new,) = of_kind(children(), "Job"), of_kind(children_of(sample("photos"), Options(images)), "Job")
+    (old,), (new,) = (
+        select_kind(children(), "Job"),
+        select_kind(build_children(sample("photos"), Options(images)), "Job"),
+    )
     assert old["metadata"]["name"] != new["metadata"]["name"]
 
 
 def test_a_schema_job_stays_once_it_is_complete() -> None:
-    (job,) = of_kind(children(), "Job")
+    (job,) = select_kind(children(), "Job")
     assert "ttlSecondsAfterFinished" not in job["spec"]
     assert job["spec"]["template"]["spec"]["restartPolicy"] == "OnFailure"

@@ -13,20 +13,20 @@ from embark.settings import KfcSettings
 from embark.spec.rollout import Rollout
 from embark_operator.manifests.children import MANIFEST_HASH
 from embark_operator.manifests.rollout_jobs import build_reembed_job
-from embark_operator.names import SPACE, Manifest, kfc_name
+from embark_operator.names import SPACE_LABEL, Manifest, kfc_name
 from embark_operator.options import Images
 from embark_testing.caches import sample
 from embark_testing.worlds.child_manifests import (
     IMAGES,
     SECRETS,
     UID,
+    build_every_child,
+    build_rollout_children,
     candidate_settings,
     changes,
     container,
-    every_child_of,
-    of_component,
-    of_kind,
-    rollout_children_of,
+    find_component,
+    select_kind,
     templates,
 )
 
@@ -37,11 +37,11 @@ MODULES = {"reembed": "kfc.reembed", "verify": "kfc.verify", "drop": "kfc.schema
 
 
 def job(component: str, **change: dict[str, Any]) -> Manifest:
-    return of_component(rollout_children_of(sample("photos", **change)), "Job", component)
+    return find_component(build_rollout_children(sample("photos", **change)), "Job", component)
 
 
 def job_of_attempt(component: str, attempt: int) -> Manifest:
-    return of_component(rollout_children_of(sample("photos"), attempt=attempt), "Job", component)
+    return find_component(build_rollout_children(sample("photos"), attempt=attempt), "Job", component)
 
 
 def asked(manifest: Manifest) -> argparse.Namespace:
@@ -61,7 +61,7 @@ def asked(manifest: Manifest) -> argparse.Namespace:
 
 @pytest.mark.parametrize("component", JOBS)
 def test_a_rollout_s_job_runs_its_command_as_kfc_does(component: str) -> None:
-    children = rollout_children_of(sample("photos", kfc={"resources": {"limits": {"memory": "1Gi"}}}))
+    children = build_rollout_children(sample("photos", kfc={"resources": {"limits": {"memory": "1Gi"}}}))
     kfc, only = (container(templates(children)[title]) for title in ("kfc", component))
     assert only["command"] == ["python", "-m", MODULES[component]]
     for field in ("image", "imagePullPolicy", "env", "resources"):
@@ -85,19 +85,19 @@ def test_the_candidate_is_filled_and_judged_with_the_settings_and_the_account_of
     pod = manifest["spec"]["template"]["spec"]
     assert pod["serviceAccountName"] == kfc
     assert {"name": "settings", "configMap": {"name": kfc}} in pod["volumes"]
-    assert manifest["metadata"]["labels"][SPACE] == candidate_settings(cache).space.id
+    assert manifest["metadata"]["labels"][SPACE_LABEL] == candidate_settings(cache).space.id
 
 
 def test_a_space_is_dropped_by_what_outlives_its_kfc() -> None:
-    children = rollout_children_of(sample("photos"))
-    manifest = of_component(children, "Job", "drop")
-    config_map = of_component(children, "ConfigMap", "drop")
-    account = of_component(children, "ServiceAccount", "drop")
+    children = build_rollout_children(sample("photos"))
+    manifest = find_component(children, "Job", "drop")
+    config_map = find_component(children, "ConfigMap", "drop")
+    account = find_component(children, "ServiceAccount", "drop")
     space = KfcSettings.model_validate_json(config_map["data"]["settings.json"]).space.id
     pod = manifest["spec"]["template"]["spec"]
     assert pod["serviceAccountName"] == account["metadata"]["name"] == f"photos-drop-{space}"
     assert {"name": "settings", "configMap": {"name": config_map["metadata"]["name"]}} in pod["volumes"]
-    assert {m["metadata"]["labels"][SPACE] for m in (manifest, config_map, account)} == {space}
+    assert {m["metadata"]["labels"][SPACE_LABEL] for m in (manifest, config_map, account)} == {space}
 
 
 @pytest.mark.parametrize("parallelism", [1, 3, 256])
@@ -115,7 +115,7 @@ def test_without_a_limit_none_is_told_to_the_pods_that_reembed() -> None:
 
 def test_the_pods_that_reembed_ask_every_embark_of_the_cache_what_look_ups_take() -> None:
     cache = sample("photos")
-    manifest, services = job("reembed"), of_kind(every_child_of(cache), "Service")
+    manifest, services = job("reembed"), select_kind(build_every_child(cache), "Service")
     told = asked(manifest)
     assert told.max_lookup_slowdown == 2
     host, port = told.embark.split(":")
@@ -146,7 +146,7 @@ def test_a_pod_that_reembeds_is_replaced_once_it_is_gone_and_a_disruption_is_no_
 
 
 def test_a_pod_that_reembeds_answers_probes_where_kfc_does() -> None:
-    children = templates(rollout_children_of(sample("photos")))
+    children = templates(build_rollout_children(sample("photos")))
     kfc, reembed = container(children["kfc"]), container(children["reembed"])
     for field in ("ports", "startupProbe", "livenessProbe", "readinessProbe"):
         assert reembed[field] == kfc[field]
@@ -242,8 +242,10 @@ def test_each_attempt_is_a_job_of_its_own(component: str) -> None:
 @settings(max_examples=50, deadline=None)
 @given(changes(), changes(), st.sampled_from([IMAGES, replace(IMAGES, kfc="kfc:2"), replace(IMAGES, pull_secrets=())]))
 def test_a_job_of_a_name_is_never_changed(first: Change, second: Change, images: Images) -> None:
-    old = of_kind(rollout_children_of(sample("photos", **first)), "Job")
-    new = {m["metadata"]["name"]: m for m in of_kind(rollout_children_of(sample("photos", **second), images), "Job")}
+    old = select_kind(build_rollout_children(sample("photos", **first)), "Job")
+    new = {
+        m["metadata"]["name"]: m for m in select_kind(build_rollout_children(sample("photos", **second), images), "Job")
+    }
     for manifest in old:
         assert new.get(manifest["metadata"]["name"], manifest) == manifest
 
@@ -251,5 +253,5 @@ def test_a_job_of_a_name_is_never_changed(first: Change, second: Change, images:
 def test_the_host_names_of_the_longest_cache_are_dns_labels() -> None:
     cache = sample("photos", rollout={"parallelism": 256})
     cache = cache.model_copy(update={"metadata": cache.metadata.model_copy(update={"name": "n" * 40})})
-    manifest = of_component(rollout_children_of(cache), "Job", "reembed")
+    manifest = find_component(build_rollout_children(cache), "Job", "reembed")
     assert len(f"{manifest['metadata']['name']}-{manifest['spec']['completions'] - 1}") <= 63

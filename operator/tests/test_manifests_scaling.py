@@ -3,14 +3,14 @@ from typing import Any
 import pytest
 from hypothesis import given, settings
 
-from embark_operator.names import COMPONENT
-from embark_testing.worlds.child_manifests import changes, children, of_component, of_kind
+from embark_operator.names import COMPONENT_LABEL
+from embark_testing.worlds.child_manifests import changes, children, find_component, select_kind
 
 Change = dict[str, dict[str, Any]]
 
 
 def bounds(component: str, **change: dict[str, Any]) -> tuple[int, int, int]:
-    spec = of_component(children(**change), "HorizontalPodAutoscaler", component)["spec"]
+    spec = find_component(children(**change), "HorizontalPodAutoscaler", component)["spec"]
     (metric,) = spec["metrics"]
     return spec["minReplicas"], spec["maxReplicas"], metric["containerResource"]["target"]["averageUtilization"]
 
@@ -19,8 +19,8 @@ def bounds(component: str, **change: dict[str, Any]) -> tuple[int, int, int]:
 @given(changes())
 def test_replicas_are_written_exactly_where_no_autoscaler_writes_them(change: Change) -> None:
     manifests = children(**change)
-    scaled = {m["spec"]["scaleTargetRef"]["name"]: m["spec"] for m in of_kind(manifests, "HorizontalPodAutoscaler")}
-    for deployment in of_kind(manifests, "Deployment"):
+    scaled = {m["spec"]["scaleTargetRef"]["name"]: m["spec"] for m in select_kind(manifests, "HorizontalPodAutoscaler")}
+    for deployment in select_kind(manifests, "Deployment"):
         assert ("replicas" in deployment["spec"]) != (deployment["metadata"]["name"] in scaled)
     assert all(1 <= spec["minReplicas"] <= spec["maxReplicas"] for spec in scaled.values())
 
@@ -43,7 +43,7 @@ def test_kfc_never_has_more_replicas_than_there_are_partitions() -> None:
 
 
 def test_load_is_met_at_once_and_pods_go_slowly() -> None:
-    for scaler in of_kind(children(), "HorizontalPodAutoscaler"):
+    for scaler in select_kind(children(), "HorizontalPodAutoscaler"):
         behavior = scaler["spec"]["behavior"]
         assert behavior["scaleUp"]["stabilizationWindowSeconds"] == 0
         assert behavior["scaleDown"]["stabilizationWindowSeconds"] >= 300
@@ -52,7 +52,7 @@ def test_load_is_met_at_once_and_pods_go_slowly() -> None:
 @pytest.mark.parametrize(("asked", "seconds"), [("0s", 0), ("90s", 90), ("1500ms", 2), ("1h", 3600)])
 def test_pods_go_after_the_time_that_the_spec_says(asked: str, seconds: int) -> None:
     scaled = {name: {"autoscaling": {"scaleDownAfter": asked}} for name in ("embark", "kfc", "retina")}
-    scalers = of_kind(children(**scaled), "HorizontalPodAutoscaler")
+    scalers = select_kind(children(**scaled), "HorizontalPodAutoscaler")
     windows = [scaler["spec"]["behavior"]["scaleDown"]["stabilizationWindowSeconds"] for scaler in scalers]
     assert windows == [seconds] * 3
 
@@ -68,6 +68,6 @@ def test_pods_go_after_the_time_that_the_spec_says(asked: str, seconds: int) -> 
     ids=str,
 )
 def test_a_node_is_drained_one_pod_at_a_time_where_there_can_be_two(change: Change, components: list[str]) -> None:
-    budgets = of_kind(children(**change), "PodDisruptionBudget")
-    assert sorted(budget["metadata"]["labels"][COMPONENT] for budget in budgets) == components
+    budgets = select_kind(children(**change), "PodDisruptionBudget")
+    assert sorted(budget["metadata"]["labels"][COMPONENT_LABEL] for budget in budgets) == components
     assert all(budget["spec"]["maxUnavailable"] == 1 for budget in budgets)

@@ -4,7 +4,7 @@ import pytest
 
 from embark.names import cache_name
 from embark_operator.cluster import kinds
-from embark_testing.worlds.meshed_caches import EVERYBODY, ISTIO, SPACES, mesh_of, meshed, named, serving
+from embark_testing.worlds.meshed_caches import EVERYBODY, ISTIO, SPACES, build_sample_mesh, meshed, named, serving
 from embark_testing.worlds.published_models import as_published
 
 
@@ -16,7 +16,7 @@ def rule_of(made: object, name: str) -> dict[str, object]:
 
 
 def test_only_those_who_are_named_may_look_up() -> None:
-    made = mesh_of(meshed("istio", mesh={"trustDomain": "prod.example"}), ISTIO)
+    made = build_sample_mesh(meshed("istio", mesh={"trustDomain": "prod.example"}), ISTIO)
     assert rule_of(made, "photos-embark") == {
         "from": [
             {
@@ -36,14 +36,14 @@ def test_only_those_who_are_named_may_look_up() -> None:
 
 
 def test_without_a_name_everybody_in_the_mesh_and_nobody_else_may_look_up() -> None:
-    made = mesh_of(meshed("istio", mesh=EVERYBODY), ISTIO)
+    made = build_sample_mesh(meshed("istio", mesh=EVERYBODY), ISTIO)
     assert rule_of(made, "photos-embark")["from"] == [{"source": {"principals": ["*"]}}]
 
 
 @pytest.mark.parametrize("mesh", [{}, EVERYBODY], ids=["named", "everybody"])
 def test_a_retina_encodes_for_the_kfc_of_its_space_alone(mesh: dict[str, Any]) -> None:
     cache = meshed("istio", mesh=mesh)
-    made = mesh_of(cache, ISTIO)
+    made = build_sample_mesh(cache, ISTIO)
     namespace = cache_name(cache).split("/")[0]
     for space in SPACES:
         name = f"photos-retina-{space}"
@@ -54,7 +54,7 @@ def test_a_retina_encodes_for_the_kfc_of_its_space_alone(mesh: dict[str, Any]) -
 
 
 def test_plain_text_is_refused_everywhere_but_at_the_probes_which_everybody_may_ask() -> None:
-    made = mesh_of(meshed("istio"), ISTIO)
+    made = build_sample_mesh(meshed("istio"), ISTIO)
     assert named(made, "PeerAuthentication") == {
         "photos-probes": {
             "selector": {"matchLabels": {"embark.dev/cache": "photos"}},
@@ -68,7 +68,7 @@ def test_plain_text_is_refused_everywhere_but_at_the_probes_which_everybody_may_
 
 
 def test_calls_go_to_the_pod_with_the_fewest_and_one_that_fails_is_left_out_for_a_while() -> None:
-    spec = named(mesh_of(meshed("istio"), ISTIO), "DestinationRule")["photos-embark"]
+    spec = named(build_sample_mesh(meshed("istio"), ISTIO), "DestinationRule")["photos-embark"]
     assert spec["host"] == "photos-embark"
     (port,) = spec["trafficPolicy"]["portLevelSettings"]
     assert port == {
@@ -86,23 +86,23 @@ def test_calls_go_to_the_pod_with_the_fewest_and_one_that_fails_is_left_out_for_
 
 @pytest.mark.parametrize("mesh", [{}, EVERYBODY], ids=["named", "everybody"])
 def test_every_field_is_one_of_the_published_schemas(mesh: dict[str, Any]) -> None:
-    made = mesh_of(meshed("istio", mesh=mesh), ISTIO).manifests
+    made = build_sample_mesh(meshed("istio", mesh=mesh), ISTIO).manifests
     assert {m["kind"] for m in made} == {"PeerAuthentication", "AuthorizationPolicy", "DestinationRule"}
     for manifest in made:
         assert as_published(manifest) == manifest
 
 
 def test_a_field_that_no_schema_has_is_found() -> None:
-    (rule,) = (m for m in mesh_of(meshed("istio"), ISTIO).manifests if m["kind"] == "DestinationRule")
+    (rule,) = (m for m in build_sample_mesh(meshed("istio"), ISTIO).manifests if m["kind"] == "DestinationRule")
     (port,) = rule["spec"]["trafficPolicy"]["portLevelSettings"]
     port["outlierDetection"]["mild"] = True
     assert as_published(rule) != rule
 
 
 def test_objects_of_an_api_that_is_not_served_are_left_out_and_named() -> None:
-    without_rules = mesh_of(meshed("istio"), serving(kinds.PEER_AUTHENTICATION, kinds.ISTIO_AUTHORIZATION))
+    without_rules = build_sample_mesh(meshed("istio"), serving(kinds.PEER_AUTHENTICATION, kinds.ISTIO_AUTHORIZATION))
     assert without_rules.missing == ("networking.istio.io/v1 DestinationRule",)
     assert named(without_rules, "AuthorizationPolicy")
-    without_policies = mesh_of(meshed("istio"), serving(kinds.PEER_AUTHENTICATION, kinds.DESTINATION_RULE))
+    without_policies = build_sample_mesh(meshed("istio"), serving(kinds.PEER_AUTHENTICATION, kinds.DESTINATION_RULE))
     assert without_policies.missing == ("security.istio.io/v1 AuthorizationPolicy",)
     assert {m["kind"] for m in without_policies.manifests} == {"DestinationRule"}

@@ -13,7 +13,7 @@ from embark_testing.worlds.meshed_caches import (
     LINKERD_WITH_HTTP_ROUTES,
     POLICIES,
     SPACES,
-    mesh_of,
+    build_sample_mesh,
     meshed,
     named,
     serving,
@@ -23,7 +23,7 @@ SERVICE = "embark.v1.EmbArkService"
 
 
 def test_only_those_who_are_named_may_look_up() -> None:
-    made = mesh_of(meshed("linkerd"), LINKERD)
+    made = build_sample_mesh(meshed("linkerd"), LINKERD)
     assert named(made, "MeshTLSAuthentication")["photos-embark"] == {
         "identityRefs": [
             {"kind": "ServiceAccount", "name": "ranker", "namespace": "ads"},
@@ -45,7 +45,7 @@ def test_only_those_who_are_named_may_look_up() -> None:
 
 
 def test_without_a_name_everybody_in_the_mesh_and_nobody_else_may_look_up() -> None:
-    made = mesh_of(meshed("linkerd", mesh=EVERYBODY), LINKERD)
+    made = build_sample_mesh(meshed("linkerd", mesh=EVERYBODY), LINKERD)
     assert named(made, "MeshTLSAuthentication")["photos-embark"] == {"identities": ["*"]}
     assert named(made, "Server")["photos-embark"]["accessPolicy"] == "deny"
 
@@ -53,7 +53,7 @@ def test_without_a_name_everybody_in_the_mesh_and_nobody_else_may_look_up() -> N
 @pytest.mark.parametrize("mesh", [{}, EVERYBODY], ids=["named", "everybody"])
 def test_a_retina_encodes_for_the_kfc_of_its_space_alone(mesh: dict[str, Any]) -> None:
     cache = meshed("linkerd", mesh=mesh)
-    made = mesh_of(cache, LINKERD)
+    made = build_sample_mesh(cache, LINKERD)
     namespace = cache_name(cache).split("/")[0]
     for space in SPACES:
         name = f"photos-retina-{space}"
@@ -64,7 +64,7 @@ def test_a_retina_encodes_for_the_kfc_of_its_space_alone(mesh: dict[str, Any]) -
 
 
 def test_kubelets_and_monitoring_outside_of_the_mesh_reach_the_probes_of_every_pod() -> None:
-    made = mesh_of(meshed("linkerd"), LINKERD)
+    made = build_sample_mesh(meshed("linkerd"), LINKERD)
     assert named(made, "Server")["photos-probes"] == {
         "podSelector": {"matchLabels": {"embark.dev/cache": "photos"}},
         "port": "probes",
@@ -80,7 +80,7 @@ def test_kubelets_and_monitoring_outside_of_the_mesh_reach_the_probes_of_every_p
 
 def test_no_server_is_made_before_the_policy_that_opens_it() -> None:
     seen: set[str] = set()
-    for manifest in mesh_of(meshed("linkerd"), LINKERD).manifests:
+    for manifest in build_sample_mesh(meshed("linkerd"), LINKERD).manifests:
         if manifest["kind"] == "Server":
             assert manifest["metadata"]["name"] in seen
         if manifest["kind"] == "AuthorizationPolicy":
@@ -88,7 +88,7 @@ def test_no_server_is_made_before_the_policy_that_opens_it() -> None:
 
 
 def test_only_look_ups_are_tried_again_and_only_when_nobody_answered() -> None:
-    made = mesh_of(meshed("linkerd"), LINKERD)
+    made = build_sample_mesh(meshed("linkerd"), LINKERD)
     notes = {m["metadata"]["name"]: dict(m["metadata"]["annotations"]) for m in made.manifests}
     routes = named(made, "GRPCRoute")
     assert routes.keys() == {"photos-embark-lookups", "photos-embark-calls"}
@@ -109,14 +109,14 @@ def test_only_look_ups_are_tried_again_and_only_when_nobody_answered() -> None:
 
 
 def test_every_other_call_has_a_route_too_as_linkerd_refuses_what_matches_none() -> None:
-    (rule,) = named(mesh_of(meshed("linkerd"), LINKERD), "GRPCRoute")["photos-embark-calls"]["rules"]
+    (rule,) = named(build_sample_mesh(meshed("linkerd"), LINKERD), "GRPCRoute")["photos-embark-calls"]["rules"]
     services = {match["method"]["service"] for match in rule["matches"]}
     assert services >= {SERVICE, "grpc.health.v1.Health"}
     assert not any("method" in match["method"] for match in rule["matches"])
 
 
 def test_a_cluster_without_grpc_routes_gets_http_routes_to_the_same_methods() -> None:
-    made = mesh_of(meshed("linkerd"), LINKERD_WITH_HTTP_ROUTES)
+    made = build_sample_mesh(meshed("linkerd"), LINKERD_WITH_HTTP_ROUTES)
     assert not made.missing
     assert not named(made, "GRPCRoute")
     routes = named(made, "HTTPRoute")
@@ -132,7 +132,7 @@ def test_another_annotation_alone_is_seen_by_the_manifest_hash() -> None:
     stamps = {
         manifest["metadata"]["annotations"][MANIFEST_HASH]
         for served in (LINKERD, LINKERD_WITH_HTTP_ROUTES)
-        for manifest in mesh_of(meshed("linkerd"), served).manifests
+        for manifest in build_sample_mesh(meshed("linkerd"), served).manifests
         if manifest["kind"].endswith("Route")
     }
     assert len(stamps) == 4
@@ -140,13 +140,15 @@ def test_another_annotation_alone_is_seen_by_the_manifest_hash() -> None:
 
 @pytest.mark.parametrize("absent", POLICIES, ids=lambda kind: kind.name)
 def test_policies_come_all_or_not_at_all_and_the_absent_one_is_named(absent: Kind) -> None:
-    made = mesh_of(meshed("linkerd"), serving(*(kind for kind in POLICIES if kind != absent), kinds.GRPC_ROUTE))
+    made = build_sample_mesh(
+        meshed("linkerd"), serving(*(kind for kind in POLICIES if kind != absent), kinds.GRPC_ROUTE)
+    )
     assert {m["kind"] for m in made.manifests} == {"GRPCRoute"}
     assert made.missing == (f"{absent.api_version} {absent.name}",)
 
 
 def test_policies_do_not_wait_for_routes() -> None:
-    made = mesh_of(meshed("linkerd"), serving(*POLICIES))
+    made = build_sample_mesh(meshed("linkerd"), serving(*POLICIES))
     assert named(made, "Server")
     assert made.missing == ("gateway.networking.k8s.io/v1 GRPCRoute",)
-    assert not mesh_of(meshed("linkerd"), Apis()).manifests
+    assert not build_sample_mesh(meshed("linkerd"), Apis()).manifests

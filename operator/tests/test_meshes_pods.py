@@ -4,10 +4,10 @@ from typing import Any
 import pytest
 
 from embark_operator.manifests.kfc import build_kfc
-from embark_operator.manifests.meshes import PodMesh, mesh_of_pod
+from embark_operator.manifests.meshes import PodMesh, build_pod_mesh
 from embark_operator.names import Manifest
 from embark_testing.worlds.child_manifests import IMAGES, UID
-from embark_testing.worlds.meshed_caches import ISTIO, LINKERD, kfc_settings, mesh_of, meshed
+from embark_testing.worlds.meshed_caches import ISTIO, LINKERD, build_sample_mesh, kfc_settings, meshed
 
 MESHED = ["embark", "kfc", "retina", "reembed"]
 OUTSIDE = ["schema", "verify", "drop", "drop-keyspace"]
@@ -24,7 +24,7 @@ def kfc_pod(provider: str) -> Manifest:
 
 @pytest.mark.parametrize("title", MESHED)
 def test_a_pod_that_calls_or_is_called_has_a_proxy_that_ends_with_it(title: str) -> None:
-    linkerd, istio = (mesh_of_pod(meshed(provider), title) for provider in ("linkerd", "istio"))
+    linkerd, istio = (build_pod_mesh(meshed(provider), title) for provider in ("linkerd", "istio"))
     assert linkerd.annotations["linkerd.io/inject"] == "enabled"
     assert linkerd.annotations["config.alpha.linkerd.io/proxy-enable-native-sidecar"] == "true"
     assert linkerd.annotations["config.beta.linkerd.io/proxy-enable-native-sidecar"] == "true"
@@ -36,8 +36,8 @@ def test_a_pod_that_calls_or_is_called_has_a_proxy_that_ends_with_it(title: str)
 
 @pytest.mark.parametrize("title", OUTSIDE)
 def test_a_job_of_store_and_topic_alone_has_no_proxy_that_could_keep_it_from_ending(title: str) -> None:
-    assert mesh_of_pod(meshed("linkerd"), title) == PodMesh(annotations={"linkerd.io/inject": "disabled"})
-    assert mesh_of_pod(meshed("istio"), title) == PodMesh(labels={"sidecar.istio.io/inject": "false"})
+    assert build_pod_mesh(meshed("linkerd"), title) == PodMesh(annotations={"linkerd.io/inject": "disabled"})
+    assert build_pod_mesh(meshed("istio"), title) == PodMesh(labels={"sidecar.istio.io/inject": "false"})
 
 
 @pytest.mark.parametrize(("provider", "annotation"), [("linkerd", LINKERD_PORTS), ("istio", ISTIO_PORTS)])
@@ -47,7 +47,7 @@ def test_no_proxy_looks_into_what_goes_to_store_and_topic(provider: str, annotat
         "topic": {"kafka": {"bootstrapServers": ["a:9094", "[::1]:9092", "b:9094"]}},
     }
     for title in ("embark", "kfc", "reembed"):
-        assert mesh_of_pod(meshed(provider, **backends), title).annotations[annotation] == "9092,9094,9142"
+        assert build_pod_mesh(meshed(provider, **backends), title).annotations[annotation] == "9092,9094,9142"
 
 
 @pytest.mark.parametrize(("provider", "annotation"), [("linkerd", LINKERD_PORTS), ("istio", ISTIO_PORTS)])
@@ -56,14 +56,14 @@ def test_a_store_at_the_port_of_grpc_takes_no_call_of_retina_out_of_the_mesh(pro
         "store": {"cassandra": {"port": 50051}},
         "topic": {"kafka": {"bootstrapServers": ["kafka:9092"]}},
     }
-    assert mesh_of_pod(meshed(provider, **shared), "kfc").annotations[annotation] == "9092"
+    assert build_pod_mesh(meshed(provider, **shared), "kfc").annotations[annotation] == "9092"
     shared["topic"] = {"kafka": {"bootstrapServers": ["kafka:50051"]}}
-    assert annotation not in mesh_of_pod(meshed(provider, **shared), "kfc").annotations
+    assert annotation not in build_pod_mesh(meshed(provider, **shared), "kfc").annotations
 
 
 def test_retina_dials_what_it_fetches_itself() -> None:
-    assert mesh_of_pod(meshed("linkerd"), "retina").annotations[LINKERD_PORTS] == "1-65535"
-    istio = mesh_of_pod(meshed("istio"), "retina").annotations
+    assert build_pod_mesh(meshed("linkerd"), "retina").annotations[LINKERD_PORTS] == "1-65535"
+    istio = build_pod_mesh(meshed("istio"), "retina").annotations
     assert istio["traffic.sidecar.istio.io/includeOutboundIPRanges"] == ""
     assert ISTIO_PORTS not in istio
 
@@ -71,13 +71,13 @@ def test_retina_dials_what_it_fetches_itself() -> None:
 @pytest.mark.parametrize("provider", ["linkerd", "istio"])
 def test_a_deployment_s_pods_have_what_the_mesh_asks_for_beside_their_own(provider: str) -> None:
     plain, pod = kfc_pod("none"), kfc_pod(provider)
-    mesh = mesh_of_pod(meshed(provider), "kfc")
+    mesh = build_pod_mesh(meshed(provider), "kfc")
     assert pod["labels"] == plain["labels"] | dict(mesh.labels)
     assert pod["annotations"] == plain["annotations"] | dict(mesh.annotations)
 
 
 def test_without_a_mesh_nothing_is_made() -> None:
-    made = mesh_of(meshed("none"), LINKERD)
+    made = build_sample_mesh(meshed("none"), LINKERD)
     assert (made.manifests, made.missing) == ((), ())
-    assert mesh_of(meshed("none"), ISTIO) == made
-    assert mesh_of_pod(meshed("none"), "embark") == PodMesh()
+    assert build_sample_mesh(meshed("none"), ISTIO) == made
+    assert build_pod_mesh(meshed("none"), "embark") == PodMesh()

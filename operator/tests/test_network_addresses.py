@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from embark_operator.manifests.network_addresses import public
+from embark_operator.manifests.network_addresses import public_peers
 from retina.addresses import refusal
 
 Address = IPv4Address | IPv6Address
@@ -24,7 +24,7 @@ def in_policies(address: Address) -> bool:
     return any(
         _within(address, peer["ipBlock"]["cidr"])
         and not any(_within(address, beside) for beside in peer["ipBlock"]["except"])
-        for peer in public()
+        for peer in public_peers()
     )
 
 
@@ -34,7 +34,7 @@ def in_retina(address: Address) -> bool:
 
 def edges() -> Iterator[Address]:
     """Yield the first and the last address of every network that the policies name, and those next to them."""
-    for peer in public():
+    for peer in public_peers():
         for text in (peer["ipBlock"]["cidr"], *peer["ipBlock"]["except"]):
             network = ip_network(text)
             kind = IPv4Address if network.version == 4 else IPv6Address
@@ -82,7 +82,7 @@ def test_a_private_address_is_not(text: str) -> None:
 
 
 def test_every_exception_is_within_its_network() -> None:
-    for peer in public():
+    for peer in public_peers():
         network = ip_network(peer["ipBlock"]["cidr"])
         for text in peer["ipBlock"]["except"]:
             beside = ip_network(text)

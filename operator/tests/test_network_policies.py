@@ -7,8 +7,8 @@ import pytest
 
 from embark.errors import InvalidSpecError
 from embark_operator.manifests.network_policies import build_network_policies
-from embark_operator.names import SPACE, Manifest
-from embark_testing.worlds.child_manifests import UID, every_child_of, templates
+from embark_operator.names import SPACE_LABEL, Manifest
+from embark_testing.worlds.child_manifests import UID, build_every_child, templates
 from embark_testing.worlds.network_worlds import (
     CQL,
     DNS,
@@ -84,11 +84,11 @@ def test_across_the_edge_of_the_cluster_there_are_exactly_the_flows_of_the_desig
 
 def test_every_pod_that_a_cache_ever_has_is_denied_all_and_allowed_something() -> None:
     cache = cache_in("shop", "photos", {})
-    found = templates(every_child_of(cache))
+    found = templates(build_every_child(cache))
     assert found.keys() == COMPONENTS
     for component, template in found.items():
         labels = template["metadata"]["labels"]
-        spaces = [labels[SPACE]] if SPACE in labels else []
+        spaces = [labels[SPACE_LABEL]] if SPACE_LABEL in labels else []
         policies = build_network_policies(cache, UID, spaces, operator_namespace="")
         rules = [policy["spec"] for policy in selected(policies, Pod(component, "shop", "10.0.0.1", labels))]
         assert all(spec["policyTypes"] == ["Ingress", "Egress"] for spec in rules)

@@ -18,7 +18,7 @@ from embark_operator.cluster.kinds import (
     SERVICE_ACCOUNT,
     Kind,
 )
-from embark_operator.cluster.protocol import NAMESPACE_TERMINATING, RefusedError
+from embark_operator.cluster.protocol import NAMESPACE_TERMINATING, ApiRefusedError
 from embark_operator.names import FIELD_MANAGER, Manifest
 from embark_testing.worlds.deleted_caches import DELETE, DeletingWorld
 from embark_testing.worlds.memory_cluster import MemoryCluster
@@ -242,7 +242,7 @@ class Terminating(MemoryCluster):
 
     def _refuse(self, manifest: Manifest) -> None:
         if self.deleted:
-            raise RefusedError(manifest["kind"], NAMESPACE_TERMINATING, "it is being terminated")
+            raise ApiRefusedError(manifest["kind"], NAMESPACE_TERMINATING, "it is being terminated")
 
 
 def test_a_namespace_that_is_deleted_takes_the_cache_with_it_and_keeps_the_keyspace(

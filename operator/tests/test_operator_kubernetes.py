@@ -11,7 +11,7 @@ from kubernetes import config
 from embark.errors import UnavailableError
 from embark_operator.cluster.kinds import CACHE, CONFIG_MAP
 from embark_operator.cluster.kubernetes import KubernetesCluster
-from embark_operator.cluster.protocol import NAMESPACE_TERMINATING, ConflictError, MissingError, RefusedError
+from embark_operator.cluster.protocol import NAMESPACE_TERMINATING, ApiRefusedError, ConflictError, MissingError
 from embark_testing.api.namespaces import CacheNamespace
 from embark_testing.eventually import eventually
 
@@ -119,7 +119,7 @@ def test_a_namespace_that_is_deleted_is_the_reason_of_a_refusal(
     going.server.kubectl("delete", "namespace", going.name, "--wait=false")
     late = _config_map(going)
     late["metadata"]["name"] = "late"
-    with pytest.raises(RefusedError) as refused:
+    with pytest.raises(ApiRefusedError) as refused:
         cluster.apply(late)
     assert refused.value.reason == NAMESPACE_TERMINATING
     going.kubectl("patch", "configmap", "kept", "--type=merge", '--patch={"metadata": {"finalizers": null}}')
@@ -132,7 +132,7 @@ def _is_ending(cluster: KubernetesCluster, namespace: CacheNamespace, name: str)
 
 def test_a_refusal_names_the_object_and_the_reason(namespace: CacheNamespace, cluster: KubernetesCluster) -> None:
     manifest = _config_map(namespace) | {"data": {"a b": "no name of a key"}}
-    with pytest.raises(RefusedError, match=r"ConfigMap .*kept") as refused:
+    with pytest.raises(ApiRefusedError, match=r"ConfigMap .*kept") as refused:
         cluster.apply(manifest)
     assert refused.value.reason == "Invalid"
 

@@ -4,7 +4,7 @@ import pytest
 
 from embark.errors import UnavailableError
 from embark_operator.cluster.kinds import CACHE, CHILD_KINDS, CONFIG_MAP, DEPLOYMENT, EVENT, JOB, SERVICE, Kind
-from embark_operator.cluster.protocol import RefusedError
+from embark_operator.cluster.protocol import ApiRefusedError
 from embark_operator.names import FIELD_MANAGER, Manifest
 from embark_testing.worlds.memory_cluster import MemoryCluster
 from embark_testing.worlds.reconciled_caches import KEY, World
@@ -167,7 +167,7 @@ def test_a_refused_child_is_named_and_tried_again() -> None:
     class Full(MemoryCluster):
         def apply(self, manifest: Manifest, manager: str = FIELD_MANAGER) -> Manifest:
             if manifest["kind"] == "Deployment":
-                raise RefusedError(f"Deployment {manifest['metadata']['name']}", "Forbidden", "exceeded quota")
+                raise ApiRefusedError(f"Deployment {manifest['metadata']['name']}", "Forbidden", "exceeded quota")
             return super().apply(manifest, manager)
 
     world = World(Full())

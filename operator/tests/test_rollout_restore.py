@@ -8,8 +8,8 @@ from embark.spec.status import EmbeddingCacheStatus, RolloutStatus, Spaces
 from embark_operator.cluster.kinds import CONFIG_MAP, Child, child_of
 from embark_operator.manifests.build import build
 from embark_operator.manifests.config_maps import SETTINGS_KEY
-from embark_operator.names import COMPONENT, Manifest
-from embark_operator.observe.restore import encoder_of, restore
+from embark_operator.names import COMPONENT_LABEL, Manifest
+from embark_operator.observe.restore import encoder_from_settings, restore
 from embark_testing.worlds.child_manifests import OPTIONS, UID
 from embark_testing.worlds.rollout_parts import (
     BEGIN,
@@ -51,7 +51,7 @@ def restored(rollout: Rollout, wants: str = "b") -> Rollout:
 
 
 def without(live: dict[Child, Manifest], component: str) -> dict[Child, Manifest]:
-    return {child: body for child, body in live.items() if body["metadata"]["labels"][COMPONENT] != component}
+    return {child: body for child, body in live.items() if body["metadata"]["labels"][COMPONENT_LABEL] != component}
 
 
 @pytest.mark.parametrize("rollout", STATES, ids=lambda rollout: rollout.phase)
@@ -119,7 +119,7 @@ def test_a_space_that_is_filled_from_elsewhere_is_dropped_and_no_candidate() -> 
     live |= {
         child: body
         for child, body in children_of(steady("b"), "b").items()
-        if child.kind == CONFIG_MAP and body["metadata"]["labels"][COMPONENT] in ("kfc", "retina")
+        if child.kind == CONFIG_MAP and body["metadata"]["labels"][COMPONENT_LABEL] in ("kfc", "retina")
     }
     after = restore(wanting("b"), LOST, live, LATER)
     assert (after.phase, after.spaces.candidate) == (RolloutPhase.ROLLING_BACK, None)
@@ -130,7 +130,7 @@ def test_a_space_that_is_filled_from_elsewhere_is_dropped_and_no_candidate() -> 
 def test_settings_that_somebody_else_wrote_are_passed_over() -> None:
     live = children_of(filling(RolloutPhase.PREPARING))
     for body in live.values():
-        if body["metadata"]["labels"][COMPONENT] == "kfc" and "data" in body:
+        if body["metadata"]["labels"][COMPONENT_LABEL] == "kfc" and "data" in body:
             body["data"] = {SETTINGS_KEY: "{}"}
     after = restore(wanting("b"), LOST, live, LATER)
     assert (after.phase, after.active.id) == (RolloutPhase.STEADY, space("a"))
@@ -170,4 +170,4 @@ def test_spaces_without_a_rollout_are_those_of_a_cache_at_rest() -> None:
 
 def test_an_encoder_is_read_back_from_its_retina_as_it_was() -> None:
     cache = wanting("b")
-    assert encoder_of(filling_settings_for(cache).retina) == cache.spec.encoder
+    assert encoder_from_settings(filling_settings_for(cache).retina) == cache.spec.encoder

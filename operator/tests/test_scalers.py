@@ -4,9 +4,9 @@ import pytest
 
 from embark.spec.autoscaling import LagAutoscaling
 from embark_operator.cluster.apis import Apis
-from embark_operator.manifests.kfc_scaling import ScalerKind, find_held_at, kfc_bounds
+from embark_operator.manifests.kfc_scaling import ScalerKind, kfc_bounds, saturation_cap
 from embark_testing.worlds.child_manifests import SECRETS
-from embark_testing.worlds.meshed_caches import EXTERNAL, KEDA, kfc_settings, meshed, named, scaler_of
+from embark_testing.worlds.meshed_caches import EXTERNAL, KEDA, build_sample_scaler, kfc_settings, meshed, named
 from embark_testing.worlds.published_models import as_published
 
 ALL = Apis(KEDA.kinds | EXTERNAL.kinds)
@@ -30,26 +30,26 @@ def cache_of(**autoscaling: int) -> Any:
     ],
 )
 def test_lag_scales_where_somebody_can_tell_it_and_cpu_elsewhere(served: Apis, kind: ScalerKind, scaler: str) -> None:
-    found = scaler_of(CACHE, served)
+    found = build_sample_scaler(CACHE, served)
     assert found.kind is kind
     assert [m["kind"] for m in found.manifests] == [scaler]
 
 
 @pytest.mark.parametrize("served", [ALL, EXTERNAL, Apis()])
 def test_replicas_that_the_spec_says_have_no_scaler(served: Apis) -> None:
-    found = scaler_of(meshed("none", kfc={"replicas": 3}), served)
+    found = build_sample_scaler(meshed("none", kfc={"replicas": 3}), served)
     assert (found.kind, found.manifests) == (ScalerKind.NONE, ())
 
 
 def test_keda_takes_the_last_pod_away_after_the_time_that_the_spec_says() -> None:
     cache = meshed("none", kfc={"autoscaling": {"min": 0, "scaleDownAfter": "30s"}})
-    spec = named(scaler_of(cache, KEDA), "ScaledObject")[KFC]
+    spec = named(build_sample_scaler(cache, KEDA), "ScaledObject")[KFC]
     behavior = spec["advanced"]["horizontalPodAutoscalerConfig"]["behavior"]
     assert spec["cooldownPeriod"] == behavior["scaleDown"]["stabilizationWindowSeconds"] == 30
 
 
 def test_keda_reads_the_lag_of_the_space_s_own_group() -> None:
-    spec = named(scaler_of(cache_of(min=2, max=6, lagThreshold=250), KEDA), "ScaledObject")[KFC]
+    spec = named(build_sample_scaler(cache_of(min=2, max=6, lagThreshold=250), KEDA), "ScaledObject")[KFC]
     assert spec["scaleTargetRef"] == {"apiVersion": "apps/v1", "kind": "Deployment", "name": KFC}
     assert (spec["minReplicaCount"], spec["maxReplicaCount"]) == (2, 6)
     settings = kfc_settings(CACHE)
@@ -73,7 +73,7 @@ def test_keda_reads_the_lag_of_the_space_s_own_group() -> None:
 )
 def test_keda_gets_in_at_the_brokers_by_the_secrets_of_the_cache(mechanism: str, sasl: str) -> None:
     kafka = SECRETS["topic"]["kafka"] | {"saslMechanism": mechanism}
-    made = scaler_of(meshed("none", topic={"kafka": kafka}), KEDA)
+    made = build_sample_scaler(meshed("none", topic={"kafka": kafka}), KEDA)
     assert [m["kind"] for m in made.manifests] == ["TriggerAuthentication", "ScaledObject"]
     (trigger,) = named(made, "ScaledObject")[KFC]["triggers"]
     assert (trigger["metadata"]["sasl"], trigger["metadata"]["tls"]) == (sasl, "enable")
@@ -89,19 +89,19 @@ def test_keda_gets_in_at_the_brokers_by_the_secrets_of_the_cache(mechanism: str,
 
 def test_one_secret_may_hold_both_the_user_and_the_certificate() -> None:
     both = {"credentialsSecret": "kafka", "tlsSecret": "kafka"}
-    made = scaler_of(meshed("none", topic={"kafka": both}), KEDA)
+    made = build_sample_scaler(meshed("none", topic={"kafka": both}), KEDA)
     parameters = [found["parameter"] for found in named(made, "TriggerAuthentication")[KFC]["secretTargetRef"]]
     assert parameters == ["username", "password", "ca", "cert", "key"]
 
 
 @pytest.mark.parametrize("change", [{}, SECRETS], ids=["plain", "secrets"])
 def test_every_field_of_keda_is_one_of_the_published_schema(change: dict[str, Any]) -> None:
-    for manifest in scaler_of(meshed("none", **change), KEDA, idle=True, held_at=2).manifests:
+    for manifest in build_sample_scaler(meshed("none", **change), KEDA, idle=True, held_at=2).manifests:
         assert as_published(manifest) == manifest
 
 
 def test_an_external_metric_is_selected_by_cache_and_space() -> None:
-    spec = named(scaler_of(cache_of(lagThreshold=1000), EXTERNAL), HPA)[KFC]
+    spec = named(build_sample_scaler(cache_of(lagThreshold=1000), EXTERNAL), HPA)[KFC]
     (metric,) = spec["metrics"]
     labels = {"embark_dev_cache": "photos", "embark_dev_space": SPACE}
     assert metric == {
@@ -115,13 +115,13 @@ def test_an_external_metric_is_selected_by_cache_and_space() -> None:
 
 def test_only_keda_goes_down_to_no_pod_as_it_alone_brings_one_back() -> None:
     idle = cache_of(min=0)
-    assert named(scaler_of(idle, KEDA), "ScaledObject")[KFC]["minReplicaCount"] == 0
-    assert named(scaler_of(idle, EXTERNAL), HPA)[KFC]["minReplicas"] == 1
-    assert named(scaler_of(idle, Apis()), HPA)[KFC]["minReplicas"] == 1
+    assert named(build_sample_scaler(idle, KEDA), "ScaledObject")[KFC]["minReplicaCount"] == 0
+    assert named(build_sample_scaler(idle, EXTERNAL), HPA)[KFC]["minReplicas"] == 1
+    assert named(build_sample_scaler(idle, Apis()), HPA)[KFC]["minReplicas"] == 1
 
 
 def test_a_candidate_costs_nothing_while_it_has_no_lag() -> None:
-    spec = named(scaler_of(cache_of(min=3), KEDA, idle=True), "ScaledObject")[KFC]
+    spec = named(build_sample_scaler(cache_of(min=3), KEDA, idle=True), "ScaledObject")[KFC]
     assert spec["minReplicaCount"] == 0
     assert spec["maxReplicaCount"] == 12
 
@@ -129,7 +129,7 @@ def test_a_candidate_costs_nothing_while_it_has_no_lag() -> None:
 @pytest.mark.parametrize("least", [0, 1, 3])
 @pytest.mark.parametrize("idle", [True, False])
 def test_a_kfc_whose_lag_somebody_waits_for_has_a_pod_to_tell_it(idle: bool, least: int) -> None:  # noqa: FBT001
-    found = scaler_of(cache_of(min=least), KEDA, idle=idle, watched=True)
+    found = build_sample_scaler(cache_of(min=least), KEDA, idle=idle, watched=True)
     assert named(found, "ScaledObject")[KFC]["minReplicaCount"] == (1 if idle else max(1, least))
 
 
@@ -138,7 +138,7 @@ def test_a_kfc_whose_lag_somebody_waits_for_has_a_pod_to_tell_it(idle: bool, lea
 def test_there_are_never_more_replicas_than_partitions(served: Apis, held_at: int | None) -> None:
     kafka = {"kafka": {"partitions": 3}}
     cache = meshed("none", topic=kafka, kfc={"autoscaling": {"min": 8, "max": 9}})
-    found = scaler_of(cache, served, held_at=held_at)
+    found = build_sample_scaler(cache, served, held_at=held_at)
     (spec,) = (m["spec"] for m in found.manifests)
     names = ("minReplicaCount", "maxReplicaCount") if served is KEDA else ("minReplicas", "maxReplicas")
     assert tuple(spec[name] for name in names) == (3, 3)
@@ -154,7 +154,7 @@ def test_retina_is_saturated_while_its_autoscaler_wants_more_than_it_may_have() 
     kfc = {"spec": {"replicas": 4}}
 
     def held(status: str, reason: str, kind: str = "ScalingLimited") -> int | None:
-        return find_held_at({"status": {"conditions": [{"type": kind, "status": status, "reason": reason}]}}, kfc)
+        return saturation_cap({"status": {"conditions": [{"type": kind, "status": status, "reason": reason}]}}, kfc)
 
     assert held("True", "TooManyReplicas") == 4
     assert held("False", "DesiredWithinRange") is None
@@ -164,8 +164,8 @@ def test_retina_is_saturated_while_its_autoscaler_wants_more_than_it_may_have() 
 
 def test_nothing_is_held_where_nothing_is_known() -> None:
     scaler = {"status": {"conditions": [{"type": "ScalingLimited", "status": "True", "reason": "TooManyReplicas"}]}}
-    assert find_held_at(None, {"spec": {"replicas": 4}}) is None
-    assert find_held_at({}, {"spec": {"replicas": 4}}) is None
-    assert find_held_at({"status": {"conditions": None}}, {"spec": {}}) is None
-    assert find_held_at(scaler, None) is None
-    assert find_held_at(scaler, {"spec": {}}) == 1
+    assert saturation_cap(None, {"spec": {"replicas": 4}}) is None
+    assert saturation_cap({}, {"spec": {"replicas": 4}}) is None
+    assert saturation_cap({"status": {"conditions": None}}, {"spec": {}}) is None
+    assert saturation_cap(scaler, None) is None
+    assert saturation_cap(scaler, {"spec": {}}) == 1

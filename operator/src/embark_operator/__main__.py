@@ -23,17 +23,17 @@ from embark.processes import exit_status, log_json
 from embark.rpc.probes import Probes
 from embark.settings import Listen
 from embark_operator.cluster.kubernetes import KubernetesCluster, connect
-from embark_operator.commands import Asked, parse_command
+from embark_operator.commands import Arguments, parse_command
 from embark_operator.leader.fences import FencedCluster
 from embark_operator.leader.leadership import Leadership
 from embark_operator.leader.leases import Lease
-from embark_operator.metrics import Metrics
+from embark_operator.metrics import OperatorMetrics
 from embark_operator.observe.services import PodServices
 from embark_operator.reconcile import Reconciler
 from embark_operator.result import Key
-from embark_operator.watch.handlers import Caches, watch, watch_settings
-from embark_operator.watch.passes import Passes
+from embark_operator.watch.handlers import KnownCaches, watch, watch_settings
 from embark_operator.watch.queues import WorkQueue
+from embark_operator.watch.worker import ReconcileWorker
 
 WORKERS = 4
 STANDBY_SECONDS = 0.5
@@ -43,13 +43,13 @@ class LeaseLostError(EmbArkError):
     """Another operator has become the active one."""
 
 
-def run(asked: Asked) -> None:
+def run(asked: Arguments) -> None:
     """Wait for the lease, then reconcile until SIGTERM or SIGINT."""
     stopping = catch_signals()
     with ExitStack() as stack:
         cluster = KubernetesCluster(connect())
         stack.callback(cluster.close)
-        metrics = Metrics(REGISTRY)
+        metrics = OperatorMetrics(REGISTRY)
         identity = f"{socket.gethostname()}_{uuid.uuid4()}"
         lease = Lease(cluster, asked.lease_namespace, asked.lease_name, identity, monotonic=time.monotonic, utc=_utc)
         stack.callback(Probes(asked.host, asked.probes_port, REGISTRY, lambda: "").close)
@@ -62,15 +62,17 @@ def run(asked: Asked) -> None:
         if not stopping.is_set():
             fenced = FencedCluster(cluster, lease.check, metrics.count_write)
             reconciler = Reconciler(fenced, PodServices(Listen().probes_port), asked.options, _utc)
-            asyncio.run(reconcile_all(asked, Passes(reconciler.reconcile, metrics), metrics, leadership))
+            asyncio.run(reconcile_all(asked, ReconcileWorker(reconciler.reconcile, metrics), metrics, leadership))
         if leadership.lost.is_set():
             raise LeaseLostError("the lease was lost; this process ends, and starts anew as a standby")
 
 
-async def reconcile_all(asked: Asked, passes: Passes, metrics: Metrics, leadership: Leadership) -> None:
+async def reconcile_all(
+    asked: Arguments, passes: ReconcileWorker, metrics: OperatorMetrics, leadership: Leadership
+) -> None:
     """Watch and reconcile until a signal comes or the lease is lost."""
     queue = WorkQueue[Key](passes.make, first_backoff=1.0, most_backoff=60.0)
-    caches = Caches(queue)
+    caches = KnownCaches(queue)
     metrics.watch(lambda: len(queue), lambda: len(caches))
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()

@@ -9,7 +9,7 @@ from embark_operator.options import Images, Options
 
 
 @dataclass(frozen=True, slots=True)
-class Asked:
+class Arguments:
     """What the command line says."""
 
     options: Options
@@ -19,7 +19,7 @@ class Asked:
     probes_port: int
 
 
-def parse_command(arguments: Sequence[str] | None = None) -> Asked:
+def parse_command(arguments: Sequence[str] | None = None) -> Arguments:
     """Return what the command line says; ends the process with a message where it says something wrong."""
     parser = argparse.ArgumentParser(prog="embark_operator", description="Reconcile EmbeddingCache resources.")
     for service in ("embark", "kfc", "retina"):
@@ -52,7 +52,7 @@ def parse_command(arguments: Sequence[str] | None = None) -> Asked:
         timedelta(seconds=asked.resync_seconds),
         namespace=asked.lease_namespace,
     )
-    return Asked(options, asked.lease_namespace, asked.lease_name, asked.host, asked.probes_port)
+    return Arguments(options, asked.lease_namespace, asked.lease_name, asked.host, asked.probes_port)
 
 
 def _positive(text: str) -> float:

@@ -8,7 +8,7 @@ from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 _SECONDS: Final = (0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30)
 
 
-class Metrics:
+class OperatorMetrics:
     """Registers the metrics with `registry`, once a process or a test."""
 
     def __init__(self, registry: CollectorRegistry) -> None:

@@ -11,23 +11,23 @@ Manifest = dict[str, Any]
 FIELD_MANAGER: Final = "embark-operator"
 HANDOVER: Final = "embark-operator-handover"
 """Holds the replicas of a Deployment from when the operator lets go of them until a scaler sets them."""
-MANAGED_BY: Final = "app.kubernetes.io/managed-by"
-CACHE: Final = "embark.dev/cache"
-COMPONENT: Final = "app.kubernetes.io/component"
-SPACE: Final = "embark.dev/space"
+MANAGED_BY_LABEL: Final = "app.kubernetes.io/managed-by"
+CACHE_LABEL: Final = "embark.dev/cache"
+COMPONENT_LABEL: Final = "app.kubernetes.io/component"
+SPACE_LABEL: Final = "embark.dev/space"
 DROP_KEYSPACE: Final = "drop-keyspace"
 """The component that drops the keyspace of a cache that is deleted."""
 
 
 def child_selector(cache_name: str) -> str:
     """Return the label selector that finds every child of a cache in its namespace."""
-    return f"{MANAGED_BY}={FIELD_MANAGER},{CACHE}={cache_name}"
+    return f"{MANAGED_BY_LABEL}={FIELD_MANAGER},{CACHE_LABEL}={cache_name}"
 
 
 def selector_labels(cache: EmbeddingCache, component: str, space_id: str = "") -> dict[str, str]:
     """Return the labels that select a component's pods; they never change, and hold nothing of the user's."""
-    labels = {CACHE: cache.metadata.name, COMPONENT: component}
-    return labels | ({SPACE: space_id} if space_id else {})
+    labels = {CACHE_LABEL: cache.metadata.name, COMPONENT_LABEL: component}
+    return labels | ({SPACE_LABEL: space_id} if space_id else {})
 
 
 def child_labels(cache: EmbeddingCache, component: str, space_id: str = "") -> dict[str, str]:
@@ -36,7 +36,7 @@ def child_labels(cache: EmbeddingCache, component: str, space_id: str = "") -> d
         "app.kubernetes.io/name": "embark",
         "app.kubernetes.io/instance": cache.metadata.name,
         "app.kubernetes.io/part-of": "embark",
-        MANAGED_BY: FIELD_MANAGER,
+        MANAGED_BY_LABEL: FIELD_MANAGER,
     }
 
 

@@ -29,17 +29,23 @@ from embark_operator.cluster.kinds import (
     child_of,
     is_owned,
 )
-from embark_operator.cluster.protocol import Cluster, RefusedError
+from embark_operator.cluster.protocol import ApiRefusedError, Cluster
 from embark_operator.deletion.deletions import Deletions
-from embark_operator.manifests.build import Children, Surroundings, build
-from embark_operator.manifests.scaling import fields_of_zero
+from embark_operator.manifests.build import ChildSet, ClusterState, build
+from embark_operator.manifests.scaling import zero_replica_fields
 from embark_operator.names import Manifest, child_selector
 from embark_operator.observe.observe import observe
 from embark_operator.observe.restore import restore
 from embark_operator.observe.services import Services
 from embark_operator.options import Options
-from embark_operator.result import Key, Pass
-from embark_operator.scalers import find_held, hand_over, is_scaler, make_way, remove
+from embark_operator.result import Key, ReconcileResult
+from embark_operator.scalers import (
+    is_scaler,
+    keep_replicas_on_handover,
+    remove,
+    remove_conflicting_scalers,
+    saturation_caps,
+)
 from embark_operator.status.conditions import (
     Finding,
     certified,
@@ -50,7 +56,7 @@ from embark_operator.status.conditions import (
     scales_to_zero,
 )
 from embark_operator.status.events import phase_event, rollout_event
-from embark_operator.status.publish import tell
+from embark_operator.status.publish import publish_status
 from embark_operator.status.report import parse_status, report, report_refused
 
 _VECTOR_FIELD: Final = "spec.miss.oovVectorConfigMap"
@@ -66,7 +72,7 @@ class Reconciler:
         self._utc: Final = utc
         self._deletions: Final = Deletions(cluster, options, utc)
 
-    def reconcile(self, key: Key) -> Pass:
+    def reconcile(self, key: Key) -> ReconcileResult:
         """Make one pass.
 
         Raises:
@@ -91,7 +97,7 @@ class Reconciler:
                 body["metadata"]["uid"],
                 self._options,
                 rollout,
-                Surroundings(apis, find_held(cache, rollout, live)),
+                ClusterState(apis, saturation_caps(cache, rollout, live)),
                 oov_vector=lambda space: self._oov_vector(cache, space),
             )
         except InvalidSpecError as error:
@@ -103,28 +109,28 @@ class Reconciler:
         body: Manifest,
         cache: EmbeddingCache,
         rollout: Rollout,
-        wanted: Children,
+        wanted: ChildSet,
         live: dict[Child, Manifest],
-    ) -> Pass:
+    ) -> ReconcileResult:
         written: list[str] = []
         deleted: list[str] = []
         failure = ""
         try:
             if not cache.spec.paused:
-                make_way(self._cluster, body["metadata"]["uid"], wanted.manifests, live, deleted)
+                remove_conflicting_scalers(self._cluster, body["metadata"]["uid"], wanted.manifests, live, deleted)
                 self._apply(body["metadata"]["uid"], wanted.manifests, live, written)
                 self._prune(body["metadata"]["uid"], wanted.manifests, live, deleted)
             observed = observe(cache, rollout, live, self._cluster, self._services)
             if not cache.spec.paused:
                 rollout = advance(rollout, cache, observed.rollout, self._utc())
             findings = find_conditions(observed, rollout, _others(cache, wanted), _notes(cache, wanted))
-        except RefusedError as error:
+        except ApiRefusedError as error:
             observed, failure = None, str(error)
             findings = failed(failure)
         status = report(cache, rollout, findings, observed, self._utc(), kfc_scaler=wanted.kfc_scaler)
         self._tell(body, cache.status, status)
         again = None if cache.spec.paused else next_look(rollout, self._utc())
-        return Pass(tuple(written), tuple(deleted), status.phase, failure, again)
+        return ReconcileResult(tuple(written), tuple(deleted), status.phase, failure, again)
 
     def _children(self, cache: EmbeddingCache, apis: Apis) -> dict[Child, Manifest]:
         metadata = cache.metadata
@@ -136,7 +142,7 @@ class Reconciler:
     def _apply(self, uid: str, wanted: Sequence[Manifest], live: dict[Child, Manifest], written: list[str]) -> None:
         for scaler in wanted:
             if is_scaler(scaler) and child_of(scaler) not in live:
-                hand_over(self._cluster, scaler, live)
+                keep_replicas_on_handover(self._cluster, scaler, live)
         apply_children(self._cluster, wanted, live, lambda there: is_owned(there, uid), written)
 
     def _prune(self, uid: str, wanted: Sequence[Manifest], live: dict[Child, Manifest], deleted: list[str]) -> None:
@@ -145,14 +151,14 @@ class Reconciler:
         for child in sorted(gone, key=_prune_order):
             remove(self._cluster, child, live, deleted)
 
-    def _refuse(self, body: Manifest, before: EmbeddingCacheStatus, error: InvalidSpecError) -> Pass:
+    def _refuse(self, body: Manifest, before: EmbeddingCacheStatus, error: InvalidSpecError) -> ReconcileResult:
         generation = body["metadata"].get("generation", 0)
         status = report_refused(before, refused(str(error)), generation, self._utc())
         self._tell(body, before, status)
-        return Pass(phase=status.phase)
+        return ReconcileResult(phase=status.phase)
 
     def _tell(self, body: Manifest, before: EmbeddingCacheStatus, status: EmbeddingCacheStatus) -> None:
-        tell(self._cluster, body, before, status, self._events(body, before, status))
+        publish_status(self._cluster, body, before, status, self._events(body, before, status))
 
     def _events(self, body: Manifest, before: EmbeddingCacheStatus, status: EmbeddingCacheStatus) -> Iterator[Manifest]:
         if status.rollout.phase != before.rollout.phase:
@@ -170,13 +176,13 @@ class Reconciler:
         return _read_vector(name, config_map.get("data", {}), space)
 
 
-def _others(cache: EmbeddingCache, wanted: Children) -> Sequence[Finding]:
+def _others(cache: EmbeddingCache, wanted: ChildSet) -> Sequence[Finding]:
     """Return the findings about what others' APIs are for."""
     return (*meshed(cache, wanted.missing_apis), *certified(wanted.missing_certificates))
 
 
-def _notes(cache: EmbeddingCache, wanted: Children) -> Sequence[Finding]:
-    return scales_to_zero(fields_of_zero(cache.spec), wanted.missing_scalers)
+def _notes(cache: EmbeddingCache, wanted: ChildSet) -> Sequence[Finding]:
+    return scales_to_zero(zero_replica_fields(cache.spec), wanted.missing_scalers)
 
 
 def _prune_order(child: Child) -> int:

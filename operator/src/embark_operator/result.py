@@ -17,7 +17,7 @@ class Key(NamedTuple):
 
 
 @dataclass(frozen=True, slots=True)
-class Pass:
+class ReconcileResult:
     """What a pass did."""
 
     written: tuple[str, ...] = ()

@@ -8,7 +8,7 @@ from embark.spec import EmbeddingCache
 from embark_operator.cluster.applying import delete
 from embark_operator.cluster.kinds import AUTOSCALER, DEPLOYMENT, SCALED_OBJECT, Child, child_of, is_owned
 from embark_operator.cluster.protocol import Cluster
-from embark_operator.manifests.kfc_scaling import find_held_at
+from embark_operator.manifests.kfc_scaling import saturation_cap
 from embark_operator.names import HANDOVER, Manifest, kfc_name, retina_name
 
 _SCALERS: Final = (AUTOSCALER, SCALED_OBJECT)
@@ -20,7 +20,7 @@ def is_scaler(manifest: Manifest) -> bool:
     return (manifest["apiVersion"], manifest["kind"]) in {(kind.api_version, kind.name) for kind in _SCALERS}
 
 
-def make_way(
+def remove_conflicting_scalers(
     cluster: Cluster, uid: str, wanted: Sequence[Manifest], live: dict[Child, Manifest], deleted: list[str]
 ) -> None:
     """Remove the scalers of Deployments that are about to get one of another kind: two would fight over a number."""
@@ -36,7 +36,7 @@ def remove(cluster: Cluster, child: Child, live: dict[Child, Manifest], deleted:
     deleted += delete(cluster, [live.pop(child)])
 
 
-def hand_over(cluster: Cluster, scaler: Manifest, live: Mapping[Child, Manifest]) -> None:
+def keep_replicas_on_handover(cluster: Cluster, scaler: Manifest, live: Mapping[Child, Manifest]) -> None:
     """Keep the replicas of a scaler's Deployment as they are when the operator lets go of them.
 
     A field that its last manager leaves out falls back to its default, and that is one replica.
@@ -49,11 +49,11 @@ def hand_over(cluster: Cluster, scaler: Manifest, live: Mapping[Child, Manifest]
         cluster.apply(kept, HANDOVER)
 
 
-def find_held(cache: EmbeddingCache, rollout: Rollout, live: Mapping[Child, Manifest]) -> Mapping[str, int]:
+def saturation_caps(cache: EmbeddingCache, rollout: Rollout, live: Mapping[Child, Manifest]) -> Mapping[str, int]:
     """Return, by space, how many replicas a KFC has that is not to get more: its Retina is saturated."""
     held = {}
     for space in rollout.served:
-        replicas = find_held_at(
+        replicas = saturation_cap(
             _autoscaler_of(live, retina_name(cache, space.id)), live.get(Child(DEPLOYMENT, kfc_name(cache, space.id)))
         )
         if replicas is not None:

@@ -81,7 +81,7 @@ class Caches:
 
 
 @contextmanager
-def caches_of(kubeconfig: Path, namespace: str) -> Iterator[Caches]:
+def open_caches(kubeconfig: Path, namespace: str) -> Iterator[Caches]:
     """Give access to the caches of a namespace."""
     with config.new_client_from_config(config_file=str(kubeconfig)) as api:  # type: ignore[no-untyped-call]
         yield Caches(api, namespace)

@@ -11,7 +11,7 @@ from embark.spec import EmbeddingCache
 from embark_operator.manifests.build import build
 from embark_operator.manifests.kfc import build_kfc
 from embark_operator.manifests.rollout_jobs import build_drop, build_reembed_job, build_verify_job
-from embark_operator.names import COMPONENT, Manifest
+from embark_operator.names import COMPONENT_LABEL, Manifest
 from embark_operator.options import Images, Options
 from embark_testing.caches import sample
 
@@ -66,13 +66,13 @@ CHANGES: tuple[dict[str, dict[str, Any]], ...] = (
 """Changes that between them make every kind of child and every optional field of one."""
 
 
-def children_of(cache: EmbeddingCache, options: Options = OPTIONS) -> list[Manifest]:
+def build_children(cache: EmbeddingCache, options: Options = OPTIONS) -> list[Manifest]:
     return build(cache, UID, options).manifests
 
 
 def children(**changes: dict[str, Any]) -> list[Manifest]:
     """Return the children of samples/photos.yaml with changes to sections of its spec."""
-    return children_of(sample("photos", **changes))
+    return build_children(sample("photos", **changes))
 
 
 def candidate_settings(cache: EmbeddingCache) -> KfcSettings:
@@ -82,7 +82,7 @@ def candidate_settings(cache: EmbeddingCache) -> KfcSettings:
     return settings_for(cache, candidate, source=source.id).kfc
 
 
-def rollout_children_of(
+def build_rollout_children(
     cache: EmbeddingCache, images: Images = IMAGES, *, attempt: int = 0, suspended: bool = False
 ) -> list[Manifest]:
     """Return the children that a rollout adds in any of its phases: of a candidate, and of a space to drop."""
@@ -96,30 +96,30 @@ def rollout_children_of(
     ]
 
 
-def every_child_of(cache: EmbeddingCache) -> list[Manifest]:
+def build_every_child(cache: EmbeddingCache) -> list[Manifest]:
     """Return the children that a cache always has, then those that a rollout adds."""
-    return [*children_of(cache), *rollout_children_of(cache)]
+    return [*build_children(cache), *build_rollout_children(cache)]
 
 
 def every_child(**changes: dict[str, Any]) -> list[Manifest]:
     """Return every child of samples/photos.yaml with changes to sections of its spec."""
-    return every_child_of(sample("photos", **changes))
+    return build_every_child(sample("photos", **changes))
 
 
-def of_kind(manifests: Iterable[Manifest], kind: str) -> list[Manifest]:
+def select_kind(manifests: Iterable[Manifest], kind: str) -> list[Manifest]:
     return [manifest for manifest in manifests if manifest["kind"] == kind]
 
 
-def of_component(manifests: Iterable[Manifest], kind: str, component: str) -> Manifest:
+def find_component(manifests: Iterable[Manifest], kind: str, component: str) -> Manifest:
     """Return the one child of a kind that a component has."""
-    (found,) = (m for m in of_kind(manifests, kind) if m["metadata"]["labels"][COMPONENT] == component)
+    (found,) = (m for m in select_kind(manifests, kind) if m["metadata"]["labels"][COMPONENT_LABEL] == component)
     return found
 
 
 def templates(manifests: Iterable[Manifest]) -> dict[str, Manifest]:
     """Return the pod template of every component, a Job's too."""
     return {
-        manifest["metadata"]["labels"][COMPONENT]: manifest["spec"]["template"]
+        manifest["metadata"]["labels"][COMPONENT_LABEL]: manifest["spec"]["template"]
         for manifest in manifests
         if manifest["kind"] in {"Deployment", "Job"}
     }

@@ -4,7 +4,7 @@ from typing import Any
 
 from embark_operator.cluster.finalizers import FINALIZER
 from embark_operator.cluster.kinds import CACHE, CONFIG_MAP, EVENT, JOB, POD, SERVICE_ACCOUNT, Kind
-from embark_operator.names import COMPONENT, DROP_KEYSPACE, Manifest
+from embark_operator.names import COMPONENT_LABEL, DROP_KEYSPACE, Manifest
 from embark_testing.worlds.memory_cluster import DELETED, MemoryCluster
 from embark_testing.worlds.reconciled_caches import KEY, World
 
@@ -48,7 +48,7 @@ class DeletingWorld(World):
         """Return what there is to drop the keyspace."""
         wanted = kinds or (SERVICE_ACCOUNT, CONFIG_MAP, JOB)
         found = [body for (kind, *_), body in self.cluster.objects.items() if kind in wanted]
-        return [body for body in found if body["metadata"].get("labels", {}).get(COMPONENT) == DROP_KEYSPACE]
+        return [body for body in found if body["metadata"].get("labels", {}).get(COMPONENT_LABEL) == DROP_KEYSPACE]
 
     def set_job(self, condition: str) -> None:
         """Be the controller of the Job that drops the keyspace."""
@@ -69,7 +69,7 @@ class DeletingWorld(World):
     def add_drop_pod(self, state: Manifest) -> None:
         """Let the Job that drops the keyspace have a pod in that state."""
         (job,) = self.drops(JOB)
-        labels = {COMPONENT: DROP_KEYSPACE, "job-name": job["metadata"]["name"]}
+        labels = {COMPONENT_LABEL: DROP_KEYSPACE, "job-name": job["metadata"]["name"]}
         self.add_pod("drop-1", state, **labels)
 
     def events(self) -> list[tuple[str, str]]:

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Sequence
 from typing import Any
 
 from embark_operator.cluster.apis import Apis
-from embark_operator.cluster.kinds import Kind, kind_of
+from embark_operator.cluster.kinds import Kind, find_kind
 from embark_operator.cluster.protocol import ConflictError
 from embark_operator.names import FIELD_MANAGER, Manifest
 
@@ -124,7 +124,7 @@ class MemoryCluster:
 
 
 def _place(manifest: Manifest) -> _Id:
-    return kind_of(manifest), manifest["metadata"].get("namespace", ""), manifest["metadata"]["name"]
+    return find_kind(manifest), manifest["metadata"].get("namespace", ""), manifest["metadata"]["name"]
 
 
 def _merged(live: Any, wanted: Any) -> Any:

@@ -47,7 +47,7 @@ def meshed(provider: str, **changes: dict[str, Any]) -> EmbeddingCache:
     return sample("photos", mesh=mesh, **changes)
 
 
-def mesh_of(cache: EmbeddingCache, served: Apis) -> MeshChildren:
+def build_sample_mesh(cache: EmbeddingCache, served: Apis) -> MeshChildren:
     return build_mesh(cache, UID, served, SPACES)
 
 
@@ -55,7 +55,7 @@ def kfc_settings(cache: EmbeddingCache) -> KfcSettings:
     return settings_for(cache, space_of(cache.spec.encoder)).kfc
 
 
-def scaler_of(
+def build_sample_scaler(
     cache: EmbeddingCache, served: Apis, *, idle: bool = False, watched: bool = False, held_at: int | None = None
 ) -> KfcScaler:
     settings = kfc_settings(cache)

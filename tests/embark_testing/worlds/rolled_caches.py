@@ -8,7 +8,7 @@ from embark.rollout.verdicts import Verdict
 from embark.settings import EmbArkSettings
 from embark_operator.cluster.kinds import CACHE, CONFIG_MAP, DEPLOYMENT, JOB, POD
 from embark_operator.manifests.config_maps import SETTINGS_KEY
-from embark_operator.names import COMPONENT, SPACE, Manifest
+from embark_operator.names import COMPONENT_LABEL, SPACE_LABEL, Manifest
 from embark_operator.reconcile import Reconciler
 from embark_testing.worlds.reconciled_caches import KEY, METRICS, OPTIONS, Silent, World
 
@@ -58,7 +58,7 @@ class RollingWorld(World):
     def spaces_with(self, component: str) -> set[str]:
         """Return the spaces that have a Deployment of a component."""
         labels = [body["metadata"]["labels"] for (kind, *_), body in self.cluster.objects.items() if kind == DEPLOYMENT]
-        return {label[SPACE] for label in labels if label[COMPONENT] == component}
+        return {label[SPACE_LABEL] for label in labels if label[COMPONENT_LABEL] == component}
 
     def embark_settings(self) -> EmbArkSettings:
         """Return what EmbArk is told."""
@@ -67,14 +67,14 @@ class RollingWorld(World):
     def jobs(self) -> list[str]:
         """Return the components of the Jobs that there are, sorted."""
         labels = [body["metadata"]["labels"] for (kind, *_), body in self.cluster.objects.items() if kind == JOB]
-        return sorted(label[COMPONENT] for label in labels)
+        return sorted(label[COMPONENT_LABEL] for label in labels)
 
     def react(self) -> None:
         """Be the controllers and the kubelet, once."""
         for place in [place for place in self.cluster.objects if place[0] == POD]:
             del self.cluster.objects[place]
         for (kind, namespace, name), body in list(self.cluster.objects.items()):
-            component = body["metadata"].get("labels", {}).get(COMPONENT, "")
+            component = body["metadata"].get("labels", {}).get(COMPONENT_LABEL, "")
             if component in self.held_back:
                 continue
             if kind == DEPLOYMENT:

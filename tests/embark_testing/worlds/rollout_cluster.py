@@ -10,7 +10,7 @@ from embark.settings import EmbArkSettings, KfcSettings
 from embark.spec.rollout import Rollout as RolloutSpec
 from embark_operator.cluster.kinds import CONFIG_MAP, JOB, Child, child_of
 from embark_operator.manifests.config_maps import SETTINGS_KEY
-from embark_operator.names import COMPONENT, SPACE, Manifest
+from embark_operator.names import COMPONENT_LABEL, SPACE_LABEL, Manifest
 
 EMBARK_PODS = 2
 
@@ -74,7 +74,7 @@ class ModelCluster:
     def jobs_of(self, component: str) -> Iterator[tuple[Manifest, JobRun]]:
         """Yield the Jobs of a component."""
         for child, body in self.children.items():
-            if child.kind == JOB and body["metadata"]["labels"][COMPONENT] == component:
+            if child.kind == JOB and body["metadata"]["labels"][COMPONENT_LABEL] == component:
                 yield body, self.jobs[child.name]
 
     def start_pods(self) -> None:
@@ -98,7 +98,7 @@ class ModelCluster:
     def scan(self) -> None:
         """Encode one further key for each candidate; the Job is complete when none is left."""
         for job, run in self.jobs_of("reembed"):
-            space = job["metadata"]["labels"][SPACE]
+            space = job["metadata"]["labels"][SPACE_LABEL]
             again = "--again" in job["spec"]["template"]["spec"]["containers"][0]["args"]
             scanned = self.scanned.setdefault(space, set())
             left = sorted(set(self.tables[self.filled[space]]) - scanned)
@@ -113,7 +113,7 @@ class ModelCluster:
     def verify(self, gates: RolloutSpec) -> None:
         """Judge each candidate."""
         for job, run in self.jobs_of("verify"):
-            space = job["metadata"]["labels"][SPACE]
+            space = job["metadata"]["labels"][SPACE_LABEL]
             verdict = self._judge(self.tables[self.filled[space]], self.tables[space])
             run.complete, run.verdict = True, verdict
             if find_gate_fault(verdict, gates):
@@ -124,9 +124,9 @@ class ModelCluster:
     def drop(self) -> None:
         """Drop the tables whose time has come; nothing may use them any more."""
         for job, run in self.jobs_of("drop"):
-            space = job["metadata"]["labels"][SPACE]
+            space = job["metadata"]["labels"][SPACE_LABEL]
             assert space not in self.kfcs | self.served
-            assert space not in {body["metadata"]["labels"][SPACE] for body, _ in self.jobs_of("reembed")}
+            assert space not in {body["metadata"]["labels"][SPACE_LABEL] for body, _ in self.jobs_of("reembed")}
             for held in (self.tables, self.scanned, self.behind):
                 held.pop(space, None)
             self.fit.discard(space)
@@ -183,7 +183,7 @@ class ModelCluster:
 
     def _settings(self, component: str) -> Iterator[str]:
         for child, body in self.children.items():
-            if child.kind == CONFIG_MAP and body["metadata"]["labels"][COMPONENT] == component:
+            if child.kind == CONFIG_MAP and body["metadata"]["labels"][COMPONENT_LABEL] == component:
                 yield body["data"][SETTINGS_KEY]
 
     @staticmethod

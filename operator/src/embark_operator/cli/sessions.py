@@ -14,7 +14,7 @@ import click
 from embark.errors import EmbArkError, UnavailableError
 from embark_operator.cli.caches import Caches, Place
 from embark_operator.cli.cluster_caches import cluster_caches
-from embark_operator.cluster.protocol import RefusedError
+from embark_operator.cluster.protocol import ApiRefusedError
 
 
 class Target(NamedTuple):
@@ -80,7 +80,7 @@ def _told_in_one_line() -> Iterator[None]:
     except UnavailableError as error:
         hint = "--context and --kubeconfig name another cluster"
         raise click.ClickException(f"{one_line(error)}; {hint}") from None
-    except RefusedError as error:
+    except ApiRefusedError as error:
         hint = "; install EmbArk there first (charts/embark)" if error.reason == "NoSuchKind" else ""
         raise click.ClickException(f"{one_line(error)}{hint}") from None
     except EmbArkError as error:

@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterable, MutableMapping, Sequence
 from embark_operator.cluster.differences import differs
 from embark_operator.cluster.finalizers import is_deleted
 from embark_operator.cluster.kinds import Child, child_of
-from embark_operator.cluster.protocol import Cluster, RefusedError
+from embark_operator.cluster.protocol import ApiRefusedError, Cluster
 from embark_operator.names import Manifest
 
 
@@ -29,7 +29,7 @@ def apply_children(
         there = live.get(child) or cluster.read(child.kind, manifest["metadata"]["namespace"], child.name)
         if there is not None and not is_ours(there):
             message = f"{child} is there already and does not belong to this cache; delete or rename it"
-            raise RefusedError(str(child), "NotOurs", message)
+            raise ApiRefusedError(str(child), "NotOurs", message)
         if there is None or differs(manifest, there):
             live[child] = cluster.apply(manifest)
             written.append(str(child))

@@ -101,7 +101,7 @@ _KNOWN: Final = (*CHILD_KINDS, *FOREIGN_KINDS, CACHE, POD, EVENT, LEASE)
 _BY_NAME: Final = {(kind.api_version, kind.name): kind for kind in _KNOWN}
 
 
-def kind_of(manifest: Manifest) -> Kind:
+def find_kind(manifest: Manifest) -> Kind:
     """Return the kind of a manifest; KeyError: the operator has nothing to do with such objects."""
     return _BY_NAME[manifest["apiVersion"], manifest["kind"]]
 
@@ -113,4 +113,4 @@ def is_owned(body: Manifest, uid: str) -> bool:
 
 def child_of(manifest: Manifest) -> Child:
     """Return which child a manifest is of."""
-    return Child(kind_of(manifest), manifest["metadata"]["name"])
+    return Child(find_kind(manifest), manifest["metadata"]["name"])

@@ -17,8 +17,8 @@ from urllib3.exceptions import HTTPError
 from embark.errors import UnavailableError
 from embark_operator.cluster.apis import Apis
 from embark_operator.cluster.discovery import Discovery
-from embark_operator.cluster.kinds import Kind, kind_of
-from embark_operator.cluster.protocol import NAMESPACE_TERMINATING, ConflictError, MissingError, RefusedError
+from embark_operator.cluster.kinds import Kind, find_kind
+from embark_operator.cluster.protocol import NAMESPACE_TERMINATING, ApiRefusedError, ConflictError, MissingError
 from embark_operator.names import FIELD_MANAGER, Manifest
 
 # A write that takes longer may end after this process has lost its lease; see leases.
@@ -92,7 +92,7 @@ class KubernetesCluster:
         """Apply a manifest on the server."""
         return self._ask(
             _what(manifest),
-            kind_of(manifest),
+            find_kind(manifest),
             "server_side_apply",
             body=manifest,
             namespace=manifest["metadata"].get("namespace"),
@@ -103,7 +103,7 @@ class KubernetesCluster:
     def create(self, manifest: Manifest) -> Manifest:
         """Create an object."""
         namespace = manifest["metadata"].get("namespace")
-        return self._ask(_what(manifest), kind_of(manifest), "create", body=manifest, namespace=namespace)
+        return self._ask(_what(manifest), find_kind(manifest), "create", body=manifest, namespace=namespace)
 
     def delete(self, kind: Kind, namespace: str, name: str, uid: str, *, foreground: bool = False) -> None:
         """Delete that very object, and what it owns in the background or before it."""
@@ -121,7 +121,7 @@ class KubernetesCluster:
     def write_status(self, cache: Manifest, status: Manifest) -> None:
         """Make `status` the whole status of a cache, unless the cache has changed since it was read."""
         with _translated(_what(cache)):
-            kind = kind_of(cache)
+            kind = find_kind(cache)
             resource = self._client.resources.get(api_version=kind.api_version, kind=kind.name)
             resource.status.replace(
                 body=cache | {"status": status},
@@ -136,7 +136,7 @@ class KubernetesCluster:
         read = {name: metadata[name] for name in ("uid", "resourceVersion")}
         return self._ask(
             _what(cache),
-            kind_of(cache),
+            find_kind(cache),
             "patch",
             body={"metadata": read | {"finalizers": list(finalizers)}},
             name=metadata["name"],
@@ -148,7 +148,7 @@ class KubernetesCluster:
     def replace(self, manifest: Manifest) -> Manifest:
         """Replace an object, unless it has changed since it was read; for the lease."""
         namespace = manifest["metadata"].get("namespace")
-        return self._ask(_what(manifest), kind_of(manifest), "replace", body=manifest, namespace=namespace)
+        return self._ask(_what(manifest), find_kind(manifest), "replace", body=manifest, namespace=namespace)
 
     def served(self, api_versions: Iterable[str]) -> Apis:
         """Return what of these API versions is served, as far as was known at most 60 s ago."""
@@ -178,9 +178,9 @@ def _translated(what: str) -> Iterator[None]:
         passes = status == _TOO_MANY or status >= _SERVER_FAULTS
         if passes and not message.startswith(_UNTYPED):
             raise UnavailableError("kubernetes", f"{what}: {message}") from error
-        raise _REFUSALS.get(status, RefusedError)(what, reason, message) from error
+        raise _REFUSALS.get(status, ApiRefusedError)(what, reason, message) from error
     except ResourceNotFoundError as error:
-        raise RefusedError(what, "NoSuchKind", str(error)) from error
+        raise ApiRefusedError(what, "NoSuchKind", str(error)) from error
     except (HTTPError, OSError) as error:
         raise UnavailableError("kubernetes", f"{what}: {error}") from error
 

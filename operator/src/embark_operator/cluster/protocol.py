@@ -12,7 +12,7 @@ NAMESPACE_TERMINATING: Final = "NamespaceTerminating"
 """The reason of a RefusedError where a namespace is being deleted: nothing can be made in it any more."""
 
 
-class RefusedError(EmbArkError):
+class ApiRefusedError(EmbArkError):
     """The API server refused a request for good: a quota, a missing right, a field that it does not take."""
 
     def __init__(self, what: str, reason: str, message: str) -> None:
@@ -23,7 +23,7 @@ class RefusedError(EmbArkError):
         self.message = message
 
 
-class ConflictError(RefusedError):
+class ConflictError(ApiRefusedError):
     """The object has changed since it was read, or is there already."""
 
 

@@ -16,7 +16,7 @@ from embark.spec.status import Condition
 from embark_operator.cluster.applying import apply_children, delete
 from embark_operator.cluster.finalizers import drops_keyspace, is_deleted, is_guarded, release
 from embark_operator.cluster.kinds import AUTOSCALER, CACHE, DEPLOYMENT, JOB, Child, child_of, is_owned
-from embark_operator.cluster.protocol import NAMESPACE_TERMINATING, Cluster, ConflictError, RefusedError
+from embark_operator.cluster.protocol import NAMESPACE_TERMINATING, ApiRefusedError, Cluster, ConflictError
 from embark_operator.deletion.keyspaces import (
     drops_any,
     drops_of,
@@ -27,12 +27,12 @@ from embark_operator.deletion.keyspaces import (
 )
 from embark_operator.manifests.keyspace_jobs import build_drop_keyspace
 from embark_operator.names import Manifest, child_selector
-from embark_operator.observe.pods import first_words, is_true
+from embark_operator.observe.pods import first_failure, is_true
 from embark_operator.options import Options
-from embark_operator.result import Key, Pass
+from embark_operator.result import Key, ReconcileResult
 from embark_operator.status.conditions import DROP_FAILED, KEYSPACE_DROPPED, Finding, Phase, deleting
 from embark_operator.status.events import deletion_event
-from embark_operator.status.publish import tell
+from embark_operator.status.publish import publish_status
 from embark_operator.status.report import parse_status, report_deleting
 
 # What pods are made by.
@@ -52,10 +52,10 @@ class Deletions:
         self._utc: Final = utc
         self._log: Final = logging.getLogger(__name__)
 
-    def advance(self, key: Key, body: Manifest | None) -> Pass:
+    def advance(self, key: Key, body: Manifest | None) -> ReconcileResult:
         """Make a pass over a cache that is deleted, or gone; raises as Reconciler.reconcile."""
         if body is None or not is_guarded(body):
-            return Pass(deleted=delete(self._cluster, find_drop(self._cluster, key).values()))
+            return ReconcileResult(deleted=delete(self._cluster, find_drop(self._cluster, key).values()))
         if not drops_keyspace(body):
             return self._let_go(key, "spec.store.deletionPolicy is Retain, and the keyspace is kept")
         told = _told(body)
@@ -70,7 +70,7 @@ class Deletions:
         if waits:
             message = f"the keyspace {keyspace_of(body)} is dropped once all that works on it has ended: {waits}"
             self._tell(body, deleting("PodsEnding", message))
-            return Pass(deleted=ended, phase=Phase.DELETING, again=_LOOK)
+            return ReconcileResult(deleted=ended, phase=Phase.DELETING, again=_LOOK)
         return self._drop(key, body, wanted)
 
     def undo(self, live: MutableMapping[Child, Manifest]) -> None:
@@ -89,7 +89,7 @@ class Deletions:
         there = [f"pod {name}" for name in pods] or [str(child_of(starter)) for starter in starters]
         return deleted, ", ".join(there[:_NAMED]) + (" …" if len(there) > _NAMED else "")
 
-    def _drop(self, key: Key, body: Manifest, wanted: Sequence[Manifest]) -> Pass:
+    def _drop(self, key: Key, body: Manifest, wanted: Sequence[Manifest]) -> ReconcileResult:
         live, written = find_drop(self._cluster, key), list[str]()
         sharer = find_sharer(self._cluster, body)
         if sharer:
@@ -99,16 +99,16 @@ class Deletions:
             apply_children(self._cluster, wanted, live, lambda there: drops_of(key, there), written)
         except ConflictError:
             raise
-        except RefusedError as error:
+        except ApiRefusedError as error:
             if error.reason == NAMESPACE_TERMINATING:
                 return self._let_go(key, "its namespace is deleted, where no Job can be made: the keyspace is kept")
             return replace(self._fail(body, str(error)), failure=str(error))
         keep = {child_of(manifest) for manifest in wanted}
         deleted = delete(self._cluster, [there for child, there in live.items() if child not in keep])
-        made = Pass(tuple(written), deleted, Phase.DELETING, again=_LOOK)
+        made = ReconcileResult(tuple(written), deleted, Phase.DELETING, again=_LOOK)
         return self._follow(key, body, live[child_of(wanted[-1])], made)
 
-    def _follow(self, key: Key, body: Manifest, job: Manifest, made: Pass) -> Pass:
+    def _follow(self, key: Key, body: Manifest, job: Manifest, made: ReconcileResult) -> ReconcileResult:
         """Return the pass `made`, which goes on by what the Job is seen to have done."""
         keyspace, told = f"the keyspace {keyspace_of(body)}", _told(body)
         if is_true(job, "Complete"):
@@ -116,7 +116,7 @@ class Deletions:
             return self._let_go(key, f"{keyspace} is dropped")
         if is_true(job, "Failed"):
             return replace(self._fail(body, f"{child_of(job)} failed"), deleted=delete(self._cluster, [job]))
-        why = first_words(find_pods(self._cluster, key), [job])
+        why = first_failure(find_pods(self._cluster, key), [job])
         if why:
             return replace(made, again=self._fail(body, why).again)
         # A pod that is at work again has not succeeded yet: what it said last stays.
@@ -124,26 +124,26 @@ class Deletions:
             self._tell(body, deleting("Dropping", f"{keyspace} is being dropped by {child_of(job)}"))
         return made
 
-    def _fail(self, body: Manifest, why: str) -> Pass:
+    def _fail(self, body: Manifest, why: str) -> ReconcileResult:
         goes_on = "it is tried again; to keep it and let the cache go, set spec.store.deletionPolicy to Retain"
         message = f"the keyspace {keyspace_of(body)} is not dropped: {why}; {goes_on}"
         self._tell(body, deleting(DROP_FAILED, message))
-        return Pass(phase=Phase.DELETING, again=_LOOK_FAILED)
+        return ReconcileResult(phase=Phase.DELETING, again=_LOOK_FAILED)
 
-    def _let_go(self, key: Key, why: str) -> Pass:
+    def _let_go(self, key: Key, why: str) -> ReconcileResult:
         """Take the finalizer away, after everything that the cache does not own."""
         deleted = delete(self._cluster, find_drop(self._cluster, key).values())
         body = self._cluster.read(CACHE, *key)  # which has changed where its status was told
         if body is not None and is_deleted(body) and is_guarded(body):
             release(self._cluster, body)
             self._log.info("the cache may go: %s", why, extra={"cache": str(key)})
-        return Pass(deleted=deleted, phase=Phase.DELETING)
+        return ReconcileResult(deleted=deleted, phase=Phase.DELETING)
 
     def _tell(self, body: Manifest, findings: Sequence[Finding]) -> None:
         before, now, told = parse_status(body), self._utc(), _told(body)
         status = report_deleting(before, findings, body["metadata"].get("generation", 0), now)
         is_news = told is None or told.reason != findings[0].reason
-        tell(self._cluster, body, before, status, [deletion_event(body, findings[0], now)] if is_news else [])
+        publish_status(self._cluster, body, before, status, [deletion_event(body, findings[0], now)] if is_news else [])
 
 
 def _told(body: Manifest) -> Condition | None:

@@ -10,7 +10,7 @@ from embark_operator.cluster import kinds
 from embark_operator.cluster.finalizers import is_deleted
 from embark_operator.cluster.kinds import CONFIG_MAP, JOB, POD, SERVICE_ACCOUNT, Child, child_of
 from embark_operator.cluster.protocol import ClusterReader
-from embark_operator.names import CACHE, COMPONENT, DROP_KEYSPACE, Manifest, child_selector
+from embark_operator.names import CACHE_LABEL, COMPONENT_LABEL, DROP_KEYSPACE, Manifest, child_selector
 from embark_operator.result import Key
 
 _DROP_KINDS: Final = (SERVICE_ACCOUNT, CONFIG_MAP, JOB)
@@ -18,24 +18,24 @@ _DROP_KINDS: Final = (SERVICE_ACCOUNT, CONFIG_MAP, JOB)
 
 def find_drop(cluster: ClusterReader, key: Key) -> dict[Child, Manifest]:
     """Return the objects that drop the keyspace of a cache."""
-    selector = f"{child_selector(key.name)},{COMPONENT}={DROP_KEYSPACE}"
+    selector = f"{child_selector(key.name)},{COMPONENT_LABEL}={DROP_KEYSPACE}"
     found = [body for kind in _DROP_KINDS for body in cluster.find(kind, key.namespace, selector)]
     return {child_of(body): body for body in found}
 
 
 def drops_any(body: Manifest) -> bool:
     """Return whether an object, or a pod, drops the keyspace of a cache."""
-    return bool(body["metadata"].get("labels", {}).get(COMPONENT) == DROP_KEYSPACE)
+    return bool(body["metadata"].get("labels", {}).get(COMPONENT_LABEL) == DROP_KEYSPACE)
 
 
 def drops_of(key: Key, body: Manifest) -> bool:
     """Return whether an object drops the keyspace of that cache."""
-    return drops_any(body) and bool(body["metadata"]["labels"].get(CACHE) == key.name)
+    return drops_any(body) and bool(body["metadata"]["labels"].get(CACHE_LABEL) == key.name)
 
 
 def find_pods(cluster: ClusterReader, key: Key) -> Sequence[Manifest]:
     """Return every pod of a cache, by name."""
-    pods = cluster.find(POD, key.namespace, f"{CACHE}={key.name}")
+    pods = cluster.find(POD, key.namespace, f"{CACHE_LABEL}={key.name}")
     return sorted(pods, key=lambda pod: str(pod["metadata"]["name"]))
 
 

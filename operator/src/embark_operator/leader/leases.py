@@ -13,7 +13,7 @@ from typing import Final, Protocol
 
 from embark.errors import EmbArkError, UnavailableError
 from embark_operator.cluster.kinds import LEASE, Kind
-from embark_operator.cluster.protocol import RefusedError
+from embark_operator.cluster.protocol import ApiRefusedError
 from embark_operator.names import Manifest
 
 LEASE_SECONDS: Final = 15.0
@@ -84,7 +84,7 @@ class Lease:
         begun = self._monotonic()
         try:
             taken = self._take(begun)
-        except (RefusedError, UnavailableError):
+        except (ApiRefusedError, UnavailableError):
             return self.held
         if taken:
             self._held_until = begun + RENEW_SECONDS
@@ -97,7 +97,7 @@ class Lease:
             lease = self._leases.read(LEASE, self._namespace, self._name)
             if lease and lease["spec"].get("holderIdentity") == self._identity:
                 self._leases.replace(lease | {"spec": lease["spec"] | {"holderIdentity": ""}})
-        except (RefusedError, UnavailableError):
+        except (ApiRefusedError, UnavailableError):
             return  # it ends by itself
 
     def _take(self, now: float) -> bool:

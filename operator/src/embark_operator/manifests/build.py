@@ -21,7 +21,7 @@ from embark_operator.manifests.network_policies import build_network_policies
 from embark_operator.manifests.retina import build_retina
 from embark_operator.manifests.retina_scaling import build_retina_scaling
 from embark_operator.manifests.rollout_jobs import build_drop, build_reembed_job, build_verify_job
-from embark_operator.manifests.scaling import fields_of_zero
+from embark_operator.manifests.scaling import zero_replica_fields
 from embark_operator.manifests.tls import build_certificate, needs_certificate
 from embark_operator.names import Manifest
 from embark_operator.options import Options
@@ -31,7 +31,7 @@ OovVector = Callable[[str], Sequence[float] | None]
 
 
 @dataclass(frozen=True, slots=True)
-class Surroundings:
+class ClusterState:
     """What of the cluster decides how a cache's children look."""
 
     apis: Apis = NO_APIS
@@ -40,7 +40,7 @@ class Surroundings:
 
 
 @dataclass(frozen=True, slots=True)
-class Children:
+class ChildSet:
     """What a cache should have."""
 
     manifests: list[Manifest]
@@ -59,10 +59,10 @@ def build(
     uid: str,
     options: Options,
     rollout: Rollout | None = None,
-    surroundings: Surroundings | None = None,
+    surroundings: ClusterState | None = None,
     *,
     oov_vector: OovVector = lambda _: None,
-) -> Children:
+) -> ChildSet:
     """Return all children of a cache.
 
     `uid` is the cache's, for owner references; `rollout` None: the cache has the one space of its spec.
@@ -72,7 +72,7 @@ def build(
     """
     _refuse_what_is_not_built(cache.spec)
     rollout = rollout or first_rollout(cache.spec.encoder)
-    around = surroundings or Surroundings()
+    around = surroundings or ClusterState()
     previous = rollout.spaces.previous
     settings = settings_for(
         cache_of(cache, rollout.active),
@@ -94,12 +94,12 @@ def build(
         *_build_policies(cache, uid, options, rollout),
     ]
     uncertified = around.apis.lack(CERTIFICATE) if needs_certificate(cache) else ()
-    kept_up = around.apis.lack(SCALED_OBJECT) if fields_of_zero(cache.spec) else ()
-    return Children(manifests, mesh.missing, uncertified, choose_scaler(cache.spec.kfc, around.apis), kept_up)
+    kept_up = around.apis.lack(SCALED_OBJECT) if zero_replica_fields(cache.spec) else ()
+    return ChildSet(manifests, mesh.missing, uncertified, choose_scaler(cache.spec.kfc, around.apis), kept_up)
 
 
 def _build_filling(
-    cache: EmbeddingCache, uid: str, options: Options, rollout: Rollout, *, space: SpaceRecord, around: Surroundings
+    cache: EmbeddingCache, uid: str, options: Options, rollout: Rollout, *, space: SpaceRecord, around: ClusterState
 ) -> list[Manifest]:
     kfc, retina = _settings(cache, space)
     idle = space.id != rollout.active.id

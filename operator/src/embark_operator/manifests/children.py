@@ -48,11 +48,11 @@ def build_child(component: Component, api_version: str, kind: str, body: Manifes
     if component.uid:
         metadata["ownerReferences"] = [_owner(component)]
     manifest = {"apiVersion": api_version, "kind": kind, "metadata": metadata, **body}
-    stamped = metadata | {"annotations": {MANIFEST_HASH: hash_of(manifest)}}
+    stamped = metadata | {"annotations": {MANIFEST_HASH: canonical_hash(manifest)}}
     return manifest | {"metadata": stamped}
 
 
-def hash_of(value: object, length: int = _HASH_LENGTH) -> str:
+def canonical_hash(value: object, length: int = _HASH_LENGTH) -> str:
     """Return the first hex digits of sha256 over the canonical JSON of `value`."""
     canonical = json.dumps(value, sort_keys=True, separators=(",", ":"))
     return hashlib.sha256(canonical.encode()).hexdigest()[:length]

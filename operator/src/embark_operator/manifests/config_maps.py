@@ -4,7 +4,7 @@ from typing import Final
 
 from embark.errors import InvalidSpecError
 from embark.spec.model import Model
-from embark_operator.manifests.children import Component, build_child, hash_of
+from embark_operator.manifests.children import Component, build_child, canonical_hash
 from embark_operator.names import Manifest
 
 SETTINGS_KEY: Final = "settings.json"
@@ -30,7 +30,7 @@ def build_config_map(component: Component, settings: Model) -> Manifest:
 
 def settings_hash(settings: Model) -> str:
     """Return the value of the annotation SETTINGS_HASH."""
-    return hash_of(_text(settings))
+    return canonical_hash(_text(settings))
 
 
 def _text(settings: Model) -> str:

@@ -4,7 +4,7 @@ from typing import Final
 
 from embark.settings import KfcSettings
 from embark.spec.resources import Resources
-from embark_operator.manifests.children import Component, build_child, hash_of
+from embark_operator.manifests.children import Component, build_child, canonical_hash
 from embark_operator.manifests.containers import Process
 from embark_operator.manifests.pods import build_metadata, build_pod
 from embark_operator.manifests.resources import KFC, build_resources
@@ -57,5 +57,5 @@ def build_job(component: Component, spec: Manifest, *, purpose: object, changeab
     would refuse; `changeable` is what of its spec may be changed. It has no TTL, since a Job that is there and complete
     says that there is nothing left to do.
     """
-    name = f"{component.name}-{hash_of([spec, purpose], _HASH_LENGTH)}"
+    name = f"{component.name}-{canonical_hash([spec, purpose], _HASH_LENGTH)}"
     return build_child(component, "batch/v1", "Job", {"spec": spec | (changeable or {})}, name)

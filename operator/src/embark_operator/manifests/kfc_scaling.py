@@ -99,7 +99,7 @@ def kfc_bounds(asked: LagAutoscaling, partitions: int, *, held_at: int | None = 
     return Bounds(least, most, asked.scale_down_after)
 
 
-def find_held_at(retina_scaler: Manifest | None, kfc_deployment: Manifest | None) -> int | None:
+def saturation_cap(retina_scaler: Manifest | None, kfc_deployment: Manifest | None) -> int | None:
     """Return how many replicas a KFC is held at, None: it is not, from its space's live objects.
 
     Retina is saturated when its HorizontalPodAutoscaler wants more replicas than it may have, which it says by the

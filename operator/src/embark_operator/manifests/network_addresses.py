@@ -47,41 +47,41 @@ _SERVICE_SUFFIXES: Final = (".svc", ".cluster.local")
 _NAMESPACE: Final = re.compile(r"[a-z0-9]([a-z0-9\-]{0,61}[a-z0-9])?")
 
 
-def any_pod() -> Manifest:
+def any_pod_peer() -> Manifest:
     """Return every pod of every namespace."""
     return {"namespaceSelector": {}}
 
 
-def network(cidr: str, beside: Sequence[str] = ()) -> Manifest:
+def network_peer(cidr: str, beside: Sequence[str] = ()) -> Manifest:
     """Return the addresses of a network, without those in the networks `beside`."""
     return {"ipBlock": {"cidr": cidr} | ({"except": list(beside)} if beside else {})}
 
 
-def public() -> list[Manifest]:
+def public_peers() -> list[Manifest]:
     """Return the public internet."""
     carried = [str(_in_nat64(IPv4Network(text))) for text in _NOT_PUBLIC_IPV4]
     return [
-        network("0.0.0.0/0", _NOT_PUBLIC_IPV4),
-        network(_GLOBAL_UNICAST, _NOT_PUBLIC_IPV6),
-        network(str(_NAT64), carried),
+        network_peer("0.0.0.0/0", _NOT_PUBLIC_IPV4),
+        network_peer(_GLOBAL_UNICAST, _NOT_PUBLIC_IPV6),
+        network_peer(str(_NAT64), carried),
     ]
 
 
-def inside() -> list[Manifest]:
+def private_peers() -> list[Manifest]:
     """Return every pod and the private networks, where machines without pods are."""
-    return [any_pod(), *map(network, _PRIVATE)]
+    return [any_pod_peer(), *map(network_peer, _PRIVATE)]
 
 
-def around(hosts: Sequence[str]) -> list[Manifest]:
+def peers_for_hosts(hosts: Sequence[str]) -> list[Manifest]:
     """Return where these hosts of a store or topic, and those that they name in turn, may be.
 
     That is inside where every host is called as a Service is, or has an address that is not public; a host of any other
     name may be public too.
     """
-    return inside() if all(map(_is_inside, hosts)) else [*inside(), *public()]
+    return private_peers() if all(map(_is_inside, hosts)) else [*private_peers(), *public_peers()]
 
 
-def pods_of_service(host: str, namespace: str) -> Manifest | None:
+def service_peer(host: str, namespace: str) -> Manifest | None:
     """Return the pods among which those of the Service `host` are, asked for from `namespace`; None: it is none."""
     labels = host.split(".")
     if _is_address(host) or not (len(labels) <= _LABELS_OF_A_SERVICE or host.endswith(_SERVICE_SUFFIXES)):
@@ -90,18 +90,18 @@ def pods_of_service(host: str, namespace: str) -> Manifest | None:
     return {"namespaceSelector": {"matchLabels": {NAMESPACE_NAME: name}}} if _NAMESPACE.fullmatch(name) else None
 
 
-def address(host: str) -> Manifest | None:
+def address_peer(host: str) -> Manifest | None:
     """Return the one address that `host` is; None: it is a name."""
     if not _is_address(host):
         return None
     parsed = ip_address(host)
-    return network(f"{parsed}/{parsed.max_prefixlen}")
+    return network_peer(f"{parsed}/{parsed.max_prefixlen}")
 
 
 def _is_inside(host: str) -> bool:
     if _is_address(host):
         return not ip_address(host).is_global
-    return pods_of_service(host, "default") is not None
+    return service_peer(host, "default") is not None
 
 
 def _is_address(host: str) -> bool:

@@ -23,14 +23,23 @@ from embark_operator.manifests.children import Component, build_child
 from embark_operator.manifests.meshes.network import mesh_flows
 from embark_operator.manifests.network_addresses import (
     NAMESPACE_NAME,
-    address,
-    any_pod,
-    around,
-    network,
-    pods_of_service,
-    public,
+    address_peer,
+    any_pod_peer,
+    network_peer,
+    peers_for_hosts,
+    public_peers,
+    service_peer,
 )
-from embark_operator.names import CACHE, COMPONENT, DROP_KEYSPACE, SPACE, Manifest, embark_name, kfc_name, retina_name
+from embark_operator.names import (
+    CACHE_LABEL,
+    COMPONENT_LABEL,
+    DROP_KEYSPACE,
+    SPACE_LABEL,
+    Manifest,
+    embark_name,
+    kfc_name,
+    retina_name,
+)
 
 OPERATOR: Final = {"app.kubernetes.io/name": "embark-operator"}
 """The labels of the operator's pods, as charts/embark has them."""
@@ -106,8 +115,8 @@ class _Flows:
     def of_retina(self, space: str) -> tuple[list[Manifest], list[Manifest]]:
         asked = {"from": [self._pods(_FILLING, space)], "ports": self._grpc()}
         encoder = self._encoders.get(space, self._cache.spec.encoder)
-        allowed = [network(str(block)) for block in encoder.fetch.allowed_private_networks]
-        fetched = {"to": [*public(), *allowed], "ports": [{"protocol": "TCP"}]}
+        allowed = [network_peer(str(block)) for block in encoder.fetch.allowed_private_networks]
+        fetched = {"to": [*public_peers(), *allowed], "ports": [{"protocol": "TCP"}]}
         reached = [_to_dns(), fetched, *self._to_model(encoder), *self._to_control_plane()]
         return [asked, *self._probes()], reached
 
@@ -123,8 +132,8 @@ class _Flows:
             raise InvalidSpecError("spec.topic.kafka.bootstrapServers", "a port is between 1 and 65535")
         return [
             _to_dns(),
-            {"to": around(cassandra.contact_points), "ports": _tcp(cassandra.port)},
-            {"to": around(hosts), "ports": _tcp(*sorted(ports))},
+            {"to": peers_for_hosts(cassandra.contact_points), "ports": _tcp(cassandra.port)},
+            {"to": peers_for_hosts(hosts), "ports": _tcp(*sorted(ports))},
         ]
 
     def _to_control_plane(self) -> list[Manifest]:
@@ -142,7 +151,7 @@ class _Flows:
             raise InvalidSpecError("spec.encoder.model.uri", str(error)) from error
         if not host or not port or uri.scheme not in _SCHEME_PORTS:
             return []
-        peer = address(host) or pods_of_service(host, self._cache.metadata.namespace)
+        peer = address_peer(host) or service_peer(host, self._cache.metadata.namespace)
         return [{"to": [peer], "ports": _tcp(port)}] if peer else []
 
     def _probes(self, *others: Manifest) -> list[Manifest]:
@@ -174,17 +183,17 @@ def _build(
 
 def _select(cache: EmbeddingCache, components: Sequence[str], space: str) -> Manifest:
     """Return a selector of pods of the cache: of these components, or all; of that space, or any."""
-    labels = {CACHE: cache.metadata.name} | ({SPACE: space} if space else {})
+    labels = {CACHE_LABEL: cache.metadata.name} | ({SPACE_LABEL: space} if space else {})
     if not components:
         return {"matchLabels": labels}
     if len(components) == 1:
-        return {"matchLabels": labels | {COMPONENT: components[0]}}
-    among = {"key": COMPONENT, "operator": "In", "values": list(components)}
+        return {"matchLabels": labels | {COMPONENT_LABEL: components[0]}}
+    among = {"key": COMPONENT_LABEL, "operator": "In", "values": list(components)}
     return {"matchLabels": labels, "matchExpressions": [among]}
 
 
 def _peers(peers: Sequence[Peer]) -> list[Manifest]:
-    return [_peer(peer) for peer in peers] or [any_pod()]
+    return [_peer(peer) for peer in peers] or [any_pod_peer()]
 
 
 def _peer(peer: Peer) -> Manifest:
@@ -195,7 +204,7 @@ def _peer(peer: Peer) -> Manifest:
 
 def _to_dns() -> Manifest:
     ports = [{"protocol": protocol, "port": port} for protocol in ("UDP", "TCP") for port in _DNS_PORTS]
-    return {"to": [any_pod(), network(_NODE_LOCAL_DNS)], "ports": ports}
+    return {"to": [any_pod_peer(), network_peer(_NODE_LOCAL_DNS)], "ports": ports}
 
 
 def _tcp(*ports: int) -> list[Manifest]:

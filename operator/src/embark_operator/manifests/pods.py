@@ -6,7 +6,7 @@ from typing import Any, Final
 
 from embark_operator.manifests.children import Component
 from embark_operator.manifests.containers import PRE_STOP_SECONDS, Process, build_container
-from embark_operator.manifests.meshes import mesh_of_pod
+from embark_operator.manifests.meshes import build_pod_mesh
 from embark_operator.manifests.scheduling import build_scheduling
 from embark_operator.manifests.volumes import build_volumes
 from embark_operator.names import Manifest
@@ -44,7 +44,7 @@ def build_pod(
 
 def build_metadata(component: Component, annotations: Mapping[str, str] | None = None) -> Manifest:
     """Return the metadata of a component's pods: its labels, and what the cache's mesh asks for."""
-    mesh = mesh_of_pod(component.cache, component.title)
+    mesh = build_pod_mesh(component.cache, component.title)
     metadata: Manifest = {"labels": component.labels | dict(mesh.labels)}
     noted = {**(annotations or {}), **mesh.annotations}
     return metadata | ({"annotations": noted} if noted else {})

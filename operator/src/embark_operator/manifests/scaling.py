@@ -88,7 +88,7 @@ def build_cpu_autoscaler(component: Component, bounds: Bounds, percent: int) -> 
     return build_autoscaler(component, bounds, metric)
 
 
-def fields_of_zero(spec: EmbeddingCacheSpec) -> tuple[str, ...]:
+def zero_replica_fields(spec: EmbeddingCacheSpec) -> tuple[str, ...]:
     """Return the fields of a spec that let a component have no replicas, which only KEDA can carry out."""
     scaled = {"spec.kfc": spec.kfc.autoscaling, "spec.retina": spec.retina.autoscaling}
     return tuple(f"{name}.autoscaling.min" for name, asked in scaled.items() if asked and not asked.min)

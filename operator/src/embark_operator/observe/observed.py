@@ -6,7 +6,7 @@ from embark.rollout.seen import RolloutSeen
 
 
 @dataclass(frozen=True, slots=True)
-class Part:
+class WorkloadStatus:
     """One Deployment."""
 
     wanted: int
@@ -20,7 +20,7 @@ class Part:
 
 
 @dataclass(frozen=True, slots=True)
-class Schema:
+class SchemaStatus:
     """The schema Job."""
 
     done: bool
@@ -46,9 +46,9 @@ class Readings:
 class Observed:
     """All of it."""
 
-    schema: Schema
-    embark: Part
-    kfc: Part
-    retina: Part
+    schema: SchemaStatus
+    embark: WorkloadStatus
+    kfc: WorkloadStatus
+    retina: WorkloadStatus
     readings: Readings = Readings()
     rollout: RolloutSeen = field(default_factory=RolloutSeen)

@@ -6,8 +6,8 @@ from typing import Any, Final
 
 from embark.spec import EmbeddingCache
 from embark_operator.cluster.kinds import DEPLOYMENT, JOB, Child
-from embark_operator.names import COMPONENT, SPACE, Manifest
-from embark_operator.observe.observed import Part, Schema
+from embark_operator.names import COMPONENT_LABEL, SPACE_LABEL, Manifest
+from embark_operator.observe.observed import SchemaStatus, WorkloadStatus
 from embark_operator.observe.services import Samples, Services, sum_samples
 
 # Of a program that has ended by itself; higher ones say that somebody killed it.
@@ -15,7 +15,7 @@ _OWN_ERRORS: Final = range(1, 126)
 
 
 @dataclass(frozen=True, slots=True)
-class Sight:
+class PodSummary:
     """What a pass looks at: the children, the pods of the cache, and who can be asked."""
 
     cache: EmbeddingCache
@@ -24,19 +24,19 @@ class Sight:
     services: Services
 
 
-def see_schema(sight: Sight, space: str) -> Schema:
+def summarize_schema(sight: PodSummary, space: str) -> SchemaStatus:
     """Return what is seen of the Job that makes the tables and topics of a space."""
-    jobs = jobs_of(sight, "schema", space)
+    jobs = find_jobs(sight, "schema", space)
     if not jobs:
-        return Schema(done=False)
+        return SchemaStatus(done=False)
     if all(is_true(job, "Complete") for job in jobs):
-        return Schema(done=True)
-    return Schema(done=False, why=first_words(sight.pods, jobs))
+        return SchemaStatus(done=True)
+    return SchemaStatus(done=False, why=first_failure(sight.pods, jobs))
 
 
-def jobs_of(sight: Sight, component: str, space: str) -> list[Manifest]:
+def find_jobs(sight: PodSummary, component: str, space: str) -> list[Manifest]:
     """Return the Jobs of a component that work on a space."""
-    wanted = {COMPONENT: component, SPACE: space}
+    wanted = {COMPONENT_LABEL: component, SPACE_LABEL: space}
     return [
         job
         for child, job in sight.live.items()
@@ -44,29 +44,29 @@ def jobs_of(sight: Sight, component: str, space: str) -> list[Manifest]:
     ]
 
 
-def first_words(pods: Sequence[Manifest], jobs: Sequence[Manifest]) -> str:
+def first_failure(pods: Sequence[Manifest], jobs: Sequence[Manifest]) -> str:
     """Return what the first pod of these Jobs that does not run says; empty: all run."""
     names = {job["metadata"]["name"] for job in jobs}
     words = [said(pod) for pod in pods if pod["metadata"].get("labels", {}).get("job-name") in names]
     return next(filter(None, words), "")
 
 
-def see_part(sight: Sight, name: str) -> Part:
+def summarize_workload(sight: PodSummary, name: str) -> WorkloadStatus:
     """Return what is seen of a Deployment and its pods."""
     deployment = sight.live.get(Child(DEPLOYMENT, name))
     if deployment is None:
-        return Part(wanted=1, ready=0, rolled=False)
+        return WorkloadStatus(wanted=1, ready=0, rolled=False)
     status, wanted = deployment.get("status", {}), deployment["spec"].get("replicas", 1)
     ready, updated = status.get("readyReplicas", 0), status.get("updatedReplicas", 0)
     seen = status.get("observedGeneration", 0) >= deployment["metadata"].get("generation", 0)
     rolled = seen and ready == updated == wanted == status.get("replicas", 0)
     if rolled:
-        return Part(wanted, ready, rolled)
+        return WorkloadStatus(wanted, ready, rolled)
     pod = _unready_pod(deployment, sight.pods)
     if pod is None:
-        failed = message_of(deployment, "ReplicaFailure")
-        return Part(wanted, ready, rolled, f"no pod can be made: {failed}" if failed else "")
-    return Part(wanted, ready, rolled, _why(pod, sight.services), _has_failed(pod))
+        failed = condition_message(deployment, "ReplicaFailure")
+        return WorkloadStatus(wanted, ready, rolled, f"no pod can be made: {failed}" if failed else "")
+    return WorkloadStatus(wanted, ready, rolled, _why(pod, sight.services), _has_failed(pod))
 
 
 def _unready_pod(deployment: Manifest, pods: Sequence[Manifest]) -> Manifest | None:
@@ -133,18 +133,18 @@ def _error_in(log: str) -> str:
     return " ".join(line.strip() for line in lines[errors[-1] :][:3]) if errors else "".join(lines[-1:])
 
 
-def addresses(sight: Sight, component: str, space: str = "") -> list[str]:
+def ready_addresses(sight: PodSummary, component: str, space: str = "") -> list[str]:
     """Return the addresses of a component's ready pods; `space`: of those that fill it alone."""
-    return [pod["status"]["podIP"] for pod in pods_of(sight, component, space) if is_true(pod, "Ready")]
+    return [pod["status"]["podIP"] for pod in find_pods(sight, component, space) if is_true(pod, "Ready")]
 
 
-def pods_of(sight: Sight, component: str, space: str = "") -> list[Manifest]:
+def find_pods(sight: PodSummary, component: str, space: str = "") -> list[Manifest]:
     """Return a component's pods, also those that end; `space`: of those that fill it alone."""
-    wanted = {COMPONENT: component} | ({SPACE: space} if space else {})
+    wanted = {COMPONENT_LABEL: component} | ({SPACE_LABEL: space} if space else {})
     return [pod for pod in sight.pods if wanted.items() <= pod["metadata"].get("labels", {}).items()]
 
 
-def lag_of(consumed: Sequence[Samples]) -> int | None:
+def max_lag(consumed: Sequence[Samples]) -> int | None:
     """Return the lag that the metrics of a space's KFC tell; every replica counts that of the whole group."""
     lags = [lag for told in consumed for lag in sum_samples([told], "embark_kfc_lag", "").values()]
     return int(max(lags)) if lags else None
@@ -155,7 +155,7 @@ def is_true(body: Manifest, kind: str) -> bool:
     return any(c["type"] == kind and c["status"] == "True" for c in _conditions(body))
 
 
-def message_of(body: Manifest, kind: str) -> str:
+def condition_message(body: Manifest, kind: str) -> str:
     """Return the message of a condition of an object that is True; empty: there is none."""
     return next((c.get("message", "") for c in _conditions(body) if c["type"] == kind and c["status"] == "True"), "")
 

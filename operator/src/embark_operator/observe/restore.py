@@ -14,7 +14,7 @@ from embark.spec.model import Model
 from embark.spec.status import ActiveSpace, CandidateSpace, DroppedSpace, EmbeddingCacheStatus, PreviousSpace, Spaces
 from embark_operator.cluster.kinds import CONFIG_MAP, Child
 from embark_operator.manifests.config_maps import SETTINGS_KEY
-from embark_operator.names import COMPONENT, Manifest
+from embark_operator.names import COMPONENT_LABEL, Manifest
 
 S = TypeVar("S", bound=Model)
 _LOST: Final = "the status was lost; the rollout goes on from what the children say"
@@ -61,7 +61,9 @@ def _is_whole(status: EmbeddingCacheStatus) -> bool:
 def _restored(cache: EmbeddingCache, embark: EmbArkSettings, live: Mapping[Child, Manifest], now: datetime) -> Rollout:
     dropping = {settings.space.id: settings.space for settings in _settings(live, "drop", KfcSettings)}
     encoders = {space_id: _rewritten(cache.spec.encoder, space) for space_id, space in dropping.items()}
-    encoders |= {settings.space.id: encoder_of(settings) for settings in _settings(live, "retina", RetinaSettings)}
+    encoders |= {
+        settings.space.id: encoder_from_settings(settings) for settings in _settings(live, "retina", RetinaSettings)
+    }
     encoders[space_of(cache.spec.encoder).id] = cache.spec.encoder
     sources = {settings.space.id: settings.source for settings in _settings(live, "kfc", KfcSettings)}
     if embark.active.id not in encoders:
@@ -87,7 +89,7 @@ def _restored(cache: EmbeddingCache, embark: EmbArkSettings, live: Mapping[Child
     return state
 
 
-def encoder_of(settings: RetinaSettings) -> Encoder:
+def encoder_from_settings(settings: RetinaSettings) -> Encoder:
     """Return the encoder that a Retina was set up from."""
     space = settings.space
     return Encoder(
@@ -126,7 +128,7 @@ def _output_of(space: Space) -> Output:
 def _settings(live: Mapping[Child, Manifest], component: str, form: type[S]) -> list[S]:
     found = []
     for child, body in live.items():
-        if child.kind == CONFIG_MAP and body["metadata"].get("labels", {}).get(COMPONENT) == component:
+        if child.kind == CONFIG_MAP and body["metadata"].get("labels", {}).get(COMPONENT_LABEL) == component:
             try:
                 found.append(form.model_validate_json(body.get("data", {}).get(SETTINGS_KEY, "")))
             except ValidationError:

@@ -7,36 +7,36 @@ from pydantic import ValidationError
 from embark.rollout.seen import JobSeen, RolloutSeen
 from embark.rollout.state import Rollout, RolloutPhase
 from embark.rollout.verdicts import Verdict
-from embark_operator.names import COMPONENT, SPACE, Manifest, kfc_name, retina_name
-from embark_operator.observe.observed import Part, Readings
+from embark_operator.names import COMPONENT_LABEL, SPACE_LABEL, Manifest, kfc_name, retina_name
+from embark_operator.observe.observed import Readings, WorkloadStatus
 from embark_operator.observe.pods import (
-    Sight,
-    addresses,
-    first_words,
+    PodSummary,
+    condition_message,
+    find_jobs,
+    find_pods,
+    first_failure,
     is_true,
-    jobs_of,
-    lag_of,
-    message_of,
-    pods_of,
-    see_part,
-    see_schema,
+    max_lag,
+    ready_addresses,
+    summarize_schema,
+    summarize_workload,
 )
 from embark_operator.observe.services import read_samples
 
 
-def see_rollout(sight: Sight, rollout: Rollout, embark: Part, readings: Readings) -> RolloutSeen:
+def see_rollout(sight: PodSummary, rollout: Rollout, embark: WorkloadStatus, readings: Readings) -> RolloutSeen:
     """Return what the next step of the rollout depends on; what it does not depend on is not asked."""
     spaces, phase = rollout.spaces, rollout.phase
     seen = RolloutSeen(
         entries=readings.entries,
         encode_seconds=readings.encode_seconds,
         # A pod that ends still answers, and from the space that it was told to.
-        embark_rolled=embark.rolled and sum(map(_runs, pods_of(sight, "embark"))) == embark.wanted,
+        embark_rolled=embark.rolled and sum(map(_runs, find_pods(sight, "embark"))) == embark.wanted,
     )
     if spaces.candidate and phase in (RolloutPhase.PREPARING, RolloutPhase.HALTED):
         return _with_readiness(seen, sight, spaces.candidate.id)
     if spaces.candidate and phase is RolloutPhase.REEMBEDDING:
-        progress = sight.services.progress(addresses(sight, "embark"), spaces.candidate.id)
+        progress = sight.services.progress(ready_addresses(sight, "embark"), spaces.candidate.id)
         return replace(seen, progress=progress, scan=_see_job(sight, "reembed", spaces.candidate.id))
     if spaces.candidate and phase is RolloutPhase.VERIFYING:
         return _with_verdict(seen, sight, spaces.candidate.id, readings.lag)
@@ -46,10 +46,10 @@ def see_rollout(sight: Sight, rollout: Rollout, embark: Part, readings: Readings
     return seen
 
 
-def _with_readiness(seen: RolloutSeen, sight: Sight, space: str) -> RolloutSeen:
-    schema = see_schema(sight, space)
-    retina = see_part(sight, retina_name(sight.cache, space))
-    kfc = see_part(sight, kfc_name(sight.cache, space))
+def _with_readiness(seen: RolloutSeen, sight: PodSummary, space: str) -> RolloutSeen:
+    schema = summarize_schema(sight, space)
+    retina = summarize_workload(sight, retina_name(sight.cache, space))
+    kfc = summarize_workload(sight, kfc_name(sight.cache, space))
     ready = schema.done and retina.rolled and kfc.rolled
     failed = [part.why for part in (retina, kfc) if part.failed]
     waits = "" if schema.done else schema.why or "the tables are being made"
@@ -57,8 +57,8 @@ def _with_readiness(seen: RolloutSeen, sight: Sight, space: str) -> RolloutSeen:
     return replace(seen, candidate_ready=ready, candidate_why="" if ready else why, candidate_failed=bool(failed))
 
 
-def _with_verdict(seen: RolloutSeen, sight: Sight, space: str, lag: int | None) -> RolloutSeen:
-    behind = lag_of(read_samples(sight.services.scrape(addresses(sight, "kfc", space))))
+def _with_verdict(seen: RolloutSeen, sight: PodSummary, space: str, lag: int | None) -> RolloutSeen:
+    behind = max_lag(read_samples(sight.services.scrape(ready_addresses(sight, "kfc", space))))
     verification = _see_job(sight, "verify", space)
     return replace(
         seen,
@@ -68,9 +68,9 @@ def _with_verdict(seen: RolloutSeen, sight: Sight, space: str, lag: int | None) 
     )
 
 
-def _verdict(sight: Sight, space: str) -> Verdict | None:
-    names = {job["metadata"]["name"] for job in jobs_of(sight, "verify", space)}
-    for pod in pods_of(sight, "verify", space):
+def _verdict(sight: PodSummary, space: str) -> Verdict | None:
+    names = {job["metadata"]["name"] for job in find_jobs(sight, "verify", space)}
+    for pod in find_pods(sight, "verify", space):
         if pod["metadata"]["labels"].get("job-name") in names and pod["status"].get("phase") == "Succeeded":
             for container in pod["status"].get("containerStatuses", ()):
                 try:
@@ -80,19 +80,19 @@ def _verdict(sight: Sight, space: str) -> Verdict | None:
     return None
 
 
-def _see_job(sight: Sight, component: str, space: str) -> JobSeen:
-    jobs = jobs_of(sight, component, space)
+def _see_job(sight: PodSummary, component: str, space: str) -> JobSeen:
+    jobs = find_jobs(sight, component, space)
     if not jobs:
         return JobSeen()
     complete = all(is_true(job, "Complete") for job in jobs)
     failed = any(is_true(job, "Failed") for job in jobs)
-    ended = next(filter(None, (message_of(job, "Failed") for job in jobs)), "")
-    return JobSeen(complete, failed, "" if complete else first_words(sight.pods, jobs) or ended)
+    ended = next(filter(None, (condition_message(job, "Failed") for job in jobs)), "")
+    return JobSeen(complete, failed, "" if complete else first_failure(sight.pods, jobs) or ended)
 
 
 def _works_on(pod: Manifest, space: str) -> bool:
     labels = pod["metadata"].get("labels", {})
-    return labels.get(SPACE) == space and labels.get(COMPONENT) != "drop" and _runs(pod)
+    return labels.get(SPACE_LABEL) == space and labels.get(COMPONENT_LABEL) != "drop" and _runs(pod)
 
 
 def _runs(pod: Manifest) -> bool:

@@ -9,7 +9,7 @@ from embark.rollout.state import Rollout, RolloutPhase
 from embark.spec import EmbeddingCache
 from embark.spec.serving import MeshProvider
 from embark.spec.status import Condition
-from embark_operator.observe.observed import Observed, Part, Schema
+from embark_operator.observe.observed import Observed, SchemaStatus, WorkloadStatus
 
 
 class Phase(StrEnum):
@@ -132,7 +132,7 @@ def find_conditions(
     return (accepted(), *parts, *notes, rolled_out, ready)
 
 
-def phase_of(findings: Sequence[Finding], observed: Observed | None, rollout: RolloutPhase, *, paused: bool) -> str:
+def choose_phase(findings: Sequence[Finding], observed: Observed | None, rollout: RolloutPhase, *, paused: bool) -> str:
     """Return the phase that goes with the findings about an accepted cache: the rollout's, if there is one."""
     by_type = {finding.type: finding.status == _TRUE for finding in findings}
     if paused:
@@ -170,7 +170,7 @@ def date_conditions(
     return (*kept, *fresh)
 
 
-def _servers(schema: Schema) -> tuple[Finding, Finding]:
+def _servers(schema: SchemaStatus) -> tuple[Finding, Finding]:
     store, topic = "StoreReady", "TopicReady"
     if schema.done:
         return Finding(store, _TRUE, "SchemaDone"), Finding(topic, _TRUE, "SchemaDone")
@@ -183,7 +183,7 @@ def _servers(schema: Schema) -> tuple[Finding, Finding]:
     return Finding(store, _UNKNOWN, "SchemaPending", waits), Finding(topic, _UNKNOWN, "SchemaPending", waits)
 
 
-def _part(kind: str, part: Part) -> Finding:
+def _part(kind: str, part: WorkloadStatus) -> Finding:
     count = f"{part.ready} of {part.wanted} replicas are ready"
     said = f"{count}; {part.why}" if part.why else count
     if part.wanted == 0:

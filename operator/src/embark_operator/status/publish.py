@@ -3,12 +3,12 @@
 from collections.abc import Iterable
 
 from embark.spec.status import EmbeddingCacheStatus
-from embark_operator.cluster.protocol import NAMESPACE_TERMINATING, Cluster, ConflictError, RefusedError
+from embark_operator.cluster.protocol import NAMESPACE_TERMINATING, ApiRefusedError, Cluster, ConflictError
 from embark_operator.names import Manifest
-from embark_operator.status.report import dump
+from embark_operator.status.report import dump_status
 
 
-def tell(
+def publish_status(
     cluster: Cluster,
     body: Manifest,
     before: EmbeddingCacheStatus,
@@ -23,12 +23,12 @@ def tell(
     """
     if status == before and "status" in body:
         return
-    cluster.write_status(body, dump(status))
+    cluster.write_status(body, dump_status(status))
     for event in events:
         try:
             cluster.create(event)
         except ConflictError:
             continue  # it has been told
-        except RefusedError as error:
+        except ApiRefusedError as error:
             if error.reason != NAMESPACE_TERMINATING:
                 raise

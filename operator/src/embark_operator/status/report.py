@@ -13,7 +13,7 @@ from embark.spec import EmbeddingCache
 from embark.spec.status import CacheStatus, EmbeddingCacheStatus, TopicStatus
 from embark_operator.names import Manifest, embark_name, selector_labels
 from embark_operator.observe.observed import Observed, Readings
-from embark_operator.status.conditions import Finding, Phase, date_conditions, phase_of
+from embark_operator.status.conditions import Finding, Phase, choose_phase, date_conditions
 
 _EMBARK: Final = "embark"
 _NEWS: Final = 0.2
@@ -35,7 +35,7 @@ def report(
     return before.model_copy(
         update={
             "observed_generation": generation,
-            "phase": phase_of(findings, observed, rollout.phase, paused=cache.spec.paused),
+            "phase": choose_phase(findings, observed, rollout.phase, paused=cache.spec.paused),
             "model": rollout.active.encoder.model.name,
             "conditions": date_conditions(findings, before.conditions, generation, now),
             "endpoint": f"{embark_name(cache)}.{cache.metadata.namespace}:{Listen().grpc_port}",
@@ -72,7 +72,7 @@ def parse_status(body: Manifest) -> EmbeddingCacheStatus:
         return EmbeddingCacheStatus()  # somebody else wrote it; it is written anew
 
 
-def dump(status: EmbeddingCacheStatus) -> dict[str, Any]:
+def dump_status(status: EmbeddingCacheStatus) -> dict[str, Any]:
     """Return a status as the API takes it."""
     return status.model_dump(mode="json", by_alias=True, exclude_none=True)
 

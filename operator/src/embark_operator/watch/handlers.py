@@ -14,7 +14,7 @@ import kopf
 
 from embark_operator.cluster import kinds
 from embark_operator.cluster.kinds import CHILD_KINDS, Kind
-from embark_operator.names import CACHE, FIELD_MANAGER, MANAGED_BY
+from embark_operator.names import CACHE_LABEL, FIELD_MANAGER, MANAGED_BY_LABEL
 from embark_operator.result import Key
 
 # A watch that has gone silent is given up after this; the API server sends bookmarks more often.
@@ -22,7 +22,7 @@ _SILENCE_SECONDS: Final = 70.0
 _WATCH_SECONDS: Final = 600
 
 
-class Due(Protocol):
+class CacheQueue(Protocol):
     """What the events are told to."""
 
     def add(self, key: Key) -> None:
@@ -34,10 +34,10 @@ class Due(Protocol):
         ...
 
 
-class Caches:
+class KnownCaches:
     """The caches that are known; every one is due again after each resync period. For one event loop."""
 
-    def __init__(self, due: Due) -> None:
+    def __init__(self, due: CacheQueue) -> None:
         self._due: Final = due
         self._known: Final[set[Key]] = set()
 
@@ -65,7 +65,7 @@ class Caches:
                 await asyncio.sleep(period.total_seconds())
 
 
-def watch(caches: Caches, due: Due) -> kopf.OperatorRegistry:
+def watch(caches: KnownCaches, due: CacheQueue) -> kopf.OperatorRegistry:
     """Return the handlers that tell `caches` and `due` of every event."""
     registry = kopf.OperatorRegistry()
 
@@ -73,8 +73,8 @@ def watch(caches: Caches, due: Due) -> kopf.OperatorRegistry:
         caches.seen(Key(namespace or "", name), gone=type == "DELETED")
 
     def child_changed(namespace: str | None, labels: Mapping[str, str], **_: Any) -> None:
-        if CACHE in labels:
-            due.add(Key(namespace or "", labels[CACHE]))
+        if CACHE_LABEL in labels:
+            due.add(Key(namespace or "", labels[CACHE_LABEL]))
 
     _on_event(registry, kinds.CACHE, cache_changed)
     for kind in CHILD_KINDS:
@@ -97,7 +97,7 @@ def watch_settings() -> kopf.OperatorSettings:
     # Whether new kinds appear in the cluster is not this operator's concern, and no right it has to have.
     settings.scanning.disabled = True
     for kind in CHILD_KINDS:
-        selector = f"{MANAGED_BY}={FIELD_MANAGER}"
+        selector = f"{MANAGED_BY_LABEL}={FIELD_MANAGER}"
         settings.watching.label_selectors[kind.group, kind.version, kind.plural] = selector
     return settings
 

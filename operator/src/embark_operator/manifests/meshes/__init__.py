@@ -32,7 +32,7 @@ def build_mesh(cache: EmbeddingCache, uid: str, apis: Apis, spaces: Sequence[str
             return MeshChildren()
 
 
-def mesh_of_pod(cache: EmbeddingCache, title: str) -> PodMesh:
+def build_pod_mesh(cache: EmbeddingCache, title: str) -> PodMesh:
     """Return the labels and annotations that the pods of a component have for the cache's mesh."""
     match cache.spec.mesh.provider:
         case MeshProvider.LINKERD:

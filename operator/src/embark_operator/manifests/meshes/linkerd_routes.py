@@ -10,7 +10,7 @@ from typing import Final
 from embark.settings import Listen
 from embark_operator.cluster.apis import Apis
 from embark_operator.cluster.kinds import GRPC_ROUTE, HTTP_ROUTE, Kind
-from embark_operator.manifests.children import MANIFEST_HASH, build_child, hash_of
+from embark_operator.manifests.children import MANIFEST_HASH, build_child, canonical_hash
 from embark_operator.manifests.meshes.meshed import MeshChildren, Meshed
 from embark_operator.names import Manifest
 
@@ -71,7 +71,7 @@ def _route(
 
 
 def _annotated(route: Manifest, annotations: Mapping[str, str]) -> Manifest:
-    stamp = hash_of([route["metadata"]["annotations"][MANIFEST_HASH], dict(annotations)])
+    stamp = canonical_hash([route["metadata"]["annotations"][MANIFEST_HASH], dict(annotations)])
     return route | {"metadata": route["metadata"] | {"annotations": {MANIFEST_HASH: stamp, **annotations}}}
 
 

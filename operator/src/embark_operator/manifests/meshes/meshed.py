@@ -8,7 +8,7 @@ from embark.settings import Listen
 from embark.spec import EmbeddingCache
 from embark.spec.serving import AuthorizedClient
 from embark_operator.manifests.children import Component
-from embark_operator.names import CACHE, Manifest, embark_name, kfc_name, retina_name
+from embark_operator.names import CACHE_LABEL, Manifest, embark_name, kfc_name, retina_name
 
 # A pod of these talks to the store and the topic alone, which are outside of the mesh; without a proxy its Job ends
 # also where the mesh is too old for sidecars that end with the pod.
@@ -61,7 +61,7 @@ class Meshed:
     @property
     def every_pod(self) -> dict[str, str]:
         """The labels that select every pod of the cache, those of its Jobs too."""
-        return {CACHE: self.cache.metadata.name}
+        return {CACHE_LABEL: self.cache.metadata.name}
 
     @property
     def clients(self) -> tuple[AuthorizedClient, ...]:

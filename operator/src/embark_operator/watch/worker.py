@@ -7,16 +7,16 @@ from datetime import timedelta
 from typing import Final
 
 from embark.errors import UnavailableError
-from embark_operator.cluster.protocol import ConflictError, RefusedError
+from embark_operator.cluster.protocol import ApiRefusedError, ConflictError
 from embark_operator.leader.leases import NotLeaderError
-from embark_operator.metrics import Metrics
-from embark_operator.result import Key, Pass
+from embark_operator.metrics import OperatorMetrics
+from embark_operator.result import Key, ReconcileResult
 
 
-class Passes:
+class ReconcileWorker:
     """Calls `reconcile` in threads, and says whether a cache has to be tried again."""
 
-    def __init__(self, reconcile: Callable[[Key], Pass], metrics: Metrics) -> None:
+    def __init__(self, reconcile: Callable[[Key], ReconcileResult], metrics: OperatorMetrics) -> None:
         self._reconcile: Final = reconcile
         self._metrics: Final = metrics
         self._log: Final = logging.getLogger(__name__)
@@ -41,7 +41,7 @@ class Passes:
         except NotLeaderError as error:
             self._log.warning("not written: %s", error, extra=cache)
             return "fenced", False
-        except (UnavailableError, RefusedError) as error:
+        except (UnavailableError, ApiRefusedError) as error:
             self._log.warning("the pass failed: %s", error, extra=cache)
             return "unavailable", False
         if made.written or made.deleted:
