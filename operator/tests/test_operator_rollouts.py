@@ -4,8 +4,8 @@ from typing import Any
 import pytest
 
 from embark.names import APPROVED
-from embark.rollout.seen import ProgressSeen
-from embark.rollout.verdicts import Verdict
+from embark.rollout.step import ObservedProgress
+from embark.rollout.verdict import Verdict
 from embark.settings import KfcSettings
 from embark_operator.cluster.kinds import CACHE, CONFIG_MAP, DEPLOYMENT, EVENT, JOB
 from embark_operator.manifests.config_maps import SETTINGS_KEY
@@ -157,7 +157,7 @@ def test_progress_is_told_and_the_job_waits_while_the_rollout_is_paused(world: R
     world.apply_cache(encoder=OTHER)
     world.held_back = {"reembed"}
     world.go_on("Reembedding")
-    world.services.done = ProgressSeen(done=3, failed=0)
+    world.services.done = ObservedProgress(done=3, failed=0)
     world.now += timedelta(seconds=10)
     world.reconcile()
     assert world.status["rollout"]["done"] == 3

@@ -2,7 +2,7 @@ from datetime import timedelta
 
 import pytest
 
-from embark.rollout.state import Rollout, RolloutPhase
+from embark.rollout.state import RolloutPhase, RolloutState
 from embark.settings import filling_settings_for
 from embark.spec.status import EmbeddingCacheStatus, RolloutStatus, Spaces
 from embark_operator.cluster.kinds import CONFIG_MAP, Child, child_of
@@ -36,16 +36,16 @@ STATES = [
     switched(RolloutPhase.HOLDING, LATER),
     leaving("b", RolloutPhase.ROLLING_BACK),
     leaving("a", RolloutPhase.HOLDING, "b", released=True),
-    steady().entering(RolloutPhase.ROLLING_BACK, BEGIN),
-    steady("b").entering(RolloutPhase.HOLDING, BEGIN),
+    steady().with_phase(RolloutPhase.ROLLING_BACK, BEGIN),
+    steady("b").with_phase(RolloutPhase.HOLDING, BEGIN),
 ]
 
 
-def children_of(rollout: Rollout, wants: str = "b") -> dict[Child, Manifest]:
+def children_of(rollout: RolloutState, wants: str = "b") -> dict[Child, Manifest]:
     return {child_of(manifest): manifest for manifest in build(wanting(wants), UID, OPTIONS, rollout).manifests}
 
 
-def restored(rollout: Rollout, wants: str = "b") -> Rollout:
+def restored(rollout: RolloutState, wants: str = "b") -> RolloutState:
     """Return what is restored of a rollout from its children alone."""
     return restore(wanting(wants), LOST, children_of(rollout, wants), LATER)
 
@@ -55,7 +55,7 @@ def without(live: dict[Child, Manifest], component: str) -> dict[Child, Manifest
 
 
 @pytest.mark.parametrize("rollout", STATES, ids=lambda rollout: rollout.phase)
-def test_a_status_that_is_there_is_the_state(rollout: Rollout) -> None:
+def test_a_status_that_is_there_is_the_state(rollout: RolloutState) -> None:
     status = EmbeddingCacheStatus(spaces=rollout.spaces, rollout=rollout.status)
     read = EmbeddingCacheStatus.model_validate_json(status.model_dump_json(by_alias=True, exclude_none=True))
     assert restore(wanting("c"), read, {}, LATER) == rollout
@@ -63,7 +63,7 @@ def test_a_status_that_is_there_is_the_state(rollout: Rollout) -> None:
 
 @pytest.mark.parametrize("rollout", STATES, ids=lambda rollout: rollout.phase)
 @pytest.mark.parametrize("wants", ["a", "b", "c"])
-def test_a_lost_status_never_moves_look_ups(rollout: Rollout, wants: str) -> None:
+def test_a_lost_status_never_moves_look_ups(rollout: RolloutState, wants: str) -> None:
     after = restored(rollout, wants)
     assert after.active.id == rollout.active.id
     assert after.active.encoder == rollout.active.encoder
@@ -147,15 +147,15 @@ def test_an_active_space_whose_encoder_is_lost_too_gives_way_to_that_of_the_spec
     [
         filling(RolloutPhase.STEADY),
         filling(RolloutPhase.SWITCHING),
-        steady().entering(RolloutPhase.VERIFYING, BEGIN),
-        steady().entering(RolloutPhase.SWITCHING, BEGIN),
+        steady().with_phase(RolloutPhase.VERIFYING, BEGIN),
+        steady().with_phase(RolloutPhase.SWITCHING, BEGIN),
         switched(RolloutPhase.PREPARING),
         leaving("b", RolloutPhase.STEADY),
-        steady().noting(phase="Elsewhere"),
+        steady().with_status(phase="Elsewhere"),
     ],
     ids=["candidate", "switching", "verifying", "previous", "preparing", "dropped", "unknown"],
 )
-def test_a_phase_that_does_not_go_with_the_spaces_is_a_lost_status(broken: Rollout) -> None:
+def test_a_phase_that_does_not_go_with_the_spaces_is_a_lost_status(broken: RolloutState) -> None:
     status = EmbeddingCacheStatus(spaces=broken.spaces, rollout=broken.status)
     live = children_of(filling(RolloutPhase.REEMBEDDING))
     after = restore(wanting("b"), status, live, LATER)

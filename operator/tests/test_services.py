@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from embark.rollout.seen import ProgressSeen
+from embark.rollout.step import ObservedProgress
 from embark.store import split_ring
 from embark_operator.observe.services import PodServices, read_samples, sum_samples
 from embark_testing.contracts.beginnings import begin
@@ -31,7 +31,7 @@ def bench(tmp_path: Path) -> Iterator[Bench]:
 def test_counts_and_metrics_are_read_without_a_certificate(bench: Bench) -> None:
     services = PodServices(bench.server.probes_port)
     assert services.entries([HOST]) == 1
-    assert services.progress([HOST], CANDIDATE) == ProgressSeen(done=70, failed=3)
+    assert services.progress([HOST], CANDIDATE) == ObservedProgress(done=70, failed=3)
     counted = read_samples(services.scrape([HOST]))
     assert sum_samples(counted, "embark_keys_total", "status", method="Lookup", status="HIT")
 
@@ -39,7 +39,7 @@ def test_counts_and_metrics_are_read_without_a_certificate(bench: Bench) -> None
 def test_a_pod_that_does_not_answer_leaves_the_question_to_the_next(bench: Bench) -> None:
     services = PodServices(bench.server.probes_port)
     assert services.entries([NOBODY, HOST]) == 1
-    assert services.progress([NOBODY, HOST], CANDIDATE) == ProgressSeen(done=70, failed=3)
+    assert services.progress([NOBODY, HOST], CANDIDATE) == ObservedProgress(done=70, failed=3)
 
 
 def test_nothing_is_known_where_no_pod_knows(bench: Bench) -> None:

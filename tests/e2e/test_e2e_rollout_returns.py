@@ -19,7 +19,7 @@ from embark_testing.e2e.rollouts import (
 pytestmark = pytest.mark.e2e
 FEW = 60
 BEFORE_THE_SWITCH = "the spec is back at the active space"
-AFTER_THE_SWITCH = "look-ups move back to space"
+AFTER_THE_SWITCH = "lookups move back to space"
 
 
 @pytest.fixture(scope="module")

@@ -12,7 +12,7 @@ import pytest
 
 from embark.causes import Cause, CauseKind
 from embark.client import KeyStatus
-from embark.rollout.verdicts import find_gate_fault
+from embark.rollout.verdict import find_gate_failure
 from embark.settings import KfcSettings
 from embark.spec.rollout import Rollout
 from embark.store import REEMBED_RANGES, Negative
@@ -176,7 +176,7 @@ def test_keys_that_the_new_model_cannot_read_are_in_the_verdict_and_change_nothi
     assert cache.progress(1) == (REEMBED_RANGES, len(KEYS) - len(lost), len(lost))
     verdict = cache.verify(candidate)
     assert (verdict.keys, verdict.held, verdict.failed) == (len(KEYS), len(KEYS), len(lost))
-    assert "100 of 2000 keys could not be encoded (5.00%)" in find_gate_fault(verdict, Rollout())
+    assert "100 of 2000 keys could not be encoded (5.00%)" in find_gate_failure(verdict, Rollout())
     assert verdict.lost
     assert {named.rpartition(f": {UNDECODABLE}")[0] for named in verdict.lost} <= set(lost)
     negatives = {key: row.cause for key, row in cache.rows(1).items() if isinstance(row, Negative)}

@@ -14,7 +14,7 @@ from typing import Final
 from embark.errors import InvalidSpecError
 from embark.manifest import parse_body
 from embark.rollout.advance import advance
-from embark.rollout.state import Rollout, next_look
+from embark.rollout.state import RolloutState, next_check
 from embark.spec import EmbeddingCache
 from embark.spec.status import EmbeddingCacheStatus
 from embark_operator.cluster.apis import API_VERSIONS, Apis
@@ -108,7 +108,7 @@ class Reconciler:
         self,
         body: Manifest,
         cache: EmbeddingCache,
-        rollout: Rollout,
+        rollout: RolloutState,
         wanted: ChildSet,
         live: dict[Child, Manifest],
     ) -> ReconcileResult:
@@ -129,7 +129,7 @@ class Reconciler:
             findings = failed(failure)
         status = report(cache, rollout, findings, observed, self._utc(), kfc_scaler=wanted.kfc_scaler)
         self._tell(body, cache.status, status)
-        again = None if cache.spec.paused else next_look(rollout, self._utc())
+        again = None if cache.spec.paused else next_check(rollout, self._utc())
         return ReconcileResult(tuple(written), tuple(deleted), status.phase, failure, again)
 
     def _children(self, cache: EmbeddingCache, apis: Apis) -> dict[Child, Manifest]:

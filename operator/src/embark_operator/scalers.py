@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from typing import Final
 
-from embark.rollout.state import Rollout
+from embark.rollout.state import RolloutState
 from embark.spec import EmbeddingCache
 from embark_operator.cluster.applying import delete
 from embark_operator.cluster.kinds import AUTOSCALER, DEPLOYMENT, SCALED_OBJECT, Child, child_of, is_owned
@@ -49,7 +49,7 @@ def keep_replicas_on_handover(cluster: Cluster, scaler: Manifest, live: Mapping[
         cluster.apply(kept, HANDOVER)
 
 
-def saturation_caps(cache: EmbeddingCache, rollout: Rollout, live: Mapping[Child, Manifest]) -> Mapping[str, int]:
+def saturation_caps(cache: EmbeddingCache, rollout: RolloutState, live: Mapping[Child, Manifest]) -> Mapping[str, int]:
     """Return, by space, how many replicas a KFC has that is not to get more: its Retina is saturated."""
     held = {}
     for space in rollout.served:

@@ -5,8 +5,8 @@ import pytest
 
 from embark.names import APPROVED
 from embark.rollout.advance import advance
-from embark.rollout.seen import JobSeen, ProgressSeen, RolloutSeen
-from embark.rollout.state import Rollout, RolloutPhase, first_rollout
+from embark.rollout.state import RolloutPhase, RolloutState, initial_rollout
+from embark.rollout.step import ObservedJob, ObservedProgress, ObservedRollout
 from embark_testing.worlds.rollout_parts import BEGIN, encoder, filling, space, steady, switched, wanting
 
 LATER = BEGIN + timedelta(minutes=10)
@@ -19,8 +19,8 @@ FILLING = [
 ]
 
 
-def step(rollout: Rollout, seen: RolloutSeen | None = None, *, wants: str = "b", **spec: Any) -> Rollout:
-    return advance(rollout, wanting(wants, **spec), seen or RolloutSeen(), LATER)
+def step(rollout: RolloutState, seen: ObservedRollout | None = None, *, wants: str = "b", **spec: Any) -> RolloutState:
+    return advance(rollout, wanting(wants, **spec), seen or ObservedRollout(), LATER)
 
 
 def test_a_cache_that_has_what_its_spec_wants_is_left_alone() -> None:
@@ -28,7 +28,7 @@ def test_a_cache_that_has_what_its_spec_wants_is_left_alone() -> None:
 
 
 def test_an_encoder_of_another_space_begins_a_rollout_from_the_active_one() -> None:
-    begun = step(steady(), RolloutSeen(entries=40))
+    begun = step(steady(), ObservedRollout(entries=40))
     assert begun.phase is RolloutPhase.PREPARING
     assert begun.active == steady().active
     assert begun.spaces.candidate
@@ -37,7 +37,7 @@ def test_an_encoder_of_another_space_begins_a_rollout_from_the_active_one() -> N
 
 
 def test_a_rollout_forgets_the_figures_of_the_one_before_it() -> None:
-    before = steady().noting(done=5, failed=6, attempt=7, message="old", halted_in="Verifying")
+    before = steady().with_status(done=5, failed=6, attempt=7, message="old", halted_in="Verifying")
     begun = step(before).status
     assert (begun.done, begun.failed, begun.attempt, begun.message, begun.halted_in) == (0, 0, 0, "", "")
 
@@ -47,7 +47,7 @@ def test_an_edit_that_keeps_the_space_is_taken_over_and_begins_nothing() -> None
     fetch = cache.spec.encoder.fetch.model_copy(update={"max_redirects": 9})
     edited = cache.spec.encoder.model_copy(update={"fetch": fetch})
     cache = cache.model_copy(update={"spec": cache.spec.model_copy(update={"encoder": edited})})
-    after = advance(steady(), cache, RolloutSeen(), LATER)
+    after = advance(steady(), cache, ObservedRollout(), LATER)
     assert after.phase is RolloutPhase.STEADY
     assert after.active.encoder == edited
     assert after.spaces.active == after.active
@@ -59,7 +59,7 @@ def test_an_edit_that_keeps_the_candidate_s_space_reaches_the_candidate_alone(ph
     batch = cache.spec.encoder.batch.model_copy(update={"max_size": 99})
     edited = cache.spec.encoder.model_copy(update={"batch": batch})
     cache = cache.model_copy(update={"spec": cache.spec.model_copy(update={"encoder": edited})})
-    after = advance(filling(phase, halted_in="Preparing"), cache, RolloutSeen(), LATER)
+    after = advance(filling(phase, halted_in="Preparing"), cache, ObservedRollout(), LATER)
     assert after.spaces.candidate
     assert after.spaces.candidate.encoder == edited
     assert after.active.encoder == encoder("a")
@@ -71,14 +71,14 @@ def test_an_edit_that_keeps_the_previous_space_is_a_rollback_to_it_as_it_is_now(
         update={"batch": cache.spec.encoder.batch.model_copy(update={"max_size": 9})}
     )
     cache = cache.model_copy(update={"spec": cache.spec.model_copy(update={"encoder": edited})})
-    after = advance(switched(RolloutPhase.HOLDING, LATER), cache, RolloutSeen(), BEGIN)
+    after = advance(switched(RolloutPhase.HOLDING, LATER), cache, ObservedRollout(), BEGIN)
     assert after.active.encoder == edited
 
 
 def test_approval_manual_waits_and_says_how_to_approve() -> None:
-    waiting = step(steady(), RolloutSeen(entries=40), **MANUAL)
+    waiting = step(steady(), ObservedRollout(entries=40), **MANUAL)
     assert waiting.phase is RolloutPhase.AWAITING_APPROVAL
-    told = step(waiting, RolloutSeen(entries=41), **MANUAL)
+    told = step(waiting, ObservedRollout(entries=41), **MANUAL)
     assert told.phase is RolloutPhase.AWAITING_APPROVAL
     for word in ("41 keys", space("b"), "kubectl embark approve photos -n default"):
         assert word in told.status.message
@@ -126,17 +126,17 @@ def test_a_plan_for_a_further_space_replaces_the_one_that_waits() -> None:
 
 
 def test_a_candidate_that_is_not_ready_says_what_it_waits_for() -> None:
-    after = step(filling(RolloutPhase.PREPARING), RolloutSeen(candidate_why="the tables are being made"))
+    after = step(filling(RolloutPhase.PREPARING), ObservedRollout(candidate_reason="the tables are being made"))
     assert (after.phase, after.status.message) == (RolloutPhase.PREPARING, "the tables are being made")
 
 
 def test_a_candidate_that_is_ready_is_filled() -> None:
-    after = step(filling(RolloutPhase.PREPARING), RolloutSeen(candidate_ready=True, entries=40))
+    after = step(filling(RolloutPhase.PREPARING), ObservedRollout(candidate_ready=True, entries=40))
     assert (after.phase, after.status.total) == (RolloutPhase.REEMBEDDING, 40)
 
 
 def test_a_candidate_that_cannot_start_halts_the_rollout_in_the_words_of_its_pod() -> None:
-    seen = RolloutSeen(candidate_failed=True, candidate_why="spec.encoder.model.digest: the file has another")
+    seen = ObservedRollout(candidate_failed=True, candidate_reason="spec.encoder.model.digest: the file has another")
     after = step(filling(RolloutPhase.PREPARING), seen)
     assert after.phase is RolloutPhase.HALTED
     assert "spec.encoder.model.digest: the file has another" in after.status.message
@@ -145,7 +145,7 @@ def test_a_candidate_that_cannot_start_halts_the_rollout_in_the_words_of_its_pod
 
 
 def test_a_rollout_counts_what_is_done_and_expects_the_rest_to_take_as_long() -> None:
-    after = step(filling(RolloutPhase.REEMBEDDING), RolloutSeen(progress=ProgressSeen(24, 1), entries=100))
+    after = step(filling(RolloutPhase.REEMBEDDING), ObservedRollout(progress=ObservedProgress(24, 1), entries=100))
     assert (after.status.done, after.status.failed, after.status.total) == (24, 1, 100)
     assert after.spaces.candidate
     assert after.spaces.candidate.coverage == "0.2500"
@@ -159,29 +159,31 @@ def test_nobody_who_answers_leaves_the_figures_as_they_are() -> None:
 
 def test_no_coverage_is_said_to_be_whole_that_is_not() -> None:
     many = filling(RolloutPhase.REEMBEDDING, total=1_000_000)
-    after = step(many, RolloutSeen(progress=ProgressSeen(999_999, 0), entries=1_000_000))
+    after = step(many, ObservedRollout(progress=ObservedProgress(999_999, 0), entries=1_000_000))
     assert after.spaces.candidate
     assert after.spaces.candidate.coverage == "0.9999"
 
 
 def test_keys_beyond_those_counted_at_first_belong_to_the_total() -> None:
-    after = step(filling(RolloutPhase.REEMBEDDING), RolloutSeen(progress=ProgressSeen(120, 0)))
+    after = step(filling(RolloutPhase.REEMBEDDING), ObservedRollout(progress=ObservedProgress(120, 0)))
     assert (after.status.total, after.status.done) == (120, 120)
 
 
 def test_a_scan_that_is_over_is_checked() -> None:
-    after = step(filling(RolloutPhase.REEMBEDDING), RolloutSeen(scan=JobSeen(complete=True)))
+    after = step(filling(RolloutPhase.REEMBEDDING), ObservedRollout(scan=ObservedJob(complete=True)))
     assert after.phase is RolloutPhase.VERIFYING
 
 
 def test_a_scan_that_has_failed_halts_the_rollout() -> None:
-    after = step(filling(RolloutPhase.REEMBEDDING), RolloutSeen(scan=JobSeen(failed=True, why="out of memory")))
+    after = step(
+        filling(RolloutPhase.REEMBEDDING), ObservedRollout(scan=ObservedJob(failed=True, reason="out of memory"))
+    )
     assert (after.phase, after.status.halted_in) == (RolloutPhase.HALTED, RolloutPhase.REEMBEDDING)
     assert "out of memory" in after.status.message
 
 
 def test_a_pod_of_the_scan_that_failed_is_told_of_while_others_try() -> None:
-    after = step(filling(RolloutPhase.REEMBEDDING), RolloutSeen(scan=JobSeen(why="no route to host")))
+    after = step(filling(RolloutPhase.REEMBEDDING), ObservedRollout(scan=ObservedJob(reason="no route to host")))
     assert (after.phase, after.status.message) == (RolloutPhase.REEMBEDDING, "no route to host")
 
 
@@ -189,17 +191,17 @@ def test_a_pod_of_the_scan_that_failed_is_told_of_while_others_try() -> None:
     ("failed", "phase"), [(0, RolloutPhase.REEMBEDDING), (5, RolloutPhase.REEMBEDDING), (6, RolloutPhase.VERIFYING)]
 )
 def test_more_failures_than_may_be_are_checked_at_once(failed: int, phase: RolloutPhase) -> None:
-    seen = RolloutSeen(entries=100, progress=ProgressSeen(10, failed))
+    seen = ObservedRollout(entries=100, progress=ObservedProgress(10, failed))
     assert step(filling(RolloutPhase.REEMBEDDING), seen, maxFailureRatio="0.05").phase is phase
 
 
 def test_a_first_failure_ends_no_scan_of_which_nobody_has_counted_the_keys() -> None:
-    seen = RolloutSeen(progress=ProgressSeen(3, 1))
+    seen = ObservedRollout(progress=ObservedProgress(3, 1))
     assert step(filling(RolloutPhase.REEMBEDDING, total=0), seen).phase is RolloutPhase.REEMBEDDING
 
 
 def test_keys_that_were_added_meanwhile_count_against_the_failures() -> None:
-    seen = RolloutSeen(entries=1000, progress=ProgressSeen(10, 6))
+    seen = ObservedRollout(entries=1000, progress=ObservedProgress(10, 6))
     rollout = filling(RolloutPhase.REEMBEDDING, total=16)
     assert step(rollout, seen, maxFailureRatio="0.05").phase is RolloutPhase.REEMBEDDING
 
@@ -212,7 +214,7 @@ def test_a_pause_names_its_field() -> None:
 
 @pytest.mark.parametrize("phase", FILLING)
 def test_the_spec_set_back_drops_the_candidate_and_nothing_else(phase: RolloutPhase) -> None:
-    ready = RolloutSeen(candidate_ready=True, scan=JobSeen(complete=True), candidate_failed=True)
+    ready = ObservedRollout(candidate_ready=True, scan=ObservedJob(complete=True), candidate_failed=True)
     after = step(filling(phase), ready, wants="a")
     assert (after.phase, after.active) == (RolloutPhase.ROLLING_BACK, steady().active)
     assert after.spaces.dropped
@@ -223,7 +225,7 @@ def test_the_spec_set_back_drops_the_candidate_and_nothing_else(phase: RolloutPh
 
 @pytest.mark.parametrize("phase", FILLING)
 def test_a_superseded_candidate_is_dropped_before_the_next_is_begun(phase: RolloutPhase) -> None:
-    seen = RolloutSeen(embark_rolled=True, dropped_idle=True, drop=JobSeen(complete=True), candidate_ready=True)
+    seen = ObservedRollout(embark_rolled=True, dropped_idle=True, drop=ObservedJob(complete=True), candidate_ready=True)
     rollout, phases = filling(phase), []
     for _ in range(6):
         rollout = step(rollout, seen, wants="c")
@@ -235,4 +237,4 @@ def test_a_superseded_candidate_is_dropped_before_the_next_is_begun(phase: Rollo
 
 
 def test_a_cache_is_first_the_space_of_its_encoder() -> None:
-    assert first_rollout(encoder("c"), BEGIN).served == (first_rollout(encoder("c"), BEGIN).active,)
+    assert initial_rollout(encoder("c"), BEGIN).served == (initial_rollout(encoder("c"), BEGIN).active,)

@@ -5,17 +5,17 @@ import pytest
 
 from embark.names import RESUMED
 from embark.rollout.advance import advance
-from embark.rollout.seen import JobSeen, RolloutSeen
-from embark.rollout.state import Rollout, RolloutPhase
-from embark.rollout.verdicts import Verdict
+from embark.rollout.state import RolloutPhase, RolloutState
+from embark.rollout.step import ObservedJob, ObservedRollout
+from embark.rollout.verdict import Verdict
 from embark_testing.worlds.rollout_parts import BEGIN, GENERATION, PASSED, filling, halted, space, steady, wanting
 
 LATER = BEGIN + timedelta(minutes=10)
-FIT = RolloutSeen(verdict=PASSED, behind=0, verification=JobSeen(complete=True))
+FIT = ObservedRollout(verdict=PASSED, behind=0, verification=ObservedJob(complete=True))
 
 
-def step(rollout: Rollout, seen: RolloutSeen | None = None, *, wants: str = "b", **spec: Any) -> Rollout:
-    return advance(rollout, wanting(wants, **spec), seen or RolloutSeen(), LATER)
+def step(rollout: RolloutState, seen: ObservedRollout | None = None, *, wants: str = "b", **spec: Any) -> RolloutState:
+    return advance(rollout, wanting(wants, **spec), seen or ObservedRollout(), LATER)
 
 
 def test_look_ups_switch_to_a_candidate_that_has_passed_and_caught_up() -> None:
@@ -29,7 +29,7 @@ def test_look_ups_switch_to_a_candidate_that_has_passed_and_caught_up() -> None:
 
 def test_nothing_is_decided_while_there_is_no_verdict() -> None:
     waiting = filling(RolloutPhase.VERIFYING)
-    assert step(waiting, RolloutSeen(behind=0)) == waiting
+    assert step(waiting, ObservedRollout(behind=0)) == waiting
 
 
 @pytest.mark.parametrize(
@@ -42,21 +42,21 @@ def test_nothing_is_decided_while_there_is_no_verdict() -> None:
     ids=["coverage", "failures", "faults"],
 )
 def test_a_gate_that_is_not_passed_halts_and_says_which(verdict: Verdict, field: str) -> None:
-    after = step(filling(RolloutPhase.VERIFYING), RolloutSeen(verdict=verdict, behind=0))
+    after = step(filling(RolloutPhase.VERIFYING), ObservedRollout(verdict=verdict, behind=0))
     assert (after.phase, after.status.halted_in) == (RolloutPhase.HALTED, RolloutPhase.VERIFYING)
     assert field in after.status.message
     assert after.active == steady().active
 
 
 def test_the_gates_are_those_of_the_spec_as_it_is_now() -> None:
-    seen = RolloutSeen(verdict=Verdict(keys=100, held=90, failed=10, sampled=80), behind=0)
+    seen = ObservedRollout(verdict=Verdict(keys=100, held=90, failed=10, sampled=80), behind=0)
     assert step(filling(RolloutPhase.VERIFYING), seen).phase is RolloutPhase.HALTED
     eased = step(filling(RolloutPhase.VERIFYING), seen, minCoverage="0.9", maxFailureRatio="0.1")
     assert eased.phase is RolloutPhase.SWITCHING
 
 
 def test_the_candidate_s_coverage_is_the_one_that_was_found() -> None:
-    seen = RolloutSeen(verdict=Verdict(keys=3, held=2, failed=0, sampled=2), behind=0)
+    seen = ObservedRollout(verdict=Verdict(keys=3, held=2, failed=0, sampled=2), behind=0)
     candidate = step(filling(RolloutPhase.VERIFYING), seen).spaces.candidate
     assert candidate
     assert candidate.coverage == "0.6666"
@@ -64,7 +64,7 @@ def test_the_candidate_s_coverage_is_the_one_that_was_found() -> None:
 
 @pytest.mark.parametrize(("behind", "words"), [(None, "an answer"), (3, "3 fills")])
 def test_look_ups_wait_for_a_candidate_that_has_not_caught_up(behind: int | None, words: str) -> None:
-    after = step(filling(RolloutPhase.VERIFYING), RolloutSeen(verdict=PASSED, behind=behind))
+    after = step(filling(RolloutPhase.VERIFYING), ObservedRollout(verdict=PASSED, behind=behind))
     assert (after.phase, after.active.id) == (RolloutPhase.VERIFYING, space("a"))
     assert words in after.status.message
 
@@ -76,15 +76,17 @@ def test_a_paused_rollout_does_not_switch() -> None:
 
 
 def test_a_verdict_that_is_lost_with_its_pod_is_found_anew() -> None:
-    after = step(filling(RolloutPhase.VERIFYING), RolloutSeen(verification=JobSeen(complete=True), behind=0))
+    after = step(filling(RolloutPhase.VERIFYING), ObservedRollout(verification=ObservedJob(complete=True), behind=0))
     assert after.phase is RolloutPhase.REEMBEDDING
     assert "lost" in after.status.message
-    again = step(after, RolloutSeen(scan=JobSeen(complete=True)))
+    again = step(after, ObservedRollout(scan=ObservedJob(complete=True)))
     assert (again.phase, again.status.attempt) == (RolloutPhase.VERIFYING, 0)
 
 
 def test_a_check_that_has_failed_halts() -> None:
-    after = step(filling(RolloutPhase.VERIFYING), RolloutSeen(verification=JobSeen(failed=True, why="no such table")))
+    after = step(
+        filling(RolloutPhase.VERIFYING), ObservedRollout(verification=ObservedJob(failed=True, reason="no such table"))
+    )
     assert (after.phase, after.status.halted_in) == (RolloutPhase.HALTED, RolloutPhase.VERIFYING)
     assert "no such table" in after.status.message
 
@@ -96,7 +98,7 @@ def test_a_halted_rollout_stays_as_it_is(within: RolloutPhase) -> None:
 
 @pytest.mark.parametrize("within", [RolloutPhase.REEMBEDDING, RolloutPhase.VERIFYING])
 def test_a_change_of_the_spec_tries_a_halted_rollout_anew(within: RolloutPhase) -> None:
-    rollout = halted(within, done=5, failed=6).noting(halted_generation=GENERATION - 1)
+    rollout = halted(within, done=5, failed=6).with_status(halted_generation=GENERATION - 1)
     after = step(rollout).status
     assert (after.phase, after.attempt, after.done, after.failed) == (RolloutPhase.PREPARING, 1, 0, 0)
 
@@ -121,29 +123,29 @@ def test_what_was_asked_for_after_the_halt_resumes_it(asked: str, phase: Rollout
 def test_one_request_resumes_one_halt_alone() -> None:
     annotations = {RESUMED: (BEGIN + timedelta(seconds=1)).isoformat()}
     after = step(halted(RolloutPhase.REEMBEDDING), annotations=annotations)
-    stopped = step(after, RolloutSeen(candidate_failed=True), annotations=annotations)
+    stopped = step(after, ObservedRollout(candidate_failed=True), annotations=annotations)
     assert stopped.phase is RolloutPhase.HALTED
     assert step(stopped, annotations=annotations) == stopped
 
 
 def test_a_candidate_that_starts_after_all_goes_on_by_itself() -> None:
-    after = step(halted(RolloutPhase.PREPARING), RolloutSeen(candidate_ready=True))
+    after = step(halted(RolloutPhase.PREPARING), ObservedRollout(candidate_ready=True))
     assert (after.phase, after.status.attempt) == (RolloutPhase.PREPARING, 0)
 
 
 @pytest.mark.parametrize("within", [RolloutPhase.REEMBEDDING, RolloutPhase.VERIFYING])
 def test_a_candidate_that_is_not_fit_does_not_go_on_because_it_runs(within: RolloutPhase) -> None:
-    assert step(halted(within), RolloutSeen(candidate_ready=True)).phase is RolloutPhase.HALTED
+    assert step(halted(within), ObservedRollout(candidate_ready=True)).phase is RolloutPhase.HALTED
 
 
 def test_every_attempt_is_counted() -> None:
     rollout, now = filling(RolloutPhase.VERIFYING), BEGIN
-    unfit = RolloutSeen(verdict=Verdict(keys=1, held=0, failed=0, sampled=0), behind=0)
+    unfit = ObservedRollout(verdict=Verdict(keys=1, held=0, failed=0, sampled=0), behind=0)
     attempts = []
     for _ in range(3):
         now += timedelta(minutes=1)
-        rollout = advance(rollout.entering(RolloutPhase.VERIFYING, now), wanting("b"), unfit, now)
-        rollout = advance(rollout, asked_to_resume(now), RolloutSeen(), now)
+        rollout = advance(rollout.with_phase(RolloutPhase.VERIFYING, now), wanting("b"), unfit, now)
+        rollout = advance(rollout, asked_to_resume(now), ObservedRollout(), now)
         attempts.append(rollout.status.attempt)
     assert attempts == [1, 2, 3]
 

@@ -4,21 +4,21 @@ from typing import Any
 import pytest
 
 from embark.rollout.advance import advance
-from embark.rollout.seen import JobSeen, RolloutSeen
-from embark.rollout.state import Rollout, RolloutPhase, next_look
+from embark.rollout.state import RolloutPhase, RolloutState, next_check
+from embark.rollout.step import ObservedJob, ObservedRollout
 from embark_testing.worlds.rollout_parts import BEGIN, leaving, space, steady, switched, wanting
 
 LATER = BEGIN + timedelta(minutes=10)
 KEPT_UNTIL = BEGIN + timedelta(hours=72)
-ROLLED = RolloutSeen(embark_rolled=True)
-IDLE = RolloutSeen(embark_rolled=True, dropped_idle=True)
-GONE = RolloutSeen(embark_rolled=True, dropped_idle=True, drop=JobSeen(complete=True))
+ROLLED = ObservedRollout(embark_rolled=True)
+IDLE = ObservedRollout(embark_rolled=True, dropped_idle=True)
+GONE = ObservedRollout(embark_rolled=True, dropped_idle=True, drop=ObservedJob(complete=True))
 
 
 def step(
-    rollout: Rollout, seen: RolloutSeen | None = None, *, wants: str = "b", now: datetime = LATER, **spec: Any
-) -> Rollout:
-    return advance(rollout, wanting(wants, **spec), seen or RolloutSeen(), now)
+    rollout: RolloutState, seen: ObservedRollout | None = None, *, wants: str = "b", now: datetime = LATER, **spec: Any
+) -> RolloutState:
+    return advance(rollout, wanting(wants, **spec), seen or ObservedRollout(), now)
 
 
 def test_a_switch_lasts_until_every_embark_answers_from_the_new_space() -> None:
@@ -87,11 +87,11 @@ def test_a_rollback_after_the_switch_encodes_nothing(phase: RolloutPhase) -> Non
 
 @pytest.mark.parametrize(
     "seen",
-    [RolloutSeen(), ROLLED, RolloutSeen(dropped_idle=True), RolloutSeen(drop=JobSeen(complete=True))],
+    [ObservedRollout(), ROLLED, ObservedRollout(dropped_idle=True), ObservedRollout(drop=ObservedJob(complete=True))],
     ids=["nothing", "in use by a KFC", "in use by an EmbArk", "dropped"],
 )
 @pytest.mark.parametrize("phase", [RolloutPhase.ROLLING_BACK, RolloutPhase.HOLDING])
-def test_a_space_is_not_dropped_while_anything_uses_it(phase: RolloutPhase, seen: RolloutSeen) -> None:
+def test_a_space_is_not_dropped_while_anything_uses_it(phase: RolloutPhase, seen: ObservedRollout) -> None:
     assert step(leaving("b", phase), seen, wants="a") == leaving("b", phase)
 
 
@@ -109,7 +109,7 @@ def test_a_space_is_released_then_dropped_then_forgotten(phase: RolloutPhase) ->
 
 def test_a_drop_that_cannot_be_says_why_and_goes_on() -> None:
     released = leaving("b", RolloutPhase.ROLLING_BACK, released=True)
-    seen = RolloutSeen(embark_rolled=True, dropped_idle=True, drop=JobSeen(why="the store does not answer"))
+    seen = ObservedRollout(embark_rolled=True, dropped_idle=True, drop=ObservedJob(reason="the store does not answer"))
     after = step(released, seen, wants="a")
     assert after.spaces == released.spaces
     assert "the store does not answer" in after.status.message
@@ -127,13 +127,13 @@ def test_a_space_that_is_wanted_again_while_it_is_dropped_is_filled_anew() -> No
 
 @pytest.mark.parametrize("phase", [RolloutPhase.STEADY, RolloutPhase.AWAITING_APPROVAL])
 def test_a_rollout_that_waits_for_people_is_looked_at_when_they_come(phase: RolloutPhase) -> None:
-    assert next_look(steady().entering(phase, BEGIN), LATER) is None
+    assert next_check(steady().with_phase(phase, BEGIN), LATER) is None
 
 
 def test_a_kept_space_is_looked_at_when_its_time_is_over() -> None:
     holding = switched(RolloutPhase.HOLDING, KEPT_UNTIL)
-    assert next_look(holding, KEPT_UNTIL - timedelta(hours=1)) == timedelta(hours=1)
-    again = next_look(holding, KEPT_UNTIL + timedelta(hours=1))
+    assert next_check(holding, KEPT_UNTIL - timedelta(hours=1)) == timedelta(hours=1)
+    again = next_check(holding, KEPT_UNTIL + timedelta(hours=1))
     assert again
     assert again > timedelta(0)
 
@@ -142,6 +142,6 @@ def test_a_kept_space_is_looked_at_when_its_time_is_over() -> None:
     "phase", sorted(set(RolloutPhase) - {RolloutPhase.STEADY, RolloutPhase.AWAITING_APPROVAL, RolloutPhase.HOLDING})
 )
 def test_a_rollout_that_waits_for_no_event_is_looked_at_soon(phase: RolloutPhase) -> None:
-    again = next_look(steady().entering(phase, BEGIN), LATER)
+    again = next_check(steady().with_phase(phase, BEGIN), LATER)
     assert again
     assert again < timedelta(minutes=1)

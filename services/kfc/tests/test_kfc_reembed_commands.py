@@ -17,7 +17,7 @@ from prometheus_client import CollectorRegistry
 
 from embark.clock import now
 from embark.errors import InvalidSpecError
-from embark.rollout.verdicts import Verdict
+from embark.rollout.verdict import Verdict
 from embark.settings import Listen
 from embark.signals import Stopping
 from embark.store.memory import MemoryStore

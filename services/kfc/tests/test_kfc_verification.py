@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from embark.errors import UnavailableError
-from embark.rollout.verdicts import MOST_FAULTS, MOST_LOST, Verdict, find_gate_fault
+from embark.rollout.verdict import MAX_FAULTS, MAX_LOST, Verdict, find_gate_failure
 from embark.space import VectorForm
 from embark.spec import DType
 from embark.spec.rollout import Rollout
@@ -56,7 +56,7 @@ def test_a_space_that_was_re_embedded_passes_with_every_key_counted(bench: Reemb
     bench.run()
     verdict = _verify(bench)
     assert verdict == Verdict(keys=101, held=101, failed=0, sampled=100)
-    assert find_gate_fault(verdict, GATE) == ""
+    assert find_gate_failure(verdict, GATE) == ""
 
 
 def test_keys_that_are_missing_are_not_held(bench: ReembedHarness) -> None:
@@ -65,7 +65,7 @@ def test_keys_that_are_missing_are_not_held(bench: ReembedHarness) -> None:
     bench.store.delete(bench.space, keys[:2], bench.clock.at)
     verdict = _verify(bench)
     assert (verdict.keys, verdict.held, verdict.failed) == (100, 98, 0)
-    assert "98 of 100 keys" in find_gate_fault(verdict, GATE)
+    assert "98 of 100 keys" in find_gate_failure(verdict, GATE)
 
 
 def test_keys_lost_to_a_negative_are_held_and_failed(bench: ReembedHarness) -> None:
@@ -76,7 +76,7 @@ def test_keys_lost_to_a_negative_are_held_and_failed(bench: ReembedHarness) -> N
     bench.run()
     verdict = _verify(bench)
     assert (verdict.keys, verdict.held, verdict.failed) == (101, 101, 5)
-    assert "5 of 101 keys could not be encoded" in find_gate_fault(verdict, GATE)
+    assert "5 of 101 keys could not be encoded" in find_gate_failure(verdict, GATE)
     assert sorted(verdict.lost) == [f"{key}: {UNDECODABLE}" for key in sorted(keys[:5])]
 
 
@@ -87,7 +87,7 @@ def test_a_few_of_many_lost_keys_are_named_however_long_they_are(bench: ReembedH
     bench.run()
     verdict = _verify(bench)
     assert verdict.failed == 20
-    assert 0 < len(verdict.lost) <= MOST_LOST
+    assert 0 < len(verdict.lost) <= MAX_LOST
     assert len(verdict.model_dump_json(by_alias=True).encode()) <= MOST_BYTES
 
 
@@ -133,7 +133,7 @@ def test_a_key_deleted_from_both_while_they_are_compared_is_no_key(bench: Reembe
 def test_an_empty_source_is_covered(bench: ReembedHarness) -> None:
     verdict = _verify(bench)
     assert verdict == Verdict(keys=0, held=0, failed=0, sampled=0)
-    assert find_gate_fault(verdict, GATE) == ""
+    assert find_gate_failure(verdict, GATE) == ""
 
 
 def test_a_vector_that_is_not_fit_is_named_by_its_key(bench: ReembedHarness) -> None:
@@ -146,7 +146,7 @@ def test_a_vector_that_is_not_fit_is_named_by_its_key(bench: ReembedHarness) -> 
         "short has 4 bytes instead of 8",
         "nan has an element that is not finite",
     }
-    assert "not fit to be served" in find_gate_fault(_verify(bench), GATE)
+    assert "not fit to be served" in find_gate_failure(_verify(bench), GATE)
 
 
 def test_vectors_that_are_all_alike_are_a_fault(bench: ReembedHarness) -> None:
@@ -189,7 +189,7 @@ def test_an_outage_is_waited_out_where_that_is_asked_and_raised_where_not() -> N
 @settings(max_examples=50, deadline=None)
 def test_faults_fit_into_the_last_words_of_a_pod(vectors: dict[str, bytes]) -> None:
     faults = find_faults(vectors, FORM)
-    assert len(faults) <= MOST_FAULTS
+    assert len(faults) <= MAX_FAULTS
     assert len(" ".join(faults).encode()) < 3000
     wrong = [key for key, vector in vectors.items() if len(vector) != FORM.nbytes]
     assert bool(faults) >= bool(wrong)

@@ -16,7 +16,7 @@ import numpy as np
 
 from embark.backends import Secrets, open_store, open_topic
 from embark.clock import now
-from embark.rollout.verdicts import Verdict
+from embark.rollout.verdict import Verdict
 from embark.settings import CacheSettings, EmbArkSettings, KfcSettings, Listen, settings_for
 from embark.store import Embedding, RolloutStore, Row
 from embark.topic import Fill

@@ -6,7 +6,7 @@ from typing import Any
 
 import yaml
 
-from embark.rollout.seen import ProgressSeen
+from embark.rollout.step import ObservedProgress
 from embark_operator.cluster.kinds import CACHE, CHILD_KINDS, DEPLOYMENT, JOB, Kind
 from embark_operator.names import Manifest
 from embark_operator.options import Images, Options
@@ -33,7 +33,7 @@ class Silent:
         assert addresses
         return 7
 
-    def progress(self, addresses: Sequence[str], space: str) -> ProgressSeen | None:  # noqa: ARG002 - as the protocol has it
+    def progress(self, addresses: Sequence[str], space: str) -> ObservedProgress | None:  # noqa: ARG002 - as the protocol has it
         return None
 
 

@@ -3,8 +3,8 @@
 from collections.abc import Sequence
 from typing import Any
 
-from embark.rollout.seen import ProgressSeen
-from embark.rollout.verdicts import Verdict
+from embark.rollout.step import ObservedProgress
+from embark.rollout.verdict import Verdict
 from embark.settings import EmbArkSettings
 from embark_operator.cluster.kinds import CACHE, CONFIG_MAP, DEPLOYMENT, JOB, POD
 from embark_operator.manifests.config_maps import SETTINGS_KEY
@@ -20,12 +20,12 @@ class Counting(Silent):
     """Services that tell how far a rollout is."""
 
     def __init__(self) -> None:
-        self.done: ProgressSeen | None = None
+        self.done: ObservedProgress | None = None
 
     def scrape(self, addresses: Sequence[str]) -> Sequence[str]:
         return [METRICS for _ in addresses]
 
-    def progress(self, addresses: Sequence[str], space: str) -> ProgressSeen | None:  # noqa: ARG002 - as the protocol has it
+    def progress(self, addresses: Sequence[str], space: str) -> ObservedProgress | None:  # noqa: ARG002 - as the protocol has it
         return self.done
 
 

@@ -3,9 +3,9 @@
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
-from embark.rollout.seen import JobSeen, ProgressSeen, RolloutSeen
-from embark.rollout.state import Rollout
-from embark.rollout.verdicts import Verdict, find_gate_fault
+from embark.rollout.state import RolloutState
+from embark.rollout.step import ObservedJob, ObservedProgress, ObservedRollout
+from embark.rollout.verdict import Verdict, find_gate_failure
 from embark.settings import EmbArkSettings, KfcSettings
 from embark.spec.rollout import Rollout as RolloutSpec
 from embark_operator.cluster.kinds import CONFIG_MAP, JOB, Child, child_of
@@ -116,7 +116,7 @@ class ModelCluster:
             space = job["metadata"]["labels"][SPACE_LABEL]
             verdict = self._judge(self.tables[self.filled[space]], self.tables[space])
             run.complete, run.verdict = True, verdict
-            if find_gate_fault(verdict, gates):
+            if find_gate_failure(verdict, gates):
                 self.scanned.pop(space, None)
             else:
                 self.fit.add(space)
@@ -146,10 +146,10 @@ class ModelCluster:
         """The spaces that EmbArk pods really answer from."""
         return set().union(*(pod.spaces for pod in self.embark))
 
-    def see(self, rollout: Rollout, *, answers: bool) -> RolloutSeen:
+    def see(self, rollout: RolloutState, *, answers: bool) -> ObservedRollout:
         """Return what an operator sees; `answers`: whether the services answer it."""
         spaces = rollout.spaces
-        seen = RolloutSeen(embark_rolled=all(pod == self.target for pod in self.embark))
+        seen = ObservedRollout(embark_rolled=all(pod == self.target for pod in self.embark))
         if answers:
             seen = replace(seen, entries=sum(self.tables[rollout.active.id].values()))
         if spaces.dropped:
@@ -169,14 +169,14 @@ class ModelCluster:
             verdict=verdicts[0] if verdicts else None,
         )
 
-    def _progress(self, candidate: str) -> ProgressSeen:
+    def _progress(self, candidate: str) -> ObservedProgress:
         scanned, rows = self.scanned.get(candidate, set()), self.tables.get(candidate, {})
         done = sum(rows[key] for key in scanned)
-        return ProgressSeen(done, len(scanned) - done)
+        return ObservedProgress(done, len(scanned) - done)
 
-    def _see_job(self, component: str) -> JobSeen:
+    def _see_job(self, component: str) -> ObservedJob:
         runs = [run for _, run in self.jobs_of(component)]
-        return JobSeen(bool(runs) and all(run.complete for run in runs), any(run.failed for run in runs))
+        return ObservedJob(bool(runs) and all(run.complete for run in runs), any(run.failed for run in runs))
 
     def _encodes(self, space: str, key: int) -> bool:
         return key not in self.unreadable.get(space, set())

@@ -4,8 +4,8 @@ from datetime import UTC, datetime
 from functools import cache as once
 from typing import Any, Final
 
-from embark.rollout.state import Rollout, RolloutPhase, first_rollout
-from embark.rollout.verdicts import Verdict
+from embark.rollout.state import RolloutPhase, RolloutState, initial_rollout
+from embark.rollout.verdict import Verdict
 from embark.space import space_of
 from embark.spec import EmbeddingCache, Encoder
 from embark.spec.rollout import Rollout as RolloutSpec
@@ -50,34 +50,34 @@ def wanting(letter: str, annotations: dict[str, str] | None = None, **rollout: A
     )
 
 
-def steady(letter: str = "a") -> Rollout:
+def steady(letter: str = "a") -> RolloutState:
     """Return a cache's state before any rollout."""
-    return first_rollout(encoder(letter), BEGIN)
+    return initial_rollout(encoder(letter), BEGIN)
 
 
-def filling(phase: RolloutPhase, **status: Any) -> Rollout:
+def filling(phase: RolloutPhase, **status: Any) -> RolloutState:
     """Return a rollout from space a to its candidate b."""
     candidate = CandidateSpace(id=space("b"), encoder=encoder("b"), source=space("a"))
     begun: dict[str, Any] = {"total": 100, "started_at": BEGIN} | status
-    return steady().with_spaces(candidate=candidate).entering(phase, BEGIN, **begun)
+    return steady().with_spaces(candidate=candidate).with_phase(phase, BEGIN, **begun)
 
 
-def halted(within: RolloutPhase, **status: Any) -> Rollout:
+def halted(within: RolloutPhase, **status: Any) -> RolloutState:
     """Return a rollout from a to b that has halted."""
     return filling(RolloutPhase.HALTED, halted_in=str(within), halted_generation=GENERATION, **status)
 
 
-def switched(phase: RolloutPhase, kept_until: datetime | None = None) -> Rollout:
+def switched(phase: RolloutPhase, kept_until: datetime | None = None) -> RolloutState:
     """Return a rollout from a to b whose gate has passed."""
     previous = PreviousSpace(id=space("a"), encoder=encoder("a"), kept_until=kept_until)
     active = steady("b").active.model_copy(update={"source": space("a")})
-    return steady("b").with_spaces(active=active, previous=previous).entering(phase, BEGIN, started_at=BEGIN)
+    return steady("b").with_spaces(active=active, previous=previous).with_phase(phase, BEGIN, started_at=BEGIN)
 
 
-def leaving(letter: str, phase: RolloutPhase, active: str = "a", *, released: bool = False) -> Rollout:
+def leaving(letter: str, phase: RolloutPhase, active: str = "a", *, released: bool = False) -> RolloutState:
     """Return a rollout that drops a space."""
     left = CandidateSpace(id=space(letter), encoder=encoder(letter), source=space(active))
-    rollout = steady(active).dropping(left, phase, BEGIN, "")
+    rollout = steady(active).with_dropped(left, phase, BEGIN, "")
     if rollout.spaces.dropped is None:
         raise RuntimeError("nothing is dropped")
     return rollout.with_spaces(dropped=rollout.spaces.dropped.model_copy(update={"released": released}))

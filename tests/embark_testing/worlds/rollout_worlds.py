@@ -5,7 +5,7 @@ from typing import Any, Final
 
 from embark.names import APPROVED, RESUMED
 from embark.rollout.advance import advance
-from embark.rollout.state import Rollout, RolloutPhase
+from embark.rollout.state import RolloutPhase, RolloutState
 from embark.space import space_of
 from embark.spec.rollout import Approval
 from embark.spec.status import EmbeddingCacheStatus
@@ -49,7 +49,7 @@ class RolloutWorld:
         return space_of(self.cache.spec.encoder).id
 
     @property
-    def rollout(self) -> Rollout:
+    def rollout(self) -> RolloutState:
         """What the operator knows when it has just started."""
         return restore(self.cache, self.status, self.cluster.children, self.now)
 
@@ -61,7 +61,7 @@ class RolloutWorld:
             rollout = advance(rollout, self.cache, self.cluster.see(rollout, answers=self.answers), self.now)
             told = EmbeddingCacheStatus(spaces=rollout.spaces, rollout=rollout.status)
             self.status = EmbeddingCacheStatus.model_validate_json(told.model_dump_json(by_alias=True))
-            assert Rollout(rollout.active, self.status.spaces, self.status.rollout) == rollout
+            assert RolloutState(rollout.active, self.status.spaces, self.status.rollout) == rollout
             if rollout.phase is RolloutPhase.SWITCHING:
                 assert self.cluster.behind.get(rollout.active.id) == 0
             self.phases.append(rollout.phase)
@@ -190,7 +190,7 @@ class RolloutWorld:
                 self.check()
             self.pass_over()
 
-    def _apply(self, rollout: Rollout, upto: int | None) -> None:
+    def _apply(self, rollout: RolloutState, upto: int | None) -> None:
         kinds = rollout.active, rollout.spaces.candidate, rollout.spaces.previous, rollout.spaces.dropped
         records = tuple(record and (record.id, record.encoder, record.source) for record in kinds)
         released = rollout.spaces.dropped is not None and rollout.spaces.dropped.released

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from embark.rollout.plans import expected_seconds
+from embark.rollout.plan import expected_seconds
 from embark.space import space_of
 from embark.spec import EmbeddingCacheSpec
 from embark.spec.status import EmbeddingCacheStatus

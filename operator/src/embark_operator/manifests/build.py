@@ -4,7 +4,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from embark.errors import InvalidSpecError
-from embark.rollout.state import Rollout, RolloutPhase, cache_of, first_rollout
+from embark.rollout.state import RolloutPhase, RolloutState, cache_for_space, initial_rollout
 from embark.settings import FillingSettings, filling_settings_for, settings_for
 from embark.space import space_of
 from embark.spec import EmbeddingCache, EmbeddingCacheSpec
@@ -58,7 +58,7 @@ def build(
     cache: EmbeddingCache,
     uid: str,
     options: Options,
-    rollout: Rollout | None = None,
+    rollout: RolloutState | None = None,
     surroundings: ClusterState | None = None,
     *,
     oov_vector: OovVector = lambda _: None,
@@ -71,11 +71,11 @@ def build(
         InvalidSpecError: what only the operator can judge is wrong: the field is named.
     """
     _refuse_what_is_not_built(cache.spec)
-    rollout = rollout or first_rollout(cache.spec.encoder)
+    rollout = rollout or initial_rollout(cache.spec.encoder)
     around = surroundings or ClusterState()
     previous = rollout.spaces.previous
     settings = settings_for(
-        cache_of(cache, rollout.active),
+        cache_for_space(cache, rollout.active),
         oov_vector=oov_vector(rollout.active.id),
         previous=space_of(previous.encoder) if previous else None,
     )
@@ -99,7 +99,13 @@ def build(
 
 
 def _build_filling(
-    cache: EmbeddingCache, uid: str, options: Options, rollout: Rollout, *, space: SpaceRecord, around: ClusterState
+    cache: EmbeddingCache,
+    uid: str,
+    options: Options,
+    rollout: RolloutState,
+    *,
+    space: SpaceRecord,
+    around: ClusterState,
 ) -> list[Manifest]:
     kfc, retina = _settings(cache, space)
     idle = space.id != rollout.active.id
@@ -124,7 +130,7 @@ def _build_filling(
     ]
 
 
-def _build_policies(cache: EmbeddingCache, uid: str, options: Options, rollout: Rollout) -> list[Manifest]:
+def _build_policies(cache: EmbeddingCache, uid: str, options: Options, rollout: RolloutState) -> list[Manifest]:
     dropped = rollout.spaces.dropped
     connected = [*rollout.served, *([dropped] if dropped else [])]
     encoders = {space.id: space.encoder for space in connected}
@@ -132,10 +138,10 @@ def _build_policies(cache: EmbeddingCache, uid: str, options: Options, rollout: 
 
 
 def _settings(cache: EmbeddingCache, space: SpaceRecord) -> FillingSettings:
-    return filling_settings_for(cache_of(cache, space), source=space.source)
+    return filling_settings_for(cache_for_space(cache, space), source=space.source)
 
 
-def _build_jobs(cache: EmbeddingCache, uid: str, options: Options, rollout: Rollout) -> list[Manifest]:
+def _build_jobs(cache: EmbeddingCache, uid: str, options: Options, rollout: RolloutState) -> list[Manifest]:
     images, attempt, spaces = options.images, rollout.status.attempt, rollout.spaces
     jobs = []
     if spaces.candidate:

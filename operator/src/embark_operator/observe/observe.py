@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import Final
 
-from embark.rollout.state import Rollout
+from embark.rollout.state import RolloutState
 from embark.spec import EmbeddingCache
 from embark_operator.cluster.kinds import POD, Child
 from embark_operator.cluster.protocol import ClusterReader
@@ -19,7 +19,7 @@ _OOV: Final = ("OOV_ENQUEUED", "OOV_PENDING")
 
 def observe(
     cache: EmbeddingCache,
-    rollout: Rollout,
+    rollout: RolloutState,
     live: Mapping[Child, Manifest],
     cluster: ClusterReader,
     services: Services,

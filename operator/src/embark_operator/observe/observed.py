@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass, field
 
-from embark.rollout.seen import RolloutSeen
+from embark.rollout.step import ObservedRollout
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,4 +51,4 @@ class Observed:
     kfc: WorkloadStatus
     retina: WorkloadStatus
     readings: Readings = Readings()
-    rollout: RolloutSeen = field(default_factory=RolloutSeen)
+    rollout: ObservedRollout = field(default_factory=ObservedRollout)

@@ -6,7 +6,7 @@ from typing import Final, TypeVar
 
 from pydantic import ValidationError
 
-from embark.rollout.state import Rollout, RolloutPhase, first_rollout
+from embark.rollout.state import RolloutPhase, RolloutState, initial_rollout
 from embark.settings import EmbArkSettings, KfcSettings, RetinaSettings
 from embark.space import Space, space_of
 from embark.spec import EmbeddingCache, Encoder, Output
@@ -30,7 +30,7 @@ _DROPPING: Final = (RolloutPhase.HOLDING, RolloutPhase.ROLLING_BACK)
 
 def restore(
     cache: EmbeddingCache, status: EmbeddingCacheStatus, live: Mapping[Child, Manifest], now: datetime
-) -> Rollout:
+) -> RolloutState:
     """Return the state of the cache's rollout.
 
     What look-ups read is said by EmbArk's own settings, where the status does not say it: never by a spec that may
@@ -39,10 +39,10 @@ def restore(
     A previous space is kept for the whole time once more.
     """
     if status.spaces.active and _is_whole(status):
-        return Rollout(status.spaces.active, status.spaces, status.rollout)
+        return RolloutState(status.spaces.active, status.spaces, status.rollout)
     embark = _settings(live, "embark", EmbArkSettings)
     if not embark:
-        return first_rollout(cache.spec.encoder, now)
+        return initial_rollout(cache.spec.encoder, now)
     return _restored(cache, embark[0], live, now)
 
 
@@ -58,7 +58,9 @@ def _is_whole(status: EmbeddingCacheStatus) -> bool:
     return phase in (*_DROPPING, RolloutPhase.STEADY)
 
 
-def _restored(cache: EmbeddingCache, embark: EmbArkSettings, live: Mapping[Child, Manifest], now: datetime) -> Rollout:
+def _restored(
+    cache: EmbeddingCache, embark: EmbArkSettings, live: Mapping[Child, Manifest], now: datetime
+) -> RolloutState:
     dropping = {settings.space.id: settings.space for settings in _settings(live, "drop", KfcSettings)}
     encoders = {space_id: _rewritten(cache.spec.encoder, space) for space_id, space in dropping.items()}
     encoders |= {
@@ -67,25 +69,25 @@ def _restored(cache: EmbeddingCache, embark: EmbArkSettings, live: Mapping[Child
     encoders[space_of(cache.spec.encoder).id] = cache.spec.encoder
     sources = {settings.space.id: settings.source for settings in _settings(live, "kfc", KfcSettings)}
     if embark.active.id not in encoders:
-        return first_rollout(cache.spec.encoder, now)  # without its encoder it cannot be filled, or left
+        return initial_rollout(cache.spec.encoder, now)  # without its encoder it cannot be filled, or left
 
     def record(space_id: str) -> dict[str, object]:
         return {"id": space_id, "encoder": encoders[space_id], "source": sources.get(space_id, "")}
 
     active = ActiveSpace.model_validate(record(embark.active.id) | {"since": now})
-    state = Rollout(active, Spaces(active=active))
+    state = RolloutState(active, Spaces(active=active))
     if embark.previous and embark.previous.id in encoders:
         kept = record(embark.previous.id) | {"kept_until": now + cache.spec.rollout.keep_previous}
         state = state.with_spaces(previous=PreviousSpace.model_validate(kept))
-        return state.entering(RolloutPhase.HOLDING, now, _LOST)
+        return state.with_phase(RolloutPhase.HOLDING, now, _LOST)
     for space_id in sorted((encoders.keys() & sources.keys()) - {active.id} - dropping.keys()):
         if sources[space_id] == active.id:
             state = state.with_spaces(candidate=CandidateSpace.model_validate(record(space_id)))
-            return state.entering(RolloutPhase.PREPARING, now, _LOST, started_at=now)
+            return state.with_phase(RolloutPhase.PREPARING, now, _LOST, started_at=now)
         dropping[space_id] = space_of(encoders[space_id])
     for space_id in sorted(dropping):
         state = state.with_spaces(dropped=DroppedSpace.model_validate(record(space_id)))
-        return state.entering(RolloutPhase.ROLLING_BACK, now, _LOST)
+        return state.with_phase(RolloutPhase.ROLLING_BACK, now, _LOST)
     return state
 
 

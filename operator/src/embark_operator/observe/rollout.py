@@ -4,9 +4,9 @@ from dataclasses import replace
 
 from pydantic import ValidationError
 
-from embark.rollout.seen import JobSeen, RolloutSeen
-from embark.rollout.state import Rollout, RolloutPhase
-from embark.rollout.verdicts import Verdict
+from embark.rollout.state import RolloutPhase, RolloutState
+from embark.rollout.step import ObservedJob, ObservedRollout
+from embark.rollout.verdict import Verdict
 from embark_operator.names import COMPONENT_LABEL, SPACE_LABEL, Manifest, kfc_name, retina_name
 from embark_operator.observe.observed import Readings, WorkloadStatus
 from embark_operator.observe.pods import (
@@ -24,10 +24,12 @@ from embark_operator.observe.pods import (
 from embark_operator.observe.services import read_samples
 
 
-def see_rollout(sight: PodSummary, rollout: Rollout, embark: WorkloadStatus, readings: Readings) -> RolloutSeen:
+def see_rollout(
+    sight: PodSummary, rollout: RolloutState, embark: WorkloadStatus, readings: Readings
+) -> ObservedRollout:
     """Return what the next step of the rollout depends on; what it does not depend on is not asked."""
     spaces, phase = rollout.spaces, rollout.phase
-    seen = RolloutSeen(
+    seen = ObservedRollout(
         entries=readings.entries,
         encode_seconds=readings.encode_seconds,
         # A pod that ends still answers, and from the space that it was told to.
@@ -46,7 +48,7 @@ def see_rollout(sight: PodSummary, rollout: Rollout, embark: WorkloadStatus, rea
     return seen
 
 
-def _with_readiness(seen: RolloutSeen, sight: PodSummary, space: str) -> RolloutSeen:
+def _with_readiness(seen: ObservedRollout, sight: PodSummary, space: str) -> ObservedRollout:
     schema = summarize_schema(sight, space)
     retina = summarize_workload(sight, retina_name(sight.cache, space))
     kfc = summarize_workload(sight, kfc_name(sight.cache, space))
@@ -54,10 +56,10 @@ def _with_readiness(seen: RolloutSeen, sight: PodSummary, space: str) -> Rollout
     failed = [part.why for part in (retina, kfc) if part.failed]
     waits = "" if schema.done else schema.why or "the tables are being made"
     why = next(filter(None, (*failed, waits, retina.why, kfc.why)), "its pods are starting")
-    return replace(seen, candidate_ready=ready, candidate_why="" if ready else why, candidate_failed=bool(failed))
+    return replace(seen, candidate_ready=ready, candidate_reason="" if ready else why, candidate_failed=bool(failed))
 
 
-def _with_verdict(seen: RolloutSeen, sight: PodSummary, space: str, lag: int | None) -> RolloutSeen:
+def _with_verdict(seen: ObservedRollout, sight: PodSummary, space: str, lag: int | None) -> ObservedRollout:
     behind = max_lag(read_samples(sight.services.scrape(ready_addresses(sight, "kfc", space))))
     verification = _see_job(sight, "verify", space)
     return replace(
@@ -80,14 +82,14 @@ def _verdict(sight: PodSummary, space: str) -> Verdict | None:
     return None
 
 
-def _see_job(sight: PodSummary, component: str, space: str) -> JobSeen:
+def _see_job(sight: PodSummary, component: str, space: str) -> ObservedJob:
     jobs = find_jobs(sight, component, space)
     if not jobs:
-        return JobSeen()
+        return ObservedJob()
     complete = all(is_true(job, "Complete") for job in jobs)
     failed = any(is_true(job, "Failed") for job in jobs)
     ended = next(filter(None, (condition_message(job, "Failed") for job in jobs)), "")
-    return JobSeen(complete, failed, "" if complete else first_failure(sight.pods, jobs) or ended)
+    return ObservedJob(complete, failed, "" if complete else first_failure(sight.pods, jobs) or ended)
 
 
 def _works_on(pod: Manifest, space: str) -> bool:

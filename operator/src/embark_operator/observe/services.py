@@ -12,7 +12,7 @@ from prometheus_client.samples import Sample
 
 from embark.counts import RolloutCounts, SpaceEntries
 from embark.pods import PodClient, PodError, PodStatusError
-from embark.rollout.seen import ProgressSeen
+from embark.rollout.step import ObservedProgress
 from embark.spec.model import Model
 
 Counted = TypeVar("Counted", bound=Model)
@@ -37,7 +37,7 @@ class Services(Protocol):
         """Return how many embeddings the active space holds, by the first of these EmbArk pods that knows."""
         ...
 
-    def progress(self, addresses: Sequence[str], space: str) -> ProgressSeen | None:
+    def progress(self, addresses: Sequence[str], space: str) -> ObservedProgress | None:
         """Return how far the re-embedding into `space` is, by the first of these EmbArk pods that knows."""
         ...
 
@@ -68,10 +68,10 @@ class PodServices:
         told = self._first(addresses, "/entries", SpaceEntries)
         return told.entries if told else None
 
-    def progress(self, addresses: Sequence[str], space: str) -> ProgressSeen | None:
+    def progress(self, addresses: Sequence[str], space: str) -> ObservedProgress | None:
         """Return what the checkpoints of the space say."""
         told = self._first(addresses, f"/rollout/{space}", RolloutCounts)
-        return ProgressSeen(told.done, told.failed) if told else None
+        return ObservedProgress(told.done, told.failed) if told else None
 
     def _first(self, addresses: Sequence[str], path: str, form: type[Counted]) -> Counted | None:
         # One after the other: what one pod has counted, no other need count too.

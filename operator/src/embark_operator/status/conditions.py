@@ -5,7 +5,7 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Final, NamedTuple
 
-from embark.rollout.state import Rollout, RolloutPhase
+from embark.rollout.state import RolloutPhase, RolloutState
 from embark.spec import EmbeddingCache
 from embark.spec.serving import MeshProvider
 from embark.spec.status import Condition
@@ -108,7 +108,7 @@ def scales_to_zero(fields: Sequence[str], missing_apis: Sequence[str]) -> Sequen
 
 
 def find_conditions(
-    observed: Observed, rollout: Rollout, others: Sequence[Finding] = (), notes: Sequence[Finding] = ()
+    observed: Observed, rollout: RolloutState, others: Sequence[Finding] = (), notes: Sequence[Finding] = ()
 ) -> Sequence[Finding]:
     """Return every condition of a cache whose children are applied, Ready last; a rollout does not make it unready.
 

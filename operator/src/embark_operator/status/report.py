@@ -7,7 +7,7 @@ from typing import Any, Final
 
 from pydantic import ValidationError
 
-from embark.rollout.state import Rollout
+from embark.rollout.state import RolloutState
 from embark.settings import Listen
 from embark.spec import EmbeddingCache
 from embark.spec.status import CacheStatus, EmbeddingCacheStatus, TopicStatus
@@ -21,7 +21,7 @@ _NEWS: Final = 0.2
 
 def report(
     cache: EmbeddingCache,
-    rollout: Rollout,
+    rollout: RolloutState,
     findings: Sequence[Finding],
     observed: Observed | None,
     now: datetime,

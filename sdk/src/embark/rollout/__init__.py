@@ -1,1 +1,1 @@
-"""The rollout of a new space: a pure state machine, whose state is the cache's status."""
+"""The rollout of a new space: a pure state machine whose state is the cache's status."""

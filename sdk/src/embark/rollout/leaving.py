@@ -1,91 +1,91 @@
-"""The steps after a gate has passed, and the ways back: switching, holding, rolling back, dropping; pure."""
+"""The steps after the gate, and the ways back: switching, holding, rolling back, dropping."""
 
 from datetime import datetime
 
-from embark.rollout.state import Rollout, RolloutPhase
-from embark.rollout.turns import Turn, candidate_of
+from embark.rollout.state import RolloutPhase, RolloutState
+from embark.rollout.step import StepInput
 from embark.spec.status import ActiveSpace, CandidateSpace, PreviousSpace, RolloutStatus, SpaceRecord
 
 
-def switch(rollout: Rollout, candidate: CandidateSpace, turn: Turn) -> Rollout:
-    """Make the candidate the active space: its gate has passed."""
+def switch(rollout: RolloutState, candidate: CandidateSpace, step: StepInput) -> RolloutState:
+    """Promote the candidate, whose gate has passed, to the active space."""
     before = rollout.active
     previous = PreviousSpace(id=before.id, encoder=before.encoder, source=before.source)
-    active = _activated(candidate, turn.now)
+    active = _activate(candidate, step.now)
     switched = rollout.with_spaces(active=active, candidate=None, previous=previous)
-    return switched.entering(RolloutPhase.SWITCHING, turn.now, f"look-ups move from space {before.id} to {active.id}")
+    message = f"lookups move from space {before.id} to {active.id}"
+    return switched.with_phase(RolloutPhase.SWITCHING, step.now, message)
 
 
-def switching(rollout: Rollout, turn: Turn) -> Rollout:
-    """Wait until every EmbArk answers from the new active space."""
+def switching(rollout: RolloutState, step: StepInput) -> RolloutState:
+    """Wait until every EmbArk serves the new active space."""
     previous = rollout.spaces.previous
-    if previous and turn.wanted == previous.id:
-        return _roll_back(rollout, previous, turn)
-    if previous and turn.seen.embark_rolled:
-        held = rollout.entering(RolloutPhase.HOLDING, turn.now, f"space {previous.id} is kept for a rollback")
-        return _kept(held, previous, turn)
+    if previous and step.wanted == previous.id:
+        return _roll_back(rollout, previous, step)
+    if previous and step.seen.embark_rolled:
+        held = rollout.with_phase(RolloutPhase.HOLDING, step.now, f"space {previous.id} is kept for a rollback")
+        return _with_kept_until(held, previous, step)
     return rollout
 
 
-def holding(rollout: Rollout, turn: Turn) -> Rollout:
-    """Keep the previous space until its time is over, a rollback, or a further space is wanted."""
+def holding(rollout: RolloutState, step: StepInput) -> RolloutState:
+    """Keep the previous space until its time has passed, a rollback, or the spec wants a third space."""
     previous = rollout.spaces.previous
     if previous is None:
-        return dropping(rollout, turn)
-    if turn.wanted == previous.id:
-        return _roll_back(rollout, previous, turn)
-    rollout = _kept(rollout, previous, turn)
-    if turn.wanted != rollout.active.id:
-        message = f"space {previous.id} is dropped, so that space {turn.wanted} can be filled"
-    elif turn.now >= _until(rollout, turn):
+        return dropping(rollout, step)
+    if step.wanted == previous.id:
+        return _roll_back(rollout, previous, step)
+    rollout = _with_kept_until(rollout, previous, step)
+    if step.wanted != rollout.active.id:
+        message = f"space {previous.id} is dropped, so that space {step.wanted} can be filled"
+    elif step.now >= _kept_until(rollout, step):
         message = f"space {previous.id} is dropped: spec.rollout.keepPrevious is over"
     else:
         return rollout
-    return rollout.dropping(previous, RolloutPhase.HOLDING, turn.now, message)
+    return rollout.with_dropped(previous, RolloutPhase.HOLDING, step.now, message)
 
 
-def _kept(rollout: Rollout, previous: PreviousSpace, turn: Turn) -> Rollout:
-    """Return the rollout with the time until which the previous space is kept, as the spec says it now."""
-    kept = previous.model_copy(update={"kept_until": _until(rollout, turn)})
+def _with_kept_until(rollout: RolloutState, previous: PreviousSpace, step: StepInput) -> RolloutState:
+    """Set how long the previous space is kept, from the current spec."""
+    kept = previous.model_copy(update={"kept_until": _kept_until(rollout, step)})
     return rollout if kept == previous else rollout.with_spaces(previous=kept)
 
 
-def _until(rollout: Rollout, turn: Turn) -> datetime:
-    return (rollout.status.since or turn.now) + turn.spec.rollout.keep_previous
+def _kept_until(rollout: RolloutState, step: StepInput) -> datetime:
+    return (rollout.status.since or step.now) + step.spec.rollout.keep_previous
 
 
-def _roll_back(rollout: Rollout, previous: PreviousSpace, turn: Turn) -> Rollout:
+def _roll_back(rollout: RolloutState, previous: PreviousSpace, step: StepInput) -> RolloutState:
     left = rollout.active
-    back = rollout.with_spaces(active=_activated(previous, turn.now))
-    message = f"look-ups move back to space {previous.id}; space {left.id} is dropped"
-    return back.dropping(left, RolloutPhase.ROLLING_BACK, turn.now, message)
+    back = rollout.with_spaces(active=_activate(previous, step.now))
+    message = f"lookups move back to space {previous.id}; space {left.id} is dropped"
+    return back.with_dropped(left, RolloutPhase.ROLLING_BACK, step.now, message)
 
 
-def abandon(rollout: Rollout, turn: Turn) -> Rollout:
-    """Leave the candidate, which the spec wants no longer."""
-    candidate = candidate_of(rollout)
-    back = turn.wanted == rollout.active.id
-    why = "the spec is back at the active space" if back else f"the spec has moved on to space {turn.wanted}"
-    return rollout.dropping(
-        candidate, RolloutPhase.ROLLING_BACK, turn.now, f"{why}; the candidate {candidate.id} is dropped"
-    )
+def abandon(rollout: RolloutState, step: StepInput) -> RolloutState:
+    """Drop the candidate, which the spec no longer wants."""
+    candidate = rollout.candidate
+    back = step.wanted == rollout.active.id
+    reason = "the spec is back at the active space" if back else f"the spec has moved on to space {step.wanted}"
+    message = f"{reason}; the candidate {candidate.id} is dropped"
+    return rollout.with_dropped(candidate, RolloutPhase.ROLLING_BACK, step.now, message)
 
 
-def dropping(rollout: Rollout, turn: Turn) -> Rollout:
-    """Wait until nothing uses the space that is dropped, then until its data is gone."""
+def dropping(rollout: RolloutState, step: StepInput) -> RolloutState:
+    """Wait until nothing uses the dropped space, then until its data is deleted."""
     dropped = rollout.spaces.dropped
     if dropped is None:
-        return rollout.noting(**RolloutStatus().model_dump()).entering(RolloutPhase.STEADY, turn.now)
+        return rollout.with_status(**RolloutStatus().model_dump()).with_phase(RolloutPhase.STEADY, step.now)
     if not dropped.released:
-        if not (turn.seen.embark_rolled and turn.seen.dropped_idle):
+        if not (step.seen.embark_rolled and step.seen.dropped_idle):
             return rollout
         return rollout.with_spaces(dropped=dropped.model_copy(update={"released": True}))
-    if turn.seen.drop.complete:
+    if step.seen.drop.complete:
         return rollout.with_spaces(dropped=None)
-    if turn.seen.drop.why:
-        return rollout.noting(message=f"space {dropped.id} cannot be dropped yet: {turn.seen.drop.why}")
+    if step.seen.drop.reason:
+        return rollout.with_status(message=f"space {dropped.id} cannot be dropped yet: {step.seen.drop.reason}")
     return rollout
 
 
-def _activated(space: SpaceRecord, now: datetime) -> ActiveSpace:
+def _activate(space: SpaceRecord, now: datetime) -> ActiveSpace:
     return ActiveSpace(id=space.id, encoder=space.encoder, source=space.source, since=now)

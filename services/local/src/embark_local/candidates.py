@@ -6,7 +6,7 @@ from contextlib import closing
 from datetime import timedelta
 from typing import Final
 
-from embark.rollout.verdicts import find_gate_fault
+from embark.rollout.verdict import find_gate_failure
 from embark.settings import KfcSettings
 from embark.spec import Encoder
 from embark.store.ranges import REEMBED_RANGES, split_ring
@@ -58,7 +58,7 @@ class CandidateFill:
         self._reembed(settings.kfc.model_copy(update={"retina": filling.retina}), timer)
         catch_up(opened, self._space, self._source, timer)
         verdict = verify(opened.store, self._source, settings.kfc.space, opened.outages.retry_until_up)
-        fault = find_gate_fault(verdict, opened.cache.spec.rollout)
+        fault = find_gate_failure(verdict, opened.cache.spec.rollout)
         if not fault:
             self._viewer.say(
                 f"verified: {verdict.held:,} of {verdict.keys:,} keys looked at, {verdict.failed:,} failed"

@@ -15,7 +15,7 @@ from prometheus_client import REGISTRY
 
 from embark.backends import Secrets, open_store
 from embark.processes import read_settings
-from embark.rollout.verdicts import find_gate_fault
+from embark.rollout.verdict import find_gate_failure
 from embark.settings import KfcSettings
 from embark.signals import Stopping
 from embark.spec.rollout import Rollout
@@ -41,7 +41,7 @@ def run(asked: argparse.Namespace, stopping: Stopping) -> None:
 
         def work() -> None:
             verdict = verify(store, settings.source, space, job.retry_until_up)
-            fault = find_gate_fault(verdict, gate)
+            fault = find_gate_failure(verdict, gate)
             if fault:
                 job.retry_until_up(Server.STORE, lambda: store.checkpoints().drop(space.id))
             asked.verdict.write_text(verdict.model_dump_json(by_alias=True))

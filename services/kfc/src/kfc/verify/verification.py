@@ -6,7 +6,7 @@ from typing import Final
 import numpy as np
 
 from embark.causes import Cause
-from embark.rollout.verdicts import MOST_FAULTS, MOST_LOST, Verdict
+from embark.rollout.verdict import MAX_FAULTS, MAX_LOST, Verdict
 from embark.space import Space, VectorForm
 from embark.store import REEMBED_RANGES, KeyRow, Negative, RolloutStore, Served, TokenRange, split_ring
 from kfc.outages import Server
@@ -43,7 +43,7 @@ def verify(
         held += len(there)
         causes = _lost(rows, there)
         failed += len(causes)
-        lost += [f"{_show(key)}: {_show(str(cause))}" for key, cause in causes.items()][: MOST_LOST - len(lost)]
+        lost += [f"{_show(key)}: {_show(str(cause))}" for key, cause in causes.items()][: MAX_LOST - len(lost)]
         sample = _vectors(there)
         vectors |= dict(list(sample.items())[: min(_SAMPLED_A_RANGE, MOST_SAMPLED - len(vectors))])
     faults = find_faults(vectors, candidate.form)
@@ -59,11 +59,11 @@ def fit(verdict: Verdict) -> Verdict:
 
 
 def find_faults(vectors: Mapping[str, bytes], form: VectorForm) -> tuple[str, ...]:
-    """Return what is wrong with vectors by key, each fault naming a key; MOST_FAULTS at most."""
+    """Return what is wrong with vectors by key, each fault naming a key; MAX_FAULTS at most."""
     faults = [f"{_show(key)} {fault}" for key, vector in vectors.items() if (fault := _fault(vector, form))]
     if not faults and len(vectors) > 1 and len(set(vectors.values())) == 1:
         faults = [f"all {len(vectors)} vectors looked at are alike, that of {_show(next(iter(vectors)))} among them"]
-    return tuple(faults[:MOST_FAULTS])
+    return tuple(faults[:MAX_FAULTS])
 
 
 def _fault(vector: bytes, form: VectorForm) -> str:

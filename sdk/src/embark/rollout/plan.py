@@ -1,4 +1,4 @@
-"""How long a re-embedding will take, from what was measured; pure."""
+"""The expected duration of a re-embedding."""
 
 from embark.spec import EmbeddingCacheSpec
 
@@ -6,8 +6,8 @@ from embark.spec import EmbeddingCacheSpec
 def expected_seconds(spec: EmbeddingCacheSpec, keys: int, encode_seconds: float | None) -> int:
     """Return the seconds that encoding `keys` is expected to take; 0: nothing was measured yet.
 
-    `encode_seconds` is the mean time of one key within an Encode call, of which every pod of the Job makes
-    spec.kfc.maxInflight at a time. The rate limit, where there is one, bounds it from below.
+    `encode_seconds` is the mean time of one key within an Encode call; every pod of the Job has spec.kfc.maxInflight
+    calls in flight. The rate limit, where there is one, is a lower bound.
     """
     limit = spec.rollout.max_keys_per_second
     bounded = keys / limit if limit else 0.0

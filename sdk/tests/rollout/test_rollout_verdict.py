@@ -3,7 +3,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
-from embark.rollout.verdicts import MOST_FAULTS, Verdict, find_gate_fault
+from embark.rollout.verdict import MAX_FAULTS, Verdict, find_gate_failure
 from embark.spec.rollout import Rollout
 
 GATES = Rollout.model_validate({"minCoverage": "0.9", "maxFailureRatio": "0.1"})
@@ -20,7 +20,7 @@ def verdict(keys: int = 100, held: int = 100, failed: int = 0, **named: tuple[st
     ids=["whole", "coverage just enough", "failures just few enough", "both", "no key"],
 )
 def test_a_candidate_within_the_gates_may_be_served(passed: Verdict) -> None:
-    assert find_gate_fault(passed, GATES) == ""
+    assert find_gate_failure(passed, GATES) == ""
 
 
 @pytest.mark.parametrize(
@@ -35,29 +35,29 @@ def test_a_candidate_within_the_gates_may_be_served(passed: Verdict) -> None:
     ids=["coverage", "failures", "failures by name", "vectors", "empty"],
 )
 def test_a_candidate_beyond_a_gate_is_refused_by_the_name_of_its_field(fault: Verdict, words: tuple[str, ...]) -> None:
-    message = find_gate_fault(fault, GATES)
+    message = find_gate_failure(fault, GATES)
     assert all(word in message for word in words)
 
 
 def test_the_message_of_a_gate_names_two_of_the_lost_keys_at_most() -> None:
-    message = find_gate_fault(verdict(failed=11, lost=tuple(f"key {number}" for number in range(5))), GATES)
+    message = find_gate_failure(verdict(failed=11, lost=tuple(f"key {number}" for number in range(5))), GATES)
     assert [number for number in range(5) if f"key {number}" in message] == [0, 1]
 
 
 def test_vectors_that_are_not_fit_are_refused_by_no_gate_s_leave() -> None:
     open_gates = Rollout.model_validate({"minCoverage": "0", "maxFailureRatio": "1"})
-    assert find_gate_fault(verdict(held=0, failed=0), open_gates) == ""
-    assert "key a" in find_gate_fault(verdict(faults=("key a: not finite",)), open_gates)
+    assert find_gate_failure(verdict(held=0, failed=0), open_gates) == ""
+    assert "key a" in find_gate_failure(verdict(faults=("key a: not finite",)), open_gates)
 
 
 @given(COUNTS, COUNTS, COUNTS)
 def test_a_gate_is_passed_exactly_when_both_shares_are_within_it(keys: int, held: int, failed: int) -> None:
     held, failed = min(held, keys), min(failed, held, keys)
     within = not keys or (held / keys >= GATES.min_coverage and failed / keys <= GATES.max_failure_ratio)
-    assert (find_gate_fault(verdict(keys, held, failed), GATES) == "") is within
+    assert (find_gate_failure(verdict(keys, held, failed), GATES) == "") is within
 
 
-@given(COUNTS, COUNTS, COUNTS, st.lists(st.text(), max_size=MOST_FAULTS))
+@given(COUNTS, COUNTS, COUNTS, st.lists(st.text(), max_size=MAX_FAULTS))
 def test_a_verdict_is_read_as_it_was_written(keys: int, held: int, failed: int, faults: list[str]) -> None:
     written = Verdict(keys=keys, held=held, failed=failed, sampled=held, faults=tuple(faults))
     assert Verdict.model_validate_json(written.model_dump_json(by_alias=True)) == written

@@ -3,9 +3,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from embark.rollout.advance import advance
-from embark.rollout.plans import expected_seconds
-from embark.rollout.seen import RolloutSeen
+from embark.rollout.plan import expected_seconds
 from embark.rollout.state import RolloutPhase
+from embark.rollout.step import ObservedRollout
 from embark.spec import EmbeddingCacheSpec
 from embark_testing.worlds.rollout_parts import BEGIN, encoder, filling, wanting
 
@@ -42,10 +42,10 @@ def test_more_keys_never_take_less_time(some: int, more: int, measured: float | 
 
 @pytest.mark.parametrize("phase", [RolloutPhase.AWAITING_APPROVAL, RolloutPhase.PREPARING])
 def test_a_plan_is_of_the_keys_as_they_are_now(phase: RolloutPhase) -> None:
-    seen = RolloutSeen(entries=8000, encode_seconds=0.05)
+    seen = ObservedRollout(entries=8000, encode_seconds=0.05)
     status = advance(filling(phase, total=7), wanting("b", approval="Manual"), seen, BEGIN).status
     assert (status.total, status.estimated_seconds) == (8000, 50)
-    unanswered = advance(filling(phase, total=7), wanting("b", approval="Manual"), RolloutSeen(), BEGIN).status
+    unanswered = advance(filling(phase, total=7), wanting("b", approval="Manual"), ObservedRollout(), BEGIN).status
     assert (unanswered.total, unanswered.estimated_seconds) == (7, 0)
 
 
