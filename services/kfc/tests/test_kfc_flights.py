@@ -3,8 +3,8 @@ from collections import Counter
 from hypothesis import given
 from hypothesis import strategies as st
 
+from embark.retries import Backoff
 from embark.topic import Record
-from kfc.backoff import Backoff
 from kfc.fill.in_flight import InFlightKeys
 from kfc.requests import FillRequest
 
@@ -97,12 +97,6 @@ def test_a_request_that_came_too_late_for_the_last_attempt_has_attempts_of_its_o
     board.complete("a")
     assert keys(board) == ["a"]
     assert board.attempts("a") == 0
-
-
-def test_the_wait_doubles_up_to_its_maximum_and_jitter_takes_at_most_half() -> None:
-    full = Backoff(1.0, 5.0, lambda: 1.0)
-    assert [full.delay(n) for n in (1, 2, 3, 4, 500)] == [1.0, 2.0, 4.0, 5.0, 5.0]
-    assert Backoff(1.0, 5.0, lambda: 0.0).delay(3) == 2.0
 
 
 STEPS = st.lists(st.tuples(st.sampled_from(["ask", "take", "land", "fail", "wait"]), st.integers(0, 3)), max_size=80)

@@ -3,8 +3,8 @@
 import pytest
 from prometheus_client import CollectorRegistry
 
+from embark.retries import Backoff
 from embark.topic import Fill, Record
-from kfc.backoff import Backoff
 from kfc.fill.filler import Filled
 from kfc.fill.in_flight import InFlightKeys
 from kfc.fill.intake import Intake

@@ -10,6 +10,7 @@ from prometheus_client import CollectorRegistry
 
 from embark.clock import now
 from embark.counts import LookupTimes
+from embark.retries import Backoff
 from embark.store.sqlite.adapter import SqliteStore
 from embark.topic.sqlite.adapter import SqliteTopic
 from embark_local.candidates import catch_up
@@ -18,7 +19,6 @@ from embark_local.opened import Opened
 from embark_testing.caches import sample
 from embark_testing.contracts.records import finished, send, take
 from embark_testing.eventually import eventually
-from kfc.backoff import Backoff
 from kfc.metrics import KfcMetrics
 from kfc.outages import Outages, StoppedError
 

@@ -10,6 +10,7 @@ from prometheus_client import CollectorRegistry
 
 from embark.causes import Cause, CauseKind
 from embark.errors import UnavailableError
+from embark.retries import Backoff
 from embark.settings import KfcSettings
 from embark.store import (
     Checkpoints,
@@ -27,7 +28,6 @@ from embark.store import split_ring as split
 from embark_testing.fake_clock import FakeClock
 from embark_testing.faults import FaultyStore
 from embark_testing.kfc.parts import FakeEncoder, kfc_settings
-from kfc.backoff import Backoff
 from kfc.encoder import EncodedVector, EncoderClient
 from kfc.metrics import KfcMetrics
 from kfc.outages import Outages

@@ -7,7 +7,7 @@ from enum import StrEnum
 from typing import Final, TypeVar
 
 from embark.errors import UnavailableError
-from kfc.backoff import Backoff
+from embark.retries import Backoff
 from kfc.metrics import KfcMetrics
 
 T = TypeVar("T")

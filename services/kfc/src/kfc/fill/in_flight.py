@@ -1,16 +1,12 @@
 """Which keys are being filled, for which records, and when one that failed is due again; pure, used by Intake."""
 
-import heapq
 from collections import deque
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Final
 
 from embark.clock import Micros
-from kfc.backoff import Backoff
+from embark.retries import Backoff, Retries
 from kfc.requests import FillRequest
-
-_Due = tuple[float, int, str]
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,13 +32,9 @@ class InFlightKeys:
     """
 
     def __init__(self, max_attempts: int, backoff: Backoff) -> None:
-        self._max_attempts: Final = max_attempts
-        self._backoff: Final = backoff
         self._flights: dict[str, _InFlightKey] = {}
         self._ready: deque[str] = deque()
-        self._waiting: list[_Due] = []
-        # Equal due times leave in the order they came, and keys are never compared.
-        self._count = 0
+        self._retries: Retries[str] = Retries(max_attempts, backoff)
 
     def attach(self, ask: FillRequest) -> None:
         """Add a record to its key's flight, or begin one."""
@@ -54,15 +46,12 @@ class InFlightKeys:
 
     def take(self, limit: int, now: float) -> Sequence[Task]:
         """Return up to `limit` keys that are ready or due; they are under way until landed, or failed."""
-        while self._waiting and self._waiting[0][0] <= now:
-            self._ready.append(heapq.heappop(self._waiting)[2])
+        self._ready += self._retries.take_due(now)
         return [self._task(self._ready.popleft()) for _ in range(min(limit, len(self._ready)))]
 
     def next_due(self, now: float) -> float | None:
         """Return when a key can be taken: `now` if one is ready, None if there is none to wait for."""
-        if self._ready:
-            return now
-        return self._waiting[0][0] if self._waiting else None
+        return now if self._ready else self._retries.next_due
 
     def fail(self, key: str, now: float) -> bool:
         """Count an attempt at a key that is under way.
@@ -72,11 +61,7 @@ class InFlightKeys:
         """
         flight = self._flights[key]
         flight.attempts += 1
-        if flight.attempts >= self._max_attempts:
-            return False
-        self._count += 1
-        heapq.heappush(self._waiting, (now + self._backoff.delay(flight.attempts), self._count, key))
-        return True
+        return self._retries.schedule(key, flight.attempts, now)
 
     def attempts(self, key: str) -> int:
         """Return how often the key has been encoded in vain."""

@@ -9,11 +9,12 @@ from typing import Final
 from prometheus_client import CollectorRegistry
 
 from embark.clock import Clock
+from embark.retries import Jitter
 from embark.rpc.probes import Probes
 from embark.settings import KfcSettings
 from embark.store import EmbeddingStore
 from embark.topic import DeadLetters, FillConsumer
-from kfc.backoff import Jitter, key_backoff, outage_backoff
+from kfc.backoff import key_backoff, outage_backoff
 from kfc.calls import Timer
 from kfc.encoder import EncoderClient
 from kfc.fill.dead_letters import DeadLetterWriter

@@ -8,8 +8,7 @@ from embark.store import KeyRow, Negative, RangeProgress, RolloutStore, TokenRan
 from embark.store.progress import find_progress
 from kfc.outages import Server
 from kfc.reembed.page_plans import plan_page
-from kfc.reembed.ranges import PageWork, RangeWork
-from kfc.reembed.retries import ReembedItem
+from kfc.reembed.ranges import PageWork, RangeWork, ReembedItem
 from kfc.scans import PAGE_ROWS, RetryUntilUp, scan_patiently
 
 

@@ -13,15 +13,15 @@ from typing import Final
 
 from embark.causes import Cause
 from embark.clock import Micros
+from embark.retries import Retries
 from embark.settings import KfcSettings
 from embark.store import Checkpoints, Row
 from kfc.calls import Calls, Timer
 from kfc.encoder import EncodedVector
 from kfc.outages import Outages, Server, StoppedError
 from kfc.reembed.pages import PlannedPage
-from kfc.reembed.ranges import PageWork, RangeWork, Saving
+from kfc.reembed.ranges import PageWork, RangeWork, ReembedItem, Saving
 from kfc.reembed.rates import RateLimit
-from kfc.reembed.retries import Attempts, ReembedItem
 from kfc.reembed.workers import Stage, WorkerPool
 from kfc.rows import build_row
 from kfc.scans import PAGE_ROWS
@@ -54,7 +54,7 @@ class ReembedPass:
         checkpoints: Checkpoints,
         pages: Iterable[Iterator[PlannedPage]],
         *,
-        attempts: Attempts,
+        retries: Retries[ReembedItem],
         limit: RateLimit,
         outages: Outages,
         timer: Timer,
@@ -64,7 +64,7 @@ class ReembedPass:
         self._calls: Final = calls
         self._checkpoints: Final = checkpoints
         self._idle: Final = deque(pages)  # those that have more, and of which none is being read
-        self._attempts: Final = attempts
+        self._retries: Final = retries
         self._limit: Final = limit
         self._outages: Final = outages
         self._timer: Final = timer
@@ -94,7 +94,7 @@ class ReembedPass:
 
     def _under_way(self) -> bool:
         handed = self._handed.open.total()
-        return bool(handed or self._items or self._attempts or self._unwritten or self._idle)
+        return bool(handed or self._items or self._retries or self._unwritten or self._idle)
 
     @property
     def _not_written(self) -> int:
@@ -112,7 +112,7 @@ class ReembedPass:
             self._handed.hand(Stage.READ, partial(self._take_page, pages), next, pages, None)
 
     def _may_read(self) -> bool:
-        few = len(self._items) + self._not_written < _MOST_READ and len(self._attempts) < _MOST_WAITING
+        few = len(self._items) + self._not_written < _MOST_READ and len(self._retries) < _MOST_WAITING
         return few and self._handed.open[Stage.SAVE] < _MOST_UNSAVED
 
     def _take_page(self, pages: Iterator[PlannedPage], planned: PlannedPage | None) -> None:
@@ -125,7 +125,7 @@ class ReembedPass:
         self._save(page.within)
 
     def _take_due(self) -> None:
-        due = self._attempts.take(self._timer())
+        due = self._retries.take_due(self._timer())
         self._items += [item for item in due if not item.page.within.lost]
         self._give_up([item for item in due if item.page.within.lost])
 
@@ -141,8 +141,13 @@ class ReembedPass:
             if isinstance(outcome, EncodedVector) or outcome.permanent:
                 failed = isinstance(outcome, Cause) and item.lasting
                 self._unwritten.append((build_row(item.key, outcome, began, self._settings), item.page, failed))
-            elif not self._attempts.fail(item, self._timer()):
-                self._give_up([item])
+            else:
+                self._retry(item)
+
+    def _retry(self, item: ReembedItem) -> None:
+        item.attempts += 1
+        if not self._retries.schedule(item, item.attempts, self._timer()):
+            self._give_up([item])
 
     def _give_up(self, items: Sequence[ReembedItem]) -> None:
         for item in items:
@@ -190,7 +195,7 @@ class ReembedPass:
 
     def _take_results(self) -> None:
         """Wait for a result, unless something can be written or an item is due, and take all that are there."""
-        seconds = 0.0 if self._may_write() else self._attempts.seconds_left(self._timer(), _STOP_SECONDS)
+        seconds = 0.0 if self._may_write() else self._retries.seconds_until_due(self._timer(), _STOP_SECONDS)
         while (result := self._handed.next(seconds)) is not None:
             result.take(result.future.result())
             seconds = 0.0

@@ -23,6 +23,16 @@ class PageWork:
         self.failed += failed
 
 
+@dataclass(slots=True, eq=False)
+class ReembedItem:
+    """A key to encode for a page; `lasting` where a failure of it counts, for the source has an embedding."""
+
+    key: str
+    page: PageWork
+    lasting: bool
+    attempts: int = 0
+
+
 @dataclass(frozen=True, slots=True)
 class Saving:
     """A checkpoint to save, and the keys of the pages that it adds."""

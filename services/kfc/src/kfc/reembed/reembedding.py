@@ -11,10 +11,11 @@ from typing import Final
 from prometheus_client import CollectorRegistry
 
 from embark.clock import Clock
+from embark.retries import Jitter, Retries
 from embark.settings import KfcSettings
 from embark.store import RolloutStore, TokenRange
 from embark.store.progress import find_progress
-from kfc.backoff import Jitter, key_backoff
+from kfc.backoff import key_backoff
 from kfc.calls import Calls, Timer
 from kfc.encoder import EncoderClient
 from kfc.metrics import KfcMetrics
@@ -24,7 +25,6 @@ from kfc.reembed.pacing import paced
 from kfc.reembed.pages import SourcePages
 from kfc.reembed.pipeline import ReembedPass
 from kfc.reembed.rates import RateLimit
-from kfc.reembed.retries import Attempts
 from kfc.scans import PAGE_ROWS
 
 # Pages are read one after the other by each: a busy store takes about as long to answer the two reads of a page as to
@@ -135,7 +135,7 @@ class Reembedding:
             self._calls,
             self._store.checkpoints(),
             [pages.of(ranges[reader::_READERS]) for reader in range(_READERS)],
-            attempts=Attempts(settings.retry.max_attempts, key_backoff(settings.retry, self._jitter)),
+            retries=Retries(settings.retry.max_attempts, key_backoff(settings.retry, self._jitter)),
             limit=self._limit,
             outages=self._outages,
             timer=self._timer,
