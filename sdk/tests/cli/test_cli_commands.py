@@ -64,8 +64,9 @@ def test_no_package_takes_the_name_of_an_own_command() -> None:
 
 def test_every_command_and_option_says_what_it_is_for() -> None:
     cli = build_cli(added=list)
-    own = ["describe", "export", "invalidate", "lookup", "prefetch", "put", "similar", "validate"]
-    assert sorted(cli.commands) == own
+    own = {"describe", "export", "invalidate", "lookup", "prefetch", "put", "similar", "validate"}
+    rollout = {"approve", "pause", "plan", "resume", "rollback", "status"}
+    assert cli.commands.keys() == own | rollout
     silent = [
         f"{command.name} {option.name}"
         for command in cli.commands.values()

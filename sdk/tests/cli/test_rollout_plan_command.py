@@ -22,7 +22,7 @@ def test_a_plan_of_a_file_changes_nothing(tmp_path: Path) -> None:
     assert commands.body["metadata"]["resourceVersion"] == version
 
 
-def test_a_plan_of_the_same_file_ends_with_0(tmp_path: Path) -> None:
+def test_a_plan_of_the_same_file_exits_with_0(tmp_path: Path) -> None:
     result = Commands().run("plan", _manifest(tmp_path, sample_text("photos")))
     assert (result.exit_code, result.output) == (
         0,
@@ -30,14 +30,14 @@ def test_a_plan_of_the_same_file_ends_with_0(tmp_path: Path) -> None:
     )
 
 
-def test_a_plan_of_a_name_is_of_the_rollout_under_way() -> None:
+def test_a_plan_of_a_name_is_that_of_the_rollout_in_progress() -> None:
     commands = Commands()
     commands.roll_out("AwaitingApproval", total=7)
     result = commands.run("plan", "photos")
     assert (result.exit_code, f"to space {space_of(NEW).id}" in result.output) == (0, True)
 
 
-def test_faults_are_printed_as_validate_does_before_any_cluster_is_asked(tmp_path: Path) -> None:
+def test_faults_are_printed_as_validate_does_before_any_cluster_is_opened(tmp_path: Path) -> None:
     commands = Commands()
     file = _manifest(tmp_path, sample_text("photos", encoder={"output": {"dimension": 0}}, kfc={"speed": 1}))
     result = commands.run("plan", file)
@@ -50,35 +50,35 @@ def test_faults_are_printed_as_validate_does_before_any_cluster_is_asked(tmp_pat
 
 
 @pytest.mark.parametrize("name", ["missing.yaml", "no/such/file", "Photos"])
-def test_what_is_neither_a_file_nor_a_name_is_one_line(name: str) -> None:
+def test_an_argument_that_is_neither_a_file_nor_a_name_is_reported_in_one_line(name: str) -> None:
     result = Commands().run("plan", name)
     assert (result.exit_code, result.output) == (1, f"Error: {name}: No such file or directory\n")
 
 
-def test_a_file_that_is_no_text_is_one_line(tmp_path: Path) -> None:
+def test_a_binary_file_is_reported_in_one_line(tmp_path: Path) -> None:
     (tmp_path / "photo.jpg").write_bytes(b"\xff\xd8\xff")
     result = Commands().run("plan", str(tmp_path / "photo.jpg"))
     assert (result.exit_code, result.output.splitlines()[0].endswith("not UTF-8 from byte 0 on")) == (1, True)
 
 
-def test_a_modality_cannot_be_changed_and_so_is_not_planned(tmp_path: Path) -> None:
+def test_a_change_of_the_immutable_modality_is_not_planned(tmp_path: Path) -> None:
     document = yaml.safe_load(sample_text("titles"))
     document["metadata"] = {"name": "photos"}
     result = Commands().run("plan", _manifest(tmp_path, yaml.safe_dump(document)))
-    assert (result.exit_code, "spec.encoder.modality: is immutable, and image" in result.output) == (1, True)
+    assert (result.exit_code, "spec.encoder.modality is immutable, and image" in result.output) == (1, True)
 
 
-def test_the_namespace_of_the_file_is_meant_and_the_options_must_not_say_another(tmp_path: Path) -> None:
+def test_the_manifest_gives_the_namespace_and_the_options_must_not_contradict_it(tmp_path: Path) -> None:
     document = yaml.safe_load(sample_text("photos"))
     document["metadata"]["namespace"] = "ads"
     file = _manifest(tmp_path, yaml.safe_dump(document))
-    assert "EmbeddingCache ads/photos: there is none" in Commands().run("plan", file).output
+    assert "EmbeddingCache ads/photos: not found" in Commands().run("plan", file).output
     result = Commands().run("plan", file, "-n", "default")
-    assert (result.exit_code, "metadata.namespace is ads, and --namespace is default" in result.output) == (1, True)
+    assert (result.exit_code, "metadata.namespace is ads, but --namespace is default" in result.output) == (1, True)
 
 
 @pytest.mark.parametrize("part", ["spec", "status"])
-def test_a_cache_of_a_later_version_is_one_line_that_says_so(part: str) -> None:
+def test_a_cache_of_a_later_version_is_reported_in_one_line(part: str) -> None:
     commands = Commands()
     commands.body[part]["later"] = 1
     result = commands.run("plan", "photos")

@@ -5,14 +5,13 @@ from typing import Any
 
 import pytest
 
+from embark.cli.rollout.progress import ReembeddingRate
+from embark.cli.rollout.resources import CacheRef, ResourceBody
+from embark.cli.rollout.screens import TerminalScreen
+from embark.cli.rollout.status_lines import format_status
 from embark.errors import UnavailableError
 from embark.names import RESUMED
 from embark.space import space_of
-from embark_operator.cli.progress import Pace
-from embark_operator.cli.screens import TerminalScreen
-from embark_operator.cli.views import lines_of
-from embark_operator.cluster.kinds import Kind
-from embark_operator.names import Manifest
 from embark_testing.worlds.rollout_commands import NEW, OLD, Commands, record
 
 OLD_ID, NEW_ID = space_of(OLD).id, space_of(NEW).id
@@ -24,7 +23,7 @@ def _then(commands: Commands, *events: Callable[[], None]) -> None:
 
     def next_one() -> None:
         event = next(left, None)
-        assert event is not None, "the command waits for what will never be"
+        assert event is not None, "the command waits for a change that never comes"
         commands.now += timedelta(seconds=2)
         event()
 
@@ -35,7 +34,7 @@ def _counts(commands: Commands, done: int, **rollout: Any) -> Callable[[], None]
     return lambda: commands.roll_out("Reembedding", total=100, done=done, **rollout)
 
 
-def test_a_status_tells_phase_spaces_and_progress() -> None:
+def test_a_status_shows_phase_spaces_and_progress() -> None:
     commands = Commands()
     times = {"since": "2026-01-01T11:58:20Z"}
     commands.roll_out("Reembedding", message="as\nplanned", total=1000, done=240, failed=10, **times)
@@ -53,15 +52,15 @@ def test_a_status_tells_phase_spaces_and_progress() -> None:
     )
 
 
-def test_a_status_tells_since_when_and_until_when_spaces_are_kept() -> None:
+def test_a_status_shows_how_long_spaces_are_served_and_kept() -> None:
     commands = Commands()
     assert f"active  {OLD_ID}  efficientnet-lite0, 1280  for 3h0m" in commands.run("status", "photos").output
     commands.switched("Holding")
-    told = commands.run("status", "photos").output
-    assert "kept until 2026-01-04 12:00:00 UTC, 3d0h more" in told
+    shown = commands.run("status", "photos").output
+    assert "kept until 2026-01-04 12:00:00 UTC, 3d0h left" in shown
 
 
-def test_a_cache_just_made_has_a_status_of_what_there_is() -> None:
+def test_a_new_cache_has_a_status() -> None:
     commands = Commands()
     del commands.body["status"]
     result = commands.run("status", "photos")
@@ -69,23 +68,23 @@ def test_a_cache_just_made_has_a_status_of_what_there_is() -> None:
         0,
         [
             "default/photos: Steady",
-            "  the operator has not seen the last change of the spec yet",
+            "  the last change of the spec has not been picked up yet",
             "  no space is served yet",
         ],
     )
 
 
-def test_json_has_the_status_the_pace_and_no_encoders() -> None:
+def test_json_has_the_status_and_the_rate_but_no_encoders() -> None:
     commands = Commands()
     commands.roll_out("Reembedding", total=1000, done=250, since="2026-01-01T11:58:20Z")
-    told = json.loads(commands.run("status", "photos", "-o", "json").output)
-    assert (told["namespace"], told["name"], told["paused"]) == ("default", "photos", False)
-    assert (told["rollout"]["phase"], told["rollout"]["done"]) == ("Reembedding", 250)
-    assert told["spaces"]["candidate"] == {"id": NEW_ID, "source": OLD_ID, "coverage": "0.25"}
-    assert (told["keysPerSecond"], told["etaSeconds"]) == (2.5, 300.0)
+    shown = json.loads(commands.run("status", "photos", "-o", "json").output)
+    assert (shown["namespace"], shown["name"], shown["paused"]) == ("default", "photos", False)
+    assert (shown["rollout"]["phase"], shown["rollout"]["done"]) == ("Reembedding", 250)
+    assert shown["spaces"]["candidate"] == {"id": NEW_ID, "source": OLD_ID, "coverage": "0.25"}
+    assert (shown["keysPerSecond"], shown["etaSeconds"]) == (2.5, 300.0)
 
 
-def test_a_watch_prints_a_line_for_every_change_and_ends_with_0_when_the_previous_space_is_held() -> None:
+def test_a_watch_prints_a_line_for_every_change_and_exits_with_0_when_the_previous_space_is_held() -> None:
     commands = Commands()
     commands.roll_out("Preparing")
     _then(
@@ -108,7 +107,7 @@ def test_a_watch_prints_a_line_for_every_change_and_ends_with_0_when_the_previou
     assert "50 of 100 keys, 0 failed, 10.0 keys/s, ETA 5s" in lines[2]
 
 
-def test_a_watch_in_json_prints_one_object_a_change() -> None:
+def test_a_watch_in_json_prints_one_object_per_change() -> None:
     commands = Commands()
     commands.roll_out("Preparing")
     _then(commands, lambda: None, lambda: commands.switched("Holding"))
@@ -116,11 +115,11 @@ def test_a_watch_in_json_prints_one_object_a_change() -> None:
     assert [json.loads(line)["rollout"]["phase"] for line in lines] == ["Preparing", "Holding"]
 
 
-def test_a_watch_ends_with_0_where_nothing_is_under_way() -> None:
+def test_a_watch_exits_with_0_if_no_rollout_is_in_progress() -> None:
     assert Commands().run("status", "photos", "--watch").exit_code == 0
 
 
-def test_a_watch_ends_with_1_and_why_when_the_rollout_halts() -> None:
+def test_a_watch_exits_with_1_and_the_reason_when_the_rollout_halts() -> None:
     commands = Commands()
     commands.roll_out("Verifying")
     _then(commands, lambda: commands.roll_out("Halted", message="5 of 100 keys could not be encoded"))
@@ -129,16 +128,16 @@ def test_a_watch_ends_with_1_and_why_when_the_rollout_halts() -> None:
     assert result.stderr == "Error: EmbeddingCache default/photos: 5 of 100 keys could not be encoded\n"
 
 
-def test_a_watch_waits_for_the_operator_to_see_an_edit_of_the_spec() -> None:
+def test_a_watch_waits_until_an_edit_of_the_spec_is_observed() -> None:
     commands = Commands()
     commands.set_encoder(NEW)
     _then(commands, lambda: commands.roll_out("Preparing"), lambda: commands.switched("Holding"))
     result = commands.run("status", "photos", "--watch")
     assert (result.exit_code, "Preparing" in result.output) == (0, True)
-    assert "the operator has not seen the last change" in result.output.splitlines()[0]
+    assert "the last change of the spec has not been picked up" in result.output.splitlines()[0]
 
 
-def test_a_watch_waits_for_the_operator_to_see_that_a_halted_rollout_is_resumed() -> None:
+def test_a_watch_waits_until_the_resumption_of_a_halted_rollout_is_observed() -> None:
     commands = Commands()
     commands.roll_out("Halted", message="Retina is away", since="2026-01-01T11:00:00Z")
     commands.edit({"metadata": {"annotations": {RESUMED: "2026-01-01T11:30:00Z"}}})
@@ -146,16 +145,16 @@ def test_a_watch_waits_for_the_operator_to_see_that_a_halted_rollout_is_resumed(
     assert commands.run("status", "photos", "--watch").exit_code == 0
 
 
-@pytest.mark.parametrize("asked", ["2026-01-01T10:30:00Z", "2026-01-01T11:30:00", "yesterday"])
-def test_a_watch_ends_where_the_rollout_has_halted_again_since_it_was_resumed(asked: str) -> None:
+@pytest.mark.parametrize("resumed", ["2026-01-01T10:30:00Z", "2026-01-01T11:30:00", "yesterday"])
+def test_a_watch_ends_if_the_rollout_has_halted_since_it_was_resumed(resumed: str) -> None:
     commands = Commands()
     commands.roll_out("Halted", message="Retina is away", since="2026-01-01T11:00:00Z")
-    commands.edit({"metadata": {"annotations": {RESUMED: asked}}})
+    commands.edit({"metadata": {"annotations": {RESUMED: resumed}}})
     result = commands.run("status", "photos", "--watch")
     assert (result.exit_code, result.stderr) == (1, "Error: EmbeddingCache default/photos: Retina is away\n")
 
 
-def test_a_watch_ends_with_1_when_the_spec_is_not_accepted() -> None:
+def test_a_watch_exits_with_1_if_the_spec_is_not_accepted() -> None:
     commands = Commands()
     commands.roll_out("Reembedding", total=10)
     accepted = {"type": "Accepted", "status": "False", "reason": "InvalidSpec", "message": "spec.mesh: not built"}
@@ -168,33 +167,33 @@ def test_a_watch_ends_with_1_when_the_spec_is_not_accepted() -> None:
 def _unavailable(commands: Commands, when: Iterator[bool]) -> None:
     read = commands.caches.read
 
-    def failing(kind: Kind, namespace: str, name: str) -> Manifest | None:
+    def failing(ref: CacheRef) -> ResourceBody | None:
         if next(when):
             raise UnavailableError("kubernetes", "refused\nby the host")
-        return read(kind, namespace, name)
+        return read(ref)
 
     commands.caches.read = failing  # type: ignore[method-assign]
 
 
-def test_a_watch_survives_an_api_server_that_does_not_answer_and_says_so_once() -> None:
+def test_a_watch_survives_an_outage_of_the_api_server_and_reports_it_once() -> None:
     commands = Commands()
     commands.roll_out("Preparing")
     _unavailable(commands, iter([False, True, True, False]))
     _then(commands, lambda: None, lambda: None, lambda: commands.switched("Holding"))
     result = commands.run("status", "photos", "--watch")
     assert result.exit_code == 0
-    assert result.stderr == "no news: kubernetes: refused by the host; asks again\n"
+    assert result.stderr == "status not available: kubernetes: refused by the host; retrying\n"
     assert len(result.stdout.splitlines()) == 2
 
 
 @pytest.mark.parametrize("options", [[], ["--watch"]])
-def test_an_api_server_that_never_answered_is_one_line(options: list[str]) -> None:
+def test_an_unavailable_api_server_is_reported_in_one_line(options: list[str]) -> None:
     commands = Commands()
     _unavailable(commands, iter([True]))
     result = commands.run("status", "photos", *options)
     assert result.exit_code == 1
     assert result.stderr == (
-        "Error: kubernetes: refused by the host; --context and --kubeconfig name another cluster\n"
+        "Error: kubernetes: refused by the host; --context and --kubeconfig select another cluster\n"
     )
 
 
@@ -203,14 +202,14 @@ def test_a_paused_rollout_has_neither_rate_nor_eta() -> None:
     commands.roll_out("Reembedding", total=1000, done=250, since="2026-01-01T11:58:20Z")
     commands.edit({"spec": {"rollout": {"paused": True}}})
     commands.report(commands.body["status"] | {"observedGeneration": commands.cache.metadata.generation})
-    told = commands.run("status", "photos").output
-    assert "spec.rollout.paused is true" in told
-    assert ("keys/s" in told, "ETA" in told) == (False, False)
+    shown = commands.run("status", "photos").output
+    assert "spec.rollout.paused is true" in shown
+    assert ("keys/s" in shown, "ETA" in shown) == (False, False)
     document = json.loads(commands.run("status", "photos", "-o", "json").output)
     assert (document["paused"], document["keysPerSecond"], document["etaSeconds"]) == (True, None, None)
 
 
-def test_a_terminal_is_drawn_over_as_high_as_it_was_and_the_terminal_wraps_no_line(
+def test_a_terminal_is_redrawn_at_its_last_height_and_wraps_no_line(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setenv("COLUMNS", "20")
@@ -218,36 +217,34 @@ def test_a_terminal_is_drawn_over_as_high_as_it_was_and_the_terminal_wraps_no_li
     commands = Commands()
     commands.switched("Holding", message="m" * 50)
     screen = TerminalScreen()
-    screen.show(commands.cache, Pace(), commands.now)
-    screen.tell("no news")
+    screen.show(commands.cache, ReembeddingRate(), commands.now)
+    screen.show_problem("no news")
     _, first, second = capsys.readouterr().out.split("\x1b[J")
     drawn, _, up = first.rpartition("\n")
     assert up == f"\x1b[{len(drawn.splitlines())}F"
     assert all(len(line) < 20 for line in (*drawn.splitlines(), *second.splitlines()))
-    told = "".join(lines_of(commands.cache, Pace(), commands.now))
-    assert drawn.count("m") == told.count("m")
+    text = "".join(format_status(commands.cache, ReembeddingRate(), commands.now))
+    assert drawn.count("m") == text.count("m")
     assert second.splitlines() == [*drawn.splitlines(), "  no news"]
 
 
-def test_a_terminal_that_is_too_low_shows_what_fits(
-    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_a_small_terminal_shows_what_fits(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
     monkeypatch.setenv("COLUMNS", "80")
     monkeypatch.setenv("LINES", "3")
     commands = Commands()
     commands.switched("Holding")
-    TerminalScreen().show(commands.cache, Pace(), commands.now)
+    TerminalScreen().show(commands.cache, ReembeddingRate(), commands.now)
     assert len(capsys.readouterr().out.splitlines()) == 2
 
 
-def test_counts_over_the_total_do_not_break_the_bar() -> None:
+def test_counts_above_the_total_do_not_break_the_bar() -> None:
     commands = Commands()
     commands.roll_out("Verifying", total=10, done=15)
     assert f"[{'#' * 50}] 100.0%\n  15 of 10 keys" in commands.run("status", "photos").output
 
 
-def test_a_space_that_goes_is_told() -> None:
+def test_a_space_being_deleted_is_shown() -> None:
     commands = Commands()
     spaces = {"active": record(OLD), "dropped": record(NEW, released=True)}
     commands.report({"observedGeneration": 1, "spaces": spaces, "rollout": {"phase": "RollingBack"}})
-    assert "its data goes" in commands.run("status", "photos").output
+    assert "its data is being deleted" in commands.run("status", "photos").output

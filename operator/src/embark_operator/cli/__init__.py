@@ -1,1 +1,1 @@
-"""The commands of a rollout for people: the kubectl plugin `kubectl embark`, and the same commands in `embark`."""
+"""The kubectl plugin `kubectl embark`, and the cluster for the rollout commands of `embark`."""

@@ -14,7 +14,7 @@ from kubernetes.dynamic import DynamicClient
 from kubernetes.dynamic.exceptions import DynamicApiError, ResourceNotFoundError
 from urllib3.exceptions import HTTPError
 
-from embark.errors import UnavailableError
+from embark.errors import EmbArkError, UnavailableError
 from embark_operator.cluster.apis import Apis
 from embark_operator.cluster.discovery import Discovery
 from embark_operator.cluster.kinds import Kind, find_kind
@@ -52,9 +52,13 @@ class KubernetesCluster:
     def __init__(self, client: ApiClient, monotonic: Callable[[], float] = time.monotonic) -> None:
         # The client keeps what it discovered in a file: one of this process, never one that another left behind.
         self._folder = tempfile.TemporaryDirectory(prefix="embark-operator-")
-        with _translated("the API server"):
-            cache = Path(self._folder.name) / "discovered.json"
-            self._client = DynamicClient(client, cache_file=str(cache))  # type: ignore[no-untyped-call]
+        try:
+            with _translated("the API server"):
+                cache = Path(self._folder.name) / "discovered.json"
+                self._client = DynamicClient(client, cache_file=str(cache))  # type: ignore[no-untyped-call]
+        except EmbArkError:
+            self.close()
+            raise
         self._discovery: Final = Discovery(self._client, REQUEST_SECONDS, monotonic)
 
     def close(self) -> None:
@@ -130,20 +134,25 @@ class KubernetesCluster:
                 _request_timeout=REQUEST_SECONDS,
             )
 
+    def merge(self, kind: Kind, namespace: str, name: str, change: Manifest, manager: str = FIELD_MANAGER) -> Manifest:
+        """Apply a JSON merge patch (RFC 7396) to an object as `manager`, and return the object."""
+        return self._ask(
+            f"{kind.name} {namespace}/{name}",
+            kind,
+            "patch",
+            body=change,
+            name=name,
+            namespace=namespace,
+            content_type="application/merge-patch+json",
+            field_manager=manager,
+        )
+
     def write_finalizers(self, cache: Manifest, finalizers: Sequence[str]) -> Manifest:
         """Make these the finalizers of a cache, unless the cache has changed since it was read."""
         metadata = cache["metadata"]
         read = {name: metadata[name] for name in ("uid", "resourceVersion")}
-        return self._ask(
-            _what(cache),
-            find_kind(cache),
-            "patch",
-            body={"metadata": read | {"finalizers": list(finalizers)}},
-            name=metadata["name"],
-            namespace=metadata["namespace"],
-            content_type="application/merge-patch+json",
-            field_manager=FIELD_MANAGER,
-        )
+        change = {"metadata": read | {"finalizers": list(finalizers)}}
+        return self.merge(find_kind(cache), metadata["namespace"], metadata["name"], change)
 
     def replace(self, manifest: Manifest) -> Manifest:
         """Replace an object, unless it has changed since it was read; for the lease."""

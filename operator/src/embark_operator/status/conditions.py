@@ -8,7 +8,7 @@ from typing import Final, NamedTuple
 from embark.rollout.state import RolloutPhase, RolloutState
 from embark.spec import EmbeddingCache
 from embark.spec.serving import MeshProvider
-from embark.spec.status import Condition
+from embark.spec.status import ACCEPTED, Condition
 from embark_operator.observe.observed import Observed, SchemaStatus, WorkloadStatus
 
 
@@ -24,7 +24,6 @@ class Phase(StrEnum):
     DELETING = "Deleting"
 
 
-ACCEPTED: Final = "Accepted"
 READY: Final = "Ready"
 KEYSPACE_DROPPED: Final = "KeyspaceDropped"
 DROP_FAILED: Final = "DropFailed"

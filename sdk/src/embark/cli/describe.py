@@ -5,8 +5,8 @@ from datetime import timedelta
 
 import click
 
+from embark.cli.columns import format_columns
 from embark.cli.connections import asks_server, connected
-from embark.cli.tables import table
 
 
 @click.command(short_help="Say what a space is.", help="Say what a space is, and how many embeddings it holds.")
@@ -34,4 +34,4 @@ def describe(space: str, *, as_json: bool, server: str, timeout: timedelta) -> N
     if as_json:
         click.echo(json.dumps({name.replace(" ", "_").lower(): value for name, value in fields.items()}))
     else:
-        click.echo(table([[name, str(value) or "-"] for name, value in fields.items()]))
+        click.echo(format_columns([[name, str(value) or "-"] for name, value in fields.items()]))

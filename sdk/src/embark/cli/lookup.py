@@ -9,10 +9,11 @@ from pathlib import Path
 import click
 import numpy as np
 
+from embark.cli.columns import format_columns
 from embark.cli.connections import DURATION, asks_server, connected
 from embark.cli.files import written_whole
 from embark.cli.keys import in_calls, keys_argument, keys_file_option, read_keys
-from embark.cli.tables import lookup_json, lookup_rows, table
+from embark.cli.tables import lookup_json, lookup_rows
 from embark.client import EmbArkClient, Embeddings
 
 _SOME_MISSING = 3
@@ -70,7 +71,7 @@ def lookup(
                     array = np.lib.format.open_memmap(part, "w+", dtype=found.vectors.dtype, shape=shape)
                 array[asked] = found.vectors
     if not as_json:
-        click.echo(table(rows))
+        click.echo(format_columns(rows))
         click.echo(f"space {space}: {hits} of {len(raw)} keys have their embedding")
     sys.exit(0 if hits == len(raw) else _SOME_MISSING)
 

@@ -11,6 +11,7 @@ from embark.cli.export import export
 from embark.cli.fills import invalidate, prefetch
 from embark.cli.lookup import lookup
 from embark.cli.put import put
+from embark.cli.rollout.commands import ROLLOUT_COMMANDS
 from embark.cli.similar import similar
 from embark.cli.validate import validate
 
@@ -73,7 +74,7 @@ def _broken(point: EntryPoint, reason: str) -> click.Command:
 
 def build_cli(added: Callable[[], Iterable[EntryPoint]] = installed_commands) -> click.Group:
     """Return the whole command line."""
-    commands = (describe, export, invalidate, lookup, prefetch, put, similar, validate)
+    commands = (describe, export, invalidate, lookup, prefetch, put, similar, validate, *ROLLOUT_COMMANDS)
     group = Commands(
         added,
         name="embark",

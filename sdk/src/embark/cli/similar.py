@@ -6,8 +6,9 @@ from datetime import timedelta
 
 import click
 
+from embark.cli.columns import format_columns
 from embark.cli.connections import asks_server, connected
-from embark.cli.tables import neighbours_json, neighbours_rows, report, table
+from embark.cli.tables import neighbours_json, neighbours_rows, report
 from embark.client import KeyStatus
 
 
@@ -33,5 +34,5 @@ def similar(key: str, count: int, space: str, *, as_json: bool, server: str, tim
         sys.exit(0 if status is KeyStatus.HIT else 3)
     if status is not KeyStatus.HIT:
         sys.exit(report([raw], [status], {0: found.cause} if found.cause else {}, {KeyStatus.HIT}))
-    click.echo(table(neighbours_rows(found)))
+    click.echo(format_columns(neighbours_rows(found)))
     click.echo(f"space {found.space}: {len(found)} neighbours")

@@ -9,18 +9,11 @@ import numpy as np
 import numpy.typing as npt
 
 from embark.causes import Cause
+from embark.cli.columns import format_columns
 from embark.cli.keys import show_key
 from embark.client import Embeddings, KeyStatus, Neighbours
 
 _FIRST_NUMBERS = 3
-
-
-def table(rows: Sequence[Sequence[str]]) -> str:
-    """Return rows of cells as aligned columns."""
-    widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
-    return "\n".join(
-        "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in rows
-    )
 
 
 def lookup_rows(keys: Sequence[bytes], found: Embeddings) -> list[list[str]]:
@@ -79,7 +72,7 @@ def report(
     refused = [index for index, status in enumerate(statuses) if status not in taken]
     if refused:
         rows = [[show_key(keys[i]), statuses[i].name, _cause(causes.get(i))] for i in refused]
-        click.echo(table([["KEY", "STATUS", "CAUSE"], *rows]))
+        click.echo(format_columns([["KEY", "STATUS", "CAUSE"], *rows]))
     return 3 if refused else 0
 
 

@@ -1,11 +1,15 @@
 """The status of an EmbeddingCache: written by the operator, read by people and tools."""
 
 from datetime import datetime
+from typing import Final
 
 from pydantic import Field
 
 from embark.spec.encoder import Encoder
 from embark.spec.model import Model
+
+ACCEPTED: Final = "Accepted"
+"""The type of the condition that says whether the spec is valid."""
 
 
 class Condition(Model):

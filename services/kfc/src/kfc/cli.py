@@ -11,8 +11,8 @@ import click
 from pydantic import ValidationError
 
 from embark.backends import Secrets, open_topic
+from embark.cli.columns import format_columns
 from embark.cli.keys import show_key
-from embark.cli.tables import table
 from embark.errors import EmbArkError, UnavailableError
 from embark.processes import read_settings
 from embark.settings import KfcSettings
@@ -70,7 +70,7 @@ def list_letters(_: FillTopic, letters: Sequence[DeadLetter]) -> None:
         ]
         for letter in letters
     ]
-    click.echo(table([["PLACE", "FAILED AT", "ATTEMPTS", "KEY", "CAUSE"], *rows]))
+    click.echo(format_columns([["PLACE", "FAILED AT", "ATTEMPTS", "KEY", "CAUSE"], *rows]))
 
 
 @dead_letters.command("show")
@@ -89,7 +89,7 @@ def show_letter(_: FillTopic, letters: Sequence[DeadLetter], place: str) -> None
         "can be replayed": "yes" if letter.replayable else "no: its record is not a FillRequest",
         "record": letter.value.hex(),
     }
-    click.echo(table([[name, value] for name, value in fields.items()]))
+    click.echo(format_columns([[name, value] for name, value in fields.items()]))
 
 
 @dead_letters.command("replay")

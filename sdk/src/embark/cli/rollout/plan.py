@@ -7,30 +7,30 @@ from typing import Final
 
 import click
 
+from embark.cli.rollout.plan_lines import format_plan
+from embark.cli.rollout.resources import CacheRef
+from embark.cli.rollout.rollout_plan import plan_rollout
+from embark.cli.rollout.session import ClusterTarget, RolloutSession, with_session
 from embark.manifest import find_faults, parse_manifest
 from embark.spec import EmbeddingCache
 from embark.spec.cache import NAME_PATTERN
-from embark_operator.cli.caches import Place, read_cache
-from embark_operator.cli.plan_lines import plan_lines
-from embark_operator.cli.plans import plan_of
-from embark_operator.cli.sessions import Session, asks_cluster
 
 _NAME: Final = re.compile(NAME_PATTERN)
 
 
 @dataclass(frozen=True, slots=True)
-class _Asked:
-    """What is to be planned: a manifest, or the rollout of a cache that is under way."""
+class _PlanArgument:
+    """What to plan: a manifest, or the rollout in progress of a cache."""
 
     text: str
     cache: EmbeddingCache | None
 
 
-def _parse(ctx: click.Context, _: click.Parameter, text: str) -> _Asked:
-    """Read the manifest before a cluster is asked for anything."""
+def _parse(ctx: click.Context, _: click.Parameter, text: str) -> _PlanArgument:
+    """Read the manifest before any cluster or folder is opened."""
     path = Path(text)
     if not path.is_file() and _NAME.match(text):
-        return _Asked(text, None)
+        return _PlanArgument(text, None)
     try:
         manifest = path.read_text(encoding="utf-8")
     except OSError as error:
@@ -42,33 +42,37 @@ def _parse(ctx: click.Context, _: click.Parameter, text: str) -> _Asked:
         click.echo(f"{path}: {fault}")
     if faults:
         ctx.exit(1)
-    return _Asked(text, parse_manifest(manifest))
+    return _PlanArgument(text, parse_manifest(manifest))
 
 
 @click.command(
-    short_help="Say what a manifest would re-embed, and what that takes.",
-    help="Compare the EmbeddingCache manifest FILE with the cache in the cluster, and say whether its keys would be "
-    "encoded again: how many, how long, at what cost. Nothing is changed. With the NAME of a cache in place of a file, "
-    "say the same of the rollout that is under way.\n\n"
-    "Ends with 0 whether or not anything changes, and with 1 when the manifest is faulty or the cache cannot be read.",
+    short_help="Show what a manifest would re-embed, and what that takes.",
+    help="Compare the EmbeddingCache manifest FILE with the running cache, and show whether its keys would be encoded "
+    "again: how many, how long it takes, and at what cost. Nothing is changed. Given the NAME of a cache instead of a "
+    "file, show the same for the rollout in progress.\n\n"
+    "Exit status: 0 whether or not anything would change, 1 if the manifest is invalid or the cache cannot be read.",
 )
-@click.argument("asked", metavar="FILE|NAME", callback=_parse)
-@asks_cluster
-def plan(session: Session, asked: _Asked) -> None:
-    """Tell what would happen."""
-    place = session.place(asked.text) if asked.cache is None else _place(session, asked.cache, asked.text)
-    live = read_cache(session.caches, place).cache
-    wanted = live if asked.cache is None else asked.cache.model_copy(update={"metadata": live.metadata})
+@click.argument("subject", metavar="FILE|NAME", callback=_parse)
+@with_session
+def plan(session: RolloutSession, subject: _PlanArgument) -> None:
+    """Print the plan."""
+    ref = session.ref(subject.text) if subject.cache is None else _find_ref(session, subject.cache, subject.text)
+    live = session.read(ref).cache
+    wanted = live if subject.cache is None else subject.cache.model_copy(update={"metadata": live.metadata})
     before, after = live.spec.encoder.modality, wanted.spec.encoder.modality
     if before is not after:
-        message = f"{asked.text}: spec.encoder.modality: is immutable, and {before} in the cluster; make another cache"
-        raise click.ClickException(message)
-    click.echo("\n".join(plan_lines(plan_of(live, wanted), wanted)))
+        raise click.ClickException(
+            f"{subject.text}: spec.encoder.modality is immutable, and {before} in the running cache; "
+            f"create another cache"
+        )
+    click.echo("\n".join(format_plan(plan_rollout(live, wanted), wanted, session.command_line("approve", ref))))
 
 
-def _place(session: Session, wanted: EmbeddingCache, file: str) -> Place:
-    """Return where the manifest's cache is; as with kubectl, the command line must not say another namespace."""
-    said = wanted.metadata.namespace if "namespace" in wanted.metadata.model_fields_set else session.namespace
-    if session.named and said != session.namespace:
-        raise click.ClickException(f"{file}: metadata.namespace is {said}, and --namespace is {session.namespace}")
-    return Place(said, wanted.metadata.name)
+def _find_ref(session: RolloutSession, wanted: EmbeddingCache, file: str) -> CacheRef:
+    """Return the manifest's cache; as with kubectl, --namespace must not contradict the manifest."""
+    stated = "namespace" in wanted.metadata.model_fields_set
+    namespace = wanted.metadata.namespace if stated else session.namespace
+    target = session.target
+    if isinstance(target, ClusterTarget) and target.namespace and namespace != target.namespace:
+        raise click.ClickException(f"{file}: metadata.namespace is {namespace}, but --namespace is {target.namespace}")
+    return CacheRef(namespace, wanted.metadata.name)

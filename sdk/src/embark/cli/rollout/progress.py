@@ -1,4 +1,4 @@
-"""How fast a re-embedding goes and how long it will last, from readings of its status; pure."""
+"""The rate of a re-embedding and the time it has left, from samples of its status."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -8,63 +8,62 @@ from typing import Final
 from embark.rollout.state import RolloutPhase
 from embark.spec import EmbeddingCache
 
-# The operator counts every other second; over less than this, a rate says more of the counting than of the work.
+# Keys are counted every other second; over a shorter window, a rate reflects the counting and not the work.
 _WINDOW: Final = timedelta(seconds=30)
 
 
 @dataclass(frozen=True, slots=True)
-class Reading:
-    """How far a re-embedding was at a time."""
+class ProgressSample:
+    """How many keys a re-embedding had processed at a time."""
 
     at: datetime
-    over: int
+    processed: int
     """Keys that are done or have failed."""
     scan: tuple[str, int]
-    """The candidate and the attempt that they are of."""
+    """The candidate's id and the attempt."""
 
 
 @dataclass(frozen=True, slots=True)
-class Pace:
-    """How fast it goes; None: not known."""
+class ReembeddingRate:
+    """How fast a re-embedding is; None: not known."""
 
-    rate: float | None = None
-    """Keys per second."""
-    eta: float | None = None
-    """Seconds until every key is over."""
+    keys_per_second: float | None = None
+    seconds_left: float | None = None
+    """Until every key is processed."""
 
 
-def read_progress(cache: EmbeddingCache, now: datetime) -> Reading | None:
-    """Return how far the re-embedding is; None: none runs."""
+def take_sample(cache: EmbeddingCache, now: datetime) -> ProgressSample | None:
+    """Return the progress of the re-embedding at `now`; None: none is running."""
     rollout, candidate = cache.status.rollout, cache.status.spaces.candidate
     if rollout.phase != RolloutPhase.REEMBEDDING or candidate is None or cache.spec.rollout.paused:
         return None
-    return Reading(now, rollout.done + rollout.failed, (candidate.id, rollout.attempt))
+    return ProgressSample(now, rollout.done + rollout.failed, (candidate.id, rollout.attempt))
 
 
-def remember(before: Sequence[Reading], reading: Reading | None) -> tuple[Reading, ...]:
-    """Return the readings that a rate is taken from: of one scan, and the newest that are older than the window."""
-    if reading is None:
+def add_sample(before: Sequence[ProgressSample], sample: ProgressSample | None) -> tuple[ProgressSample, ...]:
+    """Return the samples to measure a rate by: those of one scan, back to the newest outside the window."""
+    if sample is None:
         return ()
-    same = [one for one in before if one.scan == reading.scan and one.over <= reading.over]
-    old = [one for one in same if reading.at - one.at >= _WINDOW]
-    return (*same[max(0, len(old) - 1) :], reading)
+    same = [one for one in before if one.scan == sample.scan and one.processed <= sample.processed]
+    old = [one for one in same if sample.at - one.at >= _WINDOW]
+    return (*same[max(0, len(old) - 1) :], sample)
 
 
-def pace_of(cache: EmbeddingCache, readings: Sequence[Reading]) -> Pace:
-    """Return the pace between the first and the last reading; of one alone, since the phase began."""
-    if not readings:
-        return Pace()
-    rollout, last = cache.status.rollout, readings[-1]
-    rate = _rate(readings[0], last)
-    if rate is None and rollout.since and not rollout.attempt:  # a further attempt counts what earlier ones did
-        rate = _rate(Reading(rollout.since, 0, last.scan), last)
+def estimate_rate(cache: EmbeddingCache, samples: Sequence[ProgressSample]) -> ReembeddingRate:
+    """Return the rate between the first and the last sample; with a single one, since the phase began."""
+    if not samples:
+        return ReembeddingRate()
+    rollout, last = cache.status.rollout, samples[-1]
+    rate = _rate(samples[0], last)
+    if rate is None and rollout.since and not rollout.attempt:  # a later attempt counts the keys of earlier ones
+        rate = _rate(ProgressSample(rollout.since, 0, last.scan), last)
     if rate:
-        return Pace(rate, max(0, rollout.total - last.over) / rate)
-    return Pace(rate, float(rollout.estimated_seconds) if rollout.estimated_seconds else None)
+        return ReembeddingRate(rate, max(0, rollout.total - last.processed) / rate)
+    return ReembeddingRate(rate, float(rollout.estimated_seconds) if rollout.estimated_seconds else None)
 
 
-def _rate(first: Reading, last: Reading) -> float | None:
+def _rate(first: ProgressSample, last: ProgressSample) -> float | None:
     seconds = (last.at - first.at).total_seconds()
-    if seconds <= 0 or (last.over == first.over and seconds < _WINDOW.total_seconds()):
+    if seconds <= 0 or (last.processed == first.processed and seconds < _WINDOW.total_seconds()):
         return None
-    return (last.over - first.over) / seconds
+    return (last.processed - first.processed) / seconds

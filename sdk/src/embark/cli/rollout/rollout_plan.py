@@ -1,106 +1,152 @@
-"""What a manifest would make of a cache as it is: which space, by which way, and what that takes; pure."""
+"""What applying a manifest does to a cache: which space is served, by which action, and at what cost."""
 
 from dataclasses import dataclass
 from enum import StrEnum
 
 from embark.names import APPROVED
+from embark.rollout.plan import expected_seconds
 from embark.rollout.state import RolloutPhase
 from embark.settings import CacheSettings, settings_for
 from embark.space import space_of
-from embark.spec import EmbeddingCache, Encoder
+from embark.spec import EmbeddingCache, EmbeddingCacheSpec, Encoder
 from embark.spec.rollout import Approval
 from embark.spec.status import EmbeddingCacheStatus
-from embark_operator.cli.costs import Cost, cost_of, encode_seconds_of, entries_of
 
 
-class Way(StrEnum):
-    """How a cache gets to the space that is wanted."""
+class PlanAction(StrEnum):
+    """How a cache gets to the wanted space."""
 
-    SAME = "same"
-    """Look-ups read it already."""
-    BACK = "back"
-    """Look-ups read it, and a candidate that is being filled is dropped."""
+    NONE = "none"
+    """Lookups already read it."""
+    DROP_CANDIDATE = "drop-candidate"
+    """Lookups already read it; the candidate being filled is dropped."""
     ROLL_BACK = "roll-back"
     """It is kept as the previous space."""
-    GO_ON = "go-on"
-    """It is the candidate already."""
+    CONTINUE = "continue"
+    """It is already the candidate."""
     REEMBED = "re-embed"
-    """Every key has to be encoded."""
+    """Every key must be encoded."""
 
 
 @dataclass(frozen=True, slots=True)
-class Plan:
-    """What happens."""
+class ReembeddingCost:
+    """The cost of encoding the active space's keys for another space; None: not measured yet."""
 
-    way: Way
+    keys: int | None
+    """Keys to encode."""
+    encode_seconds: float | None
+    """Retina's mean seconds per key, measured with the active space's encoder."""
+    seconds: int | None
+    """Expected duration."""
+    at_least: bool
+    """Whether `seconds` is only a lower bound, from the rate limit."""
+    encoder_hours: float | None
+    """Hours that one Retina would take to encode the keys one by one."""
+    stored_bytes: int | None
+    """Size of one copy of all vectors."""
+
+
+@dataclass(frozen=True, slots=True)
+class RolloutPlan:
+    """What happens when a manifest is applied."""
+
+    action: PlanAction
     space: str
-    """The id of the one that is wanted."""
+    """The id of the wanted space."""
     encoder: Encoder
-    """That writes it."""
+    """The encoder of the wanted space."""
     active: str
-    """The id of the space that look-ups read."""
+    """The id of the space that lookups read."""
     changed: tuple[str, ...]
-    """The sections of the spec that the manifest changes, as spec.kfc.maxInflight."""
+    """The parts of the spec that the manifest changes, such as spec.kfc.maxInflight."""
     rolling: tuple[str, ...] = ()
-    """The services whose pods are replaced although the space is the same."""
+    """The services whose pods are replaced although the space stays the same."""
     dropped: str = ""
-    """The id of a space that is dropped for it; empty: none."""
+    """The id of a space that is dropped; empty: none."""
     waits_for_approval: bool = False
-    cost: Cost | None = None
-    """None: no key has to be encoded."""
+    cost: ReembeddingCost | None = None
+    """None: no key must be encoded."""
 
 
-def plan_of(live: EmbeddingCache, wanted: EmbeddingCache) -> Plan:
-    """Return what applying `wanted` does to the cache that is `live`, whose status says where it is."""
+def plan_rollout(live: EmbeddingCache, wanted: EmbeddingCache) -> RolloutPlan:
+    """Return what applying `wanted` does to the cache `live`, given the status of `live`."""
     spaces, space = live.status.spaces, space_of(wanted.spec.encoder).id
     encoder = spaces.active.encoder if spaces.active else live.spec.encoder
     active = spaces.active.id if spaces.active else space_of(encoder).id
-    way, dropped = _way(live.status, active, space)
-    fills = way in (Way.GO_ON, Way.REEMBED)
+    action, dropped = _find_action(live.status, active, space)
+    fills = action in (PlanAction.CONTINUE, PlanAction.REEMBED)
+    serves_it = action in (PlanAction.NONE, PlanAction.DROP_CANDIDATE)
     before = live.model_copy(update={"spec": live.spec.model_copy(update={"encoder": encoder})})
-    return Plan(
-        way=way,
+    return RolloutPlan(
+        action=action,
         space=space,
         encoder=wanted.spec.encoder,
         active=active,
-        changed=_changed(live, wanted),
-        rolling=_rolling(before, wanted) if way in (Way.SAME, Way.BACK) else (),
+        changed=_find_changes(live, wanted),
+        rolling=_find_rolling(before, wanted) if serves_it else (),
         dropped=dropped,
-        waits_for_approval=fills and _waits(live, wanted, space, way),
-        cost=_cost(live.status, wanted, way) if fills else None,
+        waits_for_approval=fills and _waits_for_approval(live, wanted, space, action),
+        cost=_plan_cost(live.status, wanted, action) if fills else None,
     )
 
 
-def _way(status: EmbeddingCacheStatus, active: str, space: str) -> tuple[Way, str]:
-    """Return the way to a space, and the id of the one that is dropped on it."""
+def _find_action(status: EmbeddingCacheStatus, active: str, space: str) -> tuple[PlanAction, str]:
+    """Return how to get to `space`, and the id of the space that this drops."""
     candidate, previous = status.spaces.candidate, status.spaces.previous
     if space == active:
-        return (Way.BACK, candidate.id) if candidate else (Way.SAME, "")
+        return (PlanAction.DROP_CANDIDATE, candidate.id) if candidate else (PlanAction.NONE, "")
     if candidate and candidate.id == space:
-        return Way.GO_ON, ""
+        return PlanAction.CONTINUE, ""
     if previous and previous.id == space:
-        return Way.ROLL_BACK, active
+        return PlanAction.ROLL_BACK, active
     left = candidate or previous
-    return Way.REEMBED, left.id if left else ""
+    return PlanAction.REEMBED, left.id if left else ""
 
 
-def _waits(live: EmbeddingCache, wanted: EmbeddingCache, space: str, way: Way) -> bool:
-    if way is Way.GO_ON and live.status.rollout.phase != RolloutPhase.AWAITING_APPROVAL:
+def _waits_for_approval(live: EmbeddingCache, wanted: EmbeddingCache, space: str, action: PlanAction) -> bool:
+    if action is PlanAction.CONTINUE and live.status.rollout.phase != RolloutPhase.AWAITING_APPROVAL:
         return False
     approved = live.metadata.annotations.get(APPROVED) == space
     return wanted.spec.rollout.approval is Approval.MANUAL and not approved
 
 
-def _cost(status: EmbeddingCacheStatus, wanted: EmbeddingCache, way: Way) -> Cost:
-    held, rollout = entries_of(status), status.rollout
+def _plan_cost(status: EmbeddingCacheStatus, wanted: EmbeddingCache, action: PlanAction) -> ReembeddingCost:
+    rollout = status.rollout
+    held = status.cache.entries or None  # 0: not counted yet
     keys = held
-    if way is Way.GO_ON and rollout.total:
+    if action is PlanAction.CONTINUE and rollout.total:
         held = max(rollout.total, held or 0)
         keys = max(0, rollout.total - rollout.done - rollout.failed)
-    return cost_of(wanted.spec, keys, held, encode_seconds_of(status))
+    return _estimate_cost(wanted.spec, keys, held, _parse_encode_seconds(status))
 
 
-def _changed(live: EmbeddingCache, wanted: EmbeddingCache) -> tuple[str, ...]:
+def _estimate_cost(
+    spec: EmbeddingCacheSpec, keys: int | None, held: int | None, encode_seconds: float | None
+) -> ReembeddingCost:
+    """Return the cost of encoding `keys` keys for a space that holds `held` keys in the end."""
+    limit = spec.rollout.max_keys_per_second
+    has_duration = keys is not None and (encode_seconds is not None or limit > 0)
+    hours = None if keys is None or encode_seconds is None else keys * encode_seconds / 3600
+    return ReembeddingCost(
+        keys=keys,
+        encode_seconds=encode_seconds,
+        seconds=expected_seconds(spec, keys, encode_seconds) if keys is not None and has_duration else None,
+        at_least=encode_seconds is None,
+        encoder_hours=hours,
+        stored_bytes=None if held is None else held * space_of(spec.encoder).form.nbytes,
+    )
+
+
+def _parse_encode_seconds(status: EmbeddingCacheStatus) -> float | None:
+    """Return Retina's mean seconds per key; None: not measured, or not a valid number."""
+    try:
+        seconds = float(status.cache.encode_seconds)
+    except ValueError:
+        return None
+    return seconds if 0 <= seconds < float("inf") else None
+
+
+def _find_changes(live: EmbeddingCache, wanted: EmbeddingCache) -> tuple[str, ...]:
     before = live.spec.model_dump(mode="json", by_alias=True)
     after = wanted.spec.model_dump(mode="json", by_alias=True)
     found = []
@@ -112,8 +158,8 @@ def _changed(live: EmbeddingCache, wanted: EmbeddingCache) -> tuple[str, ...]:
     return tuple(sorted(found))
 
 
-def _rolling(before: EmbeddingCache, after: EmbeddingCache) -> tuple[str, ...]:
-    """Return the services whose settings or resources change; a change of scale alone replaces no pod."""
+def _find_rolling(before: EmbeddingCache, after: EmbeddingCache) -> tuple[str, ...]:
+    """Return the services whose settings or resources change; scaling replaces no pods."""
     old, new = _settings(before), _settings(after)
     one, other = before.spec, after.spec
     rolls = {
@@ -129,7 +175,7 @@ def _rolling(before: EmbeddingCache, after: EmbeddingCache) -> tuple[str, ...]:
 
 
 def _settings(cache: EmbeddingCache) -> CacheSettings:
-    # The vector itself is in a ConfigMap, which is the same before and after.
+    # The vector itself is in a ConfigMap, which does not change with the manifest.
     dimension = cache.spec.encoder.output.dimension
     vector = (0.0,) * dimension if cache.spec.miss.oov_vector_config_map else None
     return settings_for(cache, oov_vector=vector)

@@ -1,4 +1,4 @@
-"""Where a watched status is shown: redrawn in place on a terminal, elsewhere a line for every change."""
+"""Where `status --watch` shows a status: redrawn in place on a terminal, elsewhere one line per change."""
 
 import json
 import shutil
@@ -9,42 +9,42 @@ from typing import Protocol
 
 import click
 
+from embark.cli.rollout.progress import ReembeddingRate
+from embark.cli.rollout.status_lines import format_status, format_status_line, status_to_json
 from embark.spec import EmbeddingCache
-from embark_operator.cli.progress import Pace
-from embark_operator.cli.views import json_of, line_of, lines_of
 
 
 class Screen(Protocol):
-    """Shows a status again and again."""
+    """Shows one status after another."""
 
-    def show(self, cache: EmbeddingCache, pace: Pace, now: datetime) -> None:
+    def show(self, cache: EmbeddingCache, rate: ReembeddingRate, now: datetime) -> None:
         """Show a status."""
         ...
 
-    def tell(self, trouble: str) -> None:
-        """Say why there is no newer status."""
+    def show_problem(self, problem: str) -> None:
+        """Show why there is no newer status."""
         ...
 
 
 class TerminalScreen:
-    """Draws over what it drew before."""
+    """Redraws the status in place."""
 
     def __init__(self) -> None:
         self._shown: Sequence[str] = ()
         self._height = 0
 
-    def show(self, cache: EmbeddingCache, pace: Pace, now: datetime) -> None:
+    def show(self, cache: EmbeddingCache, rate: ReembeddingRate, now: datetime) -> None:
         """Draw a status."""
-        self._shown = lines_of(cache, pace, now)
+        self._shown = format_status(cache, rate, now)
         self._draw(self._shown)
 
-    def tell(self, trouble: str) -> None:
-        """Draw the last status, and the trouble below it."""
-        self._draw([*self._shown, f"  {trouble}"])
+    def show_problem(self, problem: str) -> None:
+        """Draw the last status with the problem below it."""
+        self._draw([*self._shown, f"  {problem}"])
 
     def _draw(self, lines: Sequence[str]) -> None:
         width, height = shutil.get_terminal_size()
-        # A line that the terminal wraps, or that scrolls away, cannot be drawn over.
+        # A line that the terminal wraps or scrolls off cannot be redrawn.
         wrapped = [part for line in lines for part in textwrap.wrap(line, max(1, width - 1), subsequent_indent="    ")]
         fitting = wrapped[: height - 1]
         up = f"\x1b[{self._height}F" if self._height else ""
@@ -53,30 +53,31 @@ class TerminalScreen:
 
 
 class LineScreen:
-    """Prints a line when what is told of the cache itself has changed: its pace and the time are no news."""
+    """Prints a line whenever the status itself has changed; a new rate or age is not a change."""
 
     def __init__(self) -> None:
         self._last = ""
 
-    def show(self, cache: EmbeddingCache, pace: Pace, now: datetime) -> None:  # noqa: ARG002 - ages are no news
+    def show(self, cache: EmbeddingCache, rate: ReembeddingRate, now: datetime) -> None:  # noqa: ARG002 - shows no ages
         """Print a status."""
-        self._print(line_of(cache, Pace()), line_of(cache, pace))
+        self._print(format_status_line(cache, ReembeddingRate()), format_status_line(cache, rate))
 
-    def tell(self, trouble: str) -> None:
-        """Print the trouble, to where it does not mix with the status."""
-        if trouble != self._last:
-            click.echo(trouble, err=True)
-        self._last = trouble
+    def show_problem(self, problem: str) -> None:
+        """Print the problem on stderr, apart from the status."""
+        if problem != self._last:
+            click.echo(problem, err=True)
+        self._last = problem
 
-    def _print(self, news: str, line: str) -> None:
-        if news != self._last:
+    def _print(self, identity: str, line: str) -> None:
+        """Print `line` unless the last one had the same `identity`."""
+        if identity != self._last:
             click.echo(line)
-        self._last = news
+        self._last = identity
 
 
 class JsonScreen(LineScreen):
-    """Prints a JSON object in one line."""
+    """Prints each status as a JSON object on one line."""
 
-    def show(self, cache: EmbeddingCache, pace: Pace, now: datetime) -> None:  # noqa: ARG002 - as above
+    def show(self, cache: EmbeddingCache, rate: ReembeddingRate, now: datetime) -> None:  # noqa: ARG002 - shows no ages
         """Print a status."""
-        self._print(json.dumps(json_of(cache, Pace())), json.dumps(json_of(cache, pace)))
+        self._print(json.dumps(status_to_json(cache, ReembeddingRate())), json.dumps(status_to_json(cache, rate)))

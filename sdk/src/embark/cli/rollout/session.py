@@ -1,92 +1,149 @@
-"""What every command of a rollout has: the options that name a cluster, an open session, errors in one line."""
+"""What the rollout commands share: the options that select a cluster or a data folder, and errors in one line."""
 
-import os
 import time
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import wraps
-from typing import Any, NamedTuple
+from importlib.metadata import EntryPoint, entry_points
+from pathlib import Path
+from typing import Any, Final, NamedTuple
 
 import click
 
+from embark.cli.rollout.resources import (
+    CacheNotFoundError,
+    CacheRef,
+    CacheResources,
+    ResourceScope,
+    StoredCache,
+    read_cache,
+)
 from embark.errors import EmbArkError, UnavailableError
-from embark_operator.cli.caches import Caches, Place
-from embark_operator.cli.cluster_caches import cluster_caches
-from embark_operator.cluster.protocol import ApiRefusedError
+
+GROUP: Final = "embark.cache_resources"
+"""Entry points that open cache resources, each a context manager of a ResourceScope.
+
+`cluster` is called with a ClusterTarget, `folder` with the path of a data folder.
+"""
+_PACKAGES: Final = {"cluster": "embark-operator", "folder": "embark-local"}
 
 
-class Target(NamedTuple):
-    """What the options say of the cluster; empty: what kubectl would take."""
+class ClusterTarget(NamedTuple):
+    """The options that select a cluster; empty: what kubectl would use."""
 
-    namespace: str
-    context: str
-    kubeconfig: str
+    namespace: str = ""
+    context: str = ""
+    kubeconfig: str = ""
+
+
+Target = ClusterTarget | Path
+"""A cluster, or a data folder."""
 
 
 @dataclass(frozen=True, slots=True)
-class Session:
-    """An open cluster, and the time."""
+class RolloutSession:
+    """Open cache resources, and the time."""
 
-    caches: Caches
+    resources: CacheResources
     namespace: str
-    """The one of the command line, or else the context's."""
-    named: bool
-    """Whether it is the command line's."""
+    """The namespace of the command line, or else the default one."""
+    target: Target
     now: Callable[[], datetime]
     wait: Callable[[float], None]
-    """Returns after that many seconds."""
+    """Return after that many seconds."""
 
-    def place(self, name: str) -> Place:
-        """Return where the cache of that name is."""
-        return Place(self.namespace, name)
+    def ref(self, name: str) -> CacheRef:
+        """Return the cache of that name."""
+        return CacheRef(self.namespace, name)
+
+    def read(self, ref: CacheRef) -> StoredCache:
+        """Return a cache; raises as read_cache() does."""
+        return read_cache(self.resources, ref)
+
+    def command_line(self, command: str, ref: CacheRef) -> str:
+        """Return how to run another command on a cache, for messages."""
+        if isinstance(self.target, Path):
+            return f"embark {command} {ref.name} --data {self.target}"
+        return f"kubectl embark {command} {ref.name} -n {ref.namespace}"
 
 
 @dataclass(frozen=True, slots=True)
-class Access:
-    """How sessions are opened; a context whose `obj` is another one opens them its way."""
+class SessionOpener:
+    """How sessions are opened; the `obj` of a click context replaces open_session()."""
 
-    open: Callable[[Target], AbstractContextManager[Session]]
+    open: Callable[[Target], AbstractContextManager[RolloutSession]]
 
 
 @contextmanager
-def open_session(target: Target) -> Iterator[Session]:
-    """Open a session with the cluster that the options name."""
-    with cluster_caches(target.kubeconfig, target.context, os.environ) as (caches, namespace):
-        chosen = target.namespace or namespace
-        yield Session(caches, chosen, bool(target.namespace), lambda: datetime.now(UTC), time.sleep)
+def open_session(
+    target: Target, find_points: Callable[[], list[EntryPoint]] = lambda: list(entry_points(group=GROUP))
+) -> Iterator[RolloutSession]:
+    """Open a session with the cluster or the data folder that the options select."""
+    kind = "folder" if isinstance(target, Path) else "cluster"
+    with _load_opener(kind, find_points())(target) as scope:
+        chosen = target.namespace if isinstance(target, ClusterTarget) else ""
+        namespace = chosen or scope.namespace
+        yield RolloutSession(scope.resources, namespace, target, lambda: datetime.now(UTC), time.sleep)
 
 
-def asks_cluster(command: Callable[..., None]) -> Callable[..., None]:
-    """Add the options that name a cluster, and give the command an open session as its first argument."""
+def _load_opener(kind: str, points: list[EntryPoint]) -> Callable[[Any], AbstractContextManager[ResourceScope]]:
+    package = _PACKAGES[kind]
+    for point in points:
+        if point.name == kind:
+            try:
+                return point.load()  # type: ignore[no-any-return] # what the group promises
+            except ImportError as error:
+                raise click.ClickException(f"{package} does not load: {error}; reinstall {package}") from None
+    place = "a cluster" if kind == "cluster" else "a data folder"
+    other = "; for a cache that `embark local` runs, pass --data FOLDER" if kind == "cluster" else ""
+    raise click.ClickException(f"{place} needs the package {package}: run `pip install {package}`{other}")
 
-    @click.option("-n", "--namespace", default="", metavar="NAMESPACE", help="Default: the context's.")
-    @click.option("--context", default="", metavar="NAME", help="Of the kubeconfig; default: the current one.")
+
+def with_session(command: Callable[..., None]) -> Callable[..., None]:
+    """Add the options that select a cluster or a data folder; pass an open session as the first argument."""
+
+    @click.option(
+        "--data",
+        type=click.Path(path_type=Path, exists=True, file_okay=False),
+        metavar="FOLDER",
+        help="Data folder of `embark local`, instead of a cluster.",
+    )
+    @click.option("-n", "--namespace", default="", metavar="NAMESPACE", help="Default: that of the context.")
+    @click.option("--context", default="", metavar="NAME", help="Context of the kubeconfig. Default: the current one.")
     @click.option("--kubeconfig", default="", metavar="FILE", help="Default: $KUBECONFIG, or ~/.kube/config.")
     @wraps(command)
-    def run(*, namespace: str, context: str, kubeconfig: str, **arguments: Any) -> None:
-        access = click.get_current_context().find_object(Access) or Access(open_session)
-        with _told_in_one_line(), access.open(Target(namespace, context, kubeconfig)) as session:
+    def run(*, data: Path | None, namespace: str, context: str, kubeconfig: str, **arguments: Any) -> None:
+        cluster = ClusterTarget(namespace, context, kubeconfig)
+        if data is not None and any(cluster):
+            raise click.UsageError("--data selects a data folder; leave out --namespace, --context and --kubeconfig")
+        target: Target = cluster if data is None else data
+        opener = click.get_current_context().find_object(SessionOpener) or SessionOpener(open_session)
+        with _errors_in_one_line(target), opener.open(target) as session:
             command(session, **arguments)
 
     return run
 
 
 @contextmanager
-def _told_in_one_line() -> Iterator[None]:
+def _errors_in_one_line(target: Target) -> Iterator[None]:
+    """Translate errors to a line for people, with what to try next."""
+    in_cluster = isinstance(target, ClusterTarget)
     try:
         yield
     except UnavailableError as error:
-        hint = "--context and --kubeconfig name another cluster"
-        raise click.ClickException(f"{one_line(error)}; {hint}") from None
-    except ApiRefusedError as error:
-        hint = "; install EmbArk there first (charts/embark)" if error.reason == "NoSuchKind" else ""
+        hint = "; --context and --kubeconfig select another cluster" if in_cluster else ""
         raise click.ClickException(f"{one_line(error)}{hint}") from None
+    except CacheNotFoundError as error:
+        hint = f"`kubectl get embeddingcaches -n {error.ref.namespace}` lists the caches"
+        if not in_cluster:
+            hint = f"`embark local` keeps its cache in {target}/cache.json"
+        raise click.ClickException(f"{one_line(error)}; {hint}") from None
     except EmbArkError as error:
         raise click.ClickException(one_line(error)) from None
 
 
 def one_line(error: Exception) -> str:
-    """Return what an error says, without line ends."""
+    """Return the message of an error without line breaks."""
     return " ".join(str(error).split())

@@ -6,62 +6,64 @@ from typing import Final
 
 import click
 
+from embark.cli.rollout.outcome import RolloutOutcome, find_outcome
+from embark.cli.rollout.progress import ProgressSample, add_sample, estimate_rate, take_sample
+from embark.cli.rollout.resources import CacheRef
+from embark.cli.rollout.screens import JsonScreen, LineScreen, Screen, TerminalScreen
+from embark.cli.rollout.session import RolloutSession, one_line, with_session
+from embark.cli.rollout.status_lines import format_status, status_to_json
 from embark.errors import UnavailableError
-from embark_operator.cli.caches import Place, read_cache
-from embark_operator.cli.endings import Ending, ending_of
-from embark_operator.cli.progress import Reading, pace_of, read_progress, remember
-from embark_operator.cli.screens import JsonScreen, LineScreen, Screen, TerminalScreen
-from embark_operator.cli.sessions import Session, asks_cluster, one_line
-from embark_operator.cli.views import json_of, lines_of
 
-_LOOK_SECONDS: Final = 1.0
+_POLL_SECONDS: Final = 1.0
 
 
 @click.command(
-    short_help="Say where the rollout of a cache is.",
-    help="Say where the rollout of the cache NAME is: its phase, its spaces, how far the re-embedding is.\n\n"
-    "With --watch, until the rollout has ended, also while the API server does not answer: then ends with 0, or with 1 "
-    "and the reason when it has halted or the spec is not accepted.",
+    short_help="Show the rollout of a cache.",
+    help="Show the rollout of the cache NAME: its phase, its spaces, and the progress of the re-embedding.\n\n"
+    "With --watch, keep showing it until the rollout has ended, through outages of the API server. Exit status: 0, "
+    "or 1 and the reason if the rollout has halted or the spec is not accepted.",
 )
 @click.argument("name")
-@click.option("-w", "--watch", is_flag=True, help="Go on until the rollout has ended.")
+@click.option("-w", "--watch", is_flag=True, help="Watch until the rollout has ended.")
 @click.option("-o", "--output", type=click.Choice(["text", "json"]), default="text", show_default=True)
-@asks_cluster
-def status(session: Session, name: str, *, watch: bool, output: str) -> None:
+@with_session
+def status(session: RolloutSession, name: str, *, watch: bool, output: str) -> None:
     """Print the status."""
-    place = session.place(name)
+    ref = session.ref(name)
     if watch:
-        ending = _watch(session, place, _screen(output))
-        if ending.fault:
-            raise click.ClickException(f"{place}: {ending.fault}")
+        outcome = _watch(session, ref, _screen(output))
+        if outcome.problem:
+            raise click.ClickException(f"{ref}: {outcome.problem}")
         return
-    cache = read_cache(session.caches, place).cache
+    cache = session.read(ref).cache
     now = session.now()
-    pace = pace_of(cache, remember((), read_progress(cache, now)))
-    told = json.dumps(json_of(cache, pace), indent=2) if output == "json" else "\n".join(lines_of(cache, pace, now))
-    click.echo(told)
+    rate = estimate_rate(cache, add_sample((), take_sample(cache, now)))
+    if output == "json":
+        click.echo(json.dumps(status_to_json(cache, rate), indent=2))
+    else:
+        click.echo("\n".join(format_status(cache, rate, now)))
 
 
-def _watch(session: Session, place: Place, screen: Screen) -> Ending:
-    """Show every status until the rollout has ended, and return how."""
-    readings: tuple[Reading, ...] = ()
-    seen = False
+def _watch(session: RolloutSession, ref: CacheRef, screen: Screen) -> RolloutOutcome:
+    """Show every status until the rollout has ended, and return its outcome."""
+    samples: tuple[ProgressSample, ...] = ()
+    connected = False
     while True:
         try:
-            cache = read_cache(session.caches, place).cache
+            cache = session.read(ref).cache
         except UnavailableError as error:
-            if not seen:
-                raise  # perhaps there is no such cluster at all
-            screen.tell(f"no news: {one_line(error)}; asks again")
+            if not connected:
+                raise  # the address may be wrong
+            screen.show_problem(f"status not available: {one_line(error)}; retrying")
         else:
-            seen = True
+            connected = True
             now = session.now()
-            readings = remember(readings, read_progress(cache, now))
-            screen.show(cache, pace_of(cache, readings), now)
-            ending = ending_of(cache)
-            if ending:
-                return ending
-        session.wait(_LOOK_SECONDS)
+            samples = add_sample(samples, take_sample(cache, now))
+            screen.show(cache, estimate_rate(cache, samples), now)
+            outcome = find_outcome(cache)
+            if outcome:
+                return outcome
+        session.wait(_POLL_SECONDS)
 
 
 def _screen(output: str) -> Screen:

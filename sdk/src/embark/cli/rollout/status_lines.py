@@ -1,25 +1,25 @@
-"""The status of a cache as lines for people and as JSON for programs; pure."""
+"""The status of a cache: lines for people, JSON for programs."""
 
 from collections.abc import Iterator, Sequence
 from datetime import datetime
 from typing import Any, Final
 
-from embark.cli.tables import table
+from embark.cli.columns import format_columns
+from embark.cli.rollout.amounts import format_seconds
+from embark.cli.rollout.outcome import find_rejection
+from embark.cli.rollout.progress import ReembeddingRate
 from embark.names import cache_name
 from embark.rollout.state import RolloutPhase
 from embark.space import space_of
 from embark.spec import EmbeddingCache
 from embark.spec.status import SpaceRecord
-from embark_operator.cli.amounts import span
-from embark_operator.cli.endings import refusal_of
-from embark_operator.cli.progress import Pace
 
 _BAR: Final = 50
 _COUNTED: Final = (RolloutPhase.REEMBEDDING, RolloutPhase.VERIFYING, RolloutPhase.HALTED)
 
 
-def lines_of(cache: EmbeddingCache, pace: Pace, now: datetime) -> Sequence[str]:
-    """Return the status in lines; times are told as seen from `now`."""
+def format_status(cache: EmbeddingCache, rate: ReembeddingRate, now: datetime) -> Sequence[str]:
+    """Return the status in lines, with ages as of `now`."""
     status, rollout = cache.status, cache.status.rollout
     since = f" for {_age(rollout.since, now)}" if rollout.since else ""
     lines = [f"{cache_name(cache)}: {rollout.phase}{since}"]
@@ -28,20 +28,20 @@ def lines_of(cache: EmbeddingCache, pace: Pace, now: datetime) -> Sequence[str]:
     lines += [f"  {notice}" for notice in _notices(cache)]
     rows = list(_spaces(cache, now))
     if rows:
-        lines += [f"  {line}" for line in table(rows).splitlines()]
+        lines += [f"  {line}" for line in format_columns(rows).splitlines()]
     elif not status.spaces.active:
         lines.append("  no space is served yet")
     if rollout.phase in _COUNTED and rollout.total:
-        lines += [f"  {_bar(cache)}", f"  {_counts(cache, pace)}"]
+        lines += [f"  {_bar(cache)}", f"  {_counts(cache, rate)}"]
     return lines
 
 
-def line_of(cache: EmbeddingCache, pace: Pace) -> str:
+def format_status_line(cache: EmbeddingCache, rate: ReembeddingRate) -> str:
     """Return the status in one line."""
     rollout = cache.status.rollout
     parts = [f"{cache_name(cache)}: {rollout.phase}"]
     if rollout.phase in _COUNTED and rollout.total:
-        parts.append(_counts(cache, pace))
+        parts.append(_counts(cache, rate))
     candidate = cache.status.spaces.candidate
     if candidate:
         parts.append(f"candidate {candidate.id}, coverage {_percent(candidate.coverage)}")
@@ -49,8 +49,8 @@ def line_of(cache: EmbeddingCache, pace: Pace) -> str:
     return "; ".join(parts)
 
 
-def json_of(cache: EmbeddingCache, pace: Pace) -> dict[str, Any]:
-    """Return the status for programs: as in the cache, the encoders left out, with keys/s and seconds."""
+def status_to_json(cache: EmbeddingCache, rate: ReembeddingRate) -> dict[str, Any]:
+    """Return the cache's status without the encoders, with the rate and the time left."""
     status = cache.status.model_dump(
         mode="json",
         by_alias=True,
@@ -58,26 +58,32 @@ def json_of(cache: EmbeddingCache, pace: Pace) -> dict[str, Any]:
         include={"observed_generation", "spaces", "rollout", "cache"},
         exclude={"spaces": {role: {"encoder"} for role in ("active", "candidate", "previous", "dropped")}},
     )
-    told = {"namespace": cache.metadata.namespace, "name": cache.metadata.name, **status}
-    return told | {"paused": cache.spec.rollout.paused, "keysPerSecond": pace.rate, "etaSeconds": pace.eta}
+    return {
+        "namespace": cache.metadata.namespace,
+        "name": cache.metadata.name,
+        **status,
+        "paused": cache.spec.rollout.paused,
+        "keysPerSecond": rate.keys_per_second,
+        "etaSeconds": rate.seconds_left,
+    }
 
 
 def _notices(cache: EmbeddingCache) -> Iterator[str]:
-    """Say what keeps a rollout from going on that its own message may not say."""
+    """Yield what holds the rollout up and its own message may leave out."""
     status = cache.status
-    refused = refusal_of(cache)
-    if refused:
-        yield f"the spec is not accepted: {refused}"
+    rejection = find_rejection(cache)
+    if rejection:
+        yield f"the spec is not accepted: {rejection}"
     if cache.spec.paused:
-        yield "spec.paused is true: the operator does nothing"
+        yield "spec.paused is true: the cache is not reconciled"
     elif status.observed_generation < cache.metadata.generation:
-        yield "the operator has not seen the last change of the spec yet"
+        yield "the last change of the spec has not been picked up yet"
     elif cache.spec.rollout.paused and "paused" not in status.rollout.message:
-        yield "spec.rollout.paused is true: no key is re-embedded"
+        yield "spec.rollout.paused is true: the re-embedding is paused"
 
 
 def _message(cache: EmbeddingCache) -> str:
-    """Return what the rollout says, in one line; it may hold the last words of a pod."""
+    """Return the rollout's message on one line; it may quote the termination message of a pod."""
     return " ".join(cache.status.rollout.message.split())
 
 
@@ -89,35 +95,39 @@ def _spaces(cache: EmbeddingCache, now: datetime) -> Iterator[list[str]]:
         yield _row("candidate", spaces.candidate, f"coverage {_percent(spaces.candidate.coverage)}")
     if spaces.previous:
         until = spaces.previous.kept_until
-        left = f", {span((until - now).total_seconds())} more" if until else ""
+        left = f", {format_seconds((until - now).total_seconds())} left" if until else ""
         yield _row("previous", spaces.previous, f"kept until {_stamp(until)}{left}" if until else "kept")
     if spaces.dropped:
-        yield _row("dropped", spaces.dropped, "its data goes" if spaces.dropped.released else "once nothing reads it")
+        yield _row(
+            "dropped",
+            spaces.dropped,
+            "its data is being deleted" if spaces.dropped.released else "deleted once nothing reads it",
+        )
 
 
-def _row(title: str, space: SpaceRecord, said: str) -> list[str]:
+def _row(role: str, space: SpaceRecord, state: str) -> list[str]:
     dimension = space_of(space.encoder).dimension
-    return [title, space.id, f"{space.encoder.model.name}, {dimension}", said]
+    return [role, space.id, f"{space.encoder.model.name}, {dimension}", state]
 
 
 def _bar(cache: EmbeddingCache) -> str:
     rollout = cache.status.rollout
-    full = min(_BAR, _BAR * _over(cache) // rollout.total)
-    return f"[{'#' * full}{'-' * (_BAR - full)}] {min(1.0, _over(cache) / rollout.total):.1%}"
+    full = min(_BAR, _BAR * _processed(cache) // rollout.total)
+    return f"[{'#' * full}{'-' * (_BAR - full)}] {min(1.0, _processed(cache) / rollout.total):.1%}"
 
 
-def _over(cache: EmbeddingCache) -> int:
+def _processed(cache: EmbeddingCache) -> int:
     return cache.status.rollout.done + cache.status.rollout.failed
 
 
-def _counts(cache: EmbeddingCache, pace: Pace) -> str:
+def _counts(cache: EmbeddingCache, rate: ReembeddingRate) -> str:
     rollout = cache.status.rollout
-    counts = f"{_over(cache):,} of {rollout.total:,} keys, {rollout.failed:,} failed"
+    counts = f"{_processed(cache):,} of {rollout.total:,} keys, {rollout.failed:,} failed"
     if rollout.phase != RolloutPhase.REEMBEDDING or cache.spec.rollout.paused:
         return counts
-    rate = "rate not known yet" if pace.rate is None else f"{pace.rate:,.1f} keys/s"
-    eta = "ETA not known yet" if pace.eta is None else f"ETA {span(pace.eta)}"
-    return f"{counts}, {rate}, {eta}"
+    speed = "rate not known yet" if rate.keys_per_second is None else f"{rate.keys_per_second:,.1f} keys/s"
+    eta = "ETA not known yet" if rate.seconds_left is None else f"ETA {format_seconds(rate.seconds_left)}"
+    return f"{counts}, {speed}, {eta}"
 
 
 def _percent(share: str) -> str:
@@ -128,7 +138,7 @@ def _percent(share: str) -> str:
 
 
 def _age(since: datetime | None, now: datetime) -> str:
-    return span((now - since).total_seconds()) if since else ""
+    return format_seconds((now - since).total_seconds()) if since else ""
 
 
 def _stamp(at: datetime) -> str:

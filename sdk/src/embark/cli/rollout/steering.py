@@ -5,73 +5,71 @@ from typing import Final
 
 import click
 
-from embark_operator.cli import steps
-from embark_operator.cli.caches import StoredCache, read_cache
-from embark_operator.cli.sessions import Session, asks_cluster
-from embark_operator.cluster.kinds import CACHE
-from embark_operator.cluster.protocol import ConflictError
+from embark.cli.rollout import steps
+from embark.cli.rollout.resources import CacheConflictError, StoredCache
+from embark.cli.rollout.session import RolloutSession, with_session
 
-# The operator writes the status every other second; a read and a write that follow each other take far less.
+# The status is written every other second; a read and the write after it take far less.
 _ATTEMPTS: Final = 10
 
 
 @click.command(
-    short_help="Begin the rollout that waits for an approval.",
-    help="Approve the space that the cache NAME, of spec.rollout.approval Manual, waits to re-embed to. What that "
-    "takes is told by `plan NAME`.",
+    short_help="Approve the rollout that waits for approval.",
+    help="Approve re-embedding the cache NAME for the space that waits for it (spec.rollout.approval: Manual). "
+    "`plan NAME` shows what it takes.",
 )
 @click.argument("name")
-@asks_cluster
-def approve(session: Session, name: str) -> None:
+@with_session
+def approve(session: RolloutSession, name: str) -> None:
     """Approve the candidate."""
-    _carry_out(session, name, steps.approve)
+    _run_step(session, name, steps.approve)
 
 
 @click.command(
-    short_help="Let the re-embedding wait.",
-    help="Let the re-embedding of the cache NAME wait, by spec.rollout.paused. Look-ups and fills go on.",
+    short_help="Pause the re-embedding.",
+    help="Pause the re-embedding of the cache NAME: set spec.rollout.paused. Lookups and fills continue.",
 )
 @click.argument("name")
-@asks_cluster
-def pause(session: Session, name: str) -> None:
+@with_session
+def pause(session: RolloutSession, name: str) -> None:
     """Pause the rollout."""
-    _carry_out(session, name, steps.pause)
+    _run_step(session, name, steps.pause)
 
 
 @click.command(
-    short_help="Let a paused or halted rollout go on.",
-    help="Let the rollout of the cache NAME go on: one that is paused, or one that has halted and whose fault is not "
-    "in the spec. A fault in the spec is mended there, and the rollout goes on by itself.",
+    short_help="Continue a paused or halted rollout.",
+    help="Continue the rollout of the cache NAME after a pause, or after it halted for a reason outside the spec. "
+    "To continue after an error in the spec, correct the spec: the rollout then continues by itself.",
 )
 @click.argument("name")
-@asks_cluster
-def resume(session: Session, name: str) -> None:
+@with_session
+def resume(session: RolloutSession, name: str) -> None:
     """Resume the rollout."""
-    _carry_out(session, name, lambda stored: steps.resume(stored, session.now()))
+    _run_step(session, name, lambda stored: steps.resume(stored, session.now()))
 
 
 @click.command(
     short_help="Go back to the space before the rollout.",
-    help="Set spec.encoder of the cache NAME back to what it was before its rollout. Before the switch, the space that "
-    "was being filled is dropped; after it, and while the previous space is kept, look-ups move back at once.\n\n"
-    "Where a GitOps tool holds the spec, it would set it forward again: go back there instead.",
+    help="Set spec.encoder of the cache NAME back to what it was before the rollout. Before the switch, this drops the "
+    "candidate space. After it, while the previous space is kept, lookups move back at once.\n\n"
+    "If a GitOps tool manages the spec, revert it there instead: the tool would undo this change.",
 )
 @click.argument("name")
-@asks_cluster
-def rollback(session: Session, name: str) -> None:
+@with_session
+def rollback(session: RolloutSession, name: str) -> None:
     """Roll back."""
-    _carry_out(session, name, steps.roll_back)
+    _run_step(session, name, steps.roll_back)
 
 
-def _carry_out(session: Session, name: str, decide: Callable[[StoredCache], steps.Step]) -> None:
-    place = session.place(name)
+def _run_step(session: RolloutSession, name: str, decide: Callable[[StoredCache], steps.Step]) -> None:
+    ref = session.ref(name)
     for _ in range(_ATTEMPTS):
-        step = decide(read_cache(session.caches, place))
+        step = decide(session.read(ref))
         try:
             if step.change is not None:
-                session.caches.merge(CACHE, *place, step.change)
-        except ConflictError:
+                session.resources.merge(ref, step.change)
+        except CacheConflictError:
             continue
-        click.echo(step.said)
+        click.echo(step.message)
         return
-    raise click.ClickException(f"{place}: somebody else changed it {_ATTEMPTS} times meanwhile; try again")
+    raise click.ClickException(f"{ref}: conflicting updates ({_ATTEMPTS} attempts); try again")
