@@ -10,7 +10,7 @@ export UV_PYTHON_DOWNLOADS := never
 UV = $(shell scripts/uv)
 RUN = $(UV) run --frozen --no-sync
 IN_TWO := -n 2 --dist worksteal
-TESTING = PYTHONPATH=tests:samples/models $(RUN) python -m embark_testing
+TESTING = PYTHONPATH=.:tests $(RUN) python -m embark_testing
 
 .PHONY: help
 help:  ## Say what can be made
@@ -23,11 +23,11 @@ sync:
 
 .PHONY: models
 models: sync  ## Build the two sample models into the cache folder (once)
-	@UV=$(UV) $(UV) run --frozen --no-sync python samples/models/build.py
+	@UV=$(UV) $(UV) run --frozen --no-sync python -m samples.models.build
 
 .PHONY: demo
 demo: models  ## Show photographs go from OOV to their embeddings (ARGS=--fresh begins anew)
-	@$(RUN) python samples/demo/demo.py $(ARGS)
+	@$(RUN) python -m samples.demo.demo $(ARGS)
 
 .PHONY: test
 test: models  ## Unit, contract and pipeline tests, with the real models
@@ -76,7 +76,7 @@ e2e: models  ## Tests on the cluster of KUBECONFIG, or else of kind, or else of 
 
 .PHONY: bench
 bench: models  ## Measure against bare baselines in the same run; prints a table, writes out/bench.json
-	@PYTHONPATH=tests:samples/models $(RUN) python benchmarks/bench.py $(ARGS)
+	@PYTHONPATH=.:tests $(RUN) python -m benchmarks.bench $(ARGS)
 
 .PHONY: generate
 generate: STUBS ?= sdk/src
@@ -90,7 +90,7 @@ generate: sync  ## Write the gRPC stubs from protos/, the CRD from the spec
 check: sync  ## Format, lint, types, layers, protos, and generated files up to date
 	@$(RUN) ruff format --check $(SOURCES)
 	@$(RUN) ruff check $(SOURCES)
-	@$(RUN) mypy sdk/src operator/src services/*/src samples/models samples/demo benchmarks tests sdk/tests operator/tests services/*/tests
+	@$(RUN) mypy sdk/src operator/src services/*/src samples benchmarks tests sdk/tests operator/tests services/*/tests
 	@$(RUN) lint-imports
 	@scripts/check-protos $(BUF_VERSION)
 	@scripts/check-generated

@@ -13,9 +13,9 @@ from cassandra import ConsistencyLevel
 from cassandra.cluster import EXEC_PROFILE_DEFAULT, Cluster, ExecutionProfile
 from cassandra.policies import DCAwareRoundRobinPolicy, TokenAwarePolicy
 from cassandra.query import tuple_factory
-from loads import rate_of
-from ratios import Rate
 
+from benchmarks.loads import rate_of
+from benchmarks.ratios import Rate
 from embark.names import embeddings_table
 from embark.rpc.channels import server_options
 from embark.settings import StoreSettings

@@ -6,11 +6,11 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any, Final
 
-from bare_drivers import bare_session
 from cassandra.concurrent import execute_concurrent_with_args
 from confluent_kafka import Consumer, Message
-from subjects import await_count
 
+from benchmarks.bare_drivers import bare_session
+from benchmarks.subjects import await_count
 from embark.names import embeddings_table
 from embark.settings import KfcSettings
 from embark.topic.kafka.options import consumer_options

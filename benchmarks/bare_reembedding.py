@@ -5,10 +5,10 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any, Final
 
-from bare_drivers import bare_session
 from cassandra import ConsistencyLevel
 from cassandra.concurrent import execute_concurrent_with_args
 
+from benchmarks.bare_drivers import bare_session
 from embark.names import embeddings_table
 from embark.settings import KfcSettings
 from embark.store import split_ring

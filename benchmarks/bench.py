@@ -8,16 +8,9 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 
-import cold_lookups
-import encodes
-import enqueues
-import fills
-import latencies
-import lookups
-import reembedding
-from ratios import Ratio
-from real_servers import real_servers
-
+from benchmarks import cold_lookups, encodes, enqueues, fills, latencies, lookups, reembedding
+from benchmarks.ratios import Ratio
+from benchmarks.real_servers import real_servers
 from embark_testing.servers.maven_jars import MissingToolsError
 
 OUT = Path(__file__).parents[1] / "out" / "bench.json"

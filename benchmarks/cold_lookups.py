@@ -11,13 +11,12 @@ from functools import partial
 from itertools import cycle
 from typing import Final
 
-from bare_drivers import READ, bare_reads, bare_service
-from children import child
-from loads import LOOKUP, load, look_up
-from ratios import Ratio, compare
-from real_servers import RealServers
-from subjects import cassandra_store, embark_on, idle_producer
-
+from benchmarks.bare_drivers import READ, bare_reads, bare_service
+from benchmarks.children import child
+from benchmarks.loads import LOOKUP, load, look_up
+from benchmarks.ratios import Ratio, compare
+from benchmarks.real_servers import RealServers
+from benchmarks.subjects import cassandra_store, embark_on, idle_producer
 from embark.clock import now
 from embark.settings import EmbArkSettings
 from embark.store import Embedding

@@ -10,7 +10,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Final
 
-from real_servers import RealServers
+from benchmarks.real_servers import RealServers
 
 _CORES: Final = sorted(os.sched_getaffinity(0))
 OF_THE_MEASURED: Final = frozenset(_CORES[-1:])

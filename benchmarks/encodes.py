@@ -10,11 +10,11 @@ from typing import Any, Final
 import grpc
 import numpy as np
 import onnxruntime
-from children import Child, child
 from numpy.typing import NDArray
-from ratios import Rate, Ratio, compare
-from subjects import retina_on
 
+from benchmarks.children import Child, child
+from benchmarks.ratios import Rate, Ratio, compare
+from benchmarks.subjects import retina_on
 from embark.rpc.channels import server_options
 from embark.spec import Preprocessing
 from embark.v1 import retina_pb2

@@ -13,13 +13,12 @@ from functools import partial
 from itertools import count
 from typing import Final
 
-from children import Child, child
-from cores import OF_THE_MEASURED, others_together
-from loads import LOOKUP, load, look_up
-from ratios import Rate, Ratio, compare
-from real_servers import RealServers
-from subjects import embark_on, empty_store, idle_producer, kafka_producer
-
+from benchmarks.children import Child, child
+from benchmarks.cores import OF_THE_MEASURED, others_together
+from benchmarks.loads import LOOKUP, load, look_up
+from benchmarks.ratios import Rate, Ratio, compare
+from benchmarks.real_servers import RealServers
+from benchmarks.subjects import embark_on, empty_store, idle_producer, kafka_producer
 from embark.v1 import embark_pb2, types_pb2
 
 WANTED: Final = 0.95

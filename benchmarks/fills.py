@@ -11,14 +11,13 @@ from functools import partial
 from itertools import count
 from typing import Final
 
-from bare_fills import bare_fills
-from children import Child, child
-from cores import OF_THE_MEASURED, others_together
-from pipelines import PATIENCE, Asker, Pipeline, asking, encode, pipeline
-from ratios import Rate, Ratio, compare
-from real_servers import RealServers
-from subjects import free_encoder, kfc_on, retina_encoder
-
+from benchmarks.bare_fills import bare_fills
+from benchmarks.children import Child, child
+from benchmarks.cores import OF_THE_MEASURED, others_together
+from benchmarks.pipelines import PATIENCE, Asker, Pipeline, asking, encode, pipeline
+from benchmarks.ratios import Rate, Ratio, compare
+from benchmarks.real_servers import RealServers
+from benchmarks.subjects import free_encoder, kfc_on, retina_encoder
 from kfc.encoder import EncoderClient
 
 WANTED: Final = 0.90

@@ -10,10 +10,10 @@ from pathlib import Path
 from typing import Final, NamedTuple
 
 import numpy as np
-from bare_drivers import bare_session
 from prometheus_client import CollectorRegistry
-from subjects import FreeEncoder
 
+from benchmarks.bare_drivers import bare_session
+from benchmarks.subjects import FreeEncoder
 from embark.clock import now
 from embark.settings import KfcSettings, StoreSettings
 from embark.space import VectorForm

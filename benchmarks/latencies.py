@@ -6,12 +6,11 @@ from collections.abc import Callable, Sequence
 from statistics import median
 from typing import Final
 
-from children import Child, child
-from pipelines import PATIENCE, Pipeline, encode, pipeline
-from ratios import Rate, Ratio, compare
-from real_servers import RealServers
-from subjects import cassandra_store, embark_on, kafka_producer, retina_encoder
-
+from benchmarks.children import Child, child
+from benchmarks.pipelines import PATIENCE, Pipeline, encode, pipeline
+from benchmarks.ratios import Rate, Ratio, compare
+from benchmarks.real_servers import RealServers
+from benchmarks.subjects import cassandra_store, embark_on, kafka_producer, retina_encoder
 from embark.client import EmbArkClient, KeyStatus
 
 # How long after an answer the client asks again.

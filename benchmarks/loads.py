@@ -7,9 +7,9 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import Final
 
 import grpc
-from children import Child
-from ratios import Rate
 
+from benchmarks.children import Child
+from benchmarks.ratios import Rate
 from embark.rpc.channels import server_options
 from embark.v1 import embark_pb2
 

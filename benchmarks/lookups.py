@@ -8,11 +8,11 @@ from itertools import repeat
 from typing import Final
 
 import grpc
-from children import Child, child
-from loads import LOOKUP, load, look_up
-from ratios import Rate, Ratio, compare
-from subjects import embark_on, empty_store, idle_producer
 
+from benchmarks.children import Child, child
+from benchmarks.loads import LOOKUP, load, look_up
+from benchmarks.ratios import Rate, Ratio, compare
+from benchmarks.subjects import embark_on, empty_store, idle_producer
 from embark.clock import now
 from embark.rpc.channels import server_options
 from embark.settings import EmbArkSettings

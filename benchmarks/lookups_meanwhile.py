@@ -7,8 +7,8 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import Final
 
 import grpc
-from loads import LOOKUP
 
+from benchmarks.loads import LOOKUP
 from embark.rpc.channels import server_options
 from embark.v1 import embark_pb2, types_pb2
 

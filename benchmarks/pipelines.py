@@ -7,9 +7,8 @@ from datetime import timedelta
 from itertools import count, cycle, islice
 from typing import Final
 
-from children import Child, child
-from subjects import kfc_on, photographs, retina_encoder, retina_on
-
+from benchmarks.children import Child, child
+from benchmarks.subjects import kfc_on, photographs, retina_encoder, retina_on
 from embark.causes import Cause
 from embark.clock import now
 from embark.settings import CacheSettings, TopicSettings

@@ -16,14 +16,13 @@ from functools import partial
 from itertools import count
 from typing import Final
 
-from bare_reembedding import bare_reembedding
-from children import Child, child
-from free_reembedding import Done, await_quiet, candidate_of, fill, reembedding_on, some_vector
-from lookups_meanwhile import p99, steady_seconds
-from ratios import Rate, Ratio, compare
-from real_servers import RealServers
-from subjects import cassandra_store, embark_on, idle_producer
-
+from benchmarks.bare_reembedding import bare_reembedding
+from benchmarks.children import Child, child
+from benchmarks.free_reembedding import Done, await_quiet, candidate_of, fill, reembedding_on, some_vector
+from benchmarks.lookups_meanwhile import p99, steady_seconds
+from benchmarks.ratios import Rate, Ratio, compare
+from benchmarks.real_servers import RealServers
+from benchmarks.subjects import cassandra_store, embark_on, idle_producer
 from embark.settings import CacheSettings, KfcSettings, StoreSettings
 from embark.spec.rollout import Rollout
 from embark_testing.servers.free_ports import free_ports

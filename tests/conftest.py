@@ -5,10 +5,10 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from build import ensure_models
-from cache_folder import default_folder
 
 from embark_testing.origin import Origin
+from samples.models.build import ensure_models
+from samples.models.cache_folder import default_folder
 
 
 @pytest.fixture(scope="session")

@@ -8,10 +8,6 @@ import time
 from pathlib import Path
 
 import numpy as np
-import page
-import table
-from photo_server import HOST, PAGE, serving
-from story import Answer, Story, Subject, neighbours
 
 from embark.client import EmbArkClient, KeyStatus
 from embark.errors import EmbArkError
@@ -19,6 +15,9 @@ from embark.manifest import parse_manifest
 from embark_local.compose import Local, run_local
 from retina.dialling import AddrInfo, open_socket
 from retina.models import models_folder
+from samples.demo import page, table
+from samples.demo.photo_server import HOST, PAGE, serving
+from samples.demo.story import Answer, Story, Subject, neighbours
 
 SAMPLES = Path(__file__).resolve().parent.parent
 OUT = SAMPLES.parent / "out" / "demo"

@@ -4,7 +4,7 @@ import base64
 from html import escape
 from pathlib import Path
 
-from story import Neighbour, Story, Subject
+from samples.demo.story import Neighbour, Story, Subject
 
 _STYLE = """
 :root { color-scheme: light dark; --line: color-mix(in srgb, currentColor 18%, transparent);

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 
-from story import Story
+from samples.demo.story import Story
 
 
 def lines(story: Story) -> Iterator[str]:

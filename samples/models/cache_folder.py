@@ -5,7 +5,7 @@ import tempfile
 from collections.abc import Mapping
 from pathlib import Path
 
-from digests import sha256_hex
+from samples.models.digests import sha256_hex
 
 
 def default_folder(environment: Mapping[str, str]) -> Path:

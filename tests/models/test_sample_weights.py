@@ -8,7 +8,8 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from torch_weights import MAGIC, PROTOCOL, UnreadableWeightsError, read_weights
+
+from samples.models.torch_weights import MAGIC, PROTOCOL, UnreadableWeightsError, read_weights
 
 
 class _Call:

@@ -11,11 +11,10 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
-from cache_folder import default_folder
-
 from embark_testing.cluster.commands import ClusterError
 from embark_testing.cluster.go_builds import build
 from embark_testing.cluster.go_modules import MODULES, GoModule
+from samples.models.cache_folder import default_folder
 
 
 class NotBuiltError(ClusterError):

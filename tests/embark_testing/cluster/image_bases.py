@@ -7,10 +7,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from cache_folder import default_folder
-
 from embark_testing.cluster.commands import output_of
 from embark_testing.cluster.image_builders import Buildah, Image
+from samples.models.cache_folder import default_folder
 
 _SUITE: Final = "bookworm"
 

@@ -12,14 +12,13 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Final
 
-from cache_folder import default_folder
-
 from embark_testing.cluster.commands import ClusterError
 from embark_testing.cluster.debian_packages import IMAGES, ensure_installed
 from embark_testing.cluster.image_bases import JAVA, PYTHON, ensure_base
 from embark_testing.cluster.image_builders import Buildah, Builder, Docker, Image, docker_answers
 from embark_testing.servers.cassandra_server import reach_options
 from embark_testing.servers.maven_jars import FetchError, MissingToolsError, server_jars
+from samples.models.cache_folder import default_folder
 
 ROOT: Final = Path(__file__).parents[3]
 _OWN: Final = Path(__file__).parent / "images"

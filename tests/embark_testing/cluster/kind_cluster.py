@@ -9,14 +9,13 @@ import tempfile
 from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 
-from cache_folder import default_folder
-
 from embark_testing.cluster.binaries import ensure_built
 from embark_testing.cluster.commands import ClusterError, output_of
 from embark_testing.cluster.go_modules import METRICS_SERVER
 from embark_testing.cluster.kubeconfigs import Kubectl
 from embark_testing.cluster.node_up import ADDONS
 from embark_testing.cluster.program_images import write_image
+from samples.models.cache_folder import default_folder
 
 NAME = "embark"
 _CONFIG = Path(__file__).with_name("kind.yaml")
