@@ -26,16 +26,21 @@ models: sync  ## Build the two sample models into the cache folder (once)
 	@UV=$(UV) $(UV) run --frozen --no-sync python -m samples.models.build
 
 .PHONY: demo
-demo: models  ## Show photographs go from OOV to their embeddings (ARGS=--fresh begins anew)
+demo: models  ## Show photographs go from OOV to their embeddings (ARGS=--fresh starts over)
 	@$(RUN) python -m samples.demo.demo $(ARGS)
 
+# The tests of one package, for the inner loop: make test PKG=kfc
+TESTS_sdk := sdk/tests
+TESTS_operator := operator/tests
+TESTS = $(if $(PKG),$(or $(TESTS_$(PKG)),services/$(PKG)/tests))
+
 .PHONY: test
-test: models  ## Unit, contract and pipeline tests, with the real models
-	@$(RUN) pytest -q -m "not integration and not cluster and not e2e" $(IN_TWO) $(ARGS)
+test: models  ## Unit, contract and pipeline tests with the real models (PKG=kfc for one package)
+	@$(RUN) pytest -q -m "not integration and not cluster and not e2e" $(IN_TWO) --durations=10 $(TESTS) $(ARGS)
 
 .PHONY: integration
 integration: models  ## Tests against a real Cassandra and Kafka (needs Java 17 and Maven)
-	@$(RUN) pytest -q -m integration $(ARGS)
+	@$(RUN) pytest -q -m integration --durations=10 $(ARGS)
 
 .PHONY: servers
 servers: sync  ## Run a Cassandra and a Kafka until Ctrl-C (ARGS="--brokers 3 --nodes 2" for more)
@@ -58,9 +63,9 @@ cluster-load: sync  ## Load the archives of make images ARGS="--save out/images"
 	@$(TESTING).cluster.load out/images/*.tar
 
 .PHONY: cluster-test
-cluster-test: sync  ## Tests against a real API server alone (builds it from Go modules, once)
+cluster-test: sync  ## Tests against a real API server without nodes (builds it from Go modules, once)
 	@$(TESTING).cluster.binaries etcd kubernetes cyclonus
-	@$(RUN) pytest -q -m cluster $(IN_TWO) $(ARGS)
+	@$(RUN) pytest -q -m cluster $(IN_TWO) --durations=10 $(ARGS)
 
 .PHONY: kind
 kind: sync  ## Make a kind cluster instead, where Docker and kind are
@@ -72,7 +77,7 @@ images: sync  ## Build the images of the services and the operator, with Docker 
 
 .PHONY: e2e
 e2e: models  ## Tests on the cluster of KUBECONFIG, or else of kind, or else of make cluster
-	@EMBARK_INSTALL=1 $(TESTING).cluster.run_in $(KEEP) -- $(RUN) pytest -q -m e2e tests/e2e $(ARGS)
+	@EMBARK_INSTALL=1 $(TESTING).cluster.run_in $(KEEP) -- $(RUN) pytest -q -m e2e --durations=10 tests/e2e $(ARGS)
 
 .PHONY: bench
 bench: models  ## Measure against bare baselines in the same run; prints a table, writes out/bench.json
@@ -87,7 +92,8 @@ generate: sync  ## Write the gRPC stubs from protos/, the CRD from the spec
 	@$(RUN) python -m embark_operator.crd $(CRDS)
 
 .PHONY: check
-check: sync  ## Format, lint, types, layers, protos, and generated files up to date
+check: sync  ## Format, lint, words, types, layers, protos, and generated files up to date
+	@scripts/check-language
 	@$(RUN) ruff format --check $(SOURCES)
 	@$(RUN) ruff check $(SOURCES)
 	@$(RUN) mypy sdk/src operator/src services/*/src samples benchmarks tests sdk/tests operator/tests services/*/tests
