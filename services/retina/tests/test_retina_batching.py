@@ -5,7 +5,7 @@ import asyncio
 import pytest
 
 from embark_testing.retina.held_encoder import DELAY, HeldEncoder, batcher_of, items, started, vector
-from retina.encoders import Encoded
+from retina.model_encoder import Encoded
 
 pytestmark = pytest.mark.asyncio
 

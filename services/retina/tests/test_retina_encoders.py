@@ -13,12 +13,12 @@ from embark.causes import CauseError, CauseKind
 from embark.spec import Modality
 from embark_testing.retina.images import jpeg
 from embark_testing.retina.models import batch_scaled_model, install, mean_model, settings, token_model, words_tokenizer
-from retina.encoders import Item, ItemKind
-from retina.images import ImageEncoder
+from retina.batch_sizes import usable_sizes
+from retina.image_encoder import ImageEncoder
+from retina.model_encoder import Item, ItemKind
+from retina.model_session import OnnxSession
 from retina.models import model_path
-from retina.sessions import OnnxSession
-from retina.sizes import usable_sizes
-from retina.texts import TextEncoder
+from retina.text_encoder import TextEncoder
 
 LOG = logging.getLogger(__name__)
 Floats = NDArray[np.float32]

@@ -8,7 +8,7 @@ import pytest
 from embark.causes import Cause, CauseKind
 from embark_testing.eventually import eventually
 from embark_testing.retina.held_encoder import HeldEncoder, batcher_of, items, started, vector
-from retina.encoders import Encoded
+from retina.model_encoder import Encoded
 
 pytestmark = pytest.mark.asyncio
 

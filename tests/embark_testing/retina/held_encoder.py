@@ -12,9 +12,9 @@ from prometheus_client import CollectorRegistry
 
 from embark.causes import CauseError, CauseKind
 from embark_testing.retina.models import settings
-from retina.batching import Batcher
-from retina.encoders import Item, ItemKind
+from retina.batcher import Batcher
 from retina.metrics import Metrics
+from retina.model_encoder import Item, ItemKind
 
 SPACE = settings("sha256:" + "0" * 64, dimension=1).space
 DELAY = timedelta(seconds=5)

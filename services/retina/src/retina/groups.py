@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import cast
 
-from retina.encoders import Item, Outcome
+from retina.model_encoder import Item, Outcome
 
 
 class Group:

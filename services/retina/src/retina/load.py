@@ -7,11 +7,11 @@ from typing import Any
 
 from embark.settings import RetinaSettings
 from embark.spec import Modality, Provider
-from retina.encoders import Encoder
-from retina.images import ImageEncoder
+from retina.image_encoder import ImageEncoder
+from retina.model_encoder import Encoder
+from retina.model_session import OnnxSession
 from retina.models import obtain
-from retina.sessions import OnnxSession
-from retina.texts import TextEncoder
+from retina.text_encoder import TextEncoder
 
 
 def load_encoder(settings: RetinaSettings, models: Path) -> Encoder[Any]:

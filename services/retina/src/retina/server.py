@@ -21,10 +21,10 @@ from embark.rpc.memory import keep_freed_memory
 from embark.rpc.probes import Probes
 from embark.settings import Listen, RetinaSettings
 from embark.v1 import retina_pb2, retina_pb2_grpc
-from retina.batching import Batcher
+from retina.batcher import Batcher
+from retina.call_encoder import CallEncoder
 from retina.cores import available_cores
 from retina.dialling import Connect
-from retina.encode import CallEncoder
 from retina.errors import RefusedError
 from retina.fetch import Fetcher
 from retina.load import load_encoder

@@ -11,9 +11,9 @@ from embark.causes import Cause, CauseKind
 from embark.rpc.wire import cause_to_wire, dtype_to_wire
 from embark.space import Space
 from embark.v1 import retina_pb2, retina_pb2_grpc
-from retina.encode import CallEncoder
-from retina.encoders import Item, ItemKind, Outcome
+from retina.call_encoder import CallEncoder
 from retina.metrics import Metrics
+from retina.model_encoder import Item, ItemKind, Outcome
 
 MAX_ITEMS: Final = 1024
 """Of one request."""

@@ -5,7 +5,7 @@ import numpy as np
 from embark.causes import Cause, CauseKind
 from embark.space import Space
 from embark.spec import Normalization
-from retina.encoders import Floats
+from retina.model_encoder import Floats
 
 
 def to_vector(row: Floats, space: Space) -> bytes | Cause:

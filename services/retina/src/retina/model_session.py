@@ -10,8 +10,8 @@ import onnxruntime
 from numpy.typing import NDArray
 
 from embark.spec import Provider
-from retina.encoders import Floats
 from retina.errors import RefusedError
+from retina.model_encoder import Floats
 
 _PROVIDERS: Final = {Provider.CPU: "CPUExecutionProvider", Provider.CUDA: "CUDAExecutionProvider"}
 # TF32 and algorithms chosen by timing would change a vector's bits from one start to the next.

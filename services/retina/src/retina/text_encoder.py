@@ -10,9 +10,9 @@ from tokenizers import Encoding, Tokenizer
 
 from embark.causes import CauseError, CauseKind
 from embark.settings import RetinaSettings
-from retina.encoders import Floats, Item, ItemKind
 from retina.errors import RefusedError
-from retina.sessions import Session, output_of, wrong_dimension
+from retina.model_encoder import Floats, Item, ItemKind
+from retina.model_session import Session, output_of, wrong_dimension
 
 TOKENIZER_KEY: Final = "embark.tokenizer"
 """The metadata of the ONNX file that holds the text of a tokenizer.json; so the model's digest covers it."""

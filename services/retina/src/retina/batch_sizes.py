@@ -11,7 +11,7 @@ from typing import Final
 
 import numpy as np
 
-from retina.encoders import Floats
+from retina.model_encoder import Floats
 
 _MOST: Final = 64
 """Beyond this, a larger run gains nothing that would be worth trying it at every start."""

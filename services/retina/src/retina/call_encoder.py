@@ -8,7 +8,7 @@ from typing import Protocol
 from embark.causes import CauseError
 from embark.keys import parse_key
 from embark.spec import Modality
-from retina.encoders import Item, ItemKind, Outcome
+from retina.model_encoder import Item, ItemKind, Outcome
 
 
 class ImageSource(Protocol):

@@ -9,12 +9,12 @@ import numpy as np
 
 from embark.causes import CauseError, CauseKind
 from embark.settings import RetinaSettings
+from retina.batch_sizes import usable_sizes
 from retina.decode import decode
-from retina.encoders import Floats, Item, ItemKind
 from retina.errors import RefusedError
+from retina.model_encoder import Floats, Item, ItemKind
+from retina.model_session import Session, output_of, wrong_dimension
 from retina.profiles import PROFILES, fill_row
-from retina.sessions import Session, output_of, wrong_dimension
-from retina.sizes import usable_sizes
 
 _LITTLE_ENDIAN: Final = np.dtype("<f4")
 

@@ -9,9 +9,9 @@ from typing import Final, Generic
 
 from embark.causes import Cause, CauseError, CauseKind
 from embark.space import Space
-from retina.encoders import Encoded, Encoder, Floats, Input, Item, Outcome
 from retina.groups import Entry, entries
 from retina.metrics import Metrics
+from retina.model_encoder import Encoded, Encoder, Floats, Input, Item, Outcome
 from retina.queues import EntryQueue
 from retina.vectors import to_vector
 
