@@ -98,7 +98,7 @@ def _direct(payloads: list[bytes], prepare: Prepare, calls: int) -> Rate:
 
 def _prepare(jpeg: bytes) -> NDArray[np.float32]:
     row = np.empty(_PROFILE.shape, np.float32)
-    fill_row(_PROFILE.cut(decode(jpeg, 25_000_000, _PROFILE.wanted)), _TABLE, row)
+    fill_row(_PROFILE.crop(decode(jpeg, 25_000_000, _PROFILE.min_decoded_side)), _TABLE, row)
     return row
 
 

@@ -1,4 +1,4 @@
-"""An origin of photographs for tests: counts what is asked, and holds its answers back when told to."""
+"""An HTTP origin of the sample photographs that counts requests and can hold back its answers."""
 
 import threading
 from collections import Counter
@@ -17,7 +17,7 @@ class Origin:
 
     def __init__(self, server: ThreadingHTTPServer) -> None:
         self._server = server
-        self.asked: Counter[str] = Counter()
+        self.requested: Counter[str] = Counter()
         self.answering = threading.Event()
         self.answering.set()
         self._lock = threading.Lock()
@@ -25,7 +25,7 @@ class Origin:
     @classmethod
     @contextmanager
     def serving(cls, port: int = 0) -> Iterator[Self]:
-        """Serve until the block ends."""
+        """Serve until the block is left."""
         server = _Server(("127.0.0.1", port), _Handler)
         origin = cls(server)
         server.origin = origin
@@ -40,13 +40,13 @@ class Origin:
             thread.join()
 
     def url(self, path: str) -> str:
-        """Return the key of a path, for example `chelsea.jpg?7`."""
+        """Return the URL of a path, for example `chelsea.jpg?7`."""
         return f"http://127.0.0.1:{self._server.server_address[1]}/{path}"
 
     def count(self, path: str) -> None:
         """Count one request."""
         with self._lock:
-            self.asked[path] += 1
+            self.requested[path] += 1
 
 
 class _Server(ThreadingHTTPServer):
@@ -55,7 +55,7 @@ class _Server(ThreadingHTTPServer):
     origin: Origin
 
     def handle_error(self, *_: object) -> None:
-        """A client that goes away, killed by the test, is no error of the origin."""
+        """Ignore the error of a client that disconnects because the test killed it."""
 
 
 class _Handler(BaseHTTPRequestHandler):
@@ -74,7 +74,7 @@ class _Handler(BaseHTTPRequestHandler):
             self._answer(HTTPStatus.NOT_FOUND, "text/plain", b"nothing here\n")
 
     def log_message(self, *_: object) -> None:
-        """Tests count requests instead."""
+        """Log nothing; tests count requests."""
 
     def _answer(self, status: HTTPStatus, content_type: str, body: bytes) -> None:
         self.send_response(status)

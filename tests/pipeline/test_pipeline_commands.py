@@ -53,11 +53,11 @@ def test_kill_9_during_fills_loses_nothing_and_nothing_written_is_encoded_again(
         process.kill()
         process.wait()
     written = _written(database)
-    asked_before = dict(origin.asked)
+    requested_before = dict(origin.requested)
     assert 5 <= len(written) < len(keys)
     with _local(SAMPLES / "photos.yaml", tmp_path):
         eventually(lambda: _written(database) >= set(keys), timeout=WAIT, what="every key's row, unasked")
-    again = {path for path, count in origin.asked.items() if count > asked_before.get(path, 0)}
+    again = {path for path, count in origin.requested.items() if count > requested_before.get(path, 0)}
     assert {origin.url(path) for path in again} & written == set()
 
 

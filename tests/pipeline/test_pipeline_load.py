@@ -23,7 +23,7 @@ def test_a_thousand_lookups_of_one_cold_key_cause_one_record_and_one_encode(phot
     eventually(lambda: photos.client.lookup([key]).statuses == (KeyStatus.HIT,), what="the fill")
     assert Counter(found) == {KeyStatus.OOV_ENQUEUED: 1, KeyStatus.OOV_PENDING: 999}
     assert photos.topic.taken == [key.encode()]
-    assert origin.asked == {"gravel.jpg": 1}
+    assert origin.requested == {"gravel.jpg": 1}
 
 
 def test_a_lookup_of_1024_keys_half_of_them_cold_answers_every_row_in_order(photos: Cache) -> None:

@@ -51,13 +51,13 @@ def test_fills_wait_for_a_store_that_cannot_be_written(photos: Cache, origin: Or
     keys = [origin.url(name) for name in NAMES]
     origin.answering.clear()
     photos.client.lookup(keys)
-    eventually(lambda: origin.asked.total() == len(keys), what="the fetches")
+    eventually(lambda: origin.requested.total() == len(keys), what="the fetches")
     photos.store.failing.set()
     origin.answering.set()
     assert set(photos.client.lookup(keys, timeout=1.0).statuses) == {KeyStatus.UNAVAILABLE}
     photos.store.failing.clear()
     eventually(lambda: set(photos.client.lookup(keys).statuses) == {KeyStatus.HIT}, timeout=30, what="the fills")
-    assert origin.asked.total() == len(keys)
+    assert origin.requested.total() == len(keys)
     assert list(photos.topic.dead_letters().read()) == []
 
 

@@ -98,14 +98,14 @@ def test_a_second_run_starts_with_what_the_first_one_filled(
         again = client.lookup(keys)
     assert again.statuses == (KeyStatus.HIT, KeyStatus.NEGATIVE)
     assert again.vectors.tobytes() == filled.vectors.tobytes()
-    assert origin.asked.total() == 2
+    assert origin.requested.total() == 2
 
 
 def test_an_invalidated_photograph_is_fetched_again(photos: Cache, origin: Origin) -> None:
     key = origin.url("rocket.jpg")
     photos.client.lookup([key], on_miss="wait", wait=WAIT, timeout=WAIT)
     photos.client.invalidate([key])
-    eventually(lambda: origin.asked["rocket.jpg"] == 2, what="a second fetch")
+    eventually(lambda: origin.requested["rocket.jpg"] == 2, what="a second fetch")
     found = photos.client.lookup([key], on_miss="wait", wait=WAIT, timeout=WAIT)
     assert found.statuses == (KeyStatus.HIT,)
 

@@ -56,7 +56,7 @@ def test_a_broker_killed_during_fills_and_started_again_loses_none_and_repeats_n
         lost.kill()
         try:
             written = _hits(client, before)
-            fetched = dict(origin.asked)
+            fetched = dict(origin.requested)
             assert set(client.lookup(meanwhile).statuses) == {KeyStatus.OOV_ENQUEUED}
             eventually(lambda: _hits(client, before + meanwhile) == {*before, *meanwhile}, WAIT, "fills without it")
         finally:
@@ -64,7 +64,7 @@ def test_a_broker_killed_during_fills_and_started_again_loses_none_and_repeats_n
         client.lookup(after)
         eventually(lambda: _hits(client, after) == set(after), WAIT, "fills after it is back")
         assert _hits(client, before + meanwhile) == {*before, *meanwhile}
-    again = {origin.url(path) for path, count in origin.asked.items() if count > fetched.get(path, 0)}
+    again = {origin.url(path) for path, count in origin.requested.items() if count > fetched.get(path, 0)}
     assert again & written == set()
     opened = KafkaTopic(topic)
     assert list(opened.dead_letters().read()) == []

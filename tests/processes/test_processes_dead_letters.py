@@ -40,7 +40,7 @@ def test_unreadable_records_among_many_are_kept_with_their_cause_and_stall_no_pa
     with deployment.retina(), deployment.kfc():
         eventually(lambda: read_lag(deployment) == 0, WAIT, "every record is finished")
     assert read_vectors(deployment, keys).keys() == set(keys)
-    assert sorted(origin.asked.values()) == [1] * len(keys)
+    assert sorted(origin.requested.values()) == [1] * len(keys)
     letters = read_dead_letters(deployment)
     assert Counter((letter.key, letter.value) for letter in letters) == Counter(unreadable)
     assert {letter.cause.kind for letter in letters} == {CauseKind.UNREADABLE}

@@ -83,8 +83,8 @@ def test_kill_9_of_kfc_loses_nothing_and_encodes_again_what_was_under_way_alone(
     with deployment.kfc():
         eventually(lambda: set(client.lookup(keys).statuses) == {KeyStatus.HIT}, WAIT, "every fill")
         eventually(lambda: read_lag(deployment) == 0, WAIT, "every record is finished")
-    twice = {origin.url(path) for path, count in origin.asked.items() if count == 2}
-    assert sum(origin.asked.values()) == len(earlier) + len(keys) + len(twice)
+    twice = {origin.url(path) for path, count in origin.requested.items() if count == 2}
+    assert sum(origin.requested.values()) == len(earlier) + len(keys) + len(twice)
     assert len(twice) in kill.twice
     assert twice & {*earlier, *written} == set()
     _assert_equal_writes(written, read_vectors(deployment, keys))

@@ -46,7 +46,7 @@ def test_10_000_misses_of_100_keys_over_four_processes_cause_a_record_a_key_and_
         eventually(lambda: _all_hit(clients, keys), WAIT, "every fill, seen by every process")
         eventually(lambda: read_lag(patient) == 0, WAIT, "every record is finished")
     assert Counter(fill.key.decode() for fill in read_fills(patient)) == dict.fromkeys(keys, PROCESSES)
-    assert sorted(origin.asked.values()) == [1] * KEYS
+    assert sorted(origin.requested.values()) == [1] * KEYS
     assert read_dead_letters(patient) == []
 
 

@@ -53,7 +53,7 @@ def test_a_stopped_cassandra_makes_lookups_unavailable_inside_their_deadline_and
         assert hits, f"not read by any of {PROBES} look-ups"
         print(f"{hits[0] / PROBE_RATE} s from SIGCONT to the look-up that was the first HIT")
         eventually(lambda: client.lookup([cold[0]]).statuses == (KeyStatus.HIT,), WAIT, "a fill after the outage")
-    assert dict(origin.asked) == {"chelsea.jpg": 1, "coffee.jpg?0": 1}
+    assert dict(origin.requested) == {"chelsea.jpg": 1, "coffee.jpg?0": 1}
 
 
 def test_a_killed_kafka_holds_no_lookup_up_and_what_was_asked_is_filled_when_it_is_back(

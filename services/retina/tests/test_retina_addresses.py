@@ -1,4 +1,4 @@
-"""Which addresses Retina dials."""
+"""The addresses that Retina may dial."""
 
 from ipaddress import ip_address, ip_network
 
@@ -51,7 +51,7 @@ from retina.addresses import refusal
         "5f00::1",
     ],
 )
-def test_an_address_that_is_not_public_is_refused_by_name(address: str) -> None:
+def test_a_refusal_names_the_address_that_is_not_public(address: str) -> None:
     assert str(ip_address(address)) in refusal(ip_address(address), ())
 
 
@@ -73,15 +73,15 @@ def test_a_public_address_may_be_dialled(address: str) -> None:
         ("64:ff9b:1::1", "64:ff9b:1::/48"),
     ],
 )
-def test_an_allowed_network_is_dialled_however_its_address_is_written(address: str, network: str) -> None:
+def test_an_address_of_an_allowed_network_may_be_dialled_in_every_notation(address: str, network: str) -> None:
     assert refusal(ip_address(address), (ip_network(network),)) == ""
 
 
 @pytest.mark.parametrize("address", ["127.0.0.2", "::1", "::ffff:127.0.0.2", "10.0.0.1"])
-def test_an_allowed_network_allows_no_other(address: str) -> None:
+def test_an_allowed_network_does_not_allow_other_addresses(address: str) -> None:
     assert refusal(ip_address(address), (ip_network("127.0.0.1/32"), ip_network("fd00::/8")))
 
 
-def test_a_refusal_names_the_address_that_is_carried() -> None:
+def test_a_refusal_names_the_embedded_address() -> None:
     reason = refusal(ip_address("64:ff9b::169.254.169.254"), ())
     assert reason == "the address 64:ff9b::a9fe:a9fe, which carries 169.254.169.254, is link-local"

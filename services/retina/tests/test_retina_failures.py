@@ -1,4 +1,4 @@
-"""What an item that fails, or that nobody waits for, does to the others in its batch: nothing."""
+"""Items that fail or are abandoned have no effect on the others in their batch."""
 
 import asyncio
 import threading
@@ -7,46 +7,46 @@ import pytest
 
 from embark.causes import Cause, CauseKind
 from embark_testing.eventually import eventually
-from embark_testing.retina.held_encoder import HeldEncoder, batcher_of, items, started, vector
+from embark_testing.retina.held_encoder import HeldEncoder, items, open_batcher, started, vector
 from retina.model_encoder import Encoded
 
 pytestmark = pytest.mark.asyncio
 
 
-async def test_an_item_that_cannot_be_prepared_fails_alone() -> None:
-    async with batcher_of(HeldEncoder()) as batcher:
-        outcomes = await batcher.encode(items(1, "undecodable", "no number", 2))
+async def test_an_item_that_cannot_be_prepared_does_not_fail_the_others() -> None:
+    async with open_batcher(HeldEncoder()) as batcher:
+        outcomes = await batcher.encode(items(1, "undecodable", "not a number", 2))
     assert outcomes[0] == Encoded(vector(1), b"1")
-    assert outcomes[1] == Cause(CauseKind.UNDECODABLE, "as asked")
+    assert outcomes[1] == Cause(CauseKind.UNDECODABLE, "as requested")
     assert isinstance(outcomes[2], Cause)
     assert outcomes[2].kind is CauseKind.ENCODER_FAILED
     assert outcomes[3] == Encoded(vector(2), b"2")
 
 
-async def test_an_item_that_fails_its_batch_fails_alone() -> None:
+async def test_an_item_that_fails_its_batch_does_not_fail_the_others() -> None:
     encoder = HeldEncoder()
-    async with batcher_of(encoder) as batcher:
+    async with open_batcher(encoder) as batcher:
         outcomes = await batcher.encode(items(*range(10, 18)))
     assert len(encoder.batches[0]) == 8
     assert outcomes.pop(3) == Cause(CauseKind.ENCODER_FAILED, "the encoder failed on this item: thirteen")
     assert outcomes == [Encoded(vector(n), str(n).encode()) for n in range(10, 18) if n != 13]
 
 
-async def test_a_runner_survives_what_it_could_not_encode() -> None:
-    async with batcher_of(HeldEncoder()) as batcher:
-        await batcher.encode(items("no number", 13))
+async def test_a_runner_survives_items_that_fail() -> None:
+    async with open_batcher(HeldEncoder()) as batcher:
+        await batcher.encode(items("not a number", 13))
         assert await asyncio.wait_for(batcher.encode(items(1)), 10) == [Encoded(vector(1), b"1")]
 
 
-async def test_a_row_that_is_not_finite_fails_alone() -> None:
-    async with batcher_of(HeldEncoder()) as batcher:
+async def test_a_row_that_is_not_finite_does_not_fail_the_others() -> None:
+    async with open_batcher(HeldEncoder()) as batcher:
         outcomes = await batcher.encode(items(1, "nan", 2))
     assert [isinstance(outcome, Encoded) for outcome in outcomes] == [True, False, True]
 
 
-async def test_what_nobody_waits_for_is_not_encoded() -> None:
+async def test_an_item_of_a_cancelled_call_is_not_encoded() -> None:
     encoder = HeldEncoder()
-    async with batcher_of(encoder) as batcher:
+    async with open_batcher(encoder) as batcher:
         encoder.run_gate.clear()
         first = asyncio.create_task(batcher.encode(items(0)))
         await started(encoder)
@@ -59,9 +59,9 @@ async def test_what_nobody_waits_for_is_not_encoded() -> None:
     assert encoder.prepared == [0.0, 2.0]
 
 
-async def test_closing_finishes_what_waits_and_takes_no_more() -> None:
+async def test_close_encodes_what_is_queued_and_rejects_new_items() -> None:
     encoder = HeldEncoder()
-    async with batcher_of(encoder) as batcher:
+    async with open_batcher(encoder) as batcher:
         encoder.run_gate.clear()
         calls = [asyncio.create_task(batcher.encode(items(n))) for n in range(3)]
         await started(encoder)

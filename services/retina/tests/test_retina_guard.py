@@ -1,4 +1,4 @@
-"""Where a download never goes; nothing but 127.0.0.1 is dialled."""
+"""Where downloads must not go; only 127.0.0.1 is dialled."""
 
 import itertools
 
@@ -7,11 +7,11 @@ from prometheus_client import CollectorRegistry
 
 from embark.causes import Cause, CauseKind
 from embark.spec import Fetch
-from embark_testing.retina.fetching import BODY, cause_of, fetch, origin_and_fetcher
+from embark_testing.retina.fetching import BODY, fetch, fetch_cause, origin_and_fetcher
 from embark_testing.retina.models import loopback_fetch
 from embark_testing.retina.origin import RecordingDialler, open_origin
 from retina.fetch import Fetcher
-from retina.metrics import Metrics
+from retina.metrics import RetinaMetrics
 
 pytestmark = pytest.mark.asyncio
 
@@ -36,15 +36,15 @@ pytestmark = pytest.mark.asyncio
 async def test_an_internal_address_is_blocked_and_never_dialled(host: str) -> None:
     dialler = RecordingDialler()
     async with origin_and_fetcher(dialler, Fetch()) as (origin, fetcher):
-        cause = await cause_of(fetcher, f"http://{host}:{origin.port}/a")
+        cause = await fetch_cause(fetcher, f"http://{host}:{origin.port}/a")
     assert cause.kind is CauseKind.BLOCKED
     assert dialler.dialled == []
 
 
-async def test_a_public_address_is_handed_to_the_dialler() -> None:
+async def test_a_public_address_reaches_the_dialler() -> None:
     dialler = RecordingDialler()
     async with origin_and_fetcher(dialler, Fetch()) as (_, fetcher):
-        cause = await cause_of(fetcher, "http://192.31.196.1/a")
+        cause = await fetch_cause(fetcher, "http://192.31.196.1/a")
     assert dialler.dialled == ["192.31.196.1"]
     assert cause.kind is CauseKind.UNREACHABLE
 
@@ -62,46 +62,46 @@ async def test_a_public_address_is_handed_to_the_dialler() -> None:
         "http://[::1/",
     ],
 )
-async def test_a_redirect_to_what_is_not_allowed_is_blocked(target: str) -> None:
+async def test_a_redirect_to_a_forbidden_target_is_blocked(target: str) -> None:
     dialler = RecordingDialler("127.0.0.1")
     async with origin_and_fetcher(dialler) as (origin, fetcher):
         origin.redirects["/away"] = target
-        cause = await cause_of(fetcher, origin.url("/away"))
+        cause = await fetch_cause(fetcher, origin.url("/away"))
     assert cause.kind is CauseKind.BLOCKED
     assert set(dialler.dialled) == {"127.0.0.1"}
 
 
-async def test_a_redirect_is_followed_relative_to_where_it_stands() -> None:
+async def test_a_redirect_is_resolved_relative_to_its_own_url() -> None:
     async with origin_and_fetcher() as (origin, fetcher):
         origin.redirects |= {"/one": "/two/b", "/two/b": "../a"}
         assert await fetch(fetcher, origin.url("/one")) == BODY
 
 
-async def test_a_redirect_loop_ends_after_the_allowed_number() -> None:
+async def test_a_redirect_loop_stops_after_max_redirects() -> None:
     async with origin_and_fetcher(max_redirects=2) as (origin, fetcher):
         origin.redirects["/loop"] = "/loop"
-        cause = await cause_of(fetcher, origin.url("/loop"))
+        cause = await fetch_cause(fetcher, origin.url("/loop"))
     assert cause == Cause(CauseKind.UNREACHABLE, "redirected more than 2 times")
-    assert origin.asked["/loop"] == 3
+    assert origin.requested["/loop"] == 3
 
 
-async def test_redirects_share_one_time_limit() -> None:
+async def test_redirects_share_one_timeout() -> None:
     hours = itertools.count(step=3600)
     async with open_origin() as origin:
         origin.files["/a"] = BODY
         origin.redirects["/one"] = "/a"
         fetcher = Fetcher(
             loopback_fetch(timeout="1h"),
-            Metrics(CollectorRegistry()),
+            RetinaMetrics(CollectorRegistry()),
             RecordingDialler("127.0.0.1"),
-            clock=lambda: next(hours),  # so the first request takes all the time there is
+            clock=lambda: next(hours),  # so the first request uses up the timeout
         )
         outcomes = [await fetch(fetcher, origin.url(path)) for path in ("/a", "/one")]
         await fetcher.close()
-    assert outcomes == [BODY, Cause(CauseKind.UNREACHABLE, "the image was not there within 1h")]
+    assert outcomes == [BODY, Cause(CauseKind.UNREACHABLE, "the download timed out after 1h")]
 
 
-async def test_a_proxy_of_the_environment_is_not_used(monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_proxy_variables_of_the_environment_are_ignored(monkeypatch: pytest.MonkeyPatch) -> None:
     dialler = RecordingDialler("127.0.0.1")
     for name in ("http_proxy", "HTTP_PROXY", "all_proxy"):
         monkeypatch.setenv(name, "http://192.31.196.1:3128")

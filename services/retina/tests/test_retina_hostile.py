@@ -1,4 +1,4 @@
-"""One hostile item among 32 never harms the other 31, over real gRPC; nothing but loopback is dialled."""
+"""One hostile item among 32 never affects the other 31, over real gRPC; only loopback is dialled."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -38,7 +38,7 @@ FILES: dict[str, tuple[bytes, int | None]] = {
     "16-bit": (grey16_png(40_000), None),
     "palette": (encoded(photograph().quantize(), "PNG"), None),
     "animated": (animation(), None),
-    "on its side": (rotated_png()[1], None),
+    "rotated": (rotated_png()[1], None),
     "truncated": (jpeg()[:3000], UNDECODABLE),
     "HTML": (HTML, UNDECODABLE),
     "SVG": (SVG, UNDECODABLE),
@@ -79,7 +79,7 @@ def prepare(origin: Origin) -> list[str]:
 
 @pytest.mark.parametrize("name", FILES)
 @pytest.mark.parametrize("way", ["fetched", "sent"])
-async def test_one_hostile_file_among_32_never_harms_the_others(name: str, way: str, tmp_path: Path) -> None:
+async def test_one_hostile_file_among_32_never_affects_the_others(name: str, way: str, tmp_path: Path) -> None:
     content, kind = FILES[name]
     dialler = RecordingDialler("127.0.0.1")
     loaded = settings(install(tmp_path, mean_model()))
@@ -96,10 +96,10 @@ async def test_one_hostile_file_among_32_never_harms_the_others(name: str, way: 
 
 
 @pytest.mark.parametrize("name", KEYS)
-async def test_one_hostile_key_among_32_never_harms_the_others(name: str, tmp_path: Path) -> None:
+async def test_one_hostile_key_among_32_never_affects_the_others(name: str, tmp_path: Path) -> None:
     make_key, kind = KEYS[name]
     dialler = RecordingDialler("127.0.0.2")
-    # The origin's address alone is allowed, so 127.0.0.1 stands for every internal address.
+    # Only the origin's address is allowed, so 127.0.0.1 stands for every internal address.
     fetch = loopback_fetch(timeout="1s", allowed_private_networks=("127.0.0.2/32",))
     loaded = settings(install(tmp_path, mean_model()), fetch=fetch)
     async with open_origin("127.0.0.2") as origin, open_retina(loaded, tmp_path, dialler) as client:
@@ -113,7 +113,7 @@ async def test_one_hostile_key_among_32_never_harms_the_others(name: str, tmp_pa
     assert set(dialler.dialled) == {"127.0.0.2"}
 
 
-async def test_a_name_that_resolves_to_this_machine_is_blocked_where_that_is_not_allowed(tmp_path: Path) -> None:
+async def test_a_name_that_resolves_to_loopback_is_blocked_unless_allowed(tmp_path: Path) -> None:
     dialler = RecordingDialler()
     loaded = settings(install(tmp_path, mean_model()), fetch=loopback_fetch(allowed_private_networks=()))
     async with open_origin() as origin, open_retina(loaded, tmp_path, dialler) as client:
@@ -123,8 +123,8 @@ async def test_a_name_that_resolves_to_this_machine_is_blocked_where_that_is_not
     assert dialler.dialled == []
 
 
-async def test_an_image_on_its_side_has_the_embedding_of_the_upright_one(tmp_path: Path) -> None:
-    upright, on_its_side = rotated_png()
+async def test_a_rotated_image_has_the_embedding_of_the_upright_one(tmp_path: Path) -> None:
+    upright, rotated = rotated_png()
     async with open_retina(settings(install(tmp_path, mean_model())), tmp_path) as client:
-        results = await client.encode(by_content(upright), by_content(on_its_side))
+        results = await client.encode(by_content(upright), by_content(rotated))
     assert results[0].vector == results[1].vector

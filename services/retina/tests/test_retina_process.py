@@ -1,4 +1,4 @@
-"""The process of Retina: what it prints, and how it ends."""
+"""The Retina process: its output and its exit status."""
 
 import asyncio
 import os
@@ -10,7 +10,7 @@ import pytest
 
 from embark.settings import RetinaSettings
 from embark_testing.retina.models import install, mean_model, settings
-from retina.cores import available_cores
+from retina.batcher import available_cores
 
 pytestmark = pytest.mark.asyncio
 
@@ -28,7 +28,7 @@ async def start(loaded: RetinaSettings, folder: Path) -> asyncio.subprocess.Proc
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
-async def test_a_signal_drains_and_ends_with_0(number: signal.Signals, tmp_path: Path) -> None:
+async def test_a_signal_drains_and_exits_with_0(number: signal.Signals, tmp_path: Path) -> None:
     process = await start(settings(install(tmp_path, mean_model())), tmp_path)
     assert process.stderr is not None
     try:
@@ -47,20 +47,20 @@ async def test_a_signal_drains_and_ends_with_0(number: signal.Signals, tmp_path:
     assert b"draining" in rest
 
 
-async def test_a_model_that_does_not_agree_ends_with_1_and_both_values(tmp_path: Path) -> None:
+async def test_a_model_that_does_not_match_exits_with_1_and_names_both_values(tmp_path: Path) -> None:
     process = await start(settings(install(tmp_path, mean_model()), dimension=1280), tmp_path)
     async with asyncio.timeout(60):
         _, errors = await process.communicate()
     assert process.returncode == 1
     assert errors.decode().splitlines()[-1] == (
-        "error: the cache says that 'embedding' has dimension 1280; the model's has shape [any, 3]"
+        "error: the cache declares dimension 1280 for 'embedding'; the model's has shape [any, 3]"
     )
 
 
 @pytest.mark.parametrize(
     ("limit", "cores"), [("max 100000", 0), ("150000 100000", 2), ("10000 100000", 1), ("garbage", 0)]
 )
-async def test_a_container_has_as_many_cores_as_its_limit(limit: str, cores: int, tmp_path: Path) -> None:
+async def test_a_container_uses_at_most_its_cpu_limit(limit: str, cores: int, tmp_path: Path) -> None:
     file = tmp_path / "cpu.max"
     file.write_text(limit, encoding="ascii")
     affinity = len(os.sched_getaffinity(0))

@@ -1,4 +1,4 @@
-"""What the preprocessing profiles promise; the reference scales whole images and cuts afterwards."""
+"""The preprocessing profiles, against a reference that scales whole images and crops afterwards."""
 
 import numpy as np
 import pytest
@@ -13,7 +13,7 @@ from retina.profiles import PROFILES, ImageProfile, fill_row
 
 def prepared(profile: ImageProfile, image: Image.Image) -> NDArray[np.float32]:
     row = np.empty(profile.shape, dtype=np.float32)
-    fill_row(profile.cut(image), profile.table(), row)
+    fill_row(profile.crop(image), profile.table(), row)
     return row
 
 
@@ -36,7 +36,7 @@ REFERENCES = {
 
 @pytest.mark.parametrize("name", REFERENCES)
 @pytest.mark.parametrize("size", [(512, 342), (451, 300), (300, 290), (100, 333), (224, 224), (7, 5), (1, 1)])
-def test_a_profile_is_the_usual_scale_and_cut(name: Preprocessing, size: tuple[int, int]) -> None:
+def test_a_profile_equals_scaling_and_then_cropping(name: Preprocessing, size: tuple[int, int]) -> None:
     image = photograph(*size)
     row = prepared(PROFILES[name], image)
     assert row.dtype == np.float32
@@ -47,18 +47,18 @@ def test_a_profile_is_the_usual_scale_and_cut(name: Preprocessing, size: tuple[i
 
 
 @pytest.mark.parametrize("name", PROFILES)
-def test_a_strip_of_one_pixel_costs_no_more_than_a_square(name: Preprocessing) -> None:
-    # Scaled whole, it would have over a thousand million pixels.
+def test_a_strip_one_pixel_high_costs_no_more_than_a_square(name: Preprocessing) -> None:
+    # Scaled as a whole, it would have more than a billion pixels.
     row = prepared(PROFILES[name], Image.new("RGB", (5_000_000, 1), "white"))
     assert np.unique(row).size <= 3
 
 
-def test_every_image_profile_of_the_spec_is_there() -> None:
+def test_every_image_profile_of_the_spec_is_implemented() -> None:
     assert set(PROFILES) == {name for name in Preprocessing if name.modality is Modality.IMAGE}
 
 
 @pytest.mark.parametrize("name", PROFILES)
-def test_black_and_white_become_the_published_ends(name: Preprocessing) -> None:
+def test_black_and_white_map_to_the_published_range(name: Preprocessing) -> None:
     _, _, mean, deviation = REFERENCES[name]
     table = PROFILES[name].table()
     expected = [[-m / d, (1 - m) / d] for m, d in zip(mean, deviation, strict=True)]
@@ -66,11 +66,11 @@ def test_black_and_white_become_the_published_ends(name: Preprocessing) -> None:
 
 
 @pytest.mark.parametrize("name", PROFILES)
-def test_decoding_a_jpeg_smaller_is_hardly_seen_in_the_models_input(name: Preprocessing) -> None:
+def test_decoding_a_jpeg_smaller_hardly_changes_the_model_input(name: Preprocessing) -> None:
     profile = PROFILES[name]
     noise = np.random.default_rng(0).integers(0, 256, (700, 700, 3), dtype=np.uint8)
     content = encoded(Image.fromarray(noise).resize((1100, 1100), Image.Resampling.BICUBIC), "JPEG", quality=95)
-    whole = prepared(profile, decode(content, max_pixels=10**7, at_least=10**4))
-    smaller = prepared(profile, decode(content, max_pixels=10**7, at_least=profile.wanted))
-    # Of noise, the worst there is; with half of `wanted` it would be a third.
+    whole = prepared(profile, decode(content, max_pixels=10**7, min_side=10**4))
+    smaller = prepared(profile, decode(content, max_pixels=10**7, min_side=profile.min_decoded_side))
+    # Of noise, the worst there is; with half of `min_decoded_side` it would be a third.
     assert np.abs(smaller - whole).mean() < 0.12 * whole.std()

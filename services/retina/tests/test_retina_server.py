@@ -1,4 +1,4 @@
-"""What the server promises beside Encode: health, reflection, probes, and a drain that loses nothing."""
+"""RetinaServer besides Encode: health, reflection, probes, and a drain that loses no call."""
 
 import asyncio
 from pathlib import Path
@@ -17,13 +17,13 @@ from embark_testing.eventually import eventually_async
 from embark_testing.retina.images import jpeg
 from embark_testing.retina.models import install, mean_model, settings
 from embark_testing.retina.origin import open_origin
-from embark_testing.retina.service import SECONDS, by_content, by_key, open_retina
-from retina.server import SERVICE, Running, serve
+from embark_testing.retina.service import SECONDS, by_content, by_key, open_retina, started
+from retina.server import SERVICE, RetinaServer
 
 pytestmark = pytest.mark.asyncio
 
 
-async def test_health_and_reflection_name_the_service(tmp_path: Path) -> None:
+async def test_health_and_reflection_list_the_service(tmp_path: Path) -> None:
     async with open_retina(settings(install(tmp_path, mean_model())), tmp_path) as client:
         health: Any = health_pb2_grpc.HealthStub(client.channel)
         for name in ("", SERVICE):
@@ -45,11 +45,11 @@ def probe(port: int, path: str) -> tuple[int, str]:
             return error.code, error.read().decode()
 
 
-async def test_the_probes_count_what_was_encoded(tmp_path: Path) -> None:
+async def test_the_metrics_count_outcomes(tmp_path: Path) -> None:
     async with open_origin() as origin, open_retina(settings(install(tmp_path, mean_model())), tmp_path) as client:
         await client.encode(by_content(jpeg()), by_key(origin.url("/none")), by_key("file:///etc/passwd"))
-        metrics = (await asyncio.to_thread(probe, client.running.probes_port, "/metrics"))[1]
-        ready = await asyncio.to_thread(probe, client.running.probes_port, "/readyz")
+        metrics = (await asyncio.to_thread(probe, client.server.probes_port, "/metrics"))[1]
+        ready = await asyncio.to_thread(probe, client.server.probes_port, "/readyz")
     assert ready == (200, "ok\n")
     for line in (
         'embark_retina_encodes_total{outcome="embedded"} 1.0',
@@ -63,39 +63,30 @@ async def test_the_probes_count_what_was_encoded(tmp_path: Path) -> None:
         assert line in metrics
 
 
-async def test_draining_says_so_first_and_loses_no_call(tmp_path: Path) -> None:
+async def test_draining_is_reported_first_and_loses_no_call(tmp_path: Path) -> None:
     loaded = settings(install(tmp_path, mean_model()))
-    opened: asyncio.Future[Running] = asyncio.get_running_loop().create_future()
-    stop = asyncio.Event()
-
-    async def serve_until_stopped() -> None:
-        async with serve(loaded, models=tmp_path, registry=CollectorRegistry(), cores=1) as running:
-            opened.set_result(running)
-            await stop.wait()
-
-    async with open_origin() as origin, asyncio.timeout(SECONDS):
+    server = RetinaServer(loaded, models=tmp_path, registry=CollectorRegistry(), cores=1)
+    async with open_origin() as origin, asyncio.timeout(SECONDS), started(server):
         origin.files["/a"] = jpeg()
         origin.gate = asyncio.Event()
-        serving = asyncio.create_task(serve_until_stopped())
-        running = await opened
-        async with open_aio_channel(f"127.0.0.1:{running.port}", SERVICE) as channel:
+        async with open_aio_channel(f"127.0.0.1:{server.port}", SERVICE) as channel:
             health: Any = health_pb2_grpc.HealthStub(channel)
             watch = health.Watch(health_pb2.HealthCheckRequest(service=SERVICE))
-            told = [(await watch.read()).status]
+            statuses = [(await watch.read()).status]
             request = retina_pb2.EncodeRequest(space=loaded.space.id, items=[by_key(origin.url("/a"))])
             call = retina_pb2_grpc.RetinaServiceStub(channel).Encode(request)
 
-            async def asked() -> int:
-                return origin.asked["/a"]
+            async def requests() -> int:
+                return origin.requested["/a"]
 
-            await eventually_async(asked, what="the call is in flight")
-            stop.set()
-            told.append((await watch.read()).status)
-            ready = await asyncio.to_thread(probe, running.probes_port, "/readyz")
+            await eventually_async(requests, what="the call is in flight")
+            stopping = asyncio.create_task(server.stop())
+            statuses.append((await watch.read()).status)
+            ready = await asyncio.to_thread(probe, server.probes_port, "/readyz")
             watch.cancel()
             origin.gate.set()
             reply = await call
-        await serving
-    assert told == [health_pb2.HealthCheckResponse.SERVING, health_pb2.HealthCheckResponse.NOT_SERVING]
+        await stopping
+    assert statuses == [health_pb2.HealthCheckResponse.SERVING, health_pb2.HealthCheckResponse.NOT_SERVING]
     assert ready == (503, "draining\n")
     assert reply.results[0].vector

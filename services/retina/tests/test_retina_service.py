@@ -1,4 +1,4 @@
-"""What Encode promises over gRPC, with a small model."""
+"""Encode over gRPC, with a small model."""
 
 import asyncio
 import hashlib
@@ -38,13 +38,13 @@ def tensor(seed: int = 0) -> bytes:
     return np.random.default_rng(seed).standard_normal((3, 224, 224)).astype("<f4").tobytes()
 
 
-async def test_key_content_and_tensor_come_back_in_the_order_asked(tmp_path: Path) -> None:
+async def test_results_are_in_the_order_of_the_items_of_every_kind(tmp_path: Path) -> None:
     async with open_origin() as origin, open_retina(image_settings(tmp_path), tmp_path) as client:
         origin.files["/a"] = jpeg(1)
-        asked = [by_tensor(tensor()), by_key(origin.url("/a")), by_content(jpeg(2)), by_key(origin.url("/none"))]
-        together = await client.encode(*asked)
-        alone = [(await client.encode(item))[0] for item in asked]
-    assert together == alone
+        items = [by_tensor(tensor()), by_key(origin.url("/a")), by_content(jpeg(2)), by_key(origin.url("/none"))]
+        together = await client.encode(*items)
+        singly = [(await client.encode(item))[0] for item in items]
+    assert together == singly
     mean = np.frombuffer(tensor(), "<f4").reshape(3, -1).mean(axis=1)
     np.testing.assert_allclose(np.frombuffer(together[0].vector, "<f4"), mean, atol=1e-6)
     assert [result.content_hash for result in together] == [
@@ -56,27 +56,27 @@ async def test_key_content_and_tensor_come_back_in_the_order_asked(tmp_path: Pat
     assert together[3].cause.kind == types_pb2.CAUSE_KIND_NOT_FOUND
 
 
-async def test_the_reply_says_what_its_vectors_are(tmp_path: Path) -> None:
+async def test_the_reply_has_the_dimension_and_dtype_of_its_vectors(tmp_path: Path) -> None:
     async with open_retina(image_settings(tmp_path), tmp_path) as client:
         reply = await client.stub.Encode(client.request([by_tensor(tensor())]), timeout=SECONDS)
     assert (reply.dimension, reply.dtype) == (3, types_pb2.D_TYPE_FLOAT32)
     assert len(reply.results[0].vector) == 12
 
 
-async def test_a_vector_has_the_same_bits_alone_in_a_batch_and_after_a_restart(tmp_path: Path) -> None:
+async def test_a_vector_has_the_same_bits_singly_in_a_batch_and_after_a_restart(tmp_path: Path) -> None:
     loaded = image_settings(tmp_path)
     contents = [by_content(jpeg(seed)) for seed in range(16)]
     async with open_retina(loaded, tmp_path) as client:
-        alone = [(await client.encode(item))[0] for item in contents]
+        singly = [(await client.encode(item))[0] for item in contents]
         together = await client.encode(*contents)
     async with open_retina(loaded, tmp_path, cores=1) as client:
         restarted = await client.encode(*contents)
-    assert together == alone
-    assert restarted == alone
-    assert len({result.vector for result in alone}) == 16
+    assert together == singly
+    assert restarted == singly
+    assert len({result.vector for result in singly}) == 16
 
 
-async def test_a_request_for_another_space_is_refused_with_both(tmp_path: Path) -> None:
+async def test_a_request_for_another_space_is_refused_with_both_ids(tmp_path: Path) -> None:
     async with open_retina(image_settings(tmp_path), tmp_path) as client:
         request = retina_pb2.EncodeRequest(space="0123456789ab", items=[by_tensor(tensor())])
         with pytest.raises(grpc.aio.AioRpcError) as caught:
@@ -94,7 +94,7 @@ async def test_too_many_items_are_refused_with_the_limit(tmp_path: Path) -> None
     assert caught.value.code() is grpc.StatusCode.INVALID_ARGUMENT
 
 
-async def test_a_request_over_the_limit_of_bytes_is_refused(tmp_path: Path) -> None:
+async def test_a_request_that_exceeds_max_request_bytes_is_refused(tmp_path: Path) -> None:
     loaded = image_settings(tmp_path).model_copy(update={"max_request_bytes": 100_000})
     async with open_retina(loaded, tmp_path) as client:
         with pytest.raises(grpc.aio.AioRpcError) as caught:
@@ -103,16 +103,16 @@ async def test_a_request_over_the_limit_of_bytes_is_refused(tmp_path: Path) -> N
     assert caught.value.code() is grpc.StatusCode.RESOURCE_EXHAUSTED
 
 
-async def test_a_request_without_items_is_answered_without_results(tmp_path: Path) -> None:
+async def test_a_request_without_items_has_no_results(tmp_path: Path) -> None:
     async with open_retina(image_settings(tmp_path), tmp_path) as client:
         assert await client.encode() == []
 
 
-async def test_a_key_that_is_asked_twice_is_fetched_once(tmp_path: Path) -> None:
+async def test_a_repeated_key_is_fetched_once(tmp_path: Path) -> None:
     async with open_origin() as origin, open_retina(image_settings(tmp_path), tmp_path) as client:
         origin.files["/a"] = jpeg()
         results = await client.encode(*[by_key(origin.url("/a"))] * 3)
-    assert origin.asked["/a"] == 1
+    assert origin.requested["/a"] == 1
     assert results[0].vector
     assert results[0] == results[1] == results[2]
 
@@ -128,7 +128,7 @@ async def test_a_key_that_is_asked_twice_is_fetched_once(tmp_path: Path) -> None
         (retina_pb2.EncodeItem(), types_pb2.CAUSE_KIND_UNDECODABLE),
     ],
 )
-async def test_an_item_that_is_not_one_has_its_cause(
+async def test_an_invalid_item_has_its_cause(
     item: retina_pb2.EncodeItem, kind: types_pb2.CauseKind.ValueType, tmp_path: Path
 ) -> None:
     async with open_retina(image_settings(tmp_path), tmp_path) as client:
@@ -137,7 +137,7 @@ async def test_an_item_that_is_not_one_has_its_cause(
     assert good.vector
 
 
-async def test_an_image_that_the_model_fails_on_has_that_cause(tmp_path: Path) -> None:
+async def test_an_image_that_fails_in_the_model_has_the_cause_encoder_failed(tmp_path: Path) -> None:
     async with open_retina(image_settings(tmp_path, log_model()), tmp_path) as client:
         bright, dark = np.ones((3, 224, 224), "<f4"), -np.ones((3, 224, 224), "<f4")
         results = await client.encode(*(by_tensor(image.tobytes()) for image in (bright, dark, bright)))
@@ -161,18 +161,18 @@ async def test_texts_are_encoded_by_key_and_by_content(tmp_path: Path) -> None:
     assert results[4].cause.kind == types_pb2.CAUSE_KIND_UNDECODABLE
 
 
-async def test_a_caller_that_gives_up_stops_its_download(tmp_path: Path) -> None:
+async def test_a_cancelled_call_stops_its_download(tmp_path: Path) -> None:
     loaded = image_settings(tmp_path, fetch=loopback_fetch(timeout="1h"))
     async with open_origin() as origin, open_retina(loaded, tmp_path) as client:
         call = client.stub.Encode(client.request([by_key(origin.url("/endless"))]), timeout=SECONDS)
 
-        async def asked() -> int:
-            return origin.asked["/endless"]
+        async def requests() -> int:
+            return origin.requested["/endless"]
 
-        await eventually_async(asked, what="the download has begun")
+        await eventually_async(requests, what="the download has begun")
         call.cancel()
-        await asyncio.wait_for(origin.left.wait(), 10)
-    assert origin.asked["/endless"] == 1
+        await asyncio.wait_for(origin.disconnected.wait(), 10)
+    assert origin.requested["/endless"] == 1
 
 
 async def test_a_deadline_stops_a_download(tmp_path: Path) -> None:
@@ -180,7 +180,7 @@ async def test_a_deadline_stops_a_download(tmp_path: Path) -> None:
     async with open_origin() as origin, open_retina(loaded, tmp_path) as client:
         with pytest.raises(grpc.aio.AioRpcError) as caught:
             await client.stub.Encode(client.request([by_key(origin.url("/endless"))]), timeout=0.3)
-        await asyncio.wait_for(origin.left.wait(), 10)
+        await asyncio.wait_for(origin.disconnected.wait(), 10)
     assert caught.value.code() is grpc.StatusCode.DEADLINE_EXCEEDED
 
 

@@ -1,4 +1,4 @@
-"""Retina with the certificates of its cache: who has none of them is not answered."""
+"""Retina answers only callers with a certificate of its cache."""
 
 from pathlib import Path
 
@@ -12,9 +12,9 @@ from embark.settings import RetinaSettings, TlsSettings
 from embark.v1 import retina_pb2, retina_pb2_grpc
 from embark_testing.embark.secured import SERVER_NAME, authority_in
 from embark_testing.retina.models import install, mean_model, settings
-from embark_testing.retina.service import SECONDS, by_content
+from embark_testing.retina.service import SECONDS, by_content, started
 from embark_testing.servers.authorities import Authority
-from retina.server import SERVICE, Running, serve
+from retina.server import SERVICE, RetinaServer
 
 pytestmark = pytest.mark.asyncio
 
@@ -34,39 +34,40 @@ def secured(models: Path, folder: Path) -> RetinaSettings:
     return settings(install(models, mean_model())).model_copy(update={"tls": tls})
 
 
-async def encoded(loaded: RetinaSettings, running: Running, credentials: grpc.ChannelCredentials | None) -> int:
+async def count_results(
+    loaded: RetinaSettings, server: RetinaServer, credentials: grpc.ChannelCredentials | None
+) -> int:
     """Return how many results one call has."""
-    async with open_aio_channel(f"127.0.0.1:{running.port}", SERVICE, credentials, SERVER_NAME) as channel:
-        request = retina_pb2.EncodeRequest(space=loaded.space.id, items=[by_content(b"no image")])
+    async with open_aio_channel(f"127.0.0.1:{server.port}", SERVICE, credentials, SERVER_NAME) as channel:
+        request = retina_pb2.EncodeRequest(space=loaded.space.id, items=[by_content(b"not an image")])
         reply = await retina_pb2_grpc.RetinaServiceStub(channel).Encode(request, timeout=SECONDS)
         return len(reply.results)
 
 
-async def test_only_who_has_a_certificate_of_the_cache_is_answered(
+async def test_only_callers_with_a_certificate_of_the_cache_are_answered(
     authority: Authority, folder: Path, tmp_path: Path
 ) -> None:
     loaded = secured(tmp_path, folder)
     strange = Authority(tmp_path / "strange").identify(tmp_path / "other", "")
     own, other = files_of(folder).read(), files_of(strange).read()
-    async with serve(loaded, models=tmp_path, registry=CollectorRegistry(), cores=1) as running:
+    async with started(RetinaServer(loaded, models=tmp_path, registry=CollectorRegistry(), cores=1)) as server:
         right = grpc.ssl_channel_credentials(own.authority, own.private_key, own.certificate)
-        assert await encoded(loaded, running, right) == 1
+        assert await count_results(loaded, server, right) == 1
         for wrong in (
             None,
             grpc.ssl_channel_credentials(own.authority),
             grpc.ssl_channel_credentials(own.authority, other.private_key, other.certificate),
         ):
             with pytest.raises(grpc.aio.AioRpcError) as refused:
-                await encoded(loaded, running, wrong)
+                await count_results(loaded, server, wrong)
             assert refused.value.code() is grpc.StatusCode.UNAVAILABLE
         authority.identify(folder, f"DNS:{SERVER_NAME}")
         own = files_of(folder).read()
         renewed = grpc.ssl_channel_credentials(own.authority, own.private_key, own.certificate)
-        assert await encoded(loaded, running, renewed) == 1
+        assert await count_results(loaded, server, renewed) == 1
 
 
-async def test_a_retina_without_its_certificates_does_not_begin_in_plain_text(folder: Path, tmp_path: Path) -> None:
+async def test_a_retina_without_its_certificates_does_not_start_in_plain_text(folder: Path, tmp_path: Path) -> None:
     (folder / "tls.key").unlink()
     with pytest.raises(CertificateError, match=r"tls\.key cannot be read"):
-        async with serve(secured(tmp_path, folder), models=tmp_path, registry=CollectorRegistry(), cores=1):
-            pass
+        await RetinaServer(secured(tmp_path, folder), models=tmp_path, registry=CollectorRegistry(), cores=1).start()

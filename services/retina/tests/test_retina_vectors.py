@@ -1,4 +1,4 @@
-"""What becomes of a row of the model."""
+"""The conversion of model rows into vectors."""
 
 import numpy as np
 import pytest
@@ -14,11 +14,11 @@ def space(dtype: DType = DType.FLOAT32, normalization: Normalization = Normaliza
     return settings("sha256:" + "0" * 64, dimension=2, dtype=dtype, normalization=normalization).space
 
 
-def vector(row: list[float], of: Space) -> list[float]:
-    made = to_vector(np.array(row, dtype=np.float32), of)
-    assert isinstance(made, bytes), made
-    assert len(made) == of.form.nbytes
-    return [float(element) for element in np.frombuffer(made, of.form.numpy)]
+def vector(row: list[float], target: Space) -> list[float]:
+    converted = to_vector(np.array(row, dtype=np.float32), target)
+    assert isinstance(converted, bytes), converted
+    assert len(converted) == target.form.nbytes
+    return [float(element) for element in np.frombuffer(converted, target.form.numpy)]
 
 
 def test_without_normalization_a_row_keeps_its_bits() -> None:
@@ -50,6 +50,6 @@ def test_a_row_that_is_not_finite_fails(bad: float, normalization: Normalization
     assert cause.kind is CauseKind.ENCODER_FAILED
 
 
-def test_a_row_that_float16_cannot_hold_fails_and_says_so() -> None:
+def test_a_row_that_exceeds_float16_fails_with_that_cause() -> None:
     cause = to_vector(np.array([1.0, 70_000.0], dtype=np.float32), space(DType.FLOAT16))
-    assert cause == Cause(CauseKind.ENCODER_FAILED, "the model gave elements that are too large for float16")
+    assert cause == Cause(CauseKind.ENCODER_FAILED, "the model produced elements that are too large for float16")

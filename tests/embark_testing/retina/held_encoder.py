@@ -13,8 +13,8 @@ from prometheus_client import CollectorRegistry
 from embark.causes import CauseError, CauseKind
 from embark_testing.retina.models import settings
 from retina.batcher import Batcher
-from retina.metrics import Metrics
-from retina.model_encoder import Item, ItemKind
+from retina.metrics import RetinaMetrics
+from retina.model_encoder import EncoderItem, ItemKind
 
 SPACE = settings("sha256:" + "0" * 64, dimension=1).space
 DELAY = timedelta(seconds=5)
@@ -35,11 +35,11 @@ class HeldEncoder:
         self.prepared: list[float] = []
         self.batches: list[list[float]] = []
 
-    def prepare(self, item: Item) -> tuple[float, bytes]:
+    def prepare(self, item: EncoderItem) -> tuple[float, bytes]:
         self.preparing.release()
         assert self.prepare_gate.wait(10)
         if item.payload == b"undecodable":
-            raise CauseError(CauseKind.UNDECODABLE, "as asked")
+            raise CauseError(CauseKind.UNDECODABLE, "as requested")
         value = float(item.payload)
         self.prepared.append(value)
         return value, item.payload
@@ -54,7 +54,7 @@ class HeldEncoder:
 
 
 @asynccontextmanager
-async def batcher_of(
+async def open_batcher(
     encoder: HeldEncoder, runners: int = 1, now: list[float] | None = None
 ) -> AsyncIterator[Batcher[float]]:
     time = now or [0.0]
@@ -63,7 +63,7 @@ async def batcher_of(
         SPACE,
         runners=runners,
         max_delay=DELAY,
-        metrics=Metrics(CollectorRegistry()),
+        metrics=RetinaMetrics(CollectorRegistry()),
         clock=lambda: time[0],
     )
     try:
@@ -74,8 +74,8 @@ async def batcher_of(
         batcher.close()
 
 
-def items(*texts: object) -> list[Item]:
-    return [Item(ItemKind.CONTENT, str(text).encode()) for text in texts]
+def items(*texts: object) -> list[EncoderItem]:
+    return [EncoderItem(ItemKind.CONTENT, str(text).encode()) for text in texts]
 
 
 def vector(number: float) -> bytes:

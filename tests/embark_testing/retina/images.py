@@ -1,4 +1,4 @@
-"""Image files for Retina's tests, good and hostile, made in memory."""
+"""Image files, valid and hostile, generated in memory."""
 
 import struct
 import zlib
@@ -13,26 +13,26 @@ SVG = b'<svg xmlns="http://www.w3.org/2000/svg" width="9" height="9"/>'
 
 
 def photograph(width: int = 320, height: int = 240, seed: int = 0) -> Image.Image:
-    """A smooth picture in colour that has no symmetry."""
+    """Return a smooth colour picture without any symmetry."""
     random = np.random.default_rng(seed)
     small = random.integers(0, 256, (6, 8, 3), dtype=np.uint8)
     return Image.fromarray(small).resize((width, height), Image.Resampling.BICUBIC)
 
 
 def encoded(image: Image.Image, form: str = "JPEG", **options: Any) -> bytes:
-    """The bytes of `image` as a file."""
+    """Return the bytes of `image` as a file."""
     file = BytesIO()
     image.save(file, form, **options)
     return file.getvalue()
 
 
 def jpeg(seed: int = 0) -> bytes:
-    """A photograph's file; different for every seed."""
+    """Return the JPEG of a photograph; different for every seed."""
     return encoded(photograph(seed=seed), quality=90)
 
 
 def rotated_png() -> tuple[bytes, bytes]:
-    """The same picture upright, and stored on its side with an EXIF orientation that says so."""
+    """Return the same picture upright, and stored rotated with the matching EXIF orientation."""
     upright = photograph()
     exif = Image.Exif()
     exif[0x0112] = 6  # the stored picture must be turned clockwise to be upright
@@ -41,23 +41,23 @@ def rotated_png() -> tuple[bytes, bytes]:
 
 
 def huge_png(width: int = 9000, height: int = 9000) -> bytes:
-    """A whole PNG of 81 million white pixels in about 10 kB."""
+    """Return a valid PNG of 81 million white pixels in about 10 kB."""
     rows = (b"\0" + b"\xff" * ((width + 7) // 8)) * height
     return _png(width, height, depth=1, colour=0, data=zlib.compress(rows, 9))
 
 
 def lying_png(width: int, height: int) -> bytes:
-    """A PNG whose header claims more than there is."""
+    """Return a PNG whose header declares more pixels than its data holds."""
     return _png(width, height, depth=8, colour=2, data=zlib.compress(b"\0" * 10))
 
 
 def grey16_png(value: int) -> bytes:
-    """A 16-bit grey PNG, every sample `value`."""
+    """Return a 16-bit grey PNG, every sample `value`."""
     return encoded(Image.fromarray(np.full((32, 32), value, dtype=np.uint16)), "PNG")
 
 
 def animation() -> bytes:
-    """A GIF whose first frame is red and second blue."""
+    """Return a GIF whose first frame is red and second blue."""
     frames = [Image.new("RGB", (64, 64), colour) for colour in ("red", "blue")]
     return encoded(frames[0], "GIF", save_all=True, append_images=frames[1:])
 

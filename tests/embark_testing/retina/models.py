@@ -1,4 +1,4 @@
-"""Small ONNX models for Retina's tests, and the settings of a Retina that runs them."""
+"""Small ONNX models, and the settings of a Retina that runs them."""
 
 import hashlib
 from datetime import timedelta
@@ -19,7 +19,7 @@ OPSET = 17
 
 
 def mean_model(side: int = 224, dimension: int = 3) -> bytes:
-    """`image` [batch, 3, side, side] to `embedding`: the mean of every channel, over and over up to `dimension`."""
+    """Return a model from `image` [batch, 3, side, side] to `embedding`: channel means, repeated to `dimension`."""
     weights = np.eye(3, dtype=np.float32)[:, np.arange(dimension) % 3]
     nodes = [
         helper.make_node("GlobalAveragePool", ["image"], ["pooled"]),
@@ -30,7 +30,7 @@ def mean_model(side: int = 224, dimension: int = 3) -> bytes:
 
 
 def log_model(side: int = 224) -> bytes:
-    """As mean_model, but the logarithm: not finite for an image that is dark."""
+    """Return a model as mean_model, but of the logarithm: not finite for a dark image."""
     nodes = [
         helper.make_node("GlobalAveragePool", ["image"], ["pooled"]),
         helper.make_node("Flatten", ["pooled"], ["means"]),
@@ -40,7 +40,7 @@ def log_model(side: int = 224) -> bytes:
 
 
 def batch_scaled_model(side: int = 224) -> bytes:
-    """Scales by the largest element of the whole batch, as dynamic quantization does."""
+    """Return a model that scales by the largest element of the whole batch, as dynamic quantization does."""
     nodes = [
         helper.make_node("ReduceMax", ["image"], ["largest"], keepdims=0),
         helper.make_node("Div", ["image", "largest"], ["scaled"]),
@@ -51,7 +51,7 @@ def batch_scaled_model(side: int = 224) -> bytes:
 
 
 def token_model(tokenizer: str | None = None) -> bytes:
-    """`input_ids` [batch, tokens] to `embedding` [batch, 2]: how many tokens there are, and the mean of their ids."""
+    """Return a model from `input_ids` [batch, tokens] to `embedding` [batch, 2]: token count and mean token id."""
     nodes = [
         helper.make_node("Cast", ["input_ids"], ["ids"], to=TensorProto.FLOAT),
         helper.make_node("Mul", ["ids", "zero"], ["zeros"]),
@@ -69,9 +69,9 @@ def token_model(tokenizer: str | None = None) -> bytes:
 
 
 def words_tokenizer(vocabulary: list[str]) -> str:
-    """The text of a tokenizer.json of words, with a begin token, id 1, and an unknown token, id 0.
+    """Return a tokenizer.json of whole words, with a begin token, id 1, and an unknown token, id 0.
 
-    It asks for truncation and padding to 8 tokens, which Retina must set anew.
+    It declares truncation and padding to 8 tokens, which Retina must override.
     """
     ids = {word: number for number, word in enumerate(["[UNK]", "[CLS]", "[PAD]", *vocabulary])}
     tokenizer = Tokenizer(models.WordLevel(ids, unk_token="[UNK]"))  # noqa: S106 - a token of text
@@ -98,7 +98,7 @@ def settings(
     fetch: Fetch | None = None,
     **space: Any,
 ) -> RetinaSettings:
-    """The settings of a Retina for the model; by default images may come from 127.0.0.1."""
+    """Return the settings of a Retina for the model; by default it may fetch images from 127.0.0.1."""
     profile = Preprocessing.TEXT_256 if modality is Modality.TEXT else Preprocessing.IMAGENET_224
     fields: dict[str, Any] = {
         "role": "",
@@ -125,7 +125,7 @@ def settings(
 
 
 def loopback_fetch(**fields: Any) -> Fetch:
-    """The limits of downloads, with 127.0.0.1 allowed."""
+    """Return the limits of downloads, with 127.0.0.1 allowed."""
     return Fetch.model_validate({"allowed_private_networks": ("127.0.0.1/32",), **fields})
 
 

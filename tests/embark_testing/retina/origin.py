@@ -1,4 +1,4 @@
-"""An HTTP origin on 127.0.0.1 for Retina's tests, and a dialler that records where it is asked to go."""
+"""An HTTP origin on loopback, and a dialler that records the addresses it gets."""
 
 import asyncio
 import socket
@@ -11,39 +11,39 @@ from aiohttp import web
 
 
 class Origin:
-    """Serves what `files` holds, and the paths that misbehave; `asked` counts requests by path."""
+    """Serves `files` and some paths that misbehave; `requested` counts requests by path."""
 
     def __init__(self, host: str) -> None:
         self.host = host
         self.files: dict[str, bytes] = {}
         self.headers: dict[str, dict[str, str]] = {}
         self.redirects: dict[str, str] = {}
-        self.asked: Counter[str] = Counter()
+        self.requested: Counter[str] = Counter()
         self.requests: list[web.BaseRequest] = []
-        self.at_once = 0
-        self.most_at_once = 0
+        self.concurrent = 0
+        self.max_concurrent = 0
         self.gate: asyncio.Event | None = None
-        self.left: asyncio.Event = asyncio.Event()
+        self.disconnected: asyncio.Event = asyncio.Event()
         self.port = 0
 
     def url(self, path: str) -> str:
-        """The URL of `path`."""
+        """Return the URL of `path`."""
         return f"http://{self.host}:{self.port}{path}"
 
     async def answer(self, request: web.BaseRequest) -> web.StreamResponse:
         path = request.path
-        self.asked[path] += 1
+        self.requested[path] += 1
         self.requests.append(request)
-        self.at_once += 1
-        self.most_at_once = max(self.most_at_once, self.at_once)
+        self.concurrent += 1
+        self.max_concurrent = max(self.max_concurrent, self.concurrent)
         try:
             if self.gate is not None:
                 await self.gate.wait()
             return await self._answer(request, path)
         finally:
-            self.at_once -= 1
+            self.concurrent -= 1
             if path == "/endless":
-                self.left.set()
+                self.disconnected.set()
 
     async def _answer(self, request: web.BaseRequest, path: str) -> web.StreamResponse:
         if path == "/endless":
@@ -60,13 +60,13 @@ class Origin:
         response = web.StreamResponse()
         response.enable_chunked_encoding()
         await response.prepare(request)
-        while True:  # until the client leaves, which cancels this
+        while True:  # until the client disconnects, which cancels this
             await response.write(b"\xff")
             await asyncio.sleep(0.005)
 
 
 class RecordingDialler:
-    """Notes every address and dials those of `reachable` alone, so that a broken guard still sends nothing."""
+    """Records every address and dials only those in `reachable`, so that even a broken guard sends nothing."""
 
     def __init__(self, *reachable: str) -> None:
         self.reachable = reachable

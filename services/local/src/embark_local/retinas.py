@@ -11,26 +11,30 @@ from prometheus_client import CollectorRegistry
 
 from embark.settings import RetinaSettings
 from retina.dialling import Connect
-from retina.server import Running, serve
+from retina.server import RetinaServer
 
 
 @contextmanager
 def running_retina(
     settings: RetinaSettings, models: Path, registry: CollectorRegistry, connect: Connect | None = None
-) -> Iterator[Running]:
+) -> Iterator[RetinaServer]:
     """Run a Retina until the block ends, then drain it.
 
     Raises:
         EmbArkError: Retina refuses to start; the message says why.
     """
-    started: Future[tuple[Running, Callable[[], object]]] = Future()
+    started: Future[tuple[RetinaServer, Callable[[], object]]] = Future()
 
     async def run() -> None:
         stop = asyncio.Event()
         loop = asyncio.get_running_loop()
-        async with serve(settings, models=models, registry=registry, connect=connect) as running:
-            started.set_result((running, lambda: loop.call_soon_threadsafe(stop.set)))
+        server = RetinaServer(settings, models=models, registry=registry, connect=connect)
+        await server.start()
+        try:
+            started.set_result((server, lambda: loop.call_soon_threadsafe(stop.set)))
             await stop.wait()
+        finally:
+            await server.stop()
 
     def main() -> None:
         try:

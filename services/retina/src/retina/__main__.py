@@ -1,4 +1,4 @@
-"""The process of Retina: `python -m retina --settings FILE [--models FOLDER]`."""
+"""Entry point of the Retina process: `python -m retina --settings FILE [--models FOLDER]`."""
 
 from embark.signals import end_on_signals
 
@@ -16,7 +16,7 @@ from prometheus_client import REGISTRY
 from embark.processes import exit_status, log_json, read_settings, settings_parser
 from embark.settings import RetinaSettings
 from retina.models import models_folder
-from retina.server import serve
+from retina.server import RetinaServer
 
 
 async def run(settings: RetinaSettings, models: Path) -> None:
@@ -24,12 +24,16 @@ async def run(settings: RetinaSettings, models: Path) -> None:
     stopped = asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, stopped.set)
-    async with serve(settings, models=models, registry=REGISTRY):
+    server = RetinaServer(settings, models=models, registry=REGISTRY)
+    await server.start()
+    try:
         await stopped.wait()
+    finally:
+        await server.stop()
 
 
 def main() -> int:
-    """Run as the command line says; return the exit status."""
+    """Run the command line; return the exit status."""
     parser = settings_parser("retina", "Encode images or texts for one space.")
     parser.add_argument(
         "--models",
@@ -37,9 +41,9 @@ def main() -> int:
         default=models_folder(os.environ),
         help="folder of models, sha256-<digest>.onnx (default: %(default)s)",
     )
-    asked = parser.parse_args()
+    args = parser.parse_args()
     log_json()
-    return exit_status(lambda: asyncio.run(run(read_settings(asked.settings, RetinaSettings), asked.models)))
+    return exit_status(lambda: asyncio.run(run(read_settings(args.settings, RetinaSettings), args.models)))
 
 
 if __name__ == "__main__":

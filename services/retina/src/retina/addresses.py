@@ -7,7 +7,7 @@ from typing import Final
 Address = IPv4Address | IPv6Address
 Network = IPv4Network | IPv6Network
 
-# IANA has assigned global unicast IPv6 addresses from here alone (RFC 3513, IANA's IPv6 address space registry).
+# IANA has assigned global unicast IPv6 addresses only from this block (RFC 3513, IANA's IPv6 address space registry).
 _GLOBAL_UNICAST: Final = IPv6Network("2000::/3")
 _NAT64: Final = IPv6Network("64:ff9b::/96")  # RFC 6052, section 2.1
 # Public by number, yet answered by the machine's own network: Azure's platform server, and RFC 7526's 6to4 relays.

@@ -1,4 +1,4 @@
-"""Decodes the bytes of an image file into RGB; `images` calls it in a runner's thread for every image."""
+"""Decodes the bytes of an image file into RGB."""
 
 from collections.abc import Callable
 from io import BytesIO
@@ -15,8 +15,8 @@ from PIL.WebPImagePlugin import WebPImageFile
 
 from embark.causes import CauseError, CauseKind
 
-# The readers are called by themselves: Pillow's registry would bring every other format along, and its check of pixels
-# is a setting of the whole process.
+# The readers are called directly: Image.open would also accept every other registered format, and its pixel limit is
+# global to the process.
 _READERS: Final[tuple[tuple[bytes, Callable[[BytesIO], ImageFile]], ...]] = (
     (b"\xff\xd8\xff", JpegImageFile),
     (b"\x89PNG\r\n\x1a\n", PngImageFile),
@@ -36,16 +36,16 @@ _UPRIGHT: Final = {
 }
 
 
-def decode(content: bytes, max_pixels: int, at_least: int) -> Image.Image:
+def decode(content: bytes, max_pixels: int, min_side: int) -> Image.Image:
     """Return the image in `content`, upright, in mode RGB.
 
-    JPEG, PNG, WebP, GIF and BMP are read. Of an animation the first frame is taken, transparent pixels are laid over
-    white, and of 16-bit samples the upper 8 bits count. A JPEG may come back smaller by a power of two, but with both
-    sides of at least `at_least` pixels where it has them, since libjpeg then skips most of the work.
+    Supports JPEG, PNG, WebP, GIF and BMP. Takes the first frame of an animation, composes transparent pixels over
+    white, and keeps the upper 8 bits of 16-bit samples. A JPEG may be decoded smaller by a power of two, since libjpeg
+    then skips most of the work, but neither side drops below `min_side` pixels.
 
     Raises:
-        CauseError: UNDECODABLE; not one of these formats, damaged, truncated, or of more than `max_pixels`. The pixels
-            are counted from the header, before any is decoded.
+        CauseError: UNDECODABLE; another format, damaged, truncated, or more than `max_pixels`. The pixels are counted
+            from the header, before any is decoded.
     """
     opened = _open(content)
     width, height = opened.size
@@ -53,9 +53,9 @@ def decode(content: bytes, max_pixels: int, at_least: int) -> Image.Image:
         detail = f"the image has {width} x {height} = {width * height} pixels; at most {max_pixels} are allowed"
         raise CauseError(CauseKind.UNDECODABLE, detail)
     try:
-        opened.draft(None, (at_least, at_least))  # None keeps the mode
+        opened.draft(None, (min_side, min_side))  # None keeps the mode
         opened.load()
-        return _upright(_to_rgb(opened), _orientation(opened))
+        return _turn_upright(_to_rgb(opened), _get_orientation(opened))
     except Exception as error:
         raise _damaged(error) from error
 
@@ -63,20 +63,20 @@ def decode(content: bytes, max_pixels: int, at_least: int) -> Image.Image:
 def _open(content: bytes) -> ImageFile:
     if not content:
         raise CauseError(CauseKind.UNDECODABLE, "the file is empty (0 bytes)")
-    reader = _reader(content)
+    reader = _find_reader(content)
     if reader is None:
         detail = f"not a JPEG, PNG, WebP, GIF or BMP image; it begins with {content[:16]!r}"
         raise CauseError(CauseKind.UNDECODABLE, detail)
     try:
         return reader(BytesIO(content))
     except Exception as error:
-        # Readers of hostile bytes fail in every way there is: SyntaxError, struct.error, IndexError and more.
+        # On hostile bytes the readers raise anything: SyntaxError, struct.error, IndexError and more.
         raise _damaged(error) from error
 
 
-def _reader(content: bytes) -> Callable[[BytesIO], ImageFile] | None:
-    for beginning, reader in _READERS:
-        if content.startswith(beginning):
+def _find_reader(content: bytes) -> Callable[[BytesIO], ImageFile] | None:
+    for prefix, reader in _READERS:
+        if content.startswith(prefix):
             return reader
     if content[:4] == b"RIFF" and content[8:12] == b"WEBP":
         return WebPImageFile
@@ -100,13 +100,13 @@ def _to_rgb(image: Image.Image) -> Image.Image:
     return image.convert("RGB")
 
 
-def _orientation(image: Image.Image) -> int:
+def _get_orientation(image: Image.Image) -> int:
     try:
         return int(image.getexif().get(_ORIENTATION, 1))
-    except Exception:  # noqa: BLE001 - a photograph with a damaged tag is still a photograph, and taken as upright
+    except Exception:  # noqa: BLE001 - an image with a damaged tag is still an image; assume that it is upright
         return 1
 
 
-def _upright(image: Image.Image, orientation: int) -> Image.Image:
+def _turn_upright(image: Image.Image, orientation: int) -> Image.Image:
     turn = _UPRIGHT.get(orientation)
     return image if turn is None else image.transpose(turn)

@@ -1,41 +1,44 @@
-"""The HTTP client whose every socket is checked against the address it is about to dial; `fetch` uses it."""
+"""The HTTP client of downloads: every socket is checked against the address that it is about to dial."""
 
+import asyncio
 import socket
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from ipaddress import ip_address
 from typing import Final
 
 import aiohttp
-from aiohttp.abc import AbstractResolver
+from aiohttp.abc import AbstractResolver, ResolveResult
 
 from embark.causes import CauseError, CauseKind
 from embark.spec import Fetch
 from retina.addresses import refusal
 
 AddrInfo = tuple[int, int, int, str, tuple[str, int] | tuple[str, int, int, int]]
-"""As socket.getaddrinfo gives it."""
+"""One result of socket.getaddrinfo."""
 
 Connect = Callable[[AddrInfo], socket.socket]
-"""Makes the socket for an address that has been found dialable."""
+"""Creates the socket for an address that may be dialled."""
 
 _HEADERS: Final = {
     "Accept": "image/*",
-    # Images are compressed already, and what is not packed need not be unpacked within a limit.
+    # Images are compressed already, and a body that is not compressed cannot expand beyond a limit.
     "Accept-Encoding": "identity",
     "User-Agent": "EmbArk-Retina/1",
 }
 
 
 def open_socket(info: AddrInfo) -> socket.socket:
-    """Make the socket for `info`."""
+    """Create the socket for `info`."""
     return socket.socket(info[0], info[1], info[2])
 
 
 def guarded(connect: Connect, fetch: Fetch) -> Connect:
-    """Return `connect` behind the check of the address.
+    """Return `connect` with the address check in front of it.
 
-    The check stands here, behind name resolution, so that neither a name, nor a second answer of its server, nor an odd
-    way of writing an address gets around it. It raises CauseError, which no fallback to a name's next address catches.
+    The check runs after name resolution, so that neither a name, nor a second answer of its DNS server, nor an unusual
+    notation of an address gets around it. It raises CauseError, which no fallback to a name's next address catches.
     """
 
     def check_and_connect(info: AddrInfo) -> socket.socket:
@@ -47,7 +50,7 @@ def guarded(connect: Connect, fetch: Fetch) -> Connect:
 
 
 def open_session(fetch: Fetch, connect: Connect, resolver: AbstractResolver) -> aiohttp.ClientSession:
-    """Open the client: no proxies, cookies, DNS cache or automatic unpacking.
+    """Open the client: no proxies, cookies, DNS cache or automatic decompression.
 
     The caller closes it, and then `resolver`.
     """
@@ -55,7 +58,7 @@ def open_session(fetch: Fetch, connect: Connect, resolver: AbstractResolver) -> 
         limit=0,  # the fetcher bounds downloads itself
         use_dns_cache=False,
         resolver=resolver,
-        # Addresses of a name one after the other: a race would hide a refusal behind another address's failure.
+        # Dial the addresses of a name one after the other: a race would hide a refusal behind another's failure.
         happy_eyeballs_delay=None,
         socket_factory=guarded(connect, fetch),
     )
@@ -65,5 +68,45 @@ def open_session(fetch: Fetch, connect: Connect, resolver: AbstractResolver) -> 
         headers=_HEADERS,
         auto_decompress=False,
         trust_env=False,
-        timeout=aiohttp.ClientTimeout(total=None),  # the fetcher's own covers redirects too
+        timeout=aiohttp.ClientTimeout(total=None),  # the fetcher's timeout covers redirects too
     )
+
+
+class ThreadResolver(AbstractResolver):
+    """Resolves at most `threads` names at a time with the system's resolver; caches nothing.
+
+    A name server that never answers blocks its thread for many seconds. On the event loop's few shared threads a
+    handful of such names would delay every other download.
+    """
+
+    def __init__(self, threads: int) -> None:
+        self._threads = ThreadPoolExecutor(threads, thread_name_prefix="resolver")
+
+    async def resolve(
+        self, host: str, port: int = 0, family: socket.AddressFamily = socket.AF_UNSPEC
+    ) -> list[ResolveResult]:
+        """Return every address of `host`.
+
+        Raises:
+            OSError: `host` does not resolve.
+        """
+        # AI_ADDRCONFIG: no IPv6 addresses on a machine without IPv6.
+        resolve = partial(
+            socket.getaddrinfo, host, port, family=family, type=socket.SOCK_STREAM, flags=socket.AI_ADDRCONFIG
+        )
+        infos = await asyncio.get_running_loop().run_in_executor(self._threads, resolve)
+        return [
+            ResolveResult(
+                hostname=host,
+                host=str(address[0]),
+                port=port,
+                family=found,
+                proto=protocol,
+                flags=socket.AI_NUMERICHOST | socket.AI_NUMERICSERV,
+            )
+            for found, _, protocol, _, address in infos
+        ]
+
+    async def close(self) -> None:
+        """Drop what is queued; a resolution that is running finishes by itself."""
+        self._threads.shutdown(wait=False, cancel_futures=True)

@@ -1,7 +1,7 @@
-"""The error that stops Retina from starting; `__main__` and the local mode print its message."""
+"""StartupError: why Retina does not start."""
 
 from embark.errors import EmbArkError
 
 
-class RefusedError(EmbArkError):
-    """What the cache declares and what is there do not agree; the message names both values."""
+class StartupError(EmbArkError):
+    """The model, the runtime or a port does not match what the cache declares; the message names both values."""

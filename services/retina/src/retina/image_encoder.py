@@ -1,4 +1,4 @@
-"""The encoder of modality image: decode, preprocess, run; the batcher's runners call it."""
+"""ImageEncoder: the encoder of modality image; decodes, preprocesses and runs the model."""
 
 import hashlib
 import logging
@@ -11,10 +11,10 @@ from embark.causes import CauseError, CauseKind
 from embark.settings import RetinaSettings
 from retina.batch_sizes import usable_sizes
 from retina.decode import decode
-from retina.errors import RefusedError
-from retina.model_encoder import Floats, Item, ItemKind
-from retina.model_session import Session, output_of, wrong_dimension
-from retina.profiles import PROFILES, fill_row
+from retina.errors import StartupError
+from retina.model_encoder import EncoderItem, Floats, ItemKind
+from retina.model_session import ModelSession, check_output, wrong_dimension
+from retina.profiles import PROFILES, ImageProfile, fill_row
 
 _LITTLE_ENDIAN: Final = np.dtype("<f4")
 
@@ -22,19 +22,20 @@ _LITTLE_ENDIAN: Final = np.dtype("<f4")
 class ImageEncoder:
     """Encodes the bytes of image files, and tensors of the profile's shape."""
 
-    def __init__(self, session: Session, settings: RetinaSettings, clock: Callable[[], float]) -> None:
-        """Check the model against the cache and try it.
+    def __init__(self, session: ModelSession, settings: RetinaSettings, clock: Callable[[], float]) -> None:
+        """Check the model against the cache and find its batch sizes by running it.
 
         Raises:
-            RefusedError: the model's input is not the profile's shape, or its output not the space's.
+            StartupError: the model's input does not have the profile's shape, or its output is not the space's.
         """
         space = settings.space
         self._session = session
         self._fetch = settings.fetch
         self._profile = PROFILES[space.preprocessing]
         self._table = self._profile.table()
-        self._output = output_of(session, space.output_tensor, space.dimension)
-        self._input = self._input_of(session, space.preprocessing.value)
+        self._output = space.output_tensor
+        check_output(session, self._output, space.dimension)
+        self._input = _find_input(session, self._profile, space.preprocessing.value)
         shape = self._run(np.zeros((1, *self._profile.shape), dtype=np.float32)).shape
         if shape != (1, space.dimension):
             raise wrong_dimension(self._output, space.dimension, shape)
@@ -49,24 +50,24 @@ class ImageEncoder:
 
     @property
     def sizes(self) -> Sequence[int]:
-        """How many images a run may have."""
+        """The allowed batch sizes."""
         return self._sizes
 
-    def prepare(self, item: Item) -> tuple[Floats, bytes]:
+    def prepare(self, item: EncoderItem) -> tuple[Floats, bytes]:
         """Return the model's input, float32 of the profile's shape, and the SHA-256 of an image's bytes.
 
         Raises:
-            CauseError: UNDECODABLE; not a decodable image, over a limit, or a tensor of another size.
+            CauseError: UNDECODABLE; not an image that can be decoded, over a limit, or a tensor of another size.
         """
         if item.kind is ItemKind.TENSOR:
-            return self._tensor(item.payload), b""
-        most = self._fetch.max_bytes
-        if len(item.payload) > most:
-            detail = f"the file has {len(item.payload)} bytes; at most {most} are allowed"
+            return self._parse_tensor(item.payload), b""
+        limit = self._fetch.max_bytes
+        if len(item.payload) > limit:
+            detail = f"the file has {len(item.payload)} bytes; at most {limit} are allowed"
             raise CauseError(CauseKind.UNDECODABLE, detail)
-        image = decode(item.payload, self._fetch.max_pixels, self._profile.wanted)
+        image = decode(item.payload, self._fetch.max_pixels, self._profile.min_decoded_side)
         row = np.empty(self._profile.shape, dtype=np.float32)
-        fill_row(self._profile.cut(image), self._table, row)
+        fill_row(self._profile.crop(image), self._table, row)
         return row, hashlib.sha256(item.payload).digest()
 
     def run(self, inputs: Sequence[Floats]) -> Floats:
@@ -77,23 +78,23 @@ class ImageEncoder:
     def _run(self, batch: Floats) -> Floats:
         return self._session.run(self._output, {self._input: batch})
 
-    def _tensor(self, payload: bytes) -> Floats:
+    def _parse_tensor(self, payload: bytes) -> Floats:
         shape = self._profile.shape
-        wanted = int(np.prod(shape)) * _LITTLE_ENDIAN.itemsize
-        if len(payload) != wanted:
-            detail = f"the tensor has {len(payload)} bytes; float32 of shape {list(shape)} has {wanted}"
+        expected = int(np.prod(shape)) * _LITTLE_ENDIAN.itemsize
+        if len(payload) != expected:
+            detail = f"the tensor has {len(payload)} bytes; float32 of shape {list(shape)} has {expected}"
             raise CauseError(CauseKind.UNDECODABLE, detail)
         return np.frombuffer(payload, _LITTLE_ENDIAN).reshape(shape).astype(np.float32, copy=False)
 
-    def _input_of(self, session: Session, profile: str) -> str:
-        shape = self._profile.shape
-        forms = session.inputs
-        fits = len(forms) == 1 and all(
-            has in {None, wants} for has, wants in zip(forms[0].shape, (1, *shape), strict=False)
-        )
-        if not fits or len(forms[0].shape) != len(shape) + 1:
-            has = ", ".join(f"{form.name!r} of shape {list(form.shape)}" for form in forms)
-            raise RefusedError(
-                f"the profile {profile} makes one input of shape [batch, {shape}]; the model takes {has}"
-            )
-        return forms[0].name
+
+def _find_input(session: ModelSession, profile: ImageProfile, name: str) -> str:
+    """Return the name of the model's only input, which must have the profile's shape."""
+    shape = profile.shape
+    forms = session.inputs
+    fits = len(forms) == 1 and all(
+        has in {None, wants} for has, wants in zip(forms[0].shape, (1, *shape), strict=False)
+    )
+    if not fits or len(forms[0].shape) != len(shape) + 1:
+        has = ", ".join(f"{form.name!r} of shape {list(form.shape)}" for form in forms)
+        raise StartupError(f"the profile {name} needs one input of shape {['batch', *shape]}; the model has {has}")
+    return forms[0].name

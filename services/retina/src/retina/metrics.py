@@ -1,4 +1,4 @@
-"""The metrics of Retina, for the registry that its probes serve."""
+"""RetinaMetrics: the Prometheus metrics of Retina."""
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 
@@ -11,8 +11,8 @@ _SIZE_BUCKETS = (1, 2, 4, 8, 16, 32, 64)
 EMBEDDED = "embedded"
 
 
-class Metrics:
-    """Counts and times; every method of its members is safe in every thread."""
+class RetinaMetrics:
+    """Counters and histograms; every method of its members is thread-safe."""
 
     def __init__(self, registry: CollectorRegistry) -> None:
         encodes = Counter(
@@ -21,7 +21,7 @@ class Metrics:
             ["outcome"],
             registry=registry,
         )
-        # Bound once: looking a label up costs more than counting.
+        # Labels are resolved once: looking one up costs more than counting.
         self.embedded = encodes.labels(EMBEDDED)
         self.causes = {kind: encodes.labels(kind.value) for kind in CauseKind}
         self.fetch_seconds = Histogram(
@@ -40,6 +40,6 @@ class Metrics:
             "embark_retina_run_seconds", "Time of one run of the model.", buckets=_RUN_BUCKETS, registry=registry
         )
         self.batch_size = Histogram(
-            "embark_retina_batch_size", "Items of one run of the model.", buckets=_SIZE_BUCKETS, registry=registry
+            "embark_retina_batch_size", "Items in one run of the model.", buckets=_SIZE_BUCKETS, registry=registry
         )
-        self.queue_length = Gauge("embark_retina_queue_length", "Items that wait for a runner.", registry=registry)
+        self.queue_length = Gauge("embark_retina_queue_length", "Items waiting for a runner.", registry=registry)

@@ -1,4 +1,4 @@
-"""What the batcher asks of an encoder: `images` and `texts` implement it."""
+"""ModelEncoder: the protocol of a loaded model with its preprocessing, and the items and outcomes it works on."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -12,19 +12,22 @@ from embark.causes import Cause
 
 Floats = NDArray[np.float32]
 Input = TypeVar("Input")
-"""One item as the model takes it."""
+"""The model's input for one item."""
 
 
 class ItemKind(Enum):
-    """What the bytes of an item are."""
+    """How the payload of an item is to be read."""
 
     CONTENT = "content"
     TENSOR = "tensor"
 
 
 @dataclass(frozen=True, slots=True)
-class Item:
-    """One thing to encode: the bytes of an image file or a text's UTF-8, or a preprocessed input of the model."""
+class EncoderItem:
+    """One item to encode.
+
+    Its payload is CONTENT, the bytes of an image file or the UTF-8 of a text, or TENSOR, a preprocessed model input.
+    """
 
     kind: ItemKind
     payload: bytes
@@ -32,7 +35,7 @@ class Item:
 
 @dataclass(frozen=True, slots=True)
 class Encoded:
-    """A vector in the space's form, and the SHA-256 of the content it was made from (empty for a tensor)."""
+    """A vector in the space's binary form, and the SHA-256 of the content that it encodes (empty for a tensor)."""
 
     vector: bytes
     content_hash: bytes
@@ -41,15 +44,15 @@ class Encoded:
 Outcome = Encoded | Cause
 
 
-class Encoder(Protocol[Input]):
-    """A loaded model with its preprocessing; every method is called from several threads at once."""
+class ModelEncoder(Protocol[Input]):
+    """A loaded model with its preprocessing; every method is thread-safe."""
 
     @property
     def sizes(self) -> Sequence[int]:
-        """How many items a run may have, ascending from 1: a row's bits are the same in each of them."""
+        """The allowed batch sizes, ascending from 1; a row has the same bits in each of them."""
         ...
 
-    def prepare(self, item: Item) -> tuple[Input, bytes]:
+    def prepare(self, item: EncoderItem) -> tuple[Input, bytes]:
         """Return the model's input for `item`, and the content's hash.
 
         Raises:
@@ -58,5 +61,5 @@ class Encoder(Protocol[Input]):
         ...
 
     def run(self, inputs: Sequence[Input]) -> Floats:
-        """Return the model's rows [len(inputs), dimension] for what `prepare` made; len(inputs) is one of `sizes`."""
+        """Return the model's rows [len(inputs), dimension] for prepared inputs; len(inputs) is one of `sizes`."""
         ...

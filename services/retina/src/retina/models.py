@@ -1,4 +1,4 @@
-"""The folder of models, each under its digest; `load` takes the model from it, or downloads it into it."""
+"""The folder of model files, each stored under its digest."""
 
 import hashlib
 import logging
@@ -10,14 +10,14 @@ from typing import Final
 import fsspec
 
 from embark.spec.encoder import ModelFile
-from retina.errors import RefusedError
+from retina.errors import StartupError
 
 _READABLE: Final = 0o644
-"""mkstemp's 0600 would hide the model from a service of another user that shares the folder."""
+"""mkstemp's 0600 would hide the model from a service that shares the folder as another user."""
 
 
 def models_folder(environment: Mapping[str, str]) -> Path:
-    """Return where models are kept unless told otherwise: $EMBARK_CACHE/models, or in the user's cache folder."""
+    """Return the default folder of models: $EMBARK_CACHE/models, or embark/models in the user's cache folder."""
     chosen = environment.get("EMBARK_CACHE")
     if chosen:
         return Path(chosen) / "models"
@@ -25,19 +25,18 @@ def models_folder(environment: Mapping[str, str]) -> Path:
 
 
 def model_path(folder: Path, digest: str) -> Path:
-    """Return where the model with `digest` (`sha256:<64 hex digits>`) lies, or will lie."""
+    """Return the path in `folder` of the model with `digest` (`sha256:<64 hex digits>`)."""
     return folder / f"{digest.replace(':', '-')}.onnx"
 
 
 def obtain(model: ModelFile, folder: Path, log: logging.Logger) -> Path:
-    """Return the path of a file with exactly the digest that the cache names.
+    """Return the path of a file with exactly the digest that the cache declares.
 
-    A model that is not in `folder` is downloaded from its URI by fsspec (https, http, s3, gs, file) and appears there
-    whole or not at all.
+    A model that is not in `folder` is downloaded from its URI by fsspec (https, http, s3, gs, file). The file appears
+    atomically.
 
     Raises:
-        RefusedError: the file there, or what was downloaded, has another digest (the message names both), or it could
-            not be downloaded.
+        StartupError: the file, or the download, has another digest (the message names both), or the download failed.
     """
     path = model_path(folder, model.digest)
     if path.exists():
@@ -47,13 +46,13 @@ def obtain(model: ModelFile, folder: Path, log: logging.Logger) -> Path:
     try:
         folder.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryDirectory(dir=folder, prefix=".downloading-") as temporary:
-            arrived = Path(temporary) / "model.onnx"
-            _download(model.uri, arrived)
-            _require_digest(arrived, f"what is at {model.uri}", model.digest)
-            arrived.chmod(_READABLE)
-            arrived.replace(path)
+            download = Path(temporary) / "model.onnx"
+            _download(model.uri, download)
+            _require_digest(download, f"the file at {model.uri}", model.digest)
+            download.chmod(_READABLE)
+            download.replace(path)
     except OSError as error:
-        raise RefusedError(f"the model cannot be kept in {folder}: {error}") from error
+        raise StartupError(f"the model cannot be stored in {folder}: {error}") from error
     return path
 
 
@@ -62,13 +61,13 @@ def _download(uri: str, path: Path) -> None:
         filesystem, remote = fsspec.core.url_to_fs(uri)
         filesystem.get_file(remote, str(path))
     except Exception as error:
-        # Every file system has errors of its own; ImportError names the package that one of them needs.
+        # Each file system raises its own errors; ImportError names the package that one of them needs.
         reason = str(error) or type(error).__name__
-        raise RefusedError(f"the model cannot be downloaded from {uri}: {reason}") from error
+        raise StartupError(f"the model cannot be downloaded from {uri}: {reason}") from error
 
 
-def _require_digest(path: Path, what: str, wanted: str) -> None:
+def _require_digest(path: Path, subject: str, declared: str) -> None:
     with path.open("rb") as file:
-        found = f"sha256:{hashlib.file_digest(file, 'sha256').hexdigest()}"
-    if found != wanted:
-        raise RefusedError(f"{what} has digest {found}; the cache says {wanted}")
+        actual = f"sha256:{hashlib.file_digest(file, 'sha256').hexdigest()}"
+    if actual != declared:
+        raise StartupError(f"{subject} has digest {actual}; the cache declares {declared}")

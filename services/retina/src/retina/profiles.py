@@ -1,6 +1,6 @@
-"""The preprocessing profiles of images: how an RGB image becomes the model's input; `images` applies them.
+"""The preprocessing profiles of images: how an RGB image becomes the model's input.
 
-What a profile does never changes, since its name is part of the space; a change gets a new name.
+A profile never changes, since its name is part of the space; a change needs a new name.
 """
 
 from dataclasses import dataclass
@@ -17,10 +17,10 @@ Floats = NDArray[np.float32]
 
 @dataclass(frozen=True, slots=True)
 class ImageProfile:
-    """Scale the shorter side to `scaled` (bicubic), cut the middle `side` x `side`, then (x / 255 - mean) / deviation.
+    """Scale the shorter side to `scaled` (bicubic), crop the centre `side` x `side`, then (x / 255 - mean) / deviation.
 
-    The longer side is rounded to whole pixels and the cut begins at a whole pixel, rounded down, as when an image is
-    really scaled and then cut.
+    The longer side is rounded to whole pixels and the crop begins at a whole pixel, rounded down, exactly as if the
+    whole image were scaled and then cropped.
     """
 
     side: int
@@ -34,38 +34,38 @@ class ImageProfile:
         return 3, self.side, self.side
 
     @property
-    def wanted(self) -> int:
-        """The shorter side in pixels that an image should have before it is scaled.
+    def min_decoded_side(self) -> int:
+        """The shorter side in pixels below which a JPEG must not be decoded.
 
-        Twice the scaled one (Pillow's `reducing_gap` of 2.0 for thumbnails): with less, decoding a JPEG at a smaller
-        scale would be seen in the embedding.
+        Twice `scaled` (Pillow's `reducing_gap` of 2.0 for thumbnails): below that, decoding a JPEG at a smaller scale
+        would visibly change the embedding.
         """
         return 2 * self.scaled
 
     def table(self) -> Floats:
-        """Return what every byte of every channel becomes: float32 of shape [3, 256]."""
+        """Return the normalized value of every byte in every channel: float32 of shape [3, 256]."""
         values = np.arange(256, dtype=np.float64) / 255
         rows = [(values - mean) / deviation for mean, deviation in zip(self.mean, self.deviation, strict=True)]
         return np.array(rows, dtype=np.float32)
 
-    def cut(self, image: Image.Image) -> Image.Image:
-        """Return the middle of `image`, scaled: `side` x `side` pixels.
+    def crop(self, image: Image.Image) -> Image.Image:
+        """Return the centre of `image`, scaled: `side` x `side` pixels.
 
-        Only the part that is kept is scaled, so that a strip of one pixel's height costs no more than a square.
+        Only the part that is kept is scaled, so that a strip one pixel high costs no more than a square.
         """
         width, height = image.size
         factor = self.scaled / min(width, height)
         scaled_width, scaled_height = round(width * factor), round(height * factor)
         left, top = (scaled_width - self.side) // 2, (scaled_height - self.side) // 2
         across, down = width / scaled_width, height / scaled_height
-        # min(): the product may exceed the image's edge by its last bit, which resize refuses.
+        # min(): the product may exceed the image's edge by its last bit, which resize rejects.
         right, bottom = min((left + self.side) * across, width), min((top + self.side) * down, height)
         box = (left * across, top * down, right, bottom)
         return image.resize((self.side, self.side), Image.Resampling.BICUBIC, box=box)
 
 
 def fill_row(image: Image.Image, table: Floats, row: Floats) -> None:
-    """Write an RGB image, through `table` [3, 256], into `row` [3, height, width]."""
+    """Write an RGB image into `row` [3, height, width], mapping each byte by `table` [3, 256]."""
     pixels = np.asarray(image)
     for channel in range(3):
         np.take(table[channel], pixels[:, :, channel], out=row[channel], mode="clip")

@@ -1,11 +1,9 @@
-"""Composes Retina's server and drains it; `__main__` and the local mode run it."""
+"""RetinaServer: Encode, gRPC health and reflection, and the probes, as one object."""
 
 import asyncio
 import logging
 import time
-from collections.abc import AsyncIterator
-from contextlib import AsyncExitStack, asynccontextmanager, suppress
-from dataclasses import dataclass
+from contextlib import AsyncExitStack, suppress
 from pathlib import Path
 from typing import Final
 
@@ -19,121 +17,132 @@ from embark.rpc.certificates import server_credentials
 from embark.rpc.channels import server_options
 from embark.rpc.memory import keep_freed_memory
 from embark.rpc.probes import Probes
-from embark.settings import Listen, RetinaSettings
+from embark.settings import RetinaSettings
 from embark.v1 import retina_pb2, retina_pb2_grpc
-from retina.batcher import Batcher
+from retina.batcher import Batcher, available_cores
 from retina.call_encoder import CallEncoder
-from retina.cores import available_cores
 from retina.dialling import Connect
-from retina.errors import RefusedError
+from retina.errors import StartupError
 from retina.fetch import Fetcher
 from retina.load import load_encoder
-from retina.metrics import Metrics
+from retina.metrics import RetinaMetrics
 from retina.servicer import RetinaServicer
 
 SERVICE: Final = retina_pb2.DESCRIPTOR.services_by_name["RetinaService"].full_name
 _SERVING: Final = health_pb2.HealthCheckResponse.SERVING
 _NOT_SERVING: Final = health_pb2.HealthCheckResponse.NOT_SERVING
-_TELL_SECONDS: Final = 1.0
+_NOTIFY_SECONDS: Final = 1.0
 
 
-@dataclass(frozen=True, slots=True)
-class Running:
-    """A Retina that serves."""
+class RetinaServer:
+    """Encodes for one space from start() to stop(), within one event loop."""
 
-    port: int
-    probes_port: int
+    def __init__(
+        self,
+        settings: RetinaSettings,
+        *,
+        models: Path,
+        registry: CollectorRegistry,
+        connect: Connect | None = None,
+        cores: int | None = None,
+    ) -> None:
+        """Take what start() needs.
 
+        `models` is the folder of models by digest, `connect` creates the sockets of downloads, and `cores` is the
+        number of runners (default: the cores that this process may use).
+        """
+        self._settings = settings
+        self._models = models
+        self._registry = registry
+        self._connect = connect
+        self._runners = available_cores() if cores is None else cores
+        self._resources = AsyncExitStack()
+        self._unready = "starting"
+        self._port = 0
+        self._probes_port = 0
+        self._log = logging.getLogger(__name__)
 
-@asynccontextmanager
-async def serve(
-    settings: RetinaSettings,
-    *,
-    models: Path,
-    registry: CollectorRegistry,
-    connect: Connect | None = None,
-    cores: int | None = None,
-) -> AsyncIterator[Running]:
-    """Serve Encode, gRPC health and reflection, and the probes, until the block is left; then drain.
+    @property
+    def port(self) -> int:
+        """The gRPC port; 0 before start()."""
+        return self._port
 
-    `models` is the folder of models by digest, `connect` makes the sockets of downloads, `cores` is how many runners
-    there are (by default, as many as this process has cores).
+    @property
+    def probes_port(self) -> int:
+        """The port of the probes and of /metrics; 0 before start()."""
+        return self._probes_port
 
-    Raises:
-        RefusedError: the model or a port is not what the cache says, or cannot be had.
-        CertificateError: a file of `tls.folder` cannot be used.
-    """
-    encoder = await asyncio.to_thread(load_encoder, settings, models)
-    keep_freed_memory()
-    metrics = Metrics(registry)
-    runners = available_cores() if cores is None else cores
-    state = _State()
-    async with AsyncExitStack() as stack:
-        probes = _open_probes(settings.listen, registry, state)
-        stack.callback(probes.close)
-        fetcher = Fetcher(settings.fetch, metrics, connect)
-        stack.push_async_callback(fetcher.close)
-        batcher = Batcher(
-            encoder,
-            settings.space,
-            runners=runners,
-            max_delay=settings.batch.max_delay,
-            metrics=metrics,
-            clock=time.monotonic,
-        )
-        stack.push_async_callback(asyncio.to_thread, batcher.close)
-        calls = CallEncoder(settings.space.modality, fetcher, batcher)
-        servicer = RetinaServicer(settings.cache, settings.space, calls, metrics)
-        port = await stack.enter_async_context(_listen(settings, servicer, state))
-        yield Running(port, probes.port)
+    async def start(self) -> None:
+        """Load the model and serve; on an error everything that was opened is closed again.
 
+        Raises:
+            StartupError: the model cannot be obtained or does not match the cache, or a port cannot be bound.
+            CertificateError: a file of `tls.folder` cannot be used.
+        """
+        encoder = await asyncio.to_thread(load_encoder, self._settings, self._models)
+        keep_freed_memory()
+        async with AsyncExitStack() as resources:
+            metrics = RetinaMetrics(self._registry)
+            self._probes_port = self._open_probes(resources)
+            fetcher = Fetcher(self._settings.fetch, metrics, self._connect)
+            resources.push_async_callback(fetcher.close)
+            batcher = Batcher(
+                encoder,
+                self._settings.space,
+                runners=self._runners,
+                max_delay=self._settings.batch.max_delay,
+                metrics=metrics,
+                clock=time.monotonic,
+            )
+            resources.push_async_callback(asyncio.to_thread, batcher.close)
+            calls = CallEncoder(self._settings.space.modality, fetcher, batcher)
+            await self._listen(RetinaServicer(self._settings.cache, self._settings.space, calls, metrics), resources)
+            self._resources = resources.pop_all()
 
-class _State:
-    """Why Retina is not ready; empty while it is."""
+    async def stop(self) -> None:
+        """Drain: report NOT_SERVING, take no new calls, and return when those in flight are answered.
 
-    def __init__(self) -> None:
-        self.reason = "starting"
+        Calls that take longer than `listen.drain` are cancelled. Calling it again has no effect.
+        """
+        await self._resources.aclose()
 
-    def readiness(self) -> str:
-        return self.reason
+    def _open_probes(self, resources: AsyncExitStack) -> int:
+        listen = self._settings.listen
+        try:
+            probes = Probes(listen.host, listen.probes_port, self._registry, lambda: self._unready)
+        except OSError as error:
+            raise StartupError(f"cannot listen for probes on {listen.host}:{listen.probes_port}: {error}") from error
+        resources.callback(probes.close)
+        return probes.port
 
+    async def _listen(self, servicer: RetinaServicer, resources: AsyncExitStack) -> None:
+        server = grpc.aio.server(options=_options(self._settings.max_request_bytes))
+        checks = health.aio.HealthServicer()
+        retina_pb2_grpc.add_RetinaServiceServicer_to_server(servicer, server)
+        health_pb2_grpc.add_HealthServicer_to_server(checks, server)
+        reflection.enable_server_reflection([SERVICE, health.SERVICE_NAME, reflection.SERVICE_NAME], server)
+        self._port = _bind(server, self._settings)
+        await server.start()
+        resources.push_async_callback(self._drain, server, checks)
+        await _set_health(checks, _SERVING)
+        self._unready = ""
+        self._log.info("serving on port %d", self._port, extra=self._extra())
 
-def _open_probes(listen: Listen, registry: CollectorRegistry, state: _State) -> Probes:
-    try:
-        return Probes(listen.host, listen.probes_port, registry, state.readiness)
-    except OSError as error:
-        raise RefusedError(f"cannot listen for probes on {listen.host}:{listen.probes_port}: {error}") from error
-
-
-@asynccontextmanager
-async def _listen(settings: RetinaSettings, servicer: RetinaServicer, state: _State) -> AsyncIterator[int]:
-    """Serve gRPC until the block is left; yield the port."""
-    server = grpc.aio.server(options=_options(settings.max_request_bytes))
-    checks = health.aio.HealthServicer()
-    retina_pb2_grpc.add_RetinaServiceServicer_to_server(servicer, server)
-    health_pb2_grpc.add_HealthServicer_to_server(checks, server)
-    reflection.enable_server_reflection([SERVICE, health.SERVICE_NAME, reflection.SERVICE_NAME], server)
-    port = _bind(server, settings)
-    await server.start()
-    await _report(checks, _SERVING)
-    state.reason = ""
-    log = logging.getLogger(__name__)
-    where = {"cache": settings.cache, "space": settings.space.id}
-    log.info("serving on port %d", port, extra=where)
-    try:
-        yield port
-    finally:
-        # First clients are told to go elsewhere, then no new calls are taken and those in flight may end.
-        state.reason = "draining"
-        log.info("draining", extra=where)
-        # A watcher that does not read its answers must not hold the drain up.
+    async def _drain(self, server: grpc.aio.Server, checks: health.aio.HealthServicer) -> None:
+        # Watchers hear of it first, so that they go elsewhere before new calls are refused.
+        self._unready = "draining"
+        self._log.info("draining", extra=self._extra())
+        # A watcher that does not read its answers must not delay the drain.
         with suppress(TimeoutError):
-            await asyncio.wait_for(_report(checks, _NOT_SERVING), _TELL_SECONDS)
-        await server.stop(settings.listen.drain.total_seconds())
+            await asyncio.wait_for(_set_health(checks, _NOT_SERVING), _NOTIFY_SECONDS)
+        await server.stop(self._settings.listen.drain.total_seconds())
+
+    def _extra(self) -> dict[str, str]:
+        return {"cache": self._settings.cache, "space": self._settings.space.id}
 
 
-async def _report(checks: health.aio.HealthServicer, status: int) -> None:
-    """Report the whole server, and the service by its name, as clients of either ask."""
+async def _set_health(checks: health.aio.HealthServicer, status: int) -> None:
+    """Set the status of the whole server and of the service by name; clients ask for either."""
     for name in (health.OVERALL_HEALTH, SERVICE):
         await checks.set(name, status)
 
@@ -147,7 +156,7 @@ def _bind(server: grpc.aio.Server, settings: RetinaSettings) -> int:
         credentials = server_credentials(Path(tls.folder), client_certificates=tls.client_certificates)
         return server.add_secure_port(f"{host}:{listen.grpc_port}", credentials)
     except RuntimeError as error:
-        raise RefusedError(f"cannot listen for gRPC on {host}:{listen.grpc_port}: {error}") from error
+        raise StartupError(f"cannot listen for gRPC on {host}:{listen.grpc_port}: {error}") from error
 
 
 def _options(max_request_bytes: int) -> list[tuple[str, str | int]]:

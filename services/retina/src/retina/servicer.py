@@ -1,4 +1,4 @@
-"""RetinaService over gRPC: messages in, outcomes out; `server` registers it."""
+"""RetinaServicer: translates between the Encode messages and items, outcomes and causes."""
 
 import logging
 from collections.abc import Sequence
@@ -12,11 +12,11 @@ from embark.rpc.wire import cause_to_wire, dtype_to_wire
 from embark.space import Space
 from embark.v1 import retina_pb2, retina_pb2_grpc
 from retina.call_encoder import CallEncoder
-from retina.metrics import Metrics
-from retina.model_encoder import Item, ItemKind, Outcome
+from retina.metrics import RetinaMetrics
+from retina.model_encoder import EncoderItem, ItemKind, Outcome
 
 MAX_ITEMS: Final = 1024
-"""Of one request."""
+"""The limit of one request."""
 
 Request = retina_pb2.EncodeRequest
 Response = retina_pb2.EncodeResponse
@@ -28,7 +28,7 @@ _EMPTY: Final = Cause(CauseKind.UNDECODABLE, "the item has neither key, content 
 class RetinaServicer(retina_pb2_grpc.RetinaServiceServicer):
     """Answers Encode for one space."""
 
-    def __init__(self, cache: str, space: Space, encoder: CallEncoder, metrics: Metrics) -> None:
+    def __init__(self, cache: str, space: Space, encoder: CallEncoder, metrics: RetinaMetrics) -> None:
         self._cache = cache
         self._id = space.id
         self._dimension = space.dimension
@@ -37,19 +37,20 @@ class RetinaServicer(retina_pb2_grpc.RetinaServiceServicer):
         self._metrics = metrics
         self._log = logging.getLogger(__name__)
 
-    async def Encode(self, request: Request, context: Context) -> Response:  # noqa: N802 - the service's word
+    async def Encode(self, request: Request, context: Context) -> Response:  # noqa: N802 - the name in the proto
         """Answer every item with a vector or a cause.
 
-        FAILED_PRECONDITION: the request is for another space. INVALID_ARGUMENT: it has more than MAX_ITEMS items.
+        Aborts with FAILED_PRECONDITION if the request is for another space, and with INVALID_ARGUMENT if it has more
+        than MAX_ITEMS items.
         """
         await self._check(request, context)
         keys = [item.key for item in request.items if item.WhichOneof("input") == "key"]
-        items = [_item(item) for item in request.items if item.WhichOneof("input") in {"content", "tensor"}]
+        items = [_from_wire(item) for item in request.items if item.WhichOneof("input") in {"content", "tensor"}]
         by_key, settled = await self._encoder.encode(keys, items)
-        rest = iter(settled)
-        outcomes = [_outcome(item, by_key) or next(rest) for item in request.items]
+        in_order = iter(settled)
+        outcomes = [_find_outcome(item, by_key) or next(in_order) for item in request.items]
         self._record(request, outcomes, context)
-        results = [_result(outcome) for outcome in outcomes]
+        results = [_to_wire(outcome) for outcome in outcomes]
         return Response(space=self._id, dimension=self._dimension, dtype=self._dtype, results=results)
 
     async def _check(self, request: Request, context: Context) -> None:
@@ -75,36 +76,36 @@ class RetinaServicer(retina_pb2_grpc.RetinaServiceServicer):
             "encoded %d of %d items",
             embedded,
             len(outcomes),
-            extra={"cache": self._cache, "space": self._id, "traceparent": _traceparent(context)},
+            extra={"cache": self._cache, "space": self._id, "traceparent": _find_traceparent(context)},
         )
 
 
 async def _abort(context: Context, code: grpc.StatusCode, detail: str) -> NoReturn:
     await context.abort(code, detail)
-    raise AssertionError("abort returns never")
+    raise AssertionError("unreachable: abort() does not return")
 
 
-def _item(item: retina_pb2.EncodeItem) -> Item:
+def _from_wire(item: retina_pb2.EncodeItem) -> EncoderItem:
     if item.WhichOneof("input") == "content":
-        return Item(ItemKind.CONTENT, item.content)
-    return Item(ItemKind.TENSOR, item.tensor)
+        return EncoderItem(ItemKind.CONTENT, item.content)
+    return EncoderItem(ItemKind.TENSOR, item.tensor)
 
 
-def _outcome(item: retina_pb2.EncodeItem, by_key: dict[bytes, Outcome]) -> Outcome | None:
-    """Return the outcome that is known by the item itself; None: it is the next of those in order."""
+def _find_outcome(item: retina_pb2.EncodeItem, by_key: dict[bytes, Outcome]) -> Outcome | None:
+    """Return the outcome of a key or of an empty item; None for content and tensors, whose outcomes are in order."""
     kind = item.WhichOneof("input")
     if kind is None:
         return _EMPTY
     return by_key[item.key] if kind == "key" else None
 
 
-def _result(outcome: Outcome) -> retina_pb2.EncodeResult:
+def _to_wire(outcome: Outcome) -> retina_pb2.EncodeResult:
     if isinstance(outcome, Cause):
         return retina_pb2.EncodeResult(cause=cause_to_wire(outcome))
     return retina_pb2.EncodeResult(vector=outcome.vector, content_hash=outcome.content_hash)
 
 
-def _traceparent(context: Context) -> str:
+def _find_traceparent(context: Context) -> str:
     for name, value in context.invocation_metadata() or ():
         if name == "traceparent":
             return value if isinstance(value, str) else value.decode(errors="replace")

@@ -1,4 +1,4 @@
-"""Turns the model's rows into vectors of the space; the batcher calls it after every run."""
+"""Converts the model's rows into vectors of the space."""
 
 import numpy as np
 
@@ -9,13 +9,13 @@ from retina.model_encoder import Floats
 
 
 def to_vector(row: Floats, space: Space) -> bytes | Cause:
-    """Return one row, normalized, in the space's form; or ENCODER_FAILED when an element is not finite there.
+    """Return one row, normalized, in the space's binary form; or ENCODER_FAILED if an element is not finite in it.
 
-    Each row is computed by itself, so that it has the same bits whatever rows were run with it. A zero vector stays
-    zero under l2.
+    Each row is computed separately, so its bits do not depend on the rows that ran with it. A zero vector stays zero
+    under l2.
     """
     if not np.isfinite(row).all():
-        return Cause(CauseKind.ENCODER_FAILED, "the model gave elements that are not finite")
+        return Cause(CauseKind.ENCODER_FAILED, "the model produced elements that are not finite")
     values = row.astype(np.float64)  # the squares of float32 may be too large for float32
     if space.normalization is Normalization.L2:
         length = np.sqrt(np.sum(values * values))
@@ -23,6 +23,6 @@ def to_vector(row: Floats, space: Space) -> bytes | Cause:
     with np.errstate(over="ignore"):
         vector = values.astype(space.form.numpy)
     if not np.isfinite(vector).all():
-        detail = f"the model gave elements that are too large for {space.dtype.value}"
+        detail = f"the model produced elements that are too large for {space.dtype.value}"
         return Cause(CauseKind.ENCODER_FAILED, detail)
     return vector.tobytes()
