@@ -1,10 +1,10 @@
 """The breaker turns calls away while the store is lost, and finds out when it is back."""
 
-from embark_server.breaker import Breaker
+from embark_server.guarded_store import CircuitBreaker
 
 
-def opened() -> Breaker:
-    breaker = Breaker(failures=3, probe_every=250)
+def opened() -> CircuitBreaker:
+    breaker = CircuitBreaker(failures=3, probe_every=250)
     assert [breaker.failed(0) for _ in range(3)] == [False, False, True]
     return breaker
 
@@ -14,7 +14,7 @@ def test_a_few_failures_in_a_row_open_it() -> None:
 
 
 def test_an_answer_in_between_starts_the_count_again() -> None:
-    breaker = Breaker(failures=2)
+    breaker = CircuitBreaker(failures=2, probe_every=250)
     breaker.failed(0)
     breaker.succeeded()
     assert not breaker.failed(0)
@@ -47,6 +47,6 @@ def test_an_abandoned_probe_leaves_room_for_the_next() -> None:
 
 
 def test_a_clock_set_back_does_not_hold_the_probes_off() -> None:
-    breaker = Breaker(failures=1, probe_every=250)
+    breaker = CircuitBreaker(failures=1, probe_every=250)
     breaker.failed(1_000_000)
     assert breaker.allow(0)

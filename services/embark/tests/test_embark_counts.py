@@ -15,7 +15,7 @@ from google.protobuf.duration_pb2 import Duration
 from embark.counts import LookupTimes
 from embark.errors import UnavailableError
 from embark.store import split_ring
-from embark_server.counts import Recent
+from embark_server.counts import CountCache
 from embark_testing.contracts.beginnings import begin
 from embark_testing.embark.parts import Bench, running, vector
 from embark_testing.embark.secured import SERVER_NAME, authority_in, secured
@@ -106,7 +106,7 @@ def test_a_store_that_fails_is_said_and_nothing_of_it_is_kept(bench: Bench) -> N
 def test_what_is_no_id_of_a_space_is_refused(bench: Bench, path: str) -> None:
     code, said = told(bench, path)
     assert code == 400
-    assert "is no id of a space" in said
+    assert "is not a space id" in said
 
 
 def test_any_other_page_says_which_there_are(bench: Bench) -> None:
@@ -114,7 +114,7 @@ def test_any_other_page_says_which_there_are(bench: Bench) -> None:
 
 
 def test_one_caller_asks_and_no_other_waits_for_it() -> None:
-    recent, begun, gate = Recent(SECOND, FakeClock()), threading.Event(), threading.Event()
+    recent, begun, gate = CountCache(SECOND, FakeClock()), threading.Event(), threading.Event()
 
     def slow() -> str:
         begun.set()
@@ -125,7 +125,7 @@ def test_one_caller_asks_and_no_other_waits_for_it() -> None:
     first = threading.Thread(target=lambda: answers.append(recent.get("a", slow)))
     first.start()
     assert begun.wait(60)
-    with pytest.raises(UnavailableError, match="ask again"):
+    with pytest.raises(UnavailableError, match="retry"):
         recent.get("a", slow)
     gate.set()
     eventually(lambda: answers == ["slow"])
@@ -134,13 +134,13 @@ def test_one_caller_asks_and_no_other_waits_for_it() -> None:
 
 
 def test_an_answer_about_one_space_is_never_given_for_another() -> None:
-    recent = Recent(SECOND, FakeClock())
+    recent = CountCache(SECOND, FakeClock())
     assert [recent.get(name, _says(name)) for name in ("a", "b", "b", "a")] == ["a", "b", "b", "a"]
 
 
 def test_a_clock_that_is_set_back_keeps_no_answer() -> None:
     clock = FakeClock()
-    recent = Recent(SECOND, clock)
+    recent = CountCache(SECOND, clock)
     assert recent.get("a", _says("first")) == "first"
     clock.advance(timedelta(seconds=-60))
     assert recent.get("a", _says("second")) == "second"

@@ -5,30 +5,30 @@ from typing import NoReturn
 import pytest
 
 from embark.causes import Cause, CauseKind
-from embark_server.hot_tier import ENTRY_OVERHEAD, HotTier
+from embark_server.hot_tier import ENTRY_OVERHEAD, LruHotTier
 
 TTL = 1_000
 
 
-def keep(tier: HotTier, now: int, **rows: bytes) -> None:
+def keep(tier: LruHotTier, now: int, **rows: bytes) -> None:
     tier.put_many({key.encode(): (row, None) for key, row in rows.items()}, now, tier.epoch)
 
 
 def test_rows_come_back_in_the_order_asked_with_none_for_misses() -> None:
-    tier = HotTier(10_000, TTL)
+    tier = LruHotTier(10_000, TTL)
     keep(tier, 0, a=b"A", b=b"B")
     assert tier.get_many([b"b", b"x", b"a", b"b"], 1) == [b"B", None, b"A", b"B"]
 
 
 def test_a_row_is_served_until_its_ttl_is_over() -> None:
-    tier = HotTier(10_000, TTL)
+    tier = LruHotTier(10_000, TTL)
     keep(tier, 0, a=b"A")
     assert tier.get_many([b"a"], TTL - 1) == [b"A"]
     assert tier.get_many([b"a"], TTL) == [None]
 
 
 def test_a_row_is_never_served_past_its_own_expiry() -> None:
-    tier = HotTier(10_000, TTL)
+    tier = LruHotTier(10_000, TTL)
     tier.put_many({b"a": (b"A", 10)}, 0, tier.epoch)
     assert tier.get_many([b"a"], 9) == [b"A"]
     assert tier.get_many([b"a"], 10) == [None]
@@ -36,7 +36,7 @@ def test_a_row_is_never_served_past_its_own_expiry() -> None:
 
 def test_bytes_stay_within_the_bound_and_the_least_recently_used_row_goes_first() -> None:
     cost = ENTRY_OVERHEAD + 1 + 100
-    tier = HotTier(2 * cost, TTL)
+    tier = LruHotTier(2 * cost, TTL)
     keep(tier, 0, a=bytes(100), b=bytes(100))
     assert tier.get_many([b"a"], 1) == [bytes(100)]
     keep(tier, 1, c=bytes(100))
@@ -45,7 +45,7 @@ def test_bytes_stay_within_the_bound_and_the_least_recently_used_row_goes_first(
 
 
 def test_bytes_are_counted_back_when_rows_are_replaced_and_dropped() -> None:
-    tier = HotTier(10_000, TTL)
+    tier = LruHotTier(10_000, TTL)
     keep(tier, 0, a=bytes(100))
     keep(tier, 0, a=bytes(50), b=bytes(7))
     assert tier.nbytes == 2 * (ENTRY_OVERHEAD + 1) + 57
@@ -54,14 +54,14 @@ def test_bytes_are_counted_back_when_rows_are_replaced_and_dropped() -> None:
 
 
 def test_a_row_larger_than_the_tier_is_not_kept_and_drives_nothing_out() -> None:
-    tier = HotTier(1_000, TTL)
+    tier = LruHotTier(1_000, TTL)
     keep(tier, 0, a=b"A")
     keep(tier, 0, big=bytes(2_000))
     assert tier.get_many([b"a", b"big"], 1) == [b"A", None]
 
 
 def test_a_tier_of_no_bytes_keeps_nothing() -> None:
-    tier = HotTier(0, TTL)
+    tier = LruHotTier(0, TTL)
     keep(tier, 0, a=b"A")
     assert tier.get_many([b"a"], 0) == [None]
 
@@ -71,13 +71,13 @@ def test_a_tier_of_no_bytes_does_not_look_at_what_it_is_given() -> None:
         def items(self) -> NoReturn:
             raise AssertionError("it was looked at")
 
-    HotTier(0, TTL).put_many(Unread(), 0, 0)
+    LruHotTier(0, TTL).put_many(Unread(), 0, 0)
     with pytest.raises(AssertionError):
-        HotTier(1, TTL).put_many(Unread(), 0, 0)
+        LruHotTier(1, TTL).put_many(Unread(), 0, 0)
 
 
 def test_what_was_read_before_an_invalidation_is_not_kept_after_it() -> None:
-    tier = HotTier(10_000, TTL)
+    tier = LruHotTier(10_000, TTL)
     epoch = tier.epoch
     tier.drop_many([b"a"])
     tier.put_many({b"a": (b"old", None)}, 0, epoch)
@@ -85,7 +85,7 @@ def test_what_was_read_before_an_invalidation_is_not_kept_after_it() -> None:
 
 
 def test_negatives_are_kept_like_rows() -> None:
-    tier = HotTier(10_000, TTL)
+    tier = LruHotTier(10_000, TTL)
     cause = Cause(CauseKind.NOT_FOUND, "404")
     tier.put_many({b"a": (cause, 500)}, 0, tier.epoch)
     assert tier.get_many([b"a"], 499) == [cause]

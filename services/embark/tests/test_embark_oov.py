@@ -7,7 +7,7 @@ from embark.causes import Cause, CauseKind
 from embark.errors import InvalidSpecError, UnavailableError
 from embark.settings import EmbArkSettings
 from embark.store import Embedding, Negative, Row
-from embark_server.oov import MeanRenewal, mean_embedding
+from embark_server.oov import MeanRenewal, compute_mean
 from embark_testing.embark.parts import DIMENSION, ZEROS, embark_settings, rows_of, running, vector
 from embark_testing.eventually import eventually
 
@@ -50,19 +50,19 @@ def test_the_mean_counts_neither_negatives_nor_rows_of_another_form_nor_more_tha
         [negative, Embedding("x", b"short", 0)],
         [Embedding(str(n), vector(n), 0) for n in (1, 3, 100)],
     ]
-    assert mean_embedding(space, pages, limit=2) == vector(2)
+    assert compute_mean(space, pages, limit=2) == vector(2)
 
 
 def test_the_mean_of_a_space_of_unit_vectors_has_unit_length() -> None:
     space = embark_settings(output={"normalization": "l2"}).active
     rows = [Embedding("a", np.eye(DIMENSION, dtype="<f4")[0].tobytes(), 0), Embedding("b", vector(0.5), 0)]
-    mean = mean_embedding(space, [rows])
+    mean = compute_mean(space, [rows])
     assert mean is not None
     assert np.linalg.norm(np.frombuffer(mean, "<f4")) == pytest.approx(1, abs=1e-6)
 
 
 def test_there_is_no_mean_of_nothing() -> None:
-    assert mean_embedding(embark_settings().active, []) is None
+    assert compute_mean(embark_settings().active, []) is None
 
 
 @pytest.mark.parametrize(

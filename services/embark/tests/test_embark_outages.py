@@ -1,7 +1,6 @@
 """A store that fails or hangs never keeps a look-up from its answer, and nothing is asked for that may be there."""
 
 from collections.abc import Iterator
-from datetime import timedelta
 
 import grpc
 import pytest
@@ -9,8 +8,8 @@ import pytest
 from embark.errors import UnavailableError
 from embark.statuses import KeyStatus
 from embark.v1 import embark_pb2 as pb
-from embark_server.breaker import FAILURES, PROBE_EVERY
 from embark_server.guarded_store import time_for_waiting
+from embark_server.limits import DEFAULT_LIMITS, DEFAULT_TIMEOUTS
 from embark_testing.embark.parts import ZEROS, Bench, embark_settings, rows_of, running, statuses_of, vector
 from embark_testing.eventually import eventually
 
@@ -61,19 +60,19 @@ def test_what_was_unavailable_is_asked_for_when_the_store_is_back(bench: Bench) 
 
 def test_a_dead_store_is_not_asked_again_until_a_probe_of_it_succeeds(bench: Bench) -> None:
     bench.store.failing.set()
-    for _ in range(FAILURES):
+    for _ in range(DEFAULT_LIMITS.store_failures):
         assert_only_hot_rows(bench)
     assert bench.counted("embark_store_breaker_open") == 1
     asked = len(bench.store.reads)
     for _ in range(10):
         assert_only_hot_rows(bench)
     assert len(bench.store.reads) == asked
-    bench.clock.advance(timedelta(microseconds=PROBE_EVERY))
+    bench.clock.advance(DEFAULT_TIMEOUTS.store_probe)
     assert_only_hot_rows(bench)
     assert len(bench.store.reads) == asked + 1
     bench.store.failing.clear()
     assert_only_hot_rows(bench)
-    bench.clock.advance(timedelta(microseconds=PROBE_EVERY))
+    bench.clock.advance(DEFAULT_TIMEOUTS.store_probe)
     assert statuses_of(bench.lookup("cold", "new")) == [HIT, ENQUEUED]
     assert bench.counted("embark_store_breaker_open") == 0
 
@@ -81,7 +80,7 @@ def test_a_dead_store_is_not_asked_again_until_a_probe_of_it_succeeds(bench: Ben
 def test_callers_in_a_hurry_do_not_make_a_good_store_look_dead() -> None:
     with running() as bench:
         bench.store.gate.clear()
-        for _ in range(FAILURES + 1):
+        for _ in range(DEFAULT_LIMITS.store_failures + 1):
             with pytest.raises(UnavailableError, match="no answer in time"):
                 bench.server._store.read(bench.space, ["a"], remaining=0.1)
         bench.store.gate.set()

@@ -9,7 +9,7 @@ import pytest
 from embark.client import EmbArkClient, KeyStatus
 from embark.spec.identities import matcher
 from embark.v1 import embark_pb2 as pb
-from embark_server.quotas import Quota
+from embark_server.calls import MissQuota
 from embark_testing.embark.parts import Bench, embark_settings, running, statuses_of, vector
 
 ADS = {"name": "ads", "missesPerSecond": 10}
@@ -87,7 +87,7 @@ def test_without_tenants_there_is_neither_a_quota_nor_a_metric_of_it() -> None:
 
 def test_a_clock_that_is_set_back_neither_fills_nor_stops_a_quota() -> None:
     shed: list[int] = []
-    quota = Quota(10, 10, shed.append)
+    quota = MissQuota(10, 10, shed.append)
     assert quota.take(10, 5_000_000) == 10
     assert quota.take(1, 1_000_000) == 0
     assert quota.take(5, 1_300_000) == 3

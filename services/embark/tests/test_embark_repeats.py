@@ -3,7 +3,7 @@
 import threading
 from concurrent.futures import ThreadPoolExecutor
 
-from embark_server.repeats import RepeatWindow
+from embark_server.fills import RepeatWindow
 
 
 def test_a_key_is_claimed_once_a_window() -> None:

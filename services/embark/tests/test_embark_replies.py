@@ -9,8 +9,7 @@ from embark.space import VectorForm
 from embark.spec import DType
 from embark.statuses import KeyStatus
 from embark.v1 import embark_pb2 as pb
-from embark_server.replies import ReplyForm
-from embark_server.wire_answers import statuses_to_wire
+from embark_server.answers import ReplyEncoder, statuses_to_wire
 
 CAUSES = st.builds(Cause, st.sampled_from(CauseKind), st.text(max_size=400))
 FORMS = st.builds(VectorForm, st.integers(1, 40), st.sampled_from(DType))
@@ -42,7 +41,7 @@ def test_reply_bytes_parse_as_the_message_built_the_ordinary_way(
     answer: tuple[VectorForm, bytes, dict[int, Cause], list[bytes]],
 ) -> None:
     form, statuses, causes, rows = answer
-    encoded = ReplyForm("0123456789ab", form).encode(statuses, causes, rows)
+    encoded = ReplyEncoder("0123456789ab", form).encode(statuses, causes, rows)
     assert pb.LookupResponse.FromString(encoded) == ordinary(form, statuses, causes, rows)
     assert len(encoded) == ordinary(form, statuses, causes, rows).ByteSize()
 
@@ -52,14 +51,14 @@ def test_streamed_reply_bytes_wrap_the_same_message(
     answer: tuple[VectorForm, bytes, dict[int, Cause], list[bytes]],
 ) -> None:
     form, statuses, causes, rows = answer
-    encoded = ReplyForm("0123456789ab", form).encode_streamed(statuses, causes, rows)
+    encoded = ReplyEncoder("0123456789ab", form).encode_streamed(statuses, causes, rows)
     assert pb.LookupStreamResponse.FromString(encoded).lookup == ordinary(form, statuses, causes, rows)
 
 
 def test_a_reply_of_hits_alone_is_the_reply_with_their_statuses() -> None:
     form = VectorForm(3, DType.FLOAT16)
     rows = [bytes([n]) * form.nbytes for n in range(200)]
-    reply = ReplyForm("0123456789ab", form)
+    reply = ReplyEncoder("0123456789ab", form)
     assert reply.encode_hits(rows) == reply.encode(bytes([KeyStatus.HIT]) * 200, {}, rows)
 
 

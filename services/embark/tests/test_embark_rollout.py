@@ -3,12 +3,10 @@
 import threading
 from collections.abc import Iterator, Sequence
 from contextlib import closing
-from datetime import timedelta
 from pathlib import Path
 
 import grpc
 import pytest
-from prometheus_client import CollectorRegistry
 
 from embark.errors import UnavailableError
 from embark.statuses import KeyStatus
@@ -16,14 +14,11 @@ from embark.store import RangeProgress, RolloutStore, split_ring
 from embark.store.memory import MemoryStore
 from embark.store.sqlite.adapter import SqliteStore
 from embark.v1 import embark_pb2 as pb
-from embark_server.breaker import Breaker
-from embark_server.guarded_store import GuardedStore
-from embark_server.handlers import SEARCH_THREADS
-from embark_server.metrics import Metrics
-from embark_server.refusals import InvalidRequestError
-from embark_server.rollouts import describe_rollout
+from embark_server.counts import describe_rollout
+from embark_server.limits import DEFAULT_LIMITS
+from embark_server.refusals import InvalidArgumentError
 from embark_testing.contracts.beginnings import begin
-from embark_testing.embark.parts import Bench, running, statuses_of, vector
+from embark_testing.embark.parts import Bench, guarded_store, running, statuses_of, vector
 from embark_testing.eventually import eventually
 from embark_testing.fake_clock import FakeClock
 
@@ -44,10 +39,6 @@ def store(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[RolloutSto
     with closing(made):
         made.ensure_space(OTHER)
         yield made
-
-
-def guarded(store: RolloutStore) -> GuardedStore:
-    return GuardedStore(store, Breaker(), timedelta(seconds=20), FakeClock(), Metrics(CollectorRegistry()))
 
 
 def fill(store: RolloutStore, space: str) -> None:
@@ -85,20 +76,20 @@ class HeldCheckpoints:
 def test_the_checkpoints_of_a_space_are_summed_up_and_those_of_others_are_not(store: RolloutStore) -> None:
     fill(store, SPACE)
     begin(store.checkpoints(), OTHER, split_ring(1)[0])
-    told = describe_rollout(SPACE, guarded(store))
+    told = describe_rollout(SPACE, guarded_store(store))
     assert told == pb.DescribeRolloutResponse(ranges_begun=3, ranges_over=1, done=90, failed=4)
-    assert describe_rollout(OTHER, guarded(store)) == pb.DescribeRolloutResponse(ranges_begun=1)
+    assert describe_rollout(OTHER, guarded_store(store)) == pb.DescribeRolloutResponse(ranges_begun=1)
 
 
 def test_a_space_that_nothing_is_scanned_for_has_zeros(store: RolloutStore) -> None:
-    assert describe_rollout(SPACE, guarded(store)) == NOTHING
+    assert describe_rollout(SPACE, guarded_store(store)) == NOTHING
     fill(store, SPACE)
     store.drop_space(SPACE)
-    assert describe_rollout(SPACE, guarded(store)) == NOTHING
+    assert describe_rollout(SPACE, guarded_store(store)) == NOTHING
 
 
 def test_a_store_that_is_closed_is_unavailable(store: RolloutStore) -> None:
-    asked = guarded(store)
+    asked = guarded_store(store)
     store.close()
     with pytest.raises(UnavailableError, match="store"):
         describe_rollout(SPACE, asked)
@@ -116,10 +107,10 @@ def test_a_rollout_into_a_space_that_is_not_served_is_described(bench: Bench) ->
 def test_what_is_no_id_of_a_space_is_refused_and_never_reaches_the_store(bench: Bench, space: str) -> None:
     code, details = refusal(bench, space)
     assert code is grpc.StatusCode.INVALID_ARGUMENT
-    assert "is no id of a space, which has 12 hex digits" in details
+    assert "is not a space id; a space id has 12 hex digits" in details
     assert bench.counted("embark_refused_calls_total", code="INVALID_ARGUMENT") == 1
-    with pytest.raises(InvalidRequestError):
-        describe_rollout(space, guarded(bench.store))
+    with pytest.raises(InvalidArgumentError):
+        describe_rollout(space, guarded_store(bench.store))
 
 
 def test_checkpoints_that_fail_make_the_call_unavailable_and_take_no_look_up_with_them(bench: Bench) -> None:
@@ -152,7 +143,7 @@ def test_checkpoints_that_hang_delay_neither_look_ups_nor_changes(
     request = pb.DescribeRolloutRequest(space=SPACE)
     calls = [bench.stub.DescribeRollout.future(request, timeout=60) for _ in range(20)]
     try:
-        eventually(lambda: len(held.asked) == SEARCH_THREADS, what="every thread that it may take hangs")
+        eventually(lambda: len(held.asked) == DEFAULT_LIMITS.search_threads, what="every thread that it may take hangs")
         assert statuses_of(bench.lookup("west", "new")) == [KeyStatus.HIT, KeyStatus.OOV_ENQUEUED]
         put = pb.PutRequest(space=bench.space, keys=[b"put"], vectors=vector(1))
         assert statuses_of(bench.stub.Put(put, timeout=30)) == [KeyStatus.HIT]

@@ -3,22 +3,18 @@
 import uuid
 from collections.abc import Iterator
 from contextlib import closing
-from datetime import timedelta
 from typing import Any
 
 import pytest
-from prometheus_client import CollectorRegistry
 
 from embark.errors import UnavailableError
 from embark.settings import StoreSettings
 from embark.store import split_ring
 from embark.store.cassandra.adapter import CassandraStore
 from embark.v1 import embark_pb2 as pb
-from embark_server.breaker import Breaker
-from embark_server.guarded_store import GuardedStore
-from embark_server.metrics import Metrics
-from embark_server.rollouts import describe_rollout
+from embark_server.counts import describe_rollout
 from embark_testing.contracts.beginnings import begin
+from embark_testing.embark.parts import guarded_store
 from embark_testing.fake_clock import FakeClock
 from embark_testing.servers.cassandra_keyspaces import cql_session, store_settings
 from embark_testing.servers.cassandra_server import CassandraServer
@@ -45,8 +41,7 @@ def cql(cassandra: CassandraServer) -> Iterator[Any]:
 
 
 def describe(store: CassandraStore) -> pb.DescribeRolloutResponse:
-    guarded = GuardedStore(store, Breaker(), timedelta(seconds=20), FakeClock(), Metrics(CollectorRegistry()))
-    return describe_rollout(SPACE, guarded)
+    return describe_rollout(SPACE, guarded_store(store))
 
 
 def test_checkpoints_are_seen_at_once_and_gone_with_the_space(store: CassandraStore) -> None:

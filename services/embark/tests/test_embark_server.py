@@ -102,7 +102,7 @@ def test_a_drain_ends_a_stream_after_the_answer_under_way() -> None:
         with pytest.raises(grpc.RpcError) as ended:
             next(stream)
         assert ended.value.code() is grpc.StatusCode.UNAVAILABLE
-        assert "go on with another" in str(ended.value.details())
+        assert "continue with another" in str(ended.value.details())
         ends.put(None)
         thread.join(30)
         assert not thread.is_alive()

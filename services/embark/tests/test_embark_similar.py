@@ -15,8 +15,7 @@ from embark.statuses import KeyStatus
 from embark.store import Negative, Neighbour, Search
 from embark.v1 import embark_pb2 as pb
 from embark.v1 import types_pb2
-from embark_server.handlers import SEARCH_THREADS
-from embark_server.searches import MAX_K
+from embark_server.limits import DEFAULT_LIMITS
 from embark_testing.embark.parts import DIMENSION, Bench, embark_settings, running, statuses_of, vector
 from embark_testing.eventually import eventually
 
@@ -111,8 +110,11 @@ def test_a_key_that_cannot_have_an_embedding_says_why(bench: Bench) -> None:
 @pytest.mark.parametrize(
     ("fields", "message"),
     [
-        ({"key": b"east", "k": 0}, f"k is 0; it must be 1 to {MAX_K}"),
-        ({"key": b"east", "k": MAX_K + 1}, f"k is {MAX_K + 1}; it must be 1 to {MAX_K}"),
+        ({"key": b"east", "k": 0}, f"k is 0; it must be 1 to {DEFAULT_LIMITS.neighbours}"),
+        (
+            {"key": b"east", "k": DEFAULT_LIMITS.neighbours + 1},
+            f"k is {DEFAULT_LIMITS.neighbours + 1}; it must be 1 to {DEFAULT_LIMITS.neighbours}",
+        ),
         ({}, "neither a key nor a vector"),
         ({"vector": b""}, "vector has 0 bytes; 4 float32 elements have 16"),
         ({"vector": row(1)[:-1]}, "vector has 15 bytes"),
@@ -169,7 +171,7 @@ def test_a_search_that_fails_for_want_of_its_index_takes_no_look_up_with_it(benc
 
 def test_searches_that_hang_delay_neither_look_ups_nor_changes(bench: Bench, held: HeldSearches) -> None:
     searches = [bench.stub.Similar.future(pb.SimilarRequest(key=b"east", k=1), timeout=60) for _ in range(40)]
-    eventually(lambda: len(held.timeouts) == SEARCH_THREADS, what="every thread of searches hangs")
+    eventually(lambda: len(held.timeouts) == DEFAULT_LIMITS.search_threads, what="every thread of searches hangs")
     assert statuses_of(bench.lookup("north", "new")) == [KeyStatus.HIT, KeyStatus.OOV_ENQUEUED]
     put = pb.PutRequest(space=bench.space, keys=[b"put"], vectors=vector(1))
     assert statuses_of(bench.stub.Put(put, timeout=30)) == [KeyStatus.HIT]

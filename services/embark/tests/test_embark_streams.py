@@ -12,7 +12,7 @@ from embark.store import Negative
 from embark.v1 import embark_pb2 as pb
 from embark.v1 import types_pb2
 from embark_server.exports import CHUNK_BYTES
-from embark_server.handlers import MAX_STREAMS
+from embark_server.limits import DEFAULT_LIMITS
 from embark_testing.embark.parts import DIMENSION, NBYTES, ZEROS, embark_settings, rows_of, running, statuses_of, vector
 from embark_testing.eventually import eventually
 
@@ -43,7 +43,7 @@ def test_an_oversized_request_ends_the_stream_after_the_answers_before_it() -> N
 
 def test_open_streams_take_no_look_up_threads_and_those_beyond_the_bound_are_refused_at_once() -> None:
     with running() as bench:
-        ends = [SimpleQueue[pb.LookupStreamRequest | None]() for _ in range(MAX_STREAMS)]
+        ends = [SimpleQueue[pb.LookupStreamRequest | None]() for _ in range(DEFAULT_LIMITS.streams)]
         streams = [bench.stub.LookupStream(iter(end.get, None), timeout=60) for end in ends]
         for end, stream in zip(ends, streams, strict=True):
             end.put(next(streamed([b"a"])))

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from embark_server.threads import LookupThreads, stepping_aside
+from embark_server.threads import LookupThreads, yielding_slot
 from embark_testing.eventually import eventually
 
 
@@ -43,7 +43,7 @@ def test_calls_that_step_aside_leave_their_places_to_others(threads: LookupThrea
     gate = threading.Event()
 
     def wait() -> bool:
-        with stepping_aside():
+        with yielding_slot():
             return gate.wait(30)
 
     waiting = [threads.submit(wait) for _ in range(7)]
@@ -76,6 +76,6 @@ def test_a_shutdown_does_what_was_submitted_and_takes_no_more(threads: LookupThr
     assert not closing.is_alive()
 
 
-def test_stepping_aside_elsewhere_does_nothing() -> None:
-    with stepping_aside():
+def test_yielding_slot_elsewhere_does_nothing() -> None:
+    with yielding_slot():
         assert threading.current_thread() is threading.main_thread()

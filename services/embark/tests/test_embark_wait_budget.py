@@ -11,7 +11,7 @@ from embark.causes import Cause, CauseKind
 from embark.statuses import KeyStatus
 from embark.store import Negative
 from embark.v1 import embark_pb2 as pb
-from embark_server.waits import MAX_WAITING
+from embark_server.limits import DEFAULT_LIMITS
 from embark_testing.embark.parts import Bench, rows_of, running, statuses_of, vector
 from embark_testing.eventually import eventually
 
@@ -84,13 +84,13 @@ def test_a_wait_survives_a_store_that_fails_for_a_while() -> None:
 def test_look_ups_beyond_the_bound_do_not_wait_and_others_are_not_held_up() -> None:
     with running() as bench:
         bench.write({"hot": vector(1)})
-        calls = [waiting(bench, b"%d" % n) for n in range(MAX_WAITING)]
+        calls = [waiting(bench, b"%d" % n) for n in range(DEFAULT_LIMITS.waiting_calls)]
         assert statuses_of(bench.lookup("one more", wait_budget=LONG)) == [ENQUEUED]
         with ThreadPoolExecutor(8) as clients:
             answers = list(clients.map(lambda _: statuses_of(bench.lookup("hot")), range(64)))
         assert answers == [[HIT]] * 64
-        bench.write({str(n): vector(n) for n in range(MAX_WAITING)})
-        assert [statuses_of(call.result()) for call in calls] == [[HIT]] * MAX_WAITING
+        bench.write({str(n): vector(n) for n in range(DEFAULT_LIMITS.waiting_calls)})
+        assert [statuses_of(call.result()) for call in calls] == [[HIT]] * DEFAULT_LIMITS.waiting_calls
 
 
 def test_a_drain_ends_waits_with_their_answers() -> None:

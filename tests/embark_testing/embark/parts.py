@@ -21,6 +21,8 @@ from embark.store.memory import MemoryStore
 from embark.topic import Fill, FillProducer, Losses
 from embark.v1 import embark_pb2 as pb
 from embark.v1.embark_pb2_grpc import EmbArkServiceStub
+from embark_server.guarded_store import GuardedStore, ServedStore
+from embark_server.metrics import EmbArkMetrics
 from embark_server.server import EmbArkServer
 from embark_testing.fake_clock import FakeClock
 from embark_testing.faults import FaultyStore
@@ -84,6 +86,11 @@ class CommandedStore(FaultyStore):
         self.reads.append(keys)
         if not self.gate.wait(timeout.total_seconds()):
             raise UnavailableError("store", "no answer in time")
+
+
+def guarded_store(store: ServedStore) -> GuardedStore:
+    """Return the store as the server sees it, with a clock and metrics of its own."""
+    return GuardedStore(store, embark_settings().serving, FakeClock(), EmbArkMetrics(CollectorRegistry()))
 
 
 @dataclass

@@ -1,1 +1,1 @@
-"""EmbArk, the gRPC look-up server: hot tier, then store, then the OOV embedding and a fill."""
+"""EmbArk, the gRPC lookup server: hot tier, then store, then the OOV embedding and a fill."""

@@ -1,4 +1,4 @@
-"""The process of EmbArk: `python -m embark_server --settings FILE`."""
+"""Entry point of the lookup server: `python -m embark_server --settings FILE`."""
 
 from embark.signals import catch_signals, end_on_signals
 
@@ -18,13 +18,13 @@ from embark.processes import read_settings, wait_for_stop
 from embark.settings import EmbArkSettings
 from embark_server.server import EmbArkServer
 
-# Fills that the topic has not acknowledged by then are lost; their keys are asked for again by the next look-up.
-FLUSH = timedelta(seconds=5)
+# Fills that the topic has not acknowledged by then are lost; the next lookup of their keys requests them again.
+FLUSH_TIMEOUT = timedelta(seconds=5)
 
 
-def run(asked: argparse.Namespace) -> None:
-    """Answer look-ups until SIGTERM or SIGINT, then drain."""
-    settings, secrets = read_settings(asked.settings, EmbArkSettings), Secrets.from_args(asked)
+def run(args: argparse.Namespace) -> None:
+    """Answer lookups until SIGTERM or SIGINT, then drain."""
+    settings, secrets = read_settings(args.settings, EmbArkSettings), Secrets.from_args(args)
     stopping = catch_signals()
     with ExitStack() as stack:
         store = open_store(settings.store, secrets)
@@ -32,7 +32,7 @@ def run(asked: argparse.Namespace) -> None:
         topic = open_topic(settings.topic, secrets)
         stack.callback(topic.close)
         producer = topic.producer()
-        stack.callback(producer.close, FLUSH)
+        stack.callback(producer.close, FLUSH_TIMEOUT)
         server = EmbArkServer(settings, store, producer, clock=now, registry=REGISTRY)
         stack.callback(server.stop)
         server.start()
@@ -40,4 +40,4 @@ def run(asked: argparse.Namespace) -> None:
 
 
 if __name__ == "__main__":
-    sys.exit(run_command("embark_server", "Answer look-ups of one cache.", run))
+    sys.exit(run_command("embark_server", "Answer lookups of one cache.", run))

@@ -1,40 +1,40 @@
-"""Put and Invalidate: changes of rows that a caller asks for; the servicer calls them."""
+"""Put and Invalidate: changes of rows that callers request."""
 
 from collections.abc import Sequence
 
 import numpy as np
 
 from embark.causes import Cause, CauseKind
-from embark.clock import Clock, Micros
+from embark.clock import Micros, micros
 from embark.errors import UnavailableError
 from embark.statuses import KeyStatus
 from embark.store import Embedding
 from embark_server.answers import Answer
-from embark_server.calls import Call
+from embark_server.calls import CallContext
 from embark_server.fills import Fills
-from embark_server.guarded_store import GuardedStore
 from embark_server.lookup import parse_keys
-from embark_server.refusals import InvalidRequestError
-from embark_server.spaces import ServedSpace, ServedSpaces
+from embark_server.refusals import InvalidArgumentError
+from embark_server.runtime import Runtime
+from embark_server.spaces import ServedSpace
 
 
 class Changes:
-    """Changes rows of the spaces served here; `ttl` is of new rows in microseconds, 0: for ever."""
+    """Changes rows of the served spaces."""
 
-    def __init__(self, store: GuardedStore, fills: Fills, spaces: ServedSpaces, clock: Clock, ttl: Micros) -> None:
-        self._store = store
+    def __init__(self, runtime: Runtime, fills: Fills) -> None:
+        self._store = runtime.store
+        self._spaces = runtime.spaces
+        self._clock = runtime.clock
+        self._ttl: Micros = micros(runtime.settings.store.ttl)
         self._fills = fills
-        self._spaces = spaces
-        self._clock = clock
-        self._ttl = ttl
 
     def put(self, served: ServedSpace, keys: Sequence[bytes], vectors: bytes) -> Answer:
-        """Write the vectors, one of the space's form for every key; of a key given twice the last one counts.
+        """Write one vector of the space's form for every key; of equal keys the last one counts.
 
-        A vector that is not finite is INVALID with cause ENCODER_FAILED, as Retina says of one.
+        A vector that is not finite is INVALID with cause ENCODER_FAILED, as in Retina.
 
         Raises:
-            InvalidRequestError: `vectors` is not as long as the keys ask for.
+            InvalidArgumentError: the length of `vectors` does not match the number of keys.
         """
         rows = _split(vectors, len(keys), served)
         answer = Answer(keys, [None] * len(keys), served.oov)
@@ -42,10 +42,10 @@ class Changes:
         expires_at = now + self._ttl if self._ttl else None
         last = dict(zip(keys, rows, strict=True))
         embeddings = {}
-        for key, text in parse_keys(answer, answer.cold()).items():
-            fault = _find_fault(last[key], served)
-            if fault is not None:
-                answer.settle([key], KeyStatus.INVALID, fault)
+        for key, text in parse_keys(answer, answer.cold_keys()).items():
+            cause = _find_cause(last[key], served)
+            if cause is not None:
+                answer.settle([key], KeyStatus.INVALID, cause)
             else:
                 embeddings[key] = Embedding(text, last[key], now, expires_at=expires_at)
         if not embeddings:
@@ -55,7 +55,7 @@ class Changes:
             self._store.write(served.id, list(embeddings.values()))
         except UnavailableError:
             written = False
-        # Dropped in any case: a write that was not acknowledged may have been done.
+        # Dropped in any case: a write without acknowledgement may have succeeded.
         epoch = served.hot.drop_many(list(embeddings))
         if written:
             hot = {key: (row.vector, expires_at) for key, row in embeddings.items()}
@@ -63,14 +63,15 @@ class Changes:
         answer.settle(embeddings, KeyStatus.HIT if written else KeyStatus.UNAVAILABLE)
         return answer
 
-    def invalidate(self, keys: Sequence[bytes], call: Call) -> Answer:
-        """Delete the keys' rows in every space served here, forget them in memory, then ask for new ones.
+    def invalidate(self, keys: Sequence[bytes], call: CallContext) -> Answer:
+        """Delete the keys' rows in every served space, drop them from the hot tiers, then request new fills.
 
-        The order matters: a fill that was asked for before its row is gone could be skipped as already done. The rows
-        of the previous space go too, or a rollback would bring them back. Nothing is asked for unless all are deleted.
+        The order matters: a fill requested before its row is deleted could be skipped as already done. The rows of the
+        previous space are deleted too, or a rollback would bring them back. No fill is requested unless every delete
+        succeeded.
         """
         answer = Answer(keys, [None] * len(keys), self._spaces.active.oov)
-        texts = parse_keys(answer, answer.cold())
+        texts = parse_keys(answer, answer.cold_keys())
         if not texts:
             return answer
         valid = list(texts)
@@ -82,22 +83,22 @@ class Changes:
         except UnavailableError:
             answer.settle(valid, KeyStatus.UNAVAILABLE)
             return answer
-        for key, status in self._fills.ask_anew(valid, self._fills.ask_of(call, at), at).items():
+        for key, status in self._fills.request_again(valid, self._fills.options(call, at), at).items():
             answer.settle([key], status)
         return answer
 
 
 def _split(vectors: bytes, count: int, served: ServedSpace) -> list[bytes]:
-    nbytes = served.form.nbytes
+    nbytes = served.nbytes
     if len(vectors) != count * nbytes:
-        raise InvalidRequestError(
+        raise InvalidArgumentError(
             f"vectors has {len(vectors)} bytes; {count} keys of {served.form.dimension} {served.form.dtype} elements "
             f"have {count * nbytes}"
         )
     return [vectors[start : start + nbytes] for start in range(0, len(vectors), nbytes)]
 
 
-def _find_fault(vector: bytes, served: ServedSpace) -> Cause | None:
+def _find_cause(vector: bytes, served: ServedSpace) -> Cause | None:
     finite = np.isfinite(np.frombuffer(vector, served.form.numpy))
     if finite.all():
         return None

@@ -1,84 +1,102 @@
-"""The counts that the second port tells, the store asked for them seldom: whoever may read metrics may read these."""
+"""Counts for the second port and DescribeRollout: entries of a space, progress of a rollout, lookup latencies."""
 
+import re
 import threading
 from collections.abc import Callable, Mapping
-from datetime import timedelta
 from typing import Final
 
 from embark.clock import Clock, Micros, micros
 from embark.counts import LookupTimes, RolloutCounts, SpaceEntries
 from embark.errors import UnavailableError
 from embark.rpc.probes import Page
+from embark.space import ID_LENGTH
+from embark.v1 import embark_pb2 as pb
 from embark_server.guarded_store import GuardedStore
-from embark_server.rollouts import describe_rollout
-from embark_server.spaces import ServedSpaces
+from embark_server.refusals import InvalidArgumentError
+from embark_server.runtime import Runtime
 
-# A count reads many rows; the checkpoints of a rollout are a few hundred small ones.
-_ENTRIES_KEPT: Final = timedelta(seconds=30)
-_ROLLOUT_KEPT: Final = timedelta(seconds=2)
+_SPACE_ID: Final = re.compile(rf"[0-9a-f]{{{ID_LENGTH}}}")
 
 
 class Counts:
-    """Counts entries of the active space, keys that a rollout has done, and look-ups by the time they took."""
+    """The pages of the second port; its readers need no certificate, so reads of the store are cached."""
 
-    def __init__(
-        self, spaces: ServedSpaces, store: GuardedStore, clock: Clock, lookup_times: Callable[[], LookupTimes]
-    ) -> None:
-        self._spaces = spaces
-        self._store = store
-        self._lookup_times = lookup_times
-        self._entries = Recent(micros(_ENTRIES_KEPT), clock)
-        self._rollout = Recent(micros(_ROLLOUT_KEPT), clock)
+    def __init__(self, runtime: Runtime) -> None:
+        self._spaces = runtime.spaces
+        self._store = runtime.store
+        self._lookup_times = runtime.metrics.lookups.lookup_times
+        self._entries = CountCache(micros(runtime.timeouts.entries_ttl), runtime.clock)
+        self._rollout = CountCache(micros(runtime.timeouts.rollout_ttl), runtime.clock)
 
     @property
     def pages(self) -> Mapping[str, Page]:
-        """What the second port serves beside the probes; see embark.counts."""
+        """The pages by their name in the path; see embark.counts."""
         return {
-            "entries": lambda _: self._count(),
-            "rollout": self._sum_up,
-            "lookups": lambda _: _json(self._lookup_times()),
+            "entries": lambda _: self._count_entries(),
+            "rollout": self._count_rollout,
+            "lookups": lambda _: _to_json(self._lookup_times()),
         }
 
-    def _count(self) -> str:
+    def _count_entries(self) -> str:
         space = self._spaces.active.id
-        return self._entries.get(space, lambda: _json(SpaceEntries(space=space, entries=self._store.count(space))))
+        return self._entries.get(space, lambda: _to_json(SpaceEntries(space=space, entries=self._store.count(space))))
 
-    def _sum_up(self, space: str) -> str:
-        def ask() -> str:
-            told = describe_rollout(space, self._store)
-            return _json(RolloutCounts(done=told.done, failed=told.failed))
+    def _count_rollout(self, space: str) -> str:
+        def count() -> str:
+            described = describe_rollout(space, self._store)
+            return _to_json(RolloutCounts(done=described.done, failed=described.failed))
 
-        return self._rollout.get(space, ask)
+        return self._rollout.get(space, count)
 
 
-class Recent:
-    """The last answer, asked for anew once it is `kept` old or something else is asked; by one caller at a time."""
+class CountCache:
+    """The latest count, refreshed when it is `ttl` old or another one is requested; by one caller at a time."""
 
-    def __init__(self, kept: Micros, clock: Clock) -> None:
-        self._kept: Final = kept
-        self._clock: Final = clock
-        self._asking: Final = threading.Lock()
-        self._known: tuple[str, Micros, str] | None = None
+    def __init__(self, ttl: Micros, clock: Clock) -> None:
+        self._ttl = ttl
+        self._clock = clock
+        self._refreshing = threading.Lock()
+        self._latest: tuple[str, Micros, str] | None = None
 
-    def get(self, name: str, ask: Callable[[], str]) -> str:
-        """Return what is known of `name`, or what `ask` returns; what it raises goes to the caller.
+    def get(self, name: str, count: Callable[[], str]) -> str:
+        """Return the cached count of `name`, or the result of `count`, whose errors are passed on.
 
         Raises:
-            UnavailableError: another caller is asking.
+            UnavailableError: another caller is refreshing the count.
         """
-        known = self._known
-        # A clock that was set back must not keep an answer for ever.
-        if known and known[0] == name and 0 <= self._clock() - known[1] < self._kept:
-            return known[2]
-        if not self._asking.acquire(blocking=False):
-            raise UnavailableError("EmbArk", "it is being counted; ask again")
+        latest = self._latest
+        # A clock that was set back must not keep a count for ever.
+        if latest and latest[0] == name and 0 <= self._clock() - latest[1] < self._ttl:
+            return latest[2]
+        if not self._refreshing.acquire(blocking=False):
+            raise UnavailableError("EmbArk", "counts are being refreshed; retry")
         try:
-            answer = ask()
-            self._known = (name, self._clock(), answer)
-            return answer
+            counted = count()
+            self._latest = (name, self._clock(), counted)
+            return counted
         finally:
-            self._asking.release()
+            self._refreshing.release()
 
 
-def _json(counted: SpaceEntries | RolloutCounts | LookupTimes) -> str:
+def describe_rollout(space: str, store: GuardedStore) -> pb.DescribeRolloutResponse:
+    """Return the progress of the re-embedding into `space`, summed over its ranges; zeros if it has not begun.
+
+    The space need not be served.
+
+    Raises:
+        InvalidArgumentError: `space` is not a space id.
+        UnavailableError: the store failed, or has no checkpoints.
+    """
+    if not _SPACE_ID.fullmatch(space):
+        raise InvalidArgumentError(f"{space[:64]!r} is not a space id; a space id has {ID_LENGTH} hex digits")
+    ranges = store.progress(space)
+    return pb.DescribeRolloutResponse(
+        ranges_begun=len(ranges),
+        ranges_over=sum(progress.finished for progress in ranges),
+        done=sum(progress.done for progress in ranges),
+        failed=sum(progress.failed for progress in ranges),
+    )
+
+
+def _to_json(counted: SpaceEntries | RolloutCounts | LookupTimes) -> str:
     return counted.model_dump_json(by_alias=True)

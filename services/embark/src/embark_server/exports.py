@@ -1,4 +1,4 @@
-"""DescribeSpace and Export: what a space is, and everything that it holds; the servicer calls them."""
+"""DescribeSpace and Export: the properties of a space, and all its embeddings."""
 
 from collections.abc import Iterator
 from typing import Final
@@ -7,16 +7,16 @@ from embark.rpc.wire import dtype_to_wire
 from embark.store import Embedding
 from embark.v1 import embark_pb2
 from embark_server.guarded_store import GuardedStore
-from embark_server.metrics import Metrics
+from embark_server.metrics import EmbArkMetrics
 from embark_server.spaces import ServedSpace
 
-# Well below the 4 MiB that a gRPC client takes unless it is told otherwise.
+# Well below 4 MiB, the default limit of a gRPC client.
 CHUNK_BYTES: Final = 1024 * 1024
-_PAGE: Final = 1000
+_PAGE_ROWS: Final = 1000
 
 
 def describe(served: ServedSpace, entries: int, max_keys: int) -> embark_pb2.DescribeSpaceResponse:
-    """Return what the vectors of a space are."""
+    """Return the properties of a space and its vectors."""
     space = served.space
     return embark_pb2.DescribeSpaceResponse(
         space=served.id,
@@ -34,26 +34,26 @@ def describe(served: ServedSpace, entries: int, max_keys: int) -> embark_pb2.Des
     )
 
 
-def export(served: ServedSpace, store: GuardedStore, metrics: Metrics) -> Iterator[embark_pb2.ExportResponse]:
-    """Yield every embedding of a space in messages below CHUNK_BYTES (a single larger row has one of its own).
+def export(served: ServedSpace, store: GuardedStore, metrics: EmbArkMetrics) -> Iterator[embark_pb2.ExportResponse]:
+    """Yield every embedding of a space in messages below CHUNK_BYTES (a single larger row gets its own message).
 
-    Negatives, and rows whose vector is not of the space's form, are left out.
+    Negatives, and rows whose vector does not have the space's form, are left out.
 
     Raises:
-        UnavailableError: the store failed; what was yielded stays good.
+        UnavailableError: the store failed; what was yielded before remains valid.
     """
     rows: list[Embedding] = []
     size = 0
     # A page of wide vectors would hold hundreds of megabytes at once.
-    page = max(1, min(_PAGE, CHUNK_BYTES // served.form.nbytes))
+    page = max(1, min(_PAGE_ROWS, CHUNK_BYTES // served.nbytes))
     for found in store.scan(served.id, page):
         for row in found:
             if not isinstance(row, Embedding):
                 continue
-            if len(row.vector) != served.form.nbytes:
+            if len(row.vector) != served.nbytes:
                 metrics.unservable_rows.inc()
                 continue
-            # UTF-8 has at most four bytes a character; eight more hold tags and lengths.
+            # UTF-8 has at most four bytes per character; eight more hold tags and lengths.
             cost = len(row.vector) + 4 * len(row.key) + 8
             if rows and size + cost > CHUNK_BYTES:
                 yield _chunk(served, rows)

@@ -1,4 +1,4 @@
-"""The hot tier: the in-process LRU of rows of one space, which look-ups ask before the store."""
+"""The hot tier: an in-process LRU of the rows of one space."""
 
 import threading
 from collections import OrderedDict
@@ -8,16 +8,16 @@ from typing import Final
 from embark.clock import Micros
 from embark.store import Served, Value
 
-# Of one entry beside key and row, on 64-bit CPython 3.11: entry tuple 64, int 32, headers of two bytes objects 66,
+# Per entry in addition to key and row, on 64-bit CPython 3.11: entry tuple 64, int 32, headers of two bytes objects 66,
 # OrderedDict node and slots of two tables about 200.
 ENTRY_OVERHEAD: Final = 368
 
 
-class HotTier:
-    """Rows by key, the least recently used dropped first; one lock is taken once a request for all its keys.
+class LruHotTier:
+    """Rows by key; the least recently used is evicted first. The lock is taken once per request, not per key.
 
-    `max_bytes` bounds keys, rows and overhead together; 0 keeps nothing. `ttl`, in microseconds, bounds how long a row
-    is served without asking the store, and so how long another server's Invalidate takes to be seen here.
+    `max_bytes` bounds keys, rows and overhead together; 0 disables the tier. `ttl`, in microseconds, bounds how long a
+    row is served without reading the store, and so how long another server's Invalidate takes to show here.
     """
 
     def __init__(self, max_bytes: int, ttl: Micros) -> None:
@@ -30,19 +30,19 @@ class HotTier:
 
     @property
     def nbytes(self) -> int:
-        """Bytes that are held now, overhead included."""
+        """Bytes in use, overhead included."""
         return self._bytes
 
     @property
     def epoch(self) -> int:
-        """Counts the changes made by drop_many; read it before the store is read and hand it to put_many."""
+        """The number of drop_many calls; read it before the store is read and pass it to put_many."""
         return self._epoch
 
     def __len__(self) -> int:
         return len(self._entries)
 
     def get_many(self, keys: Sequence[bytes], now: Micros) -> list[Value | None]:
-        """Return the value of every key in the order asked, None where there is none to serve at `now`."""
+        """Return the value of every key, in order; None for keys without a value that is fresh at `now`."""
         values: list[Value | None] = []
         append = values.append
         with self._lock:
@@ -58,9 +58,9 @@ class HotTier:
         return values
 
     def put_many(self, values: Mapping[bytes, Served], now: Micros, epoch: int) -> None:
-        """Keep values, each with the time its row expires at (None: never).
+        """Keep values, each with the time at which its row expires (None: never).
 
-        Nothing is kept when a key was dropped since `epoch`: what was read before an Invalidate must not outlive it.
+        Nothing is kept if a key was dropped since `epoch`: a row read before an Invalidate must not outlive it.
         """
         if not self._max_bytes:
             return
@@ -68,7 +68,7 @@ class HotTier:
             if epoch != self._epoch:
                 return
             for key, (value, expires_at) in values.items():
-                self._forget(key)
+                self._remove(key)
                 cost = _cost(key, value)
                 if cost > self._max_bytes:
                     continue
@@ -80,14 +80,14 @@ class HotTier:
                 self._bytes -= _cost(key, value)
 
     def drop_many(self, keys: Sequence[bytes]) -> int:
-        """Forget keys, and whatever is being read just now; return the new epoch."""
+        """Drop keys, and whatever is being read at this moment; return the new epoch."""
         with self._lock:
             self._epoch += 1
             for key in keys:
-                self._forget(key)
+                self._remove(key)
             return self._epoch
 
-    def _forget(self, key: bytes) -> None:
+    def _remove(self, key: bytes) -> None:
         entry = self._entries.pop(key, None)
         if entry is not None:
             self._bytes -= _cost(key, entry[0])

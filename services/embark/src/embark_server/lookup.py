@@ -1,60 +1,59 @@
-"""The core of look-ups: keys as bytes in, rows, statuses and causes out; hot tier, then store, then OOV and a fill."""
+"""The core of lookups: hot tier, then store, then the OOV embedding and a fill request."""
 
 import logging
 from collections.abc import Iterable, Mapping, Sequence
 
 from embark.causes import CauseError
-from embark.clock import Clock, Micros
+from embark.clock import Micros
 from embark.errors import UnavailableError
 from embark.keys import parse_key
 from embark.statuses import KeyStatus
 from embark.store import Served, Value
 from embark_server.answers import Answer
-from embark_server.calls import Call
+from embark_server.calls import CallContext
 from embark_server.fills import Fills
-from embark_server.guarded_store import GuardedStore
-from embark_server.metrics import Metrics
+from embark_server.runtime import Runtime
 from embark_server.spaces import ServedSpace
 from embark_server.waits import Waits
 
-_WAITED_FOR = frozenset({KeyStatus.OOV_ENQUEUED, KeyStatus.OOV_PENDING})
+_FILLING = frozenset({KeyStatus.OOV_ENQUEUED, KeyStatus.OOV_PENDING})
 
 
 class Lookups:
-    """Answers look-ups of one server; every method may be called from any thread."""
+    """Answers the lookups of one server; thread-safe."""
 
-    def __init__(self, store: GuardedStore, fills: Fills, waits: Waits, clock: Clock, metrics: Metrics) -> None:
-        self._store = store
+    def __init__(self, runtime: Runtime, fills: Fills, waits: Waits) -> None:
+        self._store = runtime.store
+        self._clock = runtime.clock
+        self._metrics = runtime.metrics
         self._fills = fills
         self._waits = waits
-        self._clock = clock
-        self._metrics = metrics
         self._log = logging.getLogger(__name__)
 
     def answer(
-        self, served: ServedSpace, keys: Sequence[bytes], hot: Sequence[Value | None], call: Call, budget: float
+        self, served: ServedSpace, keys: Sequence[bytes], hot: Sequence[Value | None], call: CallContext, budget: float
     ) -> Answer:
-        """Answer keys of which `hot` holds what the hot tier has, waiting up to `budget` seconds for fills."""
+        """Answer `keys`, given their values `hot` from the hot tier; wait up to `budget` seconds for fills."""
         answer = Answer(keys, hot, served.oov)
-        self._ask_store(served, answer, call, keep=True)
-        pending = answer.keys_with(_WAITED_FOR) if budget > 0 else []
+        self._settle_cold(served, answer, call, keep=True)
+        pending = answer.keys_with(_FILLING) if budget > 0 else []
         if pending:
             self._wait(served, answer, pending, call, budget)
         return answer
 
-    def prefetch(self, served: ServedSpace, keys: Sequence[bytes], call: Call) -> Answer:
-        """Ask for the fill of keys without a row; what the store has is not brought into the hot tier."""
+    def prefetch(self, served: ServedSpace, keys: Sequence[bytes], call: CallContext) -> Answer:
+        """Request fills of keys without a row; rows of the store are not brought into the hot tier."""
         answer = Answer(keys, served.hot.get_many(keys, self._clock()), served.oov)
-        self._ask_store(served, answer, call, keep=False)
+        self._settle_cold(served, answer, call, keep=False)
         return answer
 
-    def _ask_store(self, served: ServedSpace, answer: Answer, call: Call, *, keep: bool) -> None:
-        texts = parse_keys(answer, answer.cold())
+    def _settle_cold(self, served: ServedSpace, answer: Answer, call: CallContext, *, keep: bool) -> None:
+        texts = parse_keys(answer, answer.cold_keys())
         if not texts:
             return
         try:
             rows, unservable = self._read(served, texts, call, keep=keep)
-            outdated = self._outdate(served, unservable, call) if unservable and served.filled else {}
+            not_before = self._outdate(served, unservable, call) if unservable and served.filled else {}
         except UnavailableError:
             answer.settle(texts, KeyStatus.UNAVAILABLE)
             return
@@ -63,33 +62,35 @@ class Lookups:
         if not missed:
             return
         if not served.filled:
-            # Nothing fills the previous space. SHED says what is so: no embedding, and none was asked for.
+            # The previous space is not filled. SHED is accurate: no embedding, and no fill was requested.
             answer.settle(missed, KeyStatus.SHED)
             return
-        ask = self._fills.ask_of(call, self._clock())
-        for key, status in self._fills.ask(missed, ask, outdated).items():
+        options = self._fills.options(call, self._clock())
+        for key, status in self._fills.request(missed, options, not_before).items():
             answer.settle([key], status)
 
-    def _wait(self, served: ServedSpace, answer: Answer, pending: Iterable[bytes], call: Call, budget: float) -> None:
+    def _wait(
+        self, served: ServedSpace, answer: Answer, pending: Iterable[bytes], call: CallContext, budget: float
+    ) -> None:
         answer.waited = True
         texts = {key: key.decode() for key in pending}
-        with self._waits.turn(call, budget) as waiting:
-            while waiting and texts and waiting.pause():
+        with self._waits.admit(call, budget) as wait:
+            while wait and texts and wait.pause():
                 try:
                     rows, _ = self._read(served, texts, call, keep=True)
                 except UnavailableError:
-                    # The keys stay enqueued or pending, which is still so.
+                    # The keys stay enqueued or pending, which is still accurate.
                     continue
                 answer.settle_rows(rows)
                 texts = {key: text for key, text in texts.items() if key not in rows}
 
     def _read(
-        self, served: ServedSpace, texts: Mapping[bytes, str], call: Call, *, keep: bool
+        self, served: ServedSpace, texts: Mapping[bytes, str], call: CallContext, *, keep: bool
     ) -> tuple[dict[bytes, Value], dict[bytes, str]]:
-        """Return what the store has to serve, and the keys whose rows are of another form than the space's."""
+        """Return the servable values of the store, and the keys whose rows do not have the space's form."""
         epoch = served.hot.epoch
         found = self._store.lookup(served.id, list(texts.values()), call.remaining())
-        nbytes = served.form.nbytes
+        nbytes = served.nbytes
         rows: dict[bytes, Served] = {}
         unservable: dict[bytes, str] = {}
         for key, text in texts.items():
@@ -106,24 +107,24 @@ class Lookups:
             served.hot.put_many(rows, self._clock(), epoch)
         return {key: value for key, (value, _) in rows.items()}, unservable
 
-    def _outdate(self, served: ServedSpace, unservable: Mapping[bytes, str], call: Call) -> dict[bytes, Micros]:
-        """Return the times before which the rows of these keys do not count."""
+    def _outdate(self, served: ServedSpace, unservable: Mapping[bytes, str], call: CallContext) -> dict[bytes, Micros]:
+        """Return, for each key, a time just after its unservable row was written."""
         rows = self._store.read(served.id, list(unservable.values()), call.remaining())
-        # With this time in its fill, KFC does not take the row for a good one but writes over it.
+        # With this time in its fill, KFC does not accept the row as the result but overwrites it.
         return {key: rows[text].written_at + 1 for key, text in unservable.items() if text in rows}
 
     def _report(self, served: ServedSpace, unservable: Sequence[str]) -> None:
         self._metrics.unservable_rows.inc(len(unservable))
         self._log.warning(
-            "a row is not served, as its vector has not %d bytes: %s",
-            served.form.nbytes,
+            "rows are not served because their vectors do not have %d bytes; the first key: %s",
+            served.nbytes,
             unservable[0],
             extra={"key": unservable[0], "space": served.id, "rows": len(unservable)},
         )
 
 
 def parse_keys(answer: Answer, keys: Iterable[bytes]) -> dict[bytes, str]:
-    """Return the texts of those keys that are acceptable, and settle the others as INVALID with their cause."""
+    """Return the texts of the valid keys; settle the others as INVALID with their cause."""
     texts = {}
     for key in keys:
         try:

@@ -15,15 +15,15 @@ from embark.space import Space
 from embark.spec import Normalization
 from embark.store import Embedding, Row
 
-# The standard error of a mean of n rows is 1/sqrt(n) of their spread: 4,096 rows bring it below 2 percent.
+# The standard error of a mean of n rows is 1/sqrt(n) of their standard deviation: below 2 percent for 4,096 rows.
 MEAN_ROWS: Final = 4096
 RENEW_EVERY: Final = timedelta(minutes=5)
-# A new cache has no rows; its first ones come soon.
+# A new cache has no rows yet, but gets its first ones soon.
 RETRY_EVERY: Final = timedelta(seconds=15)
 
 
 class OovEmbedding:
-    """The row that keys without an embedding are answered with; `row` is replaced as a whole, so reading is safe."""
+    """The row for keys without an embedding; `row` is replaced as a whole, so reading it is thread-safe."""
 
     __slots__ = ("row",)
 
@@ -31,19 +31,19 @@ class OovEmbedding:
         self.row = row
 
 
-def first_oov(settings: EmbArkSettings, space: Space) -> bytes:
-    """Return the OOV embedding at start: the given vector where it is of this space's dimension, else zeros."""
+def initial_oov(settings: EmbArkSettings, space: Space) -> bytes:
+    """Return the OOV embedding at the start: the given vector if it has the space's dimension, otherwise zeros."""
     vector = settings.oov_vector
     if vector is None or len(vector) != space.dimension:
         return space.form.zeros()
     return np.asarray(vector).astype(space.form.numpy).tobytes()
 
 
-def mean_embedding(space: Space, pages: Iterable[Sequence[Row]], limit: int = MEAN_ROWS) -> bytes | None:
-    """Return the mean of the first `limit` embeddings, None without any; rows of another form do not count.
+def compute_mean(space: Space, pages: Iterable[Sequence[Row]], limit: int = MEAN_ROWS) -> bytes | None:
+    """Return the mean of the first `limit` embeddings that have the space's form; None if there are none.
 
-    In a space of unit vectors (normalization l2) the mean is scaled to unit length, so that every row that the space
-    serves has the length it promises; a mean of length zero stays zero.
+    In a space of unit vectors (normalization l2) the mean is scaled to unit length, so that every served row has it. A
+    mean of length zero stays zero.
     """
     form = space.form
     total: npt.NDArray[np.float64] = np.zeros(form.dimension)
@@ -65,30 +65,32 @@ def mean_embedding(space: Space, pages: Iterable[Sequence[Row]], limit: int = ME
 
 
 class MeanRenewal:
-    """Renews OOV embeddings on a thread of its own from start() to stop()."""
+    """Renews OOV embeddings on its own thread from start() to stop().
 
-    def __init__(self, renew: Sequence[Callable[[], bool]]) -> None:
-        """Take functions that each renew one embedding and return whether there was something to renew it from."""
-        self._renew = renew
+    Each function of `renewals` renews one embedding and returns whether the space had rows to renew it from.
+    """
+
+    def __init__(self, renewals: Sequence[Callable[[], bool]]) -> None:
+        self._renewals = renewals
         self._stopped = threading.Event()
         self._thread = threading.Thread(target=self._run, name="oov-mean", daemon=True)
         self._log = logging.getLogger(__name__)
 
     def start(self) -> None:
-        """Begin; the first renewal is at once."""
+        """Start the thread, which renews immediately."""
         self._thread.start()
 
     def stop(self) -> None:
-        """End; a renewal under way goes on to its end, as nothing waits for it."""
+        """Stop without waiting for a renewal in progress."""
         self._stopped.set()
 
     def _run(self) -> None:
         while not self._stopped.is_set():
             renewed = True
-            for renew in self._renew:
+            for renew in self._renewals:
                 try:
                     renewed &= renew()
                 except UnavailableError as error:
                     renewed = False
-                    self._log.warning("the mean of the space is not renewed: %s", error)
+                    self._log.warning("the mean of the space was not renewed; retrying: %s", error)
             self._stopped.wait((RENEW_EVERY if renewed else RETRY_EVERY).total_seconds())

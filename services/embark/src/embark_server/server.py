@@ -1,4 +1,4 @@
-"""EmbArkServer: the look-up server as one object; composition roots make it, start it and stop it."""
+"""EmbArkServer: the lookup server as one object."""
 
 import logging
 import threading
@@ -22,32 +22,29 @@ from embark.rpc.probes import Probes
 from embark.settings import EmbArkSettings
 from embark.spec import Oov
 from embark.topic import FillProducer
-from embark_server.breaker import Breaker
+from embark_server.calls import Authorizer, TenantQuotas
 from embark_server.changes import Changes
 from embark_server.counts import Counts
-from embark_server.fills import Fills
+from embark_server.fills import Fills, RepeatWindow
 from embark_server.guarded_store import GuardedStore, ServedStore
-from embark_server.handlers import SERVICE, add_handlers, open_pools
+from embark_server.handlers import SERVICE, Handlers, Pools
+from embark_server.limits import DEFAULT_LIMITS, DEFAULT_TIMEOUTS, Limits, Timeouts
 from embark_server.lookup import Lookups
-from embark_server.metrics import Metrics
-from embark_server.oov import MeanRenewal, mean_embedding
-from embark_server.permits import Permits
-from embark_server.quotas import Quotas
-from embark_server.repeats import RepeatWindow
+from embark_server.metrics import EmbArkMetrics
+from embark_server.oov import MeanRenewal, compute_mean
+from embark_server.runtime import Runtime
 from embark_server.searches import Searches
 from embark_server.servicer import Servicer
 from embark_server.spaces import ServedSpace, ServedSpaces
 from embark_server.waits import Waits
 
-_PAGE: Final = 500
-# How long clients that are told NOT_SERVING have to take it in; a message and a turn of their threads.
-_LEAVING_SECONDS: Final = 0.25
-# A key that no row has; reading it shows whether the store answers.
+_PAGE_ROWS: Final = 500
+# A key without a row; reading it shows whether the store is available.
 _PROBE_KEY: Final = "embark:readiness"
 
 
 class EmbArkServer:
-    """Answers look-ups from start() to stop(); store and producer stay open and are closed by whoever made them."""
+    """Answers lookups from start() to stop(). The caller owns `store` and `producer` and closes them."""
 
     def __init__(
         self,
@@ -57,69 +54,59 @@ class EmbArkServer:
         *,
         clock: Clock,
         registry: CollectorRegistry,
+        limits: Limits = DEFAULT_LIMITS,
+        timeouts: Timeouts = DEFAULT_TIMEOUTS,
     ) -> None:
         self._settings = settings
         self._log = logging.getLogger(__name__)
-        metrics = Metrics(registry)
-        breaker = Breaker()
+        metrics = EmbArkMetrics(registry)
+        self._store = GuardedStore(store, settings.serving, clock, metrics, limits=limits, timeouts=timeouts)
         self._spaces = ServedSpaces(settings)
-        self._store = GuardedStore(store, breaker, settings.serving.read_timeout, clock, metrics)
-        self._waits = Waits()
-        fills = Fills(producer, RepeatWindow(micros(settings.repeat_window)), _quotas(settings, metrics))
-        lookups = Lookups(self._store, fills, self._waits, clock, metrics)
-        changes = Changes(self._store, fills, self._spaces, clock, micros(settings.store.ttl))
-        searches = Searches(
-            self._spaces, lookups, self._store, clock, metrics, on=settings.store.cassandra.vector_search
-        )
-        self._servicer = Servicer(
-            spaces=self._spaces,
-            lookups=lookups,
-            changes=changes,
-            searches=searches,
-            store=self._store,
-            clock=clock,
-            metrics=metrics,
-            max_keys=settings.serving.max_keys_per_request,
-        )
+        self._timeouts = timeouts
+        runtime = Runtime(settings, self._spaces, self._store, clock, metrics, limits, timeouts)
+        self._waits = Waits(limits.waiting_calls)
+        fills = Fills(producer, RepeatWindow(micros(settings.repeat_window)), _build_quotas(settings, metrics))
+        lookups = Lookups(runtime, fills, self._waits)
+        self._servicer = Servicer(runtime, lookups, Changes(runtime, fills), Searches(runtime, lookups))
         self._registry = registry
         self._health = Health([SERVICE])
-        self._pools = open_pools()
-        # The server asks nothing of its threads but submit, which every Executor has.
+        self._pools = Pools.open(limits)
+        # The server only calls submit, which every Executor has.
         self._server = grpc.server(self._pools.lookups, options=server_options())  # type: ignore[arg-type]
-        permits = Permits(
+        authorizer = Authorizer(
             settings.tls.authorized_identities if settings.tls else (),
-            lambda: metrics.refused.labels(grpc.StatusCode.PERMISSION_DENIED.name).inc(),
+            on_denied=lambda: metrics.refused.labels(grpc.StatusCode.PERMISSION_DENIED.name).inc(),
         )
-        add_handlers(self._server, self._servicer, self._health, self._pools, permits)
-        self._means = MeanRenewal([self._renewal(served) for served in self._spaces])
-        self._lookup_times = metrics.answered.lookup_times
-        self._counts = Counts(self._spaces, self._store, clock, self._lookup_times)
+        Handlers(self._servicer, self._health, self._pools, authorizer, limits.streams).add_to(self._server)
+        self._means = MeanRenewal([self._build_renewal(served) for served in self._spaces])
+        self._lookup_times = metrics.lookups.lookup_times
+        self._counts = Counts(runtime)
         self._probes: Probes | None = None
         self._port = 0
-        self._answered = False
+        self._store_seen = False
         self._stopping = threading.Lock()
         self._stopped = False
-        _watch(metrics, self._spaces, breaker, self._waits, producer)
+        _watch(runtime, self._waits, producer)
 
     @property
     def port(self) -> int:
-        """The port of gRPC, once started."""
+        """The gRPC port, once started."""
         return self._port
 
     @property
     def probes_port(self) -> int:
-        """The port of the probes, of /metrics and of the counts, once started."""
+        """The port of probes, metrics and counts, once started."""
         return self._probes.port if self._probes else 0
 
     def lookup_times(self) -> LookupTimes:
-        """Return how long look-ups took so far."""
+        """Return the latencies of lookups so far."""
         return self._lookup_times()
 
     def start(self) -> None:
         """Listen and answer.
 
         Raises:
-            OSError: one of the two ports is taken.
+            OSError: one of the two ports is in use.
             CertificateError: a file of `tls.folder` cannot be used.
         """
         keep_freed_memory()
@@ -136,12 +123,12 @@ class EmbArkServer:
             self._means.start()
         self._server.start()
         self._health.serve()
-        self._log.info("EmbArk answers", extra={"cache": self._settings.cache, "space": self._spaces.active.id})
+        self._log.info("EmbArk is serving", extra={"cache": self._settings.cache, "space": self._spaces.active.id})
 
     def stop(self) -> None:
-        """Drain: say NOT_SERVING, take no more calls, and return when those in flight are answered.
+        """Drain: report NOT_SERVING, accept no further calls, and return once those in flight are answered.
 
-        Calls that last longer than `listen.drain` are cancelled. Calling again, from any thread, is harmless.
+        Calls that take longer than `listen.drain` are cancelled. Further calls of stop(), from any thread, do nothing.
         """
         with self._stopping:
             if self._stopped:
@@ -149,14 +136,14 @@ class EmbArkServer:
             self._stopped = True
             self._means.stop()
             if self._health.drain():
-                # gRPC cancels the calls that are on their way when it stops, instead of refusing them.
-                time.sleep(_LEAVING_SECONDS)
+                # On stop, gRPC cancels calls that are still in transit instead of refusing them.
+                time.sleep(self._timeouts.notice.total_seconds())
             self._servicer.drain()
             self._waits.drain()
             grace = self._settings.listen.drain.total_seconds()
-            ended = self._server.stop(grace)
-            in_time = ended.wait(grace)
-            ended.wait()
+            terminated = self._server.stop(grace)
+            in_time = terminated.wait(grace)
+            terminated.wait()
             self._pools.shutdown(wait=in_time)
             if self._probes:
                 self._probes.close()
@@ -170,32 +157,32 @@ class EmbArkServer:
         return self._server.add_secure_port(address, credentials)
 
     def switch(self, settings: EmbArkSettings) -> None:
-        """Serve the spaces of `settings` from now on, on the same port; of nothing else in them account is taken.
+        """Serve the spaces of `settings` on the same port; everything else in `settings` is ignored.
 
-        Connections and calls in flight stay: each is answered from the old space or from the new one as a whole.
+        Connections and calls in flight stay: each call is answered entirely from the old or from the new space.
         """
         self._spaces.replace(settings)
         self._means.stop()
-        self._means = MeanRenewal([self._renewal(served) for served in self._spaces])
+        self._means = MeanRenewal([self._build_renewal(served) for served in self._spaces])
         if settings.oov is Oov.MEAN:
             self._means.start()
 
     def _readiness(self) -> str:
-        # Once the store has answered, an outage of it makes no server unready: all would be, at the same time, and
-        # hot rows and OOV embeddings are better answers than none.
+        # After the first answer of the store, its outages do not make a server unready: all servers would be at the
+        # same time, and hot rows and OOV embeddings are better answers than none.
         if self._stopped:
             return "draining"
-        if not self._answered:
+        if not self._store_seen:
             try:
                 self._store.lookup(self._spaces.active.id, [_PROBE_KEY], float("inf"))
             except UnavailableError as error:
                 return f"the store has not answered yet: {error}"
-            self._answered = True
+            self._store_seen = True
         return ""
 
-    def _renewal(self, served: ServedSpace) -> Callable[[], bool]:
+    def _build_renewal(self, served: ServedSpace) -> Callable[[], bool]:
         def renew() -> bool:
-            mean = mean_embedding(served.space, self._store.scan(served.id, _PAGE))
+            mean = compute_mean(served.space, self._store.scan(served.id, _PAGE_ROWS))
             if mean is not None:
                 served.oov.row = mean
             return mean is not None
@@ -203,16 +190,21 @@ class EmbArkServer:
         return renew
 
 
-def _quotas(settings: EmbArkSettings, metrics: Metrics) -> Quotas:
+def _build_quotas(settings: EmbArkSettings, metrics: EmbArkMetrics) -> TenantQuotas:
     certified = settings.tls is not None and settings.tls.client_certificates
     if not settings.tenants:
-        return Quotas((), lambda _tenant, _count: None, certified=certified)
-    return Quotas(settings.tenants, metrics.count_shed(), certified=certified)
+        return TenantQuotas((), lambda _tenant, _count: None, certified=certified)
+    return TenantQuotas(settings.tenants, metrics.register_shed(), certified=certified)
 
 
-def _watch(metrics: Metrics, spaces: ServedSpaces, breaker: Breaker, waits: Waits, producer: FillProducer) -> None:
+def _watch(runtime: Runtime, waits: Waits, producer: FillProducer) -> None:
+    metrics, spaces, store = runtime.metrics, runtime.spaces, runtime.store
     metrics.watch("embark_hot_tier_bytes", "Bytes in the hot tier.", lambda: sum(s.hot.nbytes for s in spaces))
     metrics.watch("embark_hot_tier_rows", "Rows in the hot tier.", lambda: sum(len(s.hot) for s in spaces))
-    metrics.watch("embark_store_breaker_open", "1 while the store is not asked.", lambda: float(breaker.open))
-    metrics.watch("embark_waiting_calls", "Look-ups that wait for fills.", lambda: len(waits))
+    metrics.watch(
+        "embark_store_breaker_open",
+        "1 while calls are rejected without reaching the store.",
+        lambda: float(store.breaker_open),
+    )
+    metrics.watch("embark_waiting_calls", "Lookups that wait for fills.", lambda: len(waits))
     metrics.watch_producer(producer)

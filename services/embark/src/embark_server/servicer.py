@@ -1,4 +1,4 @@
-"""EmbArkService over the core: reads messages, makes replies, and translates refusals to gRPC statuses."""
+"""EmbArkService: parses messages, builds replies, and translates errors to gRPC statuses."""
 
 from collections.abc import Iterator, Sequence
 from time import perf_counter
@@ -7,96 +7,76 @@ from typing import Final, NoReturn
 import grpc
 from google.protobuf.message import DecodeError
 
-from embark.clock import Clock
 from embark.errors import EmbArkError, UnavailableError
 from embark.v1 import embark_pb2 as pb
-from embark_server.answers import Answer
-from embark_server.calls import Call, GrpcCall
+from embark_server.answers import Answer, causes_to_wire, statuses_to_wire
+from embark_server.calls import CallContext, GrpcCallContext
 from embark_server.changes import Changes
+from embark_server.counts import describe_rollout
 from embark_server.exports import describe, export
-from embark_server.guarded_store import GuardedStore
 from embark_server.lookup import Lookups
-from embark_server.metrics import Metrics
-from embark_server.refusals import (
-    InvalidRequestError,
-    SearchOffError,
-    UnknownSpaceError,
-    WrongSpaceError,
-    check_count,
-)
-from embark_server.rollouts import describe_rollout
+from embark_server.refusals import InvalidArgumentError, SearchDisabledError, UnknownSpaceError, WrongSpaceError
+from embark_server.runtime import Runtime
 from embark_server.searches import Searches
-from embark_server.spaces import ServedSpace, ServedSpaces
-from embark_server.wire_answers import causes_to_wire, statuses_to_wire
+from embark_server.spaces import ServedSpace
 
 _CODES: Final[dict[type[EmbArkError], grpc.StatusCode]] = {
-    InvalidRequestError: grpc.StatusCode.INVALID_ARGUMENT,
+    InvalidArgumentError: grpc.StatusCode.INVALID_ARGUMENT,
     UnknownSpaceError: grpc.StatusCode.NOT_FOUND,
     WrongSpaceError: grpc.StatusCode.FAILED_PRECONDITION,
-    SearchOffError: grpc.StatusCode.FAILED_PRECONDITION,
+    SearchDisabledError: grpc.StatusCode.FAILED_PRECONDITION,
     UnavailableError: grpc.StatusCode.UNAVAILABLE,
 }
-_ROWS_ALONE: Final = {bytes}
+_ONLY_ROWS: Final = {bytes}
 
 
 class Servicer:
-    """One method for each of EmbArkService; look-ups return the bytes of their reply, the others messages."""
+    """One method for each RPC; lookups return the bytes of their reply, the others messages."""
 
-    def __init__(
-        self,
-        *,
-        spaces: ServedSpaces,
-        lookups: Lookups,
-        changes: Changes,
-        searches: Searches,
-        store: GuardedStore,
-        clock: Clock,
-        metrics: Metrics,
-        max_keys: int,
-    ) -> None:
-        self._spaces = spaces
+    def __init__(self, runtime: Runtime, lookups: Lookups, changes: Changes, searches: Searches) -> None:
+        self._spaces = runtime.spaces
+        self._store = runtime.store
+        self._clock = runtime.clock
+        self._metrics = runtime.metrics
+        self._counters = runtime.metrics.lookups
+        self._max_keys = runtime.settings.serving.max_keys_per_request
         self._lookups = lookups
         self._changes = changes
         self._searches = searches
-        self._store = store
-        self._clock = clock
-        self._metrics = metrics
-        self._answered = metrics.answered
-        self._max_keys = max_keys
         self._draining = False
 
     def drain(self) -> None:
-        """End streams after the request that they answer just now."""
+        """End each stream after its current request."""
         self._draining = True
 
     def lookup(self, encoded: bytes, context: grpc.ServicerContext) -> bytes:
-        """Answer Lookup, bytes to bytes; when the hot tier has every row, with nothing made but the reply.
+        """Answer Lookup, bytes to bytes; if every row is in the hot tier, the reply is all that is built.
 
-        The request is parsed here and not by the server, which would do it on the one thread that all calls go through.
+        The request is parsed here: the gRPC server would parse it on the single thread that all calls pass through.
         """
         started = perf_counter()
         try:
             request = _parse(encoded)
             served = self._spaces.pick(request.space)
-            keys = self._keys(request.keys)
-            budget = _budget(request)
+            keys = self._checked(request.keys)
+            budget = _parse_budget(request)
             hot = served.hot.get_many(keys, self._clock())
-            if set(map(type, hot)) == _ROWS_ALONE:
-                reply = served.reply.encode_hits(hot)  # type: ignore[arg-type] # as the line above found out
-                self._answered.count_hits(served.role, len(keys), perf_counter() - started)
+            if set(map(type, hot)) == _ONLY_ROWS:
+                reply = served.reply.encode_hits(hot)  # type: ignore[arg-type] # the condition has checked the types
+                self._counters.count_hits(served.role, len(keys), perf_counter() - started)
                 return reply
-            answer = self._lookups.answer(served, keys, hot, GrpcCall(context), budget)
+            answer = self._lookups.answer(served, keys, hot, GrpcCallContext(context), budget)
         except EmbArkError as error:
             self._refuse(error, context)
-        self._answered.count_statuses("Lookup", served.role, answer.statuses)
-        self._answered.count_seconds(perf_counter() - started, waited=answer.waited)
+        self._counters.count_statuses("Lookup", served.role, answer.statuses)
+        self._counters.count_seconds(perf_counter() - started, waited=answer.waited)
         return served.reply.encode(answer.statuses, answer.causes, answer.rows)
 
     def lookup_stream(
         self, requests: Iterator[pb.LookupStreamRequest], context: grpc.ServicerContext
     ) -> Iterator[bytes]:
-        """Answer LookupStream: every request in order; one that Lookup would refuse ends the call."""
-        call = GrpcCall(context)
+        """Answer the requests of a LookupStream in order; one that Lookup would refuse ends the call."""
+        call = GrpcCallContext(context)
         for message in requests:
             try:
                 served, answer = self._answer_streamed(message.lookup, call)
@@ -104,17 +84,16 @@ class Servicer:
                 self._refuse(error, context)
             yield served.reply.encode_streamed(answer.statuses, answer.causes, answer.rows)
             if self._draining:
-                context.abort(grpc.StatusCode.UNAVAILABLE, "the server stops; go on with another one")
+                context.abort(grpc.StatusCode.UNAVAILABLE, "the server is shutting down; continue with another server")
 
     def prefetch(self, request: pb.PrefetchRequest, context: grpc.ServicerContext) -> pb.PrefetchResponse:
         """Answer Prefetch."""
         served = self._spaces.active
         try:
-            keys = self._keys(request.keys)
-            answer = self._lookups.prefetch(served, keys, GrpcCall(context))
+            answer = self._lookups.prefetch(served, self._checked(request.keys), GrpcCallContext(context))
         except EmbArkError as error:
             self._refuse(error, context)
-        self._answered.count_statuses("Prefetch", served.role, answer.statuses)
+        self._counters.count_statuses("Prefetch", served.role, answer.statuses)
         return pb.PrefetchResponse(
             space=served.id, statuses=statuses_to_wire(answer.statuses), causes=causes_to_wire(answer.causes)
         )
@@ -123,19 +102,19 @@ class Servicer:
         """Answer Put."""
         try:
             served = self._spaces.pick_written(request.space)
-            answer = self._changes.put(served, self._keys(request.keys), request.vectors)
+            answer = self._changes.put(served, self._checked(request.keys), request.vectors)
         except EmbArkError as error:
             self._refuse(error, context)
-        self._answered.count_statuses("Put", served.role, answer.statuses)
+        self._counters.count_statuses("Put", served.role, answer.statuses)
         return pb.PutResponse(statuses=statuses_to_wire(answer.statuses), causes=causes_to_wire(answer.causes))
 
     def invalidate(self, request: pb.InvalidateRequest, context: grpc.ServicerContext) -> pb.InvalidateResponse:
         """Answer Invalidate."""
         try:
-            answer = self._changes.invalidate(self._keys(request.keys), GrpcCall(context))
+            answer = self._changes.invalidate(self._checked(request.keys), GrpcCallContext(context))
         except EmbArkError as error:
             self._refuse(error, context)
-        self._answered.count_statuses("Invalidate", self._spaces.active.role, answer.statuses)
+        self._counters.count_statuses("Invalidate", self._spaces.active.role, answer.statuses)
         return pb.InvalidateResponse(statuses=statuses_to_wire(answer.statuses), causes=causes_to_wire(answer.causes))
 
     def describe_space(
@@ -160,12 +139,12 @@ class Servicer:
     def similar(self, request: pb.SimilarRequest, context: grpc.ServicerContext) -> pb.SimilarResponse:
         """Answer Similar."""
         try:
-            return self._searches.answer(request, GrpcCall(context))
+            return self._searches.answer(request, GrpcCallContext(context))
         except EmbArkError as error:
             self._refuse(error, context)
 
     def export(self, request: pb.ExportRequest, context: grpc.ServicerContext) -> Iterator[pb.ExportResponse]:
-        """Answer Export; ends when the caller is gone, as nothing reads what it yields any more."""
+        """Answer Export; stop when the caller has cancelled."""
         try:
             served = self._spaces.pick(request.space)
             for response in export(served, self._store, self._metrics):
@@ -173,22 +152,27 @@ class Servicer:
                 if not context.is_active():
                     return
                 if self._draining:
-                    raise UnavailableError("EmbArk", "the server stops; begin again with another one")
+                    raise UnavailableError("EmbArk", "the server is shutting down; start again with another server")
         except EmbArkError as error:
             self._refuse(error, context)
 
-    def _answer_streamed(self, request: pb.LookupRequest, call: Call) -> tuple[ServedSpace, Answer]:
+    def _answer_streamed(self, request: pb.LookupRequest, call: CallContext) -> tuple[ServedSpace, Answer]:
         started = perf_counter()
         served = self._spaces.pick(request.space)
-        keys = self._keys(request.keys)
+        keys = self._checked(request.keys)
         hot = served.hot.get_many(keys, self._clock())
-        answer = self._lookups.answer(served, keys, hot, call, _budget(request))
-        self._answered.count_statuses("LookupStream", served.role, answer.statuses)
-        self._answered.count_seconds(perf_counter() - started, waited=answer.waited)
+        answer = self._lookups.answer(served, keys, hot, call, _parse_budget(request))
+        self._counters.count_statuses("LookupStream", served.role, answer.statuses)
+        self._counters.count_seconds(perf_counter() - started, waited=answer.waited)
         return served, answer
 
-    def _keys(self, keys: Sequence[bytes]) -> list[bytes]:
-        check_count(len(keys), self._max_keys)
+    def _checked(self, keys: Sequence[bytes]) -> list[bytes]:
+        if len(keys) > self._max_keys:
+            raise InvalidArgumentError(
+                f"the request has {len(keys)} keys; at most {self._max_keys} are allowed (maxKeysPerRequest)"
+            )
+        if not keys:
+            raise InvalidArgumentError("the request has no keys")
         return list(keys)
 
     def _refuse(self, error: EmbArkError, context: grpc.ServicerContext) -> NoReturn:
@@ -201,13 +185,14 @@ def _parse(encoded: bytes) -> pb.LookupRequest:
     try:
         return pb.LookupRequest.FromString(encoded)
     except DecodeError as error:
-        raise InvalidRequestError(f"the bytes are not a LookupRequest: {error}") from None
+        raise InvalidArgumentError(f"the message is not a LookupRequest: {error}") from None
 
 
-def _budget(request: pb.LookupRequest) -> float:
+def _parse_budget(request: pb.LookupRequest) -> float:
+    """Return wait_budget in seconds; 0 if it is not set."""
     if not request.HasField("wait_budget"):
         return 0.0
     budget = request.wait_budget
     if budget.seconds < 0 or budget.nanos < 0:
-        raise InvalidRequestError(f"wait_budget is negative: {budget.seconds} s {budget.nanos} ns")
+        raise InvalidArgumentError(f"wait_budget is negative: {budget.seconds} s {budget.nanos} ns")
     return float(budget.seconds + budget.nanos / 1e9)

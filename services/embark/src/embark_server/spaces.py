@@ -1,4 +1,4 @@
-"""The spaces that this server answers from: the active one and, for look-ups that pin it, the previous one."""
+"""The spaces that this server serves: the active one and, for lookups that pin it, the previous one."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -7,30 +7,32 @@ from typing import Final
 from embark.clock import micros
 from embark.settings import EmbArkSettings
 from embark.space import Space, VectorForm
-from embark_server.hot_tier import HotTier
-from embark_server.oov import OovEmbedding, first_oov
+from embark_server.answers import ReplyEncoder
+from embark_server.hot_tier import LruHotTier
+from embark_server.oov import OovEmbedding, initial_oov
 from embark_server.refusals import UnknownSpaceError, WrongSpaceError
-from embark_server.replies import ReplyForm
 
-# Pinned look-ups are few and end with the rollout: of the hot tier's bytes the previous space gets this share.
-_PREVIOUS_SHARE: Final = 4
+# Pinned lookups are few and end with the rollout, so the previous space gets only this fraction of the hot tier.
+_PREVIOUS_DIVISOR: Final = 4
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class ServedSpace:
-    """One space with what look-ups of it need; `role` is active or previous."""
+    """One space with all that its lookups need; `role` is active or previous."""
 
     space: Space
     id: str
     form: VectorForm
+    nbytes: int
+    """The size of one vector."""
     role: str
-    hot: HotTier
+    hot: LruHotTier
     oov: OovEmbedding
-    reply: ReplyForm
+    reply: ReplyEncoder
 
     @property
     def filled(self) -> bool:
-        """Whether misses are asked for: fills go to the active space alone."""
+        """Whether misses request fills: only the active space is filled."""
         return self.role == "active"
 
 
@@ -39,9 +41,9 @@ class ServedSpaces:
 
     def __init__(self, settings: EmbArkSettings) -> None:
         budget = settings.serving.hot_tier.max_bytes
-        kept = budget // _PREVIOUS_SHARE if settings.previous else 0
-        self.active = _serve(settings, settings.active, "active", budget - kept)
-        self.previous = _serve(settings, settings.previous, "previous", kept) if settings.previous else None
+        previous_bytes = budget // _PREVIOUS_DIVISOR if settings.previous else 0
+        self.active = _serve(settings, settings.active, "active", budget - previous_bytes)
+        self.previous = _serve(settings, settings.previous, "previous", previous_bytes) if settings.previous else None
         self._by_pin = {served.id: served for served in self} | {"": self.active}
 
     def __iter__(self) -> Iterator[ServedSpace]:
@@ -50,20 +52,20 @@ class ServedSpaces:
             yield self.previous
 
     def replace(self, settings: EmbArkSettings) -> None:
-        """Find those of other settings from now on; a request that has picked its space keeps it."""
-        # One update of a dict is one step for every other thread: none sees the parts of two sets of spaces.
+        """Serve the spaces of `settings` instead; a request that has picked its space keeps it."""
+        # Updating a dict is atomic for other threads: none of them sees a mix of the two sets of spaces.
         vars(self).update(vars(ServedSpaces(settings)))
 
     def pick(self, pin: str) -> ServedSpace:
-        """Return the space that a request pins; empty: the active one.
+        """Return the space that a request pins; empty for the active one.
 
         Raises:
-            UnknownSpaceError: it is not served; the message names those that are.
+            UnknownSpaceError: it is not served; the message names the served ones.
         """
         served = self._by_pin.get(pin)
         if served is None:
             names = ", ".join(f"{served.id} ({served.role})" for served in self)
-            raise UnknownSpaceError(f"space {pin[:64]!r} is not served here; these are: {names}")
+            raise UnknownSpaceError(f"space {pin[:64]!r} is not served here; the served spaces are: {names}")
         return served
 
     def pick_written(self, space: str) -> ServedSpace:
@@ -73,19 +75,20 @@ class ServedSpaces:
             WrongSpaceError: another space is named, or none.
         """
         if space != self.active.id:
-            said = f"vectors of space {space[:64]!r} are refused" if space else "the request names no space"
-            raise WrongSpaceError(f"{said}; the active space is {self.active.id}")
+            problem = f"vectors of space {space[:64]!r} are refused" if space else "the request names no space"
+            raise WrongSpaceError(f"{problem}; the active space is {self.active.id}")
         return self.active
 
 
 def _serve(settings: EmbArkSettings, space: Space, role: str, hot_bytes: int) -> ServedSpace:
-    space_id = space.id
+    space_id, form = space.id, space.form
     return ServedSpace(
         space=space,
         id=space_id,
-        form=space.form,
+        form=form,
+        nbytes=form.nbytes,
         role=role,
-        hot=HotTier(hot_bytes, micros(settings.serving.hot_tier.ttl)),
-        oov=OovEmbedding(first_oov(settings, space)),
-        reply=ReplyForm(space_id, space.form),
+        hot=LruHotTier(hot_bytes, micros(settings.serving.hot_tier.ttl)),
+        oov=OovEmbedding(initial_oov(settings, space)),
+        reply=ReplyEncoder(space_id, form),
     )

@@ -1,4 +1,4 @@
-"""The threads of look-ups: few that run, others that take their places while they wait for the store or for fills."""
+"""The threads of lookups: a few that run, and more that take over their slots while they wait."""
 
 import threading
 from collections import deque
@@ -10,23 +10,24 @@ from typing import Final, ParamSpec, TypeVar
 P = ParamSpec("P")
 T = TypeVar("T")
 
-STALLED: Final = 0.02
+_STALL_SECONDS: Final = 0.02
 
 
 class LookupThreads(Executor):
-    """Runs calls on at most `running` threads, not counting those that step aside, and on `total` with them.
+    """Runs calls on at most `slots` threads at a time, and on `max_threads` including those that yielded their slot.
 
-    A hot look-up takes microseconds of one interpreter: more running threads only take turns with each other, and
-    pay for every turn. A cold one waits milliseconds for the store, and a few of them must not
-    hold up the hot ones: see stepping_aside. The thread that became idle last runs next, as its stack is still cached.
+    A hot lookup takes microseconds of one interpreter: more running threads would only contend for it, at the price of
+    every switch. A cold one waits milliseconds for the store, and must not delay the hot ones: see yielding_slot. The
+    thread that became idle last runs next, as its stack is still cached. benchmarks/lookups.py compares the
+    server with a bare echo on a ThreadPoolExecutor.
 
     A call takes its thread before its message has arrived, and a client may stall in the middle of it. So whenever
-    calls are queued and none was begun for STALLED seconds, one more thread may run, until the queue is empty.
+    calls are queued and none has started for _STALL_SECONDS, one more thread may run, until the queue is empty.
     """
 
-    def __init__(self, running: int, total: int, name: str) -> None:
-        self._most = self._usual = running
-        self._total = total
+    def __init__(self, slots: int, max_threads: int, name: str) -> None:
+        self._slots = self._usual_slots = slots
+        self._max_threads = max_threads
         self._name = name
         self._lock = threading.Lock()
         self._tasks: deque[Callable[[], None]] = deque()
@@ -34,7 +35,7 @@ class LookupThreads(Executor):
         self._threads: list[_Worker] = []
         self._running = 0
         self._closed = False
-        self._begun = 0
+        self._started = 0
         self._queued = threading.Event()
         self._stopping = threading.Event()
         self._watcher = threading.Thread(target=self._watch, name=f"{name}-watch", daemon=True)
@@ -47,20 +48,20 @@ class LookupThreads(Executor):
             if future.set_running_or_notify_cancel():
                 try:
                     future.set_result(fn(*args, **kwargs))
-                except BaseException as error:  # noqa: BLE001 - whoever holds the future gets it
+                except BaseException as error:  # noqa: BLE001 - raised again by the future
                     future.set_exception(error)
 
         with self._lock:
             if self._closed:
                 raise RuntimeError("the threads are shut down")
             self._tasks.append(task)
-            self._fill_a_place()
-            if self._running >= self._most:
+            self._fill_slot()
+            if self._running >= self._slots:
                 self._queued.set()
         return future
 
     def shutdown(self, wait: bool = True, *, cancel_futures: bool = False) -> None:  # noqa: FBT001, FBT002 - Executor's
-        """End the threads once they have done what was submitted; see Executor."""
+        """Stop the threads once all submitted calls are done; see Executor."""
         with self._lock:
             self._closed = True
             if cancel_futures:
@@ -77,18 +78,18 @@ class LookupThreads(Executor):
                 thread.join()
 
     def work(self) -> None:
-        """Do what is submitted until shutdown; called by the threads themselves."""
+        """Run submitted calls until shutdown; the main loop of each thread."""
         gate = threading.Lock()
         gate.acquire()
         while True:
             with self._lock:
-                task = self._tasks.popleft() if self._tasks and self._running <= self._most else None
+                task = self._tasks.popleft() if self._tasks and self._running <= self._slots else None
                 if task is not None:
-                    self._begun += 1
+                    self._started += 1
                 else:
                     self._running -= 1
                     if self._closed:
-                        self._fill_a_place()
+                        self._fill_slot()
                         return
                     self._idle.append(gate)
             if task is None:
@@ -96,39 +97,39 @@ class LookupThreads(Executor):
             else:
                 task()
 
-    def step_aside(self) -> None:
+    def yield_slot(self) -> None:
         """Let another thread run instead of this one, which is about to wait."""
         with self._lock:
             self._running -= 1
-            self._fill_a_place()
+            self._fill_slot()
 
-    def step_back(self) -> None:
-        """Go on after step_aside; for a moment more threads may run than usual."""
+    def reclaim_slot(self) -> None:
+        """Run again after yield_slot; for a moment more threads than slots may run."""
         with self._lock:
             self._running += 1
 
     def _watch(self) -> None:
-        begun = 0
+        started = 0
         while not self._closed:
             self._queued.wait()
-            self._stopping.wait(STALLED)
+            self._stopping.wait(_STALL_SECONDS)
             with self._lock:
                 if not self._tasks:
-                    self._most = self._usual
+                    self._slots = self._usual_slots
                     if not self._closed:
                         self._queued.clear()
-                elif begun == self._begun:
-                    self._most = min(self._most + 1, self._total)
-                    self._fill_a_place()
-                begun = self._begun
+                elif started == self._started:
+                    self._slots = min(self._slots + 1, self._max_threads)
+                    self._fill_slot()
+                started = self._started
 
-    def _fill_a_place(self) -> None:
-        if not self._tasks or self._running >= self._most:
+    def _fill_slot(self) -> None:
+        if not self._tasks or self._running >= self._slots:
             return
         if self._idle:
             self._running += 1
             self._idle.pop().release()
-        elif len(self._threads) < self._total:
+        elif len(self._threads) < self._max_threads:
             if not self._threads:
                 self._watcher.start()
             self._running += 1
@@ -147,14 +148,14 @@ class _Worker(threading.Thread):
 
 
 @contextmanager
-def stepping_aside() -> Iterator[None]:
-    """Give up the place of the current thread while it waits; on threads that are not LookupThreads, do nothing."""
+def yielding_slot() -> Iterator[None]:
+    """Yield the slot of the current thread while it waits; does nothing on threads outside LookupThreads."""
     thread = threading.current_thread()
     if not isinstance(thread, _Worker):
         yield
         return
-    thread.threads.step_aside()
+    thread.threads.yield_slot()
     try:
         yield
     finally:
-        thread.threads.step_back()
+        thread.threads.reclaim_slot()
