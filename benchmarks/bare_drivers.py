@@ -1,4 +1,4 @@
-"""The Cassandra driver without EmbArk around it, in a process of its own: what cold look-ups and fills compare with."""
+"""The Cassandra driver without EmbArk around it, in a process of its own: the baseline of cold lookups and fills."""
 
 import socket
 import time
@@ -29,7 +29,7 @@ def bare_session(settings: StoreSettings) -> Iterator[Any]:
     """Open a session with every option that EmbArk's has and that makes it faster."""
     where = settings.cassandra
     policy = TokenAwarePolicy(DCAwareRoundRobinPolicy(local_dc=where.datacenter))
-    # Frames of version 4 cost the driver less than those of 5; a compressed vector is no shorter.
+    # Frames of version 4 cost the driver less than those of 5; a compressed vector is not shorter.
     cluster = Cluster(
         list(where.contact_points),
         port=where.port,
@@ -65,7 +65,7 @@ def bare_reads(settings: StoreSettings, space: str) -> Iterator[Callable[..., Ra
 
 @contextmanager
 def bare_service(settings: StoreSettings, space: str, threads: int) -> Iterator[int]:
-    """Serve the reads over gRPC, with no more around them than the keys out of the request and the rows joined."""
+    """Serve the reads over gRPC: take the keys out of the request, join the rows."""
     with bare_session(settings) as session:
         read = _reader(session, space)
 

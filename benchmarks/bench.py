@@ -31,7 +31,7 @@ def main() -> int:
         if os.environ.get("CI"):
             _say(f"{error} (in CI no benchmark is skipped)")
             return 1
-        _say(f"skipped: cold look-ups, fills, miss to HIT, re-embedding and enqueues: {error}")
+        _say(f"skipped: cold lookups, fills, miss to HIT, re-embedding and enqueues: {error}")
     print("\n".join(_table(ratios)))
     OUT.parent.mkdir(parents=True, exist_ok=True)
     OUT.write_text(json.dumps([dataclasses.asdict(ratio) for ratio in ratios], indent=2) + "\n")

@@ -1,4 +1,4 @@
-"""A part of a benchmark in a process of its own: it serves, or works when told, and tells the CPU time it has used."""
+"""A part of a benchmark in a separate process: it serves or works on request, and reports its CPU time."""
 
 import multiprocessing
 import os

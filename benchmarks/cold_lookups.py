@@ -33,7 +33,7 @@ _WRITTEN_AT_ONCE: Final = 128
 
 def measure(servers: RealServers, rounds: int, seconds: float) -> list[Ratio]:
     """Return the ratios at 1 and 32 keys to both baselines."""
-    settings = servers.settings_of("cold", hotTier={"maxBytes": "0"}).embark
+    settings = servers.build_settings("cold", hotTier={"maxBytes": "0"}).embark
     space = settings.active.id
     _write_rows(settings)
     with (

@@ -30,7 +30,7 @@ _NUMBERS: Final = count()
 
 def measure(servers: RealServers, rounds: int, seconds: float) -> list[Ratio]:
     """Return the ratios with the broker up, killed, and killed with the queue full; the broker is up again after."""
-    settings = servers.settings_of("enqueues").embark
+    settings = servers.build_settings("enqueues").embark
     embark_with = partial(child, embark_on, settings, empty_store, cores=OF_THE_MEASURED)
     with others_together(servers), embark_with(idle_producer) as idle:
 

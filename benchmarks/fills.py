@@ -30,7 +30,7 @@ def measure(servers: RealServers, rounds: int, messages: int, photographs: int) 
 
 
 def _with_a_free_retina(servers: RealServers, rounds: int, messages: int) -> Ratio:
-    fills, bare = servers.settings_of("fills").kfc, servers.settings_of("barefills").kfc
+    fills, bare = servers.build_settings("fills").kfc, servers.build_settings("barefills").kfc
     with (
         child(kfc_on, fills, free_encoder) as kfc,
         child(bare_fills, bare) as loop,
@@ -50,7 +50,7 @@ def _with_a_free_retina(servers: RealServers, rounds: int, messages: int) -> Rat
 def _with_the_real_one(servers: RealServers, rounds: int, photographs: int) -> Ratio:
     with (
         others_together(servers),
-        pipeline(servers.settings_of("photographs"), retina_cores=OF_THE_MEASURED) as running,
+        pipeline(servers.build_settings("photographs"), retina_cores=OF_THE_MEASURED) as running,
         asking(running.settings.kfc.topic) as asker,
         retina_encoder(running.settings.kfc) as encoder,
     ):

@@ -20,7 +20,7 @@ _ASK_AGAIN_SECONDS: Final = 0.002
 def measure(servers: RealServers, rounds: int, keys: int) -> Ratio:
     """Return the ratio of the times' medians, as rates; a round is `keys` photographs, one after the other."""
     with (
-        pipeline(servers.settings_of("latencies")) as running,
+        pipeline(servers.build_settings("latencies")) as running,
         child(embark_on, running.settings.embark, cassandra_store, kafka_producer) as embark,
         EmbArkClient(f"127.0.0.1:{embark.serving}", timeout=PATIENCE) as client,
         retina_encoder(running.settings.kfc) as encoder,

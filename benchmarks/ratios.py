@@ -1,4 +1,4 @@
-"""Paired measurement: a subject and its baseline in turns, so that what the machine does meanwhile meets both alike."""
+"""Paired measurement: a subject and its baseline in alternation, so that other load on the machine affects both."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -20,7 +20,7 @@ class Ratio:
 
     name: str
     wanted: float | None
-    """None: the figure is for reading alone."""
+    """None: the figure is only for reading."""
     wall: float
     cpu: float | None
     lowest: float

@@ -17,8 +17,8 @@ from embark_testing.servers.kafka_server import KafkaServer, kafka_server
 
 # A node for two cores that everything shares, as one that is cared for has it: threads and compactions for its cores,
 # not the 32 and 128 threads of a machine that is its own; rows that wait to be written to disk outside of Java's heap;
-# and a heap with regions that a block of rows fits into. With less, pauses of its garbage collector alone, at times
-# more than 100 ms, are what one look-up in a hundred takes.
+# and a heap with regions that a block of rows fits into. With less, pauses of its garbage collector, at times
+# more than 100 ms, determine the p99 of lookups.
 _THREADS: Final = ("native_transport_max_threads", "concurrent_reads", "concurrent_writes")
 _OPTIONS: Final = {
     **dict.fromkeys(_THREADS, 4),
@@ -36,7 +36,7 @@ class RealServers:
     cassandra: CassandraServer
     kafka: KafkaServer
 
-    def settings_of(self, name: str, **embark: Any) -> CacheSettings:
+    def build_settings(self, name: str, **embark: Any) -> CacheSettings:
         """Make keyspace, table and topics of a cache of photographs; `embark` goes into its spec.embark."""
         settings = sample_settings(
             "photos",

@@ -37,7 +37,7 @@ LOOKUPS_A_SECOND: Final = 100
 
 def measure(servers: RealServers, rounds: int, rows: int, seconds: float) -> list[Ratio]:
     """Return the ratios over `rows` keys; look-ups alone take `seconds`, each time before those beside it."""
-    settings = servers.settings_of("reembedding", hotTier={"maxBytes": "0"})
+    settings = servers.build_settings("reembedding", hotTier={"maxBytes": "0"})
     keys = [f"https://photographs.example/{number:06}.jpg" for number in range(rows)]
     fill(settings.kfc, keys)
     rates = [_rates(settings.kfc, processes, rounds, rows) for processes in (Rollout().parallelism, 1)]

@@ -1,4 +1,4 @@
-"""The API server that tests of the CRD and the operator run against is a real one, and theirs alone."""
+"""The API server that tests of the CRD and the operator run against is a real one, and only theirs."""
 
 import json
 from pathlib import Path
@@ -30,13 +30,13 @@ def test_what_is_created_is_served_again(api_server: ApiServer) -> None:
     assert api_server.kubectl("get", "configmap", "kept", "-o=jsonpath={.data.word}") == "embedding"
 
 
-def test_a_service_account_may_do_what_its_roles_say_alone(api_server: ApiServer, tmp_path: Path) -> None:
+def test_a_service_account_may_only_do_what_its_roles_say(api_server: ApiServer, tmp_path: Path) -> None:
     kubectl = api_server.kubectl
     kubectl("create", "serviceaccount", "reader")
     kubectl("create", "role", "reader", "--verb=get,list", "--resource=configmaps")
     kubectl("create", "rolebinding", "reader", "--role=reader", "--serviceaccount=default:reader")
     token = kubectl("create", "token", "reader").strip()
-    reader = Kubectl(kubectl.program, api_server.kubeconfig_of(token, tmp_path / "reader"))
+    reader = Kubectl(kubectl.program, api_server.write_kubeconfig(token, tmp_path / "reader"))
     reader("get", "configmaps")
     with pytest.raises(KubectlError, match="cannot list resource"):
         reader("get", "secrets")

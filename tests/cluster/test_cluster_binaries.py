@@ -31,7 +31,7 @@ PUBLISHED = """
 
 @pytest.fixture
 def environment(tmp_path: Path) -> Mapping[str, str]:
-    """An empty cache folder, and a PATH with what a shell script needs alone."""
+    """An empty cache folder, and a PATH with only what a shell script needs."""
     (tmp_path / "bin").mkdir()
     for tool in ("bash", "cat"):
         (tmp_path / "bin" / tool).symlink_to(shutil.which(tool) or "")

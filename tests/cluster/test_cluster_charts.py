@@ -89,7 +89,7 @@ def test_a_value_that_a_chart_does_not_know_is_refused_by_name(helm: Path, chart
     assert "replica" in ran.stderr
 
 
-def test_an_operator_of_some_namespaces_has_rights_in_those_alone(helm: Path) -> None:
+def test_an_operator_of_some_namespaces_has_rights_only_in_those(helm: Path) -> None:
     documents = _render(helm, "embark", {"namespaces": ["one", "two"]})
     assert _kinds(documents).isdisjoint({"ClusterRole", "ClusterRoleBinding"})
     roles = [document["metadata"]["namespace"] for document in documents if document["kind"] == "Role"]
@@ -98,7 +98,7 @@ def test_an_operator_of_some_namespaces_has_rights_in_those_alone(helm: Path) ->
     assert {"--namespace=one", "--namespace=two"} <= set(arguments)
 
 
-def test_the_resource_is_kept_at_an_uninstall_unless_told_otherwise(helm: Path) -> None:
+def test_the_resource_is_kept_at_an_uninstall_by_default(helm: Path) -> None:
     kept = _find(_render(helm, "embark"), "CustomResourceDefinition")["metadata"]["annotations"]
     assert kept["helm.sh/resource-policy"] == "keep"
     dropped = _find(_render(helm, "embark", {"crds": {"keep": False}}), "CustomResourceDefinition")
@@ -112,10 +112,10 @@ def test_the_chart_brings_the_very_resource_of_crds(helm: Path) -> None:
     assert rendered["spec"] == generated["spec"]
 
 
-def test_a_service_monitor_comes_only_when_asked_for(helm: Path) -> None:
+def test_a_service_monitor_is_only_created_on_request(helm: Path) -> None:
     assert "ServiceMonitor" not in _kinds(_render(helm, "embark"))
-    asked = _render(helm, "embark", {"metrics": {"serviceMonitor": {"enabled": True, "labels": {"release": "p"}}}})
-    assert _find(asked, "ServiceMonitor")["metadata"]["labels"]["release"] == "p"
+    requested = _render(helm, "embark", {"metrics": {"serviceMonitor": {"enabled": True, "labels": {"release": "p"}}}})
+    assert _find(requested, "ServiceMonitor")["metadata"]["labels"]["release"] == "p"
 
 
 def test_the_backends_answer_under_the_names_of_the_samples(helm: Path) -> None:

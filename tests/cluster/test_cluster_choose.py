@@ -34,6 +34,6 @@ def test_an_empty_kubeconfig_is_none() -> None:
     assert chosen is Choice.OWN
 
 
-def test_a_machine_that_can_do_none_is_told_what_would_help() -> None:
+def test_on_a_machine_that_can_run_none_the_error_says_what_would_help() -> None:
     with pytest.raises(NoClusterError, match="set KUBECONFIG, or install Docker and kind, or run as root"):
         choose_cluster({}, has_kind=True, docker_answers=False, is_root=False)

@@ -1,4 +1,4 @@
-"""The images are built from the workspace's packages, and nobody in them is root."""
+"""The images are built from the workspace's packages, and no process in them runs as root."""
 
 import json
 import tomllib

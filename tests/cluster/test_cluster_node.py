@@ -1,4 +1,4 @@
-"""The node's parts agree with each other, and its end harms nobody else's processes."""
+"""The node's parts agree with each other, and taking it down ends only its own processes."""
 
 import json
 import subprocess
@@ -28,7 +28,7 @@ def sleeper() -> Iterator["subprocess.Popen[bytes]"]:
         process.kill()
 
 
-def test_a_process_that_has_the_id_of_an_ended_one_is_left_alone(sleeper: "subprocess.Popen[bytes]") -> None:
+def test_a_process_that_reuses_the_id_of_an_ended_one_is_not_touched(sleeper: "subprocess.Popen[bytes]") -> None:
     another = Started(sleeper.pid, ticks_at_start(sleeper.pid) - 1)
     another.end()
     assert not another.is_alive()

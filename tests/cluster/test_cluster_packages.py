@@ -1,4 +1,4 @@
-"""Debian packages are installed where that was asked for, and never otherwise."""
+"""Debian packages are only installed where that was requested."""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -28,25 +28,27 @@ def test_a_package_whose_program_is_there_is_not_missing(environment: Mapping[st
     assert missing(PACKAGES, environment) == ["embark-absent"]
 
 
-def test_unasked_the_command_is_named_and_nothing_installed(environment: Mapping[str, str], tmp_path: Path) -> None:
+def test_unswitch_the_command_is_named_and_nothing_installed(environment: Mapping[str, str], tmp_path: Path) -> None:
     with pytest.raises(MissingPackagesError, match="apt-get install --no-install-recommends embark-absent"):
         ensure_installed(PACKAGES, environment, print)
     assert not (tmp_path / "calls").exists()
 
 
-@pytest.mark.parametrize("asked", ["CI", "EMBARK_INSTALL"])
+@pytest.mark.parametrize("switch", ["CI", "EMBARK_INSTALL"])
 def test_to_root_what_is_missing_is_installed_and_nothing_removed(
-    environment: Mapping[str, str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, asked: str
+    environment: Mapping[str, str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, switch: str
 ) -> None:
     monkeypatch.setattr("os.geteuid", lambda: 0)
-    ensure_installed(PACKAGES, {**environment, asked: "1"}, print)
+    ensure_installed(PACKAGES, {**environment, switch: "1"}, print)
     _, install = (tmp_path / "calls").read_text().splitlines()
     assert install.split()[0] == "install"
     assert "--no-remove" in install
     assert install.split()[-1] == "embark-absent"
 
 
-def test_another_user_is_told_even_when_asked(environment: Mapping[str, str], monkeypatch: pytest.MonkeyPatch) -> None:
+def test_another_user_gets_an_error_even_on_request(
+    environment: Mapping[str, str], monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr("os.geteuid", lambda: 1000)
     with pytest.raises(MissingPackagesError, match="embark-absent"):
         ensure_installed(PACKAGES, {**environment, "CI": "true"}, print)

@@ -1,4 +1,4 @@
-"""Look-ups with one certificate or another: `kubectl exec certified -- python -c "$(cat …)" COMMAND TARGET NAME …`.
+"""Lookups with one certificate or another: `kubectl exec certified -- python -c "$(cat …)" COMMAND TARGET NAME …`.
 
 `ask TARGET NAME WHO KEYS WAIT` looks KEYS up as who has the certificate in /certs/WHO; without tls.crt in there, with
 none. `shown TARGET NAME WHO` shakes hands with every address of TARGET. NAME is a name of the servers' certificate.
@@ -53,8 +53,8 @@ def shown(target: str, name: str, who: str) -> dict[str, str]:
 def main() -> None:
     """Carry the command out."""
     command, *arguments = sys.argv[1:]
-    told: object = ask(*arguments) if command == "ask" else shown(*arguments)
-    print(json.dumps(told), flush=True)
+    report: object = ask(*arguments) if command == "ask" else shown(*arguments)
+    print(json.dumps(report), flush=True)
 
 
 if __name__ == "__main__":

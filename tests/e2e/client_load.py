@@ -1,4 +1,4 @@
-"""Look-ups from inside the cluster, until stdin ends: `kubectl exec -i client -- python -c "$(cat …)" TARGET CHANNELS`.
+"""Lookups from inside the cluster, until stdin ends: `kubectl exec -i client -- python -c "$(cat …)" TARGET CHANNELS`.
 
 With `FOLDER NAME` behind it they are made with the certificate in the folder, to a server that NAME is a name of.
 Prints `ready` once every channel has had an answer, and at the end one JSON object: how many calls were answered, how
@@ -17,7 +17,7 @@ from embark.errors import EmbArkError
 KEYS = [f"http://samples/photos/missing-{number}.jpg" for number in range(8)]
 
 
-def tls_of(folder: str, name: str) -> ClientTls:
+def read_tls(folder: str, name: str) -> ClientTls:
     """Return what to call with."""
     ca, certificate, key = (Path(folder) / file for file in ("ca.crt", "tls.crt", "tls.key"))
     return ClientTls(CertificateFiles(ca, certificate, key), name)
@@ -43,7 +43,7 @@ def look_up(
 def main() -> None:
     """Run the channels until stdin ends."""
     target, channels, *certificate = sys.argv[1], int(sys.argv[2]), *sys.argv[3:]
-    tls = tls_of(*certificate) if certificate else None
+    tls = read_tls(*certificate) if certificate else None
     stop, ready = threading.Event(), threading.Semaphore(0)
     counts = [Counter[str]() for _ in range(channels)]
     threads = [threading.Thread(target=look_up, args=(target, tls, stop, ready, calls)) for calls in counts]

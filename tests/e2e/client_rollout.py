@@ -1,4 +1,4 @@
-"""Look-ups from inside the cluster through a rollout: `kubectl exec -i client -- python -c "$(cat …)" COMMAND …`.
+"""Lookups from inside the cluster through a rollout: `kubectl exec -i client -- python -c "$(cat …)" COMMAND …`.
 
 `fill TARGET COUNT`: ask for COUNT keys until all are HIT. `watch TARGET COUNT`: look up random ones of them until stdin
 ends, and new keys besides. `check TARGET KEYS SPACE`: look up keys at once. Each prints one JSON object.
@@ -19,12 +19,12 @@ PHOTOS = (*SMALLER, *SMALLER, "coffee-cup", "grass")
 BATCH = 16
 
 
-def key_of(number: int) -> str:
+def photo_url(number: int) -> str:
     """Return one of as many keys as are wanted; the server of photographs ignores what follows the question mark."""
     return f"http://samples/photos/{PHOTOS[number % len(PHOTOS)]}.jpg?n={number}"
 
 
-def statuses_of(client: EmbArkClient, keys: list[str], wait: float = 0.0) -> Counter[str]:
+def count_statuses(client: EmbArkClient, keys: list[str], wait: float = 0.0) -> Counter[str]:
     """Look keys up in pieces and count their statuses."""
     counts: Counter[str] = Counter()
     for start in range(0, len(keys), 256):
@@ -35,9 +35,9 @@ def statuses_of(client: EmbArkClient, keys: list[str], wait: float = 0.0) -> Cou
 
 def fill(client: EmbArkClient, count: int) -> dict[str, int]:
     """Return the statuses once every key is HIT, or after some minutes."""
-    keys = [key_of(number) for number in range(count)]
+    keys = [photo_url(number) for number in range(count)]
     for _ in range(60):
-        counts = statuses_of(client, keys, wait=10.0)
+        counts = count_statuses(client, keys, wait=10.0)
         if set(counts) == {"HIT"}:
             break
     return dict(counts)
@@ -58,9 +58,9 @@ def watch(client: EmbArkClient, count: int) -> dict[str, object]:
     new: list[str] = []
     print("ready", flush=True)
     while not stop.wait(0.02):
-        keys = [key_of(random.randrange(count)) for _ in range(BATCH)]  # noqa: S311 - not for secrets
+        keys = [photo_url(random.randrange(count)) for _ in range(BATCH)]  # noqa: S311 - not for secrets
         if answered % 50 == 0:
-            new.append(key_of(count + len(new)))
+            new.append(photo_url(count + len(new)))
             keys.append(new[-1])
         try:
             found = client.lookup(keys)
@@ -70,8 +70,8 @@ def watch(client: EmbArkClient, count: int) -> dict[str, object]:
         answered += 1
         hits += sum(status is KeyStatus.HIT for status in found.statuses)
         forms.setdefault(found.space, set()).add(found.vectors.shape[1])
-    told = {space: sorted(widths) for space, widths in forms.items()}
-    return {"answered": answered, "hits": hits, "failed": dict(failed), "forms": told, "new": new}
+    widths_by_space = {space: sorted(widths) for space, widths in forms.items()}
+    return {"answered": answered, "hits": hits, "failed": dict(failed), "forms": widths_by_space, "new": new}
 
 
 def main() -> None:
@@ -79,12 +79,12 @@ def main() -> None:
     command, target, *rest = sys.argv[1:]
     with EmbArkClient(target, timeout=30.0) as client:
         if command == "fill":
-            told: object = fill(client, int(rest[0]))
+            report: object = fill(client, int(rest[0]))
         elif command == "watch":
-            told = watch(client, int(rest[0]))
+            report = watch(client, int(rest[0]))
         else:
-            told = dict(statuses_of(client, json.loads(rest[0])))
-    print(json.dumps(told), flush=True)
+            report = dict(count_statuses(client, json.loads(rest[0])))
+    print(json.dumps(report), flush=True)
 
 
 if __name__ == "__main__":

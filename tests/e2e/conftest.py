@@ -1,4 +1,4 @@
-"""EmbArk as a user has it: operator and backends by helm, caches by kubectl, look-ups from a client pod."""
+"""EmbArk as a user has it: operator and backends by helm, caches by kubectl, lookups from a client pod."""
 
 import os
 from collections.abc import Iterator

@@ -1,7 +1,7 @@
-"""An adapter of external metrics, as small as one can be; the pod of e2e_adapters runs it: `python -c "$(cat …)"`.
+"""A minimal adapter of external metrics, run by the pod of embark_testing.e2e.adapters: `python -c "$(cat …)"`.
 
 Serves external.metrics.k8s.io/v1beta1 with the one metric embark_kfc_lag, as an adapter of Prometheus would with
-`max by (namespace, embark_dev_cache, embark_dev_space) (embark_kfc_lag)`: the most that a cache's KFC pods tell.
+`max by (namespace, embark_dev_cache, embark_dev_space) (embark_kfc_lag)`: the highest lag among a cache's KFC pods.
 """
 
 import json
@@ -38,7 +38,7 @@ def list_pods(namespace: str, labels: dict[str, str]) -> list[dict[str, Any]]:
 
 
 def read_lag(address: str) -> float | None:
-    """Return the lag that a pod tells; None: it does not answer yet, or no more."""
+    """Return the lag that a pod reports; None if it does not answer."""
     try:
         with urlopen(f"http://{address}:8080/metrics", timeout=SECONDS) as answer:
             lines = answer.read().decode().splitlines()
@@ -48,28 +48,28 @@ def read_lag(address: str) -> float | None:
 
 
 def find_values(namespace: str, labels: dict[str, str]) -> list[dict[str, Any]]:
-    """Return the metric of a cache's space; empty: no pod tells it."""
+    """Return the metric of a cache's space; empty if no pod reports it."""
     addresses = [pod["status"].get("podIP") for pod in list_pods(namespace, labels)]
-    told = [lag for lag in (read_lag(address) for address in addresses if address) if lag is not None]
+    lags = [lag for lag in (read_lag(address) for address in addresses if address) if lag is not None]
     now = datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
     value = {"metricName": METRIC, "metricLabels": labels, "timestamp": now}
-    return [value | {"value": str(int(max(told)))}] if told else []
+    return [value | {"value": str(int(max(lags)))}] if lags else []
 
 
 class Adapter(BaseHTTPRequestHandler):
-    """Answers the API server, which alone asks."""
+    """Answers the API server, its only client."""
 
     def do_GET(self) -> None:
-        """Tell what is served, or the metric."""
-        asked = urlsplit(self.path)
-        question = QUESTION.fullmatch(asked.path)
-        if asked.path == ROOT:
+        """Send the API's resource list, or the metric."""
+        requested = urlsplit(self.path)
+        question = QUESTION.fullmatch(requested.path)
+        if requested.path == ROOT:
             metric = {"name": METRIC, "singularName": "", "namespaced": True, "verbs": ["get"]}
             kind = {"kind": "ExternalMetricValueList"}
             listed = {"kind": "APIResourceList", "apiVersion": "v1", "groupVersion": ROOT.removeprefix("/apis/")}
             self._answer(HTTPStatus.OK, listed | {"resources": [metric | kind]})
         elif question:
-            selector = parse_qs(asked.query)["labelSelector"][0]
+            selector = parse_qs(requested.query)["labelSelector"][0]
             labels = dict(pair.split("=", 1) for pair in selector.split(","))
             found = {"kind": "ExternalMetricValueList", "apiVersion": ROOT.removeprefix("/apis/"), "metadata": {}}
             self._answer(HTTPStatus.OK, found | {"items": find_values(question[1], labels)})
@@ -86,11 +86,11 @@ class Adapter(BaseHTTPRequestHandler):
 
 
 def main() -> None:
-    """Serve until somebody ends it."""
+    """Serve until the process is stopped."""
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.load_cert_chain("/tls/tls.crt", "/tls/tls.key")
     server = ThreadingHTTPServer(("", 8443), Adapter)
-    # In the thread that answers: a client that only connects keeps nobody waiting.
+    # In the thread that answers: a client that only connects blocks no other.
     server.socket = context.wrap_socket(server.socket, server_side=True, do_handshake_on_connect=False)
     server.serve_forever()
 

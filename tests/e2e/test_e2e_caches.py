@@ -29,9 +29,9 @@ def test_a_photograph_goes_from_oov_to_its_embedding(cache: Cache) -> None:
     assert cache.lookup(PHOTO, wait="60s") == {PHOTO: "HIT"}
 
 
-def test_the_columns_tell_the_truth(cache: Cache) -> None:
+def test_the_columns_are_accurate(cache: Cache) -> None:
     cache.lookup(PHOTO, wait="60s")
-    status = eventually(lambda: _told(cache), SEEN, "the counts have been read")
+    status = eventually(lambda: _columns(cache), SEEN, "the counts have been read")
     header, row = cache.cluster.kubectl("get", f"-n={cache.namespace}", "embc", cache.name).splitlines()
     shown = dict(zip(header.split(), row.split(), strict=False))
     assert header.split() == ["NAME", "READY", "MODEL", "SPACE", "HIT%", "COVERAGE", "LAG", "PHASE", "AGE"]
@@ -52,7 +52,7 @@ def test_describe_explains_a_cache_whose_store_does_not_answer(cluster: Kubernet
 
 
 @pytest.mark.parametrize("kind", ["deployment", "service", "configmap", "serviceaccount"])
-def test_a_deleted_child_is_back_within_seconds_and_lookups_go_on(cache: Cache, kind: str) -> None:
+def test_a_deleted_child_is_back_within_seconds_and_lookups_continue(cache: Cache, kind: str) -> None:
     before = cache.cluster.get(cache.namespace, kind, "photos-embark")["metadata"]["uid"]
     cache.cluster.kubectl("delete", f"-n={cache.namespace}", kind, "photos-embark", "--wait=false")
 
@@ -78,6 +78,6 @@ def test_a_deleted_cache_leaves_nothing(cluster: Kubernetes, namespace: str, cas
     eventually(lambda: not cluster.get(namespace, kinds, selector)["items"], SEEN, "nothing of it is left")
 
 
-def _told(cache: Cache) -> dict[str, Any]:
+def _columns(cache: Cache) -> dict[str, Any]:
     status: dict[str, Any] = cache.body()["status"]
     return status if status["cache"].get("hitPercent") and status["cache"].get("entries") else {}

@@ -37,7 +37,9 @@ def children(cache: Cache) -> list[dict[str, Any]]:
 
 
 @pytest.mark.parametrize("cascade", ["foreground", "background"])
-def test_tables_groups_and_objects_of_a_cache_go_with_it(cluster: Kubernetes, namespace: str, cascade: str) -> None:
+def test_tables_groups_and_objects_of_a_cache_are_deleted_with_it(
+    cluster: Kubernetes, namespace: str, cascade: str
+) -> None:
     cache = made(cluster, namespace, f"going{cascade}")
     before = remains(cache)
     assert before["tables"]
@@ -47,11 +49,15 @@ def test_tables_groups_and_objects_of_a_cache_go_with_it(cluster: Kubernetes, na
     eventually(lambda: not children(cache), SEEN, "nothing of it is left in the cluster")
 
 
-def test_a_cache_whose_store_does_not_answer_says_so_and_goes_once_it_does(cluster: Kubernetes, namespace: str) -> None:
+def test_a_cache_whose_store_does_not_answer_reports_it_and_is_deleted_once_it_does(
+    cluster: Kubernetes, namespace: str
+) -> None:
     cache = made(cluster, namespace, "waiting")
     patch(cache, store={"cassandra": {"contactPoints": ["nowhere"]}})
     delete(cache, "--wait=false")
-    eventually(lambda: cache.condition("KeyspaceDropped").get("reason") == "DropFailed", SEEN, "it is told")
+    eventually(
+        lambda: cache.condition("KeyspaceDropped").get("reason") == "DropFailed", SEEN, "the condition reports it"
+    )
     assert "nowhere" in cache.condition("KeyspaceDropped")["message"]
     events = cluster.kubectl("get", f"-n={namespace}", "events", "--field-selector=reason=DropFailed,type=Warning")
     assert "waiting" in events
@@ -65,7 +71,9 @@ def test_a_user_who_gives_up_lets_the_cache_go_and_keeps_its_keyspace(cluster: K
     cache = made(cluster, namespace, "leaving")
     patch(cache, store={"cassandra": {"contactPoints": ["nowhere"]}})
     delete(cache, "--wait=false")
-    eventually(lambda: cache.condition("KeyspaceDropped").get("reason") == "DropFailed", SEEN, "it is told")
+    eventually(
+        lambda: cache.condition("KeyspaceDropped").get("reason") == "DropFailed", SEEN, "the condition reports it"
+    )
     patch(cache, store={"deletionPolicy": "Retain"})
     cluster.kubectl("wait", f"-n={namespace}", "embc/leaving", "--for=delete", "--timeout=120s")
     assert remains(cache)["tables"]

@@ -1,4 +1,4 @@
-"""Look-ups from eight channels in the cluster, while EmbArk's pods come and go."""
+"""Lookups from eight channels in the cluster, while EmbArk's pods come and go."""
 
 import json
 
@@ -30,9 +30,9 @@ def test_a_rolling_restart_under_load_fails_no_lookup(cache: Cache) -> None:
     with load_on(cache, CHANNELS) as load:
         cache.cluster.kubectl("rollout", "restart", f"-n={cache.namespace}", "deployment/loaded-embark")
         _await_rolled(cache)
-        told = load.end()
+        report = load.end()
     assert before.isdisjoint(pod["metadata"]["name"] for pod in cache.pods("embark"))
-    assert (told["failed"], told["answered"] > 0) == (0, True), told
+    assert (report["failed"], report["answered"] > 0) == (0, True), report
 
 
 def test_after_a_scale_from_two_to_four_the_load_is_spread_evenly(cache: Cache) -> None:
@@ -41,8 +41,8 @@ def test_after_a_scale_from_two_to_four_the_load_is_spread_evenly(cache: Cache) 
         eventually(lambda: len(cache.pods("embark")) == 4, SEEN, "four pods")
         _await_rolled(cache)
         eventually(lambda: _is_even(cache), SEEN, "the busiest pod has at most 1.3 times the mean")
-        told = load.end()
-    assert told["failed"] == 0, told
+        report = load.end()
+    assert report["failed"] == 0, report
 
 
 def _await_rolled(cache: Cache) -> None:
@@ -50,7 +50,7 @@ def _await_rolled(cache: Cache) -> None:
 
 
 def _is_even(cache: Cache) -> bool:
-    """Tell whether the next thousand look-ups are spread over all pods."""
+    """Return whether the next thousand lookups are spread over all pods."""
     before = cache.answered_by()
 
     def more() -> dict[str, float]:
@@ -58,5 +58,5 @@ def _is_even(cache: Cache) -> bool:
         shares = {name: count - before.get(name, 0.0) for name, count in now.items()}
         return shares if sum(shares.values()) >= 1000 else {}
 
-    shares = eventually(more, SEEN, f"a thousand look-ups; {json.dumps(before)} before them")
+    shares = eventually(more, SEEN, f"a thousand lookups; {json.dumps(before)} before them")
     return max(shares.values()) <= SPREAD * sum(shares.values()) / len(shares)

@@ -1,4 +1,4 @@
-"""The operator's release: what it may do, what an upgrade leaves alone, what an uninstall leaves behind."""
+"""The operator's release: what it may do, what an upgrade does not touch, what an uninstall leaves behind."""
 
 import json
 from pathlib import Path
@@ -61,8 +61,10 @@ def test_the_operator_may_do_what_it_does_and_nothing_else(cluster: Kubernetes, 
     }
     account = f"--as=system:serviceaccount:{release.namespace}:embark-operator"
     groups = [f"--as-group=system:serviceaccounts:{release.namespace}", "--as-group=system:serviceaccounts"]
-    told = cluster.kubectl("create", account, *groups, "--validate=false", "-f=-", "-o=json", stdin=json.dumps(review))
-    rules = json.loads(told)["status"]["resourceRules"]
+    report = cluster.kubectl(
+        "create", account, *groups, "--validate=false", "-f=-", "-o=json", stdin=json.dumps(review)
+    )
+    rules = json.loads(report)["status"]["resourceRules"]
     found: dict[tuple[str, str], set[str]] = {}
     for rule in rules:
         for group in rule["apiGroups"]:
@@ -91,7 +93,7 @@ def test_an_upgrade_from_the_commit_before_restarts_no_service(
         cluster.kubectl("delete", f"-n={namespace}", "embc", name, "--timeout=120s")
 
 
-def test_an_uninstall_leaves_the_resource_alone_and_nothing_that_waits_for_the_operator(
+def test_an_uninstall_keeps_the_resource_and_leaves_nothing_that_waits_for_the_operator(
     cluster: Kubernetes, release: Release
 ) -> None:
     with cluster.namespace("orphans") as orphans:
@@ -104,9 +106,11 @@ def test_an_uninstall_leaves_the_resource_alone_and_nothing_that_waits_for_the_o
             left = cluster.kubectl("get", kinds, mine, "-o=name").split()
             assert left == ["customresourcedefinition.apiextensions.k8s.io/embeddingcaches.embark.dev"]
             namespaced = "all,serviceaccounts,roles,rolebindings,configmaps"
-            eventually(lambda: not cluster.get(release.namespace, namespaced, mine)["items"], SEEN, "all is gone")
+            eventually(
+                lambda: not cluster.get(release.namespace, namespaced, mine)["items"], SEEN, "everything is deleted"
+            )
             cluster.kubectl("delete", f"-n={orphans}", "embc", "left", "--timeout=60s")
-            eventually(lambda: not cluster.get(orphans, "deployments,pods")["items"], SEEN, "its children are gone")
+            eventually(lambda: not cluster.get(orphans, "deployments,pods")["items"], SEEN, "its children are deleted")
             cluster.apply(orphans, photos_cache("last"))  # goes with its namespace
         finally:
             release.install()

@@ -6,7 +6,7 @@ import pytest
 
 from embark_testing.e2e.caches import Cache
 from embark_testing.e2e.cluster import Kubernetes
-from embark_testing.e2e.flows import DENY_ALL, Place, place_of, reaches
+from embark_testing.e2e.flows import DENY_ALL, Place, find_address, reaches
 from embark_testing.e2e.objects import client_pod, photos_cache
 from embark_testing.eventually import eventually
 
@@ -22,7 +22,10 @@ Reaches = Callable[[str, str, int], bool]
 @pytest.fixture(scope="module")
 def _enforced(cluster: Kubernetes, namespace: str) -> None:
     """Skip the tests unless a policy that denies everything keeps a pod from another one."""
-    client, server = place_of(cluster, namespace, "metadata.name=client"), place_of(cluster, namespace, "app=samples")
+    client, server = (
+        find_address(cluster, namespace, "metadata.name=client"),
+        find_address(cluster, namespace, "app=samples"),
+    )
     eventually(lambda: reaches(cluster, client, server, SAMPLES), SEEN, "without policies a pod reaches another")
     cluster.apply(namespace, DENY_ALL)
     try:
@@ -31,7 +34,7 @@ def _enforced(cluster: Kubernetes, namespace: str) -> None:
         pytest.skip("this cluster enforces no NetworkPolicies: a pod reaches another past one that denies all")
     finally:
         cluster.kubectl("delete", f"-n={namespace}", "networkpolicy", "deny-all")
-    eventually(lambda: reaches(cluster, client, server, SAMPLES), SEEN, "the policy is gone")
+    eventually(lambda: reaches(cluster, client, server, SAMPLES), SEEN, "the policy is deleted")
 
 
 @pytest.fixture(scope="module")
@@ -40,16 +43,16 @@ def stranger(cluster: Kubernetes, _enforced: None) -> Iterator[Place]:
     with cluster.namespace("strangers", enforce="restricted") as name:
         cluster.apply(name, *client_pod(cluster))
         cluster.kubectl("wait", f"-n={name}", "--for=condition=Ready", "pod/client", "--timeout=120s")
-        yield place_of(cluster, name, "metadata.name=client")
+        yield find_address(cluster, name, "metadata.name=client")
 
 
 @pytest.fixture(scope="module")
 def reach(cluster: Kubernetes, namespace: str, stranger: Place) -> Reaches:
-    """Tells whether one part reaches another, in a Ready cache with clients in its own namespace alone."""
+    """Returns whether one part reaches another, in a Ready cache with clients only in its own namespace."""
     places = {
         "stranger": stranger,
-        "client": place_of(cluster, namespace, "metadata.name=client"),
-        "samples": place_of(cluster, namespace, "app=samples"),
+        "client": find_address(cluster, namespace, "metadata.name=client"),
+        "samples": find_address(cluster, namespace, "app=samples"),
     }
     service = cluster.get(namespace, "service", "samples")["spec"]["clusterIP"]
     allowed = [_single(address) for address in (service, places["samples"].address)]
@@ -60,9 +63,9 @@ def reach(cluster: Kubernetes, namespace: str, stranger: Place) -> Reaches:
     cache.await_ready()
     for component in ("embark", "kfc", "retina"):
         labels = f"embark.dev/cache=guarded,app.kubernetes.io/component={component}"
-        places[component] = place_of(cluster, namespace, labels)
+        places[component] = find_address(cluster, namespace, labels)
     for server in ("cassandra", "kafka"):
-        places[server] = place_of(cluster, namespace, f"app.kubernetes.io/name={server}")
+        places[server] = find_address(cluster, namespace, f"app.kubernetes.io/name={server}")
     return lambda source, target, port: reaches(cluster, places[source], places[target], port)
 
 

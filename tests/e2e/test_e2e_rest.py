@@ -1,4 +1,4 @@
-"""A cache that nobody asks or edits: the operator looks at it again and again, and changes nothing."""
+"""A cache without lookups or edits: the operator reconciles it again and again, and writes nothing."""
 
 import pytest
 

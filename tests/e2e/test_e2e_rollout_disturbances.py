@@ -8,14 +8,14 @@ from embark_testing.e2e.cluster import Kubernetes, Release
 from embark_testing.e2e.outages import cassandra_and_retina_away
 from embark_testing.e2e.rollouts import (
     OTHER_OUTPUT,
-    assert_alone,
-    await_nothing_of,
+    assert_only_space,
+    await_no_objects_in,
     await_phase,
+    get_rollout,
+    get_spaces,
     kill_operator,
     make_filled_cache,
     patch,
-    rollout_of,
-    spaces_of,
 )
 from embark_testing.eventually import eventually
 
@@ -29,14 +29,14 @@ def test_a_rollout_whose_operator_is_killed_in_every_phase_and_whose_servers_go_
     cluster: Kubernetes, release: Release, namespace: str
 ) -> None:
     cache = make_filled_cache(cluster, namespace, "disturbed", KEYS)
-    first = spaces_of(cache)["active"]["id"]
+    first = get_spaces(cache)["active"]["id"]
     # A minute of work: what follows must find it under way, however long pods take to go.
     patch(cache, encoder={"output": OTHER_OUTPUT}, rollout={"maxKeysPerSecond": 5})
     await_phase(cache, "Preparing")
     kill_operator(cluster, release)
     await_phase(cache, "Reembedding")
-    candidate = spaces_of(cache)["candidate"]["id"]
-    eventually(lambda: rollout_of(cache)["done"] > 0, SEEN, "some keys are encoded")
+    candidate = get_spaces(cache)["candidate"]["id"]
+    eventually(lambda: get_rollout(cache)["done"] > 0, SEEN, "some keys are encoded")
     for killed in ("reembed", "retina", "kfc"):
         selector = f"-l=app.kubernetes.io/component={killed},embark.dev/space={candidate}"
         cluster.kubectl("delete", f"-n={namespace}", "pods", selector, "--grace-period=0", "--force")
@@ -44,16 +44,16 @@ def test_a_rollout_whose_operator_is_killed_in_every_phase_and_whose_servers_go_
     with cassandra_and_retina_away(cache):
         for _ in range(LOOKS):
             Event().wait(LOOK_SECONDS)
-            assert rollout_of(cache)["phase"] == "Reembedding", rollout_of(cache)
-    assert spaces_of(cache)["active"]["id"] == first
+            assert get_rollout(cache)["phase"] == "Reembedding", get_rollout(cache)
+    assert get_spaces(cache)["active"]["id"] == first
 
     for phase in ("Verifying", "Switching"):
         await_phase(cache, phase)
         kill_operator(cluster, release)
     held = await_phase(cache, "Holding")
-    assert (held["failed"], spaces_of(cache)["active"]["id"]) == (0, candidate)
+    assert (held["failed"], get_spaces(cache)["active"]["id"]) == (0, candidate)
     patch(cache, rollout={"keepPrevious": "0s"})
-    eventually(lambda: "previous" not in spaces_of(cache), SEEN, "keepPrevious is over")
+    eventually(lambda: "previous" not in get_spaces(cache), SEEN, "keepPrevious is over")
     kill_operator(cluster, release)
-    assert_alone(cache, candidate, KEYS)
-    await_nothing_of(cache, first)
+    assert_only_space(cache, candidate, KEYS)
+    await_no_objects_in(cache, first)

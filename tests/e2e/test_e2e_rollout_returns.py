@@ -7,13 +7,13 @@ from embark_testing.e2e.cluster import Kubernetes, Release
 from embark_testing.e2e.rollouts import (
     FIRST_OUTPUT,
     OTHER_OUTPUT,
-    assert_alone,
-    await_nothing_of,
+    assert_only_space,
+    await_no_objects_in,
     await_phase,
+    get_spaces,
     kill_operator,
     make_filled_cache,
     patch,
-    spaces_of,
 )
 
 pytestmark = pytest.mark.e2e
@@ -38,17 +38,17 @@ def turning(cluster: Kubernetes, namespace: str) -> Cache:
         ("Holding", AFTER_THE_SWITCH),
     ],
 )
-def test_a_rollout_set_back_in_any_phase_leaves_the_first_space_alone(
+def test_a_rollout_set_back_in_any_phase_leaves_only_the_first_space(
     turning: Cache, release: Release, phase: str, way: str
 ) -> None:
-    first = spaces_of(turning)["active"]["id"]
+    first = get_spaces(turning)["active"]["id"]
     # Two keys a second leave Reembedding no end before it is looked at.
     patch(turning, encoder={"output": OTHER_OUTPUT}, rollout={"maxKeysPerSecond": 2 if phase == "Reembedding" else 0})
     await_phase(turning, phase)
-    [second] = {space["id"] for space in spaces_of(turning).values()} - {first}
+    [second] = {space["id"] for space in get_spaces(turning).values()} - {first}
     patch(turning, encoder={"output": FIRST_OUTPUT})
     assert way in await_phase(turning, "RollingBack")["message"]
     if phase == "Holding":
         kill_operator(turning.cluster, release)
-    assert_alone(turning, first, FEW)
-    await_nothing_of(turning, second)
+    assert_only_space(turning, first, FEW)
+    await_no_objects_in(turning, second)

@@ -1,4 +1,4 @@
-"""A new model without an outage: from one space to another under look-ups, and when the new one is no good."""
+"""A new model without an outage: from one space to another under lookups, and a new model that is unusable."""
 
 import json
 
@@ -9,12 +9,12 @@ from embark_testing.e2e.cluster import Kubernetes
 from embark_testing.e2e.rollouts import (
     OTHER_OUTPUT,
     ask,
-    assert_alone,
+    assert_only_space,
     children_of_space,
+    get_rollout,
+    get_spaces,
     make_filled_cache,
     patch,
-    rollout_of,
-    spaces_of,
     watching,
 )
 from embark_testing.eventually import eventually
@@ -23,21 +23,21 @@ pytestmark = pytest.mark.e2e
 KEYS = 2000
 FEW = 60
 SEEN = 180.0
-PACED = "goes as fast as look-ups bear"
+PACED = "as fast as lookups bear"
 
 
 def test_two_thousand_keys_move_to_another_model_under_lookups_that_never_fail(
     cluster: Kubernetes, namespace: str
 ) -> None:
     cache = make_filled_cache(cluster, namespace, "moving", KEYS)
-    before = spaces_of(cache)["active"]["id"]
+    before = get_spaces(cache)["active"]["id"]
     coverages: set[str] = set()
     logs: list[str] = []
 
     def settled() -> bool:
         status = cache.body()["status"]
         if status["rollout"]["phase"] == "Reembedding" and not any(PACED in log for log in logs):
-            logs.extend(logs_of(cache, "reembed"))
+            logs.extend(read_logs(cache, "reembed"))
         coverages.add(status["spaces"].get("candidate", {}).get("coverage", ""))
         if status["rollout"]["phase"] == "Switching":
             assert status["spaces"]["active"]["id"] != before
@@ -46,34 +46,34 @@ def test_two_thousand_keys_move_to_another_model_under_lookups_that_never_fail(
 
     with watching(cache, KEYS) as load:
         patch(cache, encoder={"output": OTHER_OUTPUT})
-        eventually(settled, 600.0, f"the rollout is over; {rollout_of(cache)}")
-        told = load.end()
+        eventually(settled, 600.0, f"the rollout is over; {get_rollout(cache)}")
+        report = load.end()
 
-    after = spaces_of(cache)["active"]["id"]
-    assert told["failed"] == {}, told
-    assert told["forms"] == {before: [1280], after: [1000]}, told
+    after = get_spaces(cache)["active"]["id"]
+    assert report["failed"] == {}, report
+    assert report["forms"] == {before: [1280], after: [1000]}, report
     assert any(0 < float(share) < 1 for share in coverages if share), coverages
     assert any(PACED in log for log in logs), logs
     everything = ask(cache, "fill", str(KEYS))
     assert everything == {"HIT": KEYS}
-    assert ask(cache, "check", json.dumps(told["new"])) == {"HIT": len(told["new"])}
+    assert ask(cache, "check", json.dumps(report["new"])) == {"HIT": len(report["new"])}
 
     assert children_of_space(cache, before)
 
 
-def test_a_new_model_that_is_no_good_halts_the_rollout_by_name_and_fixing_the_spec_goes_on(
+def test_an_unusable_new_model_halts_the_rollout_by_name_and_fixing_the_spec_resumes_it(
     cluster: Kubernetes, namespace: str
 ) -> None:
     cache = make_filled_cache(cluster, namespace, "halting", FEW)
-    first = spaces_of(cache)["active"]["id"]
+    first = get_spaces(cache)["active"]["id"]
     model = cache.body()["spec"]["encoder"]["model"]
 
     def assert_halted(*words: str) -> None:
-        halted = eventually(lambda: halted_with(cache, words[0]), SEEN, f"Halted for {words}; {rollout_of(cache)}")
+        halted = eventually(lambda: halted_with(cache, words[0]), SEEN, f"Halted for {words}; {get_rollout(cache)}")
         for word in words:
             assert word in halted
-            assert word in events_of(cache, "Halted")
-        assert spaces_of(cache)["active"]["id"] == first
+            assert word in read_events(cache, "Halted")
+        assert get_spaces(cache)["active"]["id"] == first
         assert cache.condition("Ready")["status"] == "True"
         assert ask(cache, "fill", str(FEW)) == {"HIT": FEW}
 
@@ -85,22 +85,22 @@ def test_a_new_model_that_is_no_good_halts_the_rollout_by_name_and_fixing_the_sp
     patch(cache, encoder={"output": OTHER_OUTPUT, "fetch": {"maxBytes": "110Ki"}})
     assert_halted("spec.rollout.maxFailureRatio", "of 60 keys could not be encoded", "grass.jpg", "has 125995 bytes")
     patch(cache, encoder={"fetch": {"maxBytes": "10Mi"}})
-    eventually(lambda: spaces_of(cache)["active"]["id"] != first, SEEN, "look-ups have moved")
-    assert_alone(cache, spaces_of(cache)["active"]["id"], FEW)
+    eventually(lambda: get_spaces(cache)["active"]["id"] != first, SEEN, "lookups have moved")
+    assert_only_space(cache, get_spaces(cache)["active"]["id"], FEW)
 
 
 def halted_with(cache: Cache, words: str) -> str:
-    rollout = rollout_of(cache)
+    rollout = get_rollout(cache)
     return str(rollout["message"]) if rollout["phase"] == "Halted" and words in rollout["message"] else ""
 
 
-def events_of(cache: Cache, reason: str) -> str:
+def read_events(cache: Cache, reason: str) -> str:
     mine = f"--field-selector=reason={reason},type=Warning,involvedObject.name={cache.name}"
     events = cache.cluster.get(cache.namespace, "events", mine)["items"]
     return "\n".join(event["message"] for event in events)
 
 
-def logs_of(cache: Cache, component: str) -> list[str]:
+def read_logs(cache: Cache, component: str) -> list[str]:
     """Return what the running pods of a component have logged."""
     selector = f"-l=embark.dev/cache={cache.name},app.kubernetes.io/component={component}"
     pods = cache.cluster.get(cache.namespace, "pods", selector, "--field-selector=status.phase=Running")["items"]

@@ -1,4 +1,4 @@
-"""Replicas follow what there is to do: EmbArk's by its CPU, KFC's by the lag that an adapter of metrics tells."""
+"""Replicas follow what there is to do: EmbArk's by its CPU, KFC's by the lag that an adapter of metrics reports."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -41,7 +41,7 @@ EMBARK = {
     "resources": {"requests": {"cpu": "100m", "memory": "256Mi"}},
     "scheduling": SCHEDULING,
 }
-# Without a Retina what is asked for stays in the topic, until there is one.
+# Without a Retina, fill requests stay in the topic until there is one.
 KFC = {
     "autoscaling": {"min": 1, "max": 3, "lagThreshold": 10, "scaleDownAfter": "0s"},
     # So much that its CPU asks for no second one.
@@ -75,16 +75,18 @@ def test_load_raises_the_replicas_of_embark_they_come_down_again_and_the_operato
     before = _operator_writes(_deployment(cache, "embark"))
     with load_on(cache, CHANNELS) as load:
         _await(cache, "deployment/scaled-embark", "{.status.readyReplicas}=2", 180)
-        told = load.end()
+        report = load.end()
     _await(cache, "deployment/scaled-embark", "{.status.replicas}=1", 180)
-    assert (told["failed"], told["answered"] > 0) == (0, True), told
+    assert (report["failed"], report["answered"] > 0) == (0, True), report
     deployment = _deployment(cache, "embark")
     assert _operator_writes(deployment) == before
     assert not _writers_of_replicas(deployment) & set(OPERATOR)
 
 
-def test_kfc_follows_the_lag_while_an_adapter_tells_it_and_its_cpu_when_none_does(cache: Cache, tmp_path: Path) -> None:
-    kfc = _name_of(cache, "kfc")
+def test_kfc_follows_the_lag_while_an_adapter_reports_it_and_its_cpu_when_none_does(
+    cache: Cache, tmp_path: Path
+) -> None:
+    kfc = _deployment_name(cache, "kfc")
     assert _scaler(cache) == ("cpu", "ContainerResource")
     with lag_adapter(cache.cluster, cache.namespace, tmp_path / "authority"):
         _await(cache, "embc/scaled", "{.status.kfcScaler}=external", 150)
@@ -94,7 +96,7 @@ def test_kfc_follows_the_lag_while_an_adapter_tells_it_and_its_cpu_when_none_doe
         assert set(cache.lookup(*photos).values()) == {"OOV_ENQUEUED"}
         _await(cache, kfc, "{.spec.replicas}=3", 90)
         patch(cache, retina={"replicas": 1})
-        _await(cache, _name_of(cache, "retina"), "{.status.readyReplicas}=1", 120)
+        _await(cache, _deployment_name(cache, "retina"), "{.status.readyReplicas}=1", 120)
         assert set(cache.lookup(*photos, wait="60s").values()) == {"HIT"}
         _await(cache, kfc, "{.spec.replicas}=1", 120)
         remove_lag_adapter(cache.cluster, cache.namespace)
@@ -112,7 +114,7 @@ def _deployment(cache: Cache, component: str) -> dict[str, Any]:
     return dict(found)
 
 
-def _name_of(cache: Cache, component: str) -> str:
+def _deployment_name(cache: Cache, component: str) -> str:
     return f"deployment/{_deployment(cache, component)['metadata']['name']}"
 
 

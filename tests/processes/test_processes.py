@@ -26,8 +26,8 @@ def test_a_photograph_is_filled_by_three_processes_and_each_ends_with_0(deployme
 
 def test_services_started_before_the_schema_wait_for_it_and_say_so(deployment: Deployment, origin: Origin) -> None:
     with deployment.retina(), deployment.kfc(), deployment.embark() as embark:
-        said = eventually(embark.readiness, WAIT, "an answer of /readyz")
-        assert "store" in said
+        readiness = eventually(embark.readiness, WAIT, "an answer of /readyz")
+        assert "store" in readiness
         assert run_schema(deployment.settings.kfc, deployment.folder) == [0]
         embark.await_ready()
         with EmbArkClient(deployment.target, timeout=10.0) as client:

@@ -1,4 +1,4 @@
-"""The three processes on a Kafka of three brokers, one of which dies and comes back in the middle of fills."""
+"""The three processes on a Kafka of three brokers: one dies and comes back during fills."""
 
 from pathlib import Path
 
@@ -35,9 +35,9 @@ def test_a_broker_killed_during_fills_and_started_again_loses_none_and_repeats_n
     deployment: Deployment, kafka_cluster: KafkaBrokers, origin: Origin
 ) -> None:
     photos = sorted(PHOTOS.glob("*.jpg"))
-    before, meanwhile, after = (
+    before, during, after = (
         [origin.url(f"{path.name}?{turn}-{copy}") for copy in range(COPIES) for path in photos]
-        for turn in ("before", "meanwhile", "after")
+        for turn in ("before", "during", "after")
     )
     assert run_schema(deployment.settings.kfc, deployment.folder) == [0]
     topic = deployment.settings.kfc.topic
@@ -57,13 +57,13 @@ def test_a_broker_killed_during_fills_and_started_again_loses_none_and_repeats_n
         try:
             written = _hits(client, before)
             fetched = dict(origin.requested)
-            assert set(client.lookup(meanwhile).statuses) == {KeyStatus.OOV_ENQUEUED}
-            eventually(lambda: _hits(client, before + meanwhile) == {*before, *meanwhile}, WAIT, "fills without it")
+            assert set(client.lookup(during).statuses) == {KeyStatus.OOV_ENQUEUED}
+            eventually(lambda: _hits(client, before + during) == {*before, *during}, WAIT, "fills without it")
         finally:
             lost.start()
         client.lookup(after)
         eventually(lambda: _hits(client, after) == set(after), WAIT, "fills after it is back")
-        assert _hits(client, before + meanwhile) == {*before, *meanwhile}
+        assert _hits(client, before + during) == {*before, *during}
     again = {origin.url(path) for path, count in origin.requested.items() if count > fetched.get(path, 0)}
     assert again & written == set()
     opened = KafkaTopic(topic)

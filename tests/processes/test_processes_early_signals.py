@@ -1,4 +1,4 @@
-"""A service that is told to stop while it still starts ends as in order as any other."""
+"""A service that is stopped while it starts exits as cleanly as any other."""
 
 import signal
 from pathlib import Path

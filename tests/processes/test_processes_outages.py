@@ -1,4 +1,4 @@
-"""EmbArk's process while Cassandra or Kafka is away: look-ups go on, and what was asked is filled afterwards."""
+"""EmbArk's process while Cassandra or Kafka is away: lookups continue, and requested keys are filled afterwards."""
 
 import os
 from collections import Counter
@@ -50,13 +50,13 @@ def test_a_stopped_cassandra_makes_lookups_unavailable_inside_their_deadline_and
         oov = np.zeros_like(vector)
         assert all(np.array_equal(answer.vectors, [vector, oov]) for answer in found)
         hits = [number for number, answer in enumerate(probes) if answer.statuses == (KeyStatus.HIT,)]
-        assert hits, f"not read by any of {PROBES} look-ups"
-        print(f"{hits[0] / PROBE_RATE} s from SIGCONT to the look-up that was the first HIT")
+        assert hits, f"not read by any of {PROBES} lookups"
+        print(f"{hits[0] / PROBE_RATE} s from SIGCONT to the lookup that was the first HIT")
         eventually(lambda: client.lookup([cold[0]]).statuses == (KeyStatus.HIT,), WAIT, "a fill after the outage")
     assert dict(origin.requested) == {"chelsea.jpg": 1, "coffee.jpg?0": 1}
 
 
-def test_a_killed_kafka_holds_no_lookup_up_and_what_was_asked_is_filled_when_it_is_back(
+def test_a_killed_kafka_delays_no_lookup_and_requested_keys_are_filled_when_it_is_back(
     deployment: Deployment, kafka: KafkaServer, origin: Origin
 ) -> None:
     # One window, however long the outage is made.
@@ -70,9 +70,9 @@ def test_a_killed_kafka_holds_no_lookup_up_and_what_was_asked_is_filled_when_it_
             found = look_up_steadily(embark.target, requests, RATE, DEADLINE)
         finally:
             kafka.start()
-        asked = Counter(answer.statuses for answer in found)
-        assert asked.keys() == {(KeyStatus.HIT, KeyStatus.OOV_ENQUEUED), (KeyStatus.HIT, KeyStatus.OOV_PENDING)}
-        assert asked[KeyStatus.HIT, KeyStatus.OOV_ENQUEUED] == len(keys)
+        statuses = Counter(answer.statuses for answer in found)
+        assert statuses.keys() == {(KeyStatus.HIT, KeyStatus.OOV_ENQUEUED), (KeyStatus.HIT, KeyStatus.OOV_PENDING)}
+        assert statuses[KeyStatus.HIT, KeyStatus.OOV_ENQUEUED] == len(keys)
         eventually(lambda: set(client.lookup(keys).statuses) == {KeyStatus.HIT}, WAIT, "the fills")
         assert embark.metric("embark_fills_dropped_total") == 0
 
@@ -90,7 +90,7 @@ def test_a_full_queue_sheds_and_counts_and_holds_no_lookup_up(
             kafka.start()
         assert found == [(KeyStatus.OOV_ENQUEUED,)] * CAPACITY + [(KeyStatus.SHED,)] * (len(keys) - CAPACITY)
         assert shed == len(keys) - CAPACITY
-        eventually(lambda: set(client.lookup(keys).statuses) == {KeyStatus.HIT}, WAIT, "the fills, asked again")
+        eventually(lambda: set(client.lookup(keys).statuses) == {KeyStatus.HIT}, WAIT, "the fills, requested again")
 
 
 @contextmanager

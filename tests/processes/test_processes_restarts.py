@@ -16,7 +16,7 @@ from embark_testing.eventually import eventually
 from embark_testing.origin import PHOTOS, Origin
 
 pytestmark = [pytest.mark.integration, pytest.mark.real_model]
-# Of EmbArk, divided among lanes that go on at the same time.
+# Of EmbArk, divided among lanes that run at the same time.
 STOPS = int(os.environ.get("EMBARK_STOPS", "100"))
 LANES = 4
 CALLERS = 2

@@ -29,7 +29,7 @@ def test_an_image_has_the_version_that_tests_run_on(server: str) -> None:
 
 
 @pytest.mark.parametrize("server", SERVICES)
-def test_a_port_is_open_to_this_machine_alone(server: str) -> None:
+def test_a_port_is_only_open_to_this_machine(server: str) -> None:
     assert [port.split(":")[0] for port in SERVICES[server]["ports"]] == ["127.0.0.1"]
     assert "network_mode" not in SERVICES[server]
 

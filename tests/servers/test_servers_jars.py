@@ -20,7 +20,7 @@ exit {status}
 
 @pytest.fixture
 def environment(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Mapping[str, str]:
-    """An empty cache folder, and a PATH with what a shell script needs alone."""
+    """An empty cache folder, and a PATH with only what a shell script needs."""
     (tmp_path / "bin").mkdir()
     for tool in ("sh", "mkdir"):
         (tmp_path / "bin" / tool).symlink_to(shutil.which(tool) or "")

@@ -92,4 +92,4 @@ def test_a_server_never_outlives_who_started_it(tmp_path: Path, killed: str) -> 
         server, supervisor = map(int, next(lines).split())
         assert alive(server)
         os.kill(process.pid if killed == "the test" else supervisor, signal.SIGKILL)
-        eventually(lambda: not alive(server), what="the server is gone")
+        eventually(lambda: not alive(server), what="the server has ended")

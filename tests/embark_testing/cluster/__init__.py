@@ -1,1 +1,1 @@
-"""A real Kubernetes, or its API server alone, on this machine."""
+"""A real Kubernetes, or only its API server, on this machine."""

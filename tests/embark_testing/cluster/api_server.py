@@ -35,7 +35,7 @@ class ApiServer:
     server: Server
     controllers: Server | None
 
-    def kubeconfig_of(self, token: str, path: Path) -> Path:
+    def write_kubeconfig(self, token: str, path: Path) -> Path:
         """Write a kubeconfig for the owner of another token, as `kubectl create token` gives, and return its path."""
         return write_kubeconfig(path, self.url, self.authority, token)
 

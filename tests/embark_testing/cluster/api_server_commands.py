@@ -1,4 +1,4 @@
-"""The command lines of an API server alone, its etcd and kube-controller-manager; api_server.py runs them."""
+"""The command lines of an API server without nodes, its etcd and kube-controller-manager."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass

@@ -25,7 +25,7 @@ def built(module: GoModule, environment: Mapping[str, str]) -> Path:
     """Return the folder with the module's programs.
 
     Raises:
-        NotBuiltError: nobody has built them.
+        NotBuiltError: they have not been built.
     """
     folder = default_folder(environment) / module.folder
     if not folder.is_dir():

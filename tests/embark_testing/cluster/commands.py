@@ -1,4 +1,4 @@
-"""Programs that the modules here run, and the error of all of them: something that the person who asked can mend."""
+"""Run programs; every failure is a ClusterError, which the user can fix."""
 
 import subprocess
 from collections.abc import Mapping, Sequence
@@ -12,10 +12,10 @@ class ClusterError(Exception):
 
 
 class CommandFailedError(ClusterError):
-    """A program ended with an error; the message has the end of what it said."""
+    """A program ended with an error; the message has the end of its output."""
 
 
-def output_of(
+def run_for_output(
     command: Sequence[str],
     *,
     stdin: str = "",
@@ -30,8 +30,8 @@ def output_of(
     """
     ran = subprocess.run(command, input=stdin, cwd=folder, env=environment, capture_output=True, text=True, check=False)
     if ran.returncode:
-        said = (ran.stderr.strip() or ran.stdout.strip())[-_SHOWN:]
-        raise error(f"`{' '.join(command)}` ended with {ran.returncode}: {said}")
+        output = (ran.stderr.strip() or ran.stdout.strip())[-_SHOWN:]
+        raise error(f"`{' '.join(command)}` ended with {ran.returncode}: {output}")
     return ran.stdout
 
 

@@ -8,7 +8,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
-from embark_testing.cluster.commands import output_of
+from embark_testing.cluster.commands import run_for_output
 from embark_testing.worlds.network_worlds import Flow, Pod
 
 _ALLOWED, _BLOCKED = ".", "X"
@@ -26,14 +26,14 @@ class Cyclonus:
         self._policies = self._write("policies", listed)
 
     def probe(self, pods: Sequence[Pod], ports: Sequence[str]) -> set[Flow]:
-        """Return what is let through between all pairs of pods, each of which listens on every port."""
+        """Return what is let through between all pairs of pods; each listens on every port."""
         probes = [{"Protocol": protocol, "Port": int(number)} for protocol, number in map(_parts, ports)]
         namespaces = {pod.namespace: _namespace_labels(pod) for pod in pods}
         resources = {"Namespaces": namespaces, "Pods": [_listening(pod, ports) for pod in pods]}
         path = self._write("probe", {"Probes": probes, "Resources": resources})
-        told = self._analyze("probe", f"--probe-path={path}")
+        output = self._analyze("probe", f"--probe-path={path}")
         # The last table is of the cluster, which there is none of.
-        tables = [part.split("\n\n", 1)[0] for part in told.split(_COMBINED)[1:-1]]
+        tables = [part.split("\n\n", 1)[0] for part in output.split(_COMBINED)[1:-1]]
         assert len(tables) == len(ports)
         return {
             Flow(source, target, port)
@@ -43,20 +43,20 @@ class Cyclonus:
 
     def query(self, pairs: Sequence[tuple[Pod, Pod]], ports: Sequence[str]) -> set[Flow]:
         """Return what is let through between these, of whom some may be outside the cluster."""
-        asked = [(source, target, port) for source, target in pairs for port in ports]
-        path = self._write("traffic", [_traffic(*flow) for flow in asked])
-        told = self._analyze("query-traffic", f"--traffic-path={path}")
-        answers = [line.split("|")[2].strip() for line in told.splitlines() if "IS ALLOWED?" in line]
+        queries = [(source, target, port) for source, target in pairs for port in ports]
+        path = self._write("traffic", [_traffic(*flow) for flow in queries])
+        output = self._analyze("query-traffic", f"--traffic-path={path}")
+        answers = [line.split("|")[2].strip() for line in output.splitlines() if "IS ALLOWED?" in line]
         assert set(answers) <= {"TRUE", "FALSE"}
         return {
             Flow(str(source), str(target), port)
-            for (source, target, port), answer in zip(asked, answers, strict=True)
+            for (source, target, port), answer in zip(queries, answers, strict=True)
             if answer == "TRUE"
         }
 
     def _analyze(self, mode: str, *arguments: str) -> str:
         command = [str(self._program), "analyze", f"--mode={mode}", f"--policy-path={self._policies}", *arguments]
-        return output_of(command)
+        return run_for_output(command)
 
     def _write(self, name: str, value: object) -> Path:
         path = self._folder / f"{name}.json"
@@ -76,7 +76,7 @@ def _read(table: str, pods: int) -> Iterator[tuple[str, str]]:
 
 
 def _listening(pod: Pod, ports: Sequence[str]) -> dict[str, Any]:
-    # Containers are found by their number alone.
+    # Containers are only found by their number.
     numbers = {int(number): protocol for protocol, number in map(_parts, ports)}
     containers = [
         {"Name": f"on-{number}", "Port": number, "PortName": f"port-{number}", "Protocol": protocol}

@@ -5,9 +5,9 @@ import shutil
 from collections.abc import Callable, Mapping
 from typing import Final
 
-from embark_testing.cluster.commands import ClusterError, output_of
+from embark_testing.cluster.commands import ClusterError, run_for_output
 
-# Of each package, the program that is used. Asking for programs, not packages, leaves alone what came another way.
+# Of each package, the program that is used. Looking for programs, not packages, accepts what was installed another way.
 CLUSTER: Final = {
     "containerd": "containerd",
     "runc": "runc",
@@ -55,9 +55,9 @@ def ensure_installed(
         )
     report(f"installing Debian packages: {' '.join(absent)} …")
     variables = {**environment, "DEBIAN_FRONTEND": "noninteractive"}
-    output_of(["apt-get", "update", "-qq"], environment=variables)
+    run_for_output(["apt-get", "update", "-qq"], environment=variables)
     # --no-remove: never trades a package of this machine for one of ours.
     options = ["-qq", "--yes", "--no-remove", "--no-install-recommends"]
-    output_of(["apt-get", "install", *options, *absent], environment=variables)
+    run_for_output(["apt-get", "install", *options, *absent], environment=variables)
     if still := missing(packages, environment):
         raise MissingPackagesError(f"{', '.join(still)}: apt-get installed them, yet their programs are not there")

@@ -13,7 +13,7 @@ import pytest
 import yaml
 
 from embark_testing.cluster.api_server import ApiServer
-from embark_testing.cluster.commands import ClusterError, output_of
+from embark_testing.cluster.commands import ClusterError, run_for_output
 from embark_testing.cluster.go_builds import MissingGoError
 from embark_testing.cluster.kubeconfigs import KubectlError
 from embark_testing.eventually import eventually
@@ -83,7 +83,7 @@ def _fetched(definitions: Definitions) -> Sequence[Path]:
     if go is None:
         raise MissingGoError(f"definitions of {definitions.module} need the Go client on the PATH: https://go.dev/dl/")
     module = f"{definitions.module}@{definitions.version}"
-    folder = Path(json.loads(output_of([go, "mod", "download", "-json", module]))["Dir"])
+    folder = Path(json.loads(run_for_output([go, "mod", "download", "-json", module]))["Dir"])
     return [folder / file for file in definitions.files]
 
 

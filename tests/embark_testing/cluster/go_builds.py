@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
-from embark_testing.cluster.commands import ClusterError, output_of
+from embark_testing.cluster.commands import ClusterError, run_for_output
 from embark_testing.cluster.go_modules import GoModule
 
 # Kubernetes v1.X.Y publishes its staging modules as v0.X.Y.
@@ -45,9 +45,9 @@ def build(
     flags = " ".join(["-s", "-w", *(f"-X {name}={value}" for name, value in module.variables.items())])
     report(f"{module.name} {module.version}: building {', '.join(module.commands)} …")
     # All with one call: one command is linked while another is compiled. They are named for their packages then.
-    [alone, *others] = module.commands
-    output = made if others else made / alone
-    output_of(
+    [first, *others] = module.commands
+    output = made if others else made / first
+    run_for_output(
         [go, "build", "-ldflags", flags, "-o", str(output), *module.commands.values()],
         folder=work,
         environment=variables,
@@ -70,12 +70,12 @@ def _variables(folder: Path, objects: Path) -> dict[str, str]:
 def _published(go: str, module: GoModule, work: Path, variables: Mapping[str, str]) -> dict[str, Any]:
     """Return the module's own go.mod, as JSON."""
     downloaded = json.loads(
-        output_of(
+        run_for_output(
             [go, "mod", "download", "-json", f"{module.path}@{module.version}"], folder=work, environment=variables
         )
     )
     parsed: dict[str, Any] = json.loads(
-        output_of([go, "mod", "edit", "-json", downloaded["GoMod"]], folder=work, environment=variables)
+        run_for_output([go, "mod", "edit", "-json", downloaded["GoMod"]], folder=work, environment=variables)
     )
     return parsed
 

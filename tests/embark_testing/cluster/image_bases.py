@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from embark_testing.cluster.commands import output_of
+from embark_testing.cluster.commands import run_for_output
 from embark_testing.cluster.image_builders import Buildah, Image
 from samples.models.cache_folder import default_folder
 
@@ -63,6 +63,6 @@ def _ensure_archive(base: Base, folder: Path, report: Callable[[str], None]) -> 
                 f"--include={','.join(base.packages)}",
                 _SUITE,
             ]
-            output_of([*command, str(made)])
+            run_for_output([*command, str(made)])
             made.replace(archive)
     return archive

@@ -6,9 +6,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final, Protocol
 
-from embark_testing.cluster.commands import output_of, succeeds
+from embark_testing.cluster.commands import run_for_output, succeeds
 
-# Where Debian keeps the certificates it trusts, and where pip and uv may be told of another index: what the machine
+# Where Debian keeps the certificates it trusts, and where pip and uv may be pointed at another index: what the machine
 # has set up for itself holds in its builds too.
 _MACHINE: Final = ("/etc/ssl/certs", "/etc/pip.conf", "/etc/uv/uv.toml")
 
@@ -44,11 +44,11 @@ class Docker:
 
     def build(self, image: Image, dockerfile: Path, context: Path) -> None:
         """Build with BuildKit."""
-        output_of(["docker", "build", "--quiet", *image.options, f"--file={dockerfile}", str(context)])
+        run_for_output(["docker", "build", "--quiet", *image.options, f"--file={dockerfile}", str(context)])
 
     def save(self, reference: str, archive: Path) -> None:
         """Write Docker's archive."""
-        output_of(["docker", "save", f"--output={archive}", reference])
+        run_for_output(["docker", "save", f"--output={archive}", reference])
 
 
 class Buildah:
@@ -58,12 +58,12 @@ class Buildah:
         """Build in the machine's network, with the machine's certificates and settings of pip and uv."""
         volumes = [f"--volume={path}:{path}:ro" for path in _MACHINE if Path(path).exists()]
         how = ["--quiet", "--layers", "--isolation=chroot", "--network=host", *volumes]
-        output_of(["buildah", "build", *how, *image.options, f"--file={dockerfile}", str(context)])
+        run_for_output(["buildah", "build", *how, *image.options, f"--file={dockerfile}", str(context)])
 
     def save(self, reference: str, archive: Path) -> None:
         """Write Docker's form of archive: OCI's would be compressed, which takes longer than all the rest."""
         archive.unlink(missing_ok=True)
-        output_of(["buildah", "push", "--quiet", reference, f"docker-archive:{archive}:{reference}"])
+        run_for_output(["buildah", "push", "--quiet", reference, f"docker-archive:{archive}:{reference}"])
 
     def holds(self, reference: str) -> bool:
         """Tell whether the storage has the image."""

@@ -44,8 +44,8 @@ def image_tag() -> str:
     return ran.stdout.strip() or "dev"
 
 
-def build_images(asked: argparse.Namespace) -> Iterator[tuple[Builder, Image]]:
-    """Build what is asked for, and yield each image with who built it.
+def build_images(args: argparse.Namespace) -> Iterator[tuple[Builder, Image]]:
+    """Build the requested images, and yield each with its builder.
 
     Raises:
         MissingPackagesError: there is neither Docker nor Buildah.
@@ -59,16 +59,16 @@ def build_images(asked: argparse.Namespace) -> Iterator[tuple[Builder, Image]]:
         builder = Buildah()
         bases = {"BASE_IMAGE": ensure_base(PYTHON, builder, os.environ, report)}
     for name, dockerfile in DOCKERFILES.items():
-        yield _build(builder, Image(f"{asked.prefix}/{name}:{asked.tag}", bases), ROOT / dockerfile, ROOT)
-    if asked.cuda:
-        image = Image(f"{asked.prefix}/retina:{asked.tag}-cuda", {**bases, "RUNTIME": "cuda"})
+        yield _build(builder, Image(f"{args.prefix}/{name}:{args.tag}", bases), ROOT / dockerfile, ROOT)
+    if args.cuda:
+        image = Image(f"{args.prefix}/retina:{args.tag}-cuda", {**bases, "RUNTIME": "cuda"})
         yield _build(builder, image, ROOT / DOCKERFILES["retina"], ROOT)
-    if asked.e2e:
+    if args.e2e:
         folders = {"photos": ROOT / "samples" / "photos", "models": default_folder(os.environ) / "models"}
-        samples = Image(f"{asked.prefix}/samples:{asked.tag}", bases, folders)
+        samples = Image(f"{args.prefix}/samples:{args.tag}", bases, folders)
         yield _build(builder, samples, _OWN / "samples" / "Dockerfile", _OWN / "samples")
         if isinstance(builder, Buildah):
-            yield from _build_servers(builder, asked.prefix)
+            yield from _build_servers(builder, args.prefix)
 
 
 def _build_servers(builder: Buildah, prefix: str) -> Iterator[tuple[Builder, Image]]:
@@ -95,14 +95,14 @@ def main() -> int:
     parser.add_argument("--cuda", action="store_true", help="also Retina with onnxruntime-gpu, tagged TAG-cuda")
     parser.add_argument("--e2e", action="store_true", help="also what the e2e tests run besides")
     parser.add_argument("--save", type=Path, metavar="FOLDER", help="write an archive of each image into it")
-    asked = parser.parse_args()
+    args = parser.parse_args()
     try:
-        for builder, image in build_images(asked):
-            if asked.save:
-                asked.save.mkdir(parents=True, exist_ok=True)
-                name = image.reference.removeprefix(f"{asked.prefix}/").replace(":", "-")
-                report(f"saving {asked.save / name}.tar …")
-                builder.save(image.reference, asked.save / f"{name}.tar")
+        for builder, image in build_images(args):
+            if args.save:
+                args.save.mkdir(parents=True, exist_ok=True)
+                name = image.reference.removeprefix(f"{args.prefix}/").replace(":", "-")
+                report(f"saving {args.save / name}.tar …")
+                builder.save(image.reference, args.save / f"{name}.tar")
     except (ClusterError, FetchError, MissingToolsError) as error:
         print(f"error: {error}", file=sys.stderr)
         return 1

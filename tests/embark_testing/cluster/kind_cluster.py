@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 
 from embark_testing.cluster.binaries import ensure_built
-from embark_testing.cluster.commands import ClusterError, output_of
+from embark_testing.cluster.commands import ClusterError, run_for_output
 from embark_testing.cluster.go_modules import METRICS_SERVER
 from embark_testing.cluster.kubeconfigs import Kubectl
 from embark_testing.cluster.node_up import ADDONS
@@ -62,7 +62,7 @@ def remove_kind() -> None:
 
 
 def _kind(*arguments: str) -> str:
-    return output_of(["kind", *arguments])
+    return run_for_output(["kind", *arguments])
 
 
 def main() -> int:

@@ -5,11 +5,11 @@ from pathlib import Path
 
 import yaml
 
-from embark_testing.cluster.commands import CommandFailedError, output_of
+from embark_testing.cluster.commands import CommandFailedError, run_for_output
 
 
 class KubectlError(CommandFailedError):
-    """kubectl ended with an error; the message is what it said."""
+    """kubectl ended with an error; the message is its output."""
 
 
 def write_kubeconfig(path: Path, url: str, authority: Path, token: str) -> Path:
@@ -46,4 +46,4 @@ class Kubectl:
         Raises:
             KubectlError: it ended with another status than 0.
         """
-        return output_of([*self.command, *arguments], stdin=stdin, error=KubectlError)
+        return run_for_output([*self.command, *arguments], stdin=stdin, error=KubectlError)

@@ -61,5 +61,5 @@ def _groups(node: Node) -> Iterator[Path]:
 def _processes(group: Path) -> list[int]:
     try:
         return [int(pid) for pid in (group / "cgroup.procs").read_text().split()]
-    except (FileNotFoundError, OSError):  # a group that has just gone
+    except (FileNotFoundError, OSError):  # a group that has just been removed
         return []

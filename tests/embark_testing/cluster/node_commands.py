@@ -1,4 +1,4 @@
-"""The command lines of the node's processes, from the node alone; node_up.py starts them."""
+"""The command lines of the node's processes, from the node."""
 
 from collections.abc import Sequence
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""The configuration files of the node's parts, from the node alone; node_up.py writes them."""
+"""The configuration files of the node's parts, from the node."""
 
 import json
 from collections.abc import Mapping

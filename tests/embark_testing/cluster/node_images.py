@@ -5,7 +5,7 @@ import tempfile
 from collections.abc import Iterable
 from pathlib import Path
 
-from embark_testing.cluster.commands import output_of
+from embark_testing.cluster.commands import run_for_output
 from embark_testing.cluster.nodes import Node
 from embark_testing.cluster.program_images import write_image
 
@@ -18,7 +18,7 @@ def load_images(node: Node, archives: Iterable[Path]) -> None:
     """
     for archive in archives:
         command = ["ctr", f"--address={node.socket}", "--namespace=k8s.io", "images", "import", str(archive)]
-        output_of(command)
+        run_for_output(command)
 
 
 def load_own_images(node: Node, coredns: Path, metrics_server: Path) -> None:

@@ -22,7 +22,7 @@ class ProcessFailedError(ClusterError):
 
 @dataclass(frozen=True)
 class Started:
-    """A process that was started: an id alone might be another's by now, an id and its time of start is not."""
+    """A process that was started: an id may have been reused, an id with its start time has not."""
 
     pid: int
     ticks: int

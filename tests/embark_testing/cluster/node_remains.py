@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
 
-from embark_testing.cluster.commands import output_of
+from embark_testing.cluster.commands import run_for_output
 from embark_testing.cluster.node_configs import CNI_NETWORK
 from embark_testing.cluster.nodes import Node
 
@@ -62,7 +62,7 @@ def unmount_all(node: Node) -> None:
     """Unmount what is mounted below the node's folder, the inner ones first."""
     for path in reversed(list(_mounts(node))):
         # Lazily, for a process that has only just ended may still hold it for a moment.
-        output_of(["umount", "--lazy", str(path)])
+        run_for_output(["umount", "--lazy", str(path)])
 
 
 def _mounts(node: Node) -> Iterator[Path]:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from embark_testing.cluster import node_commands
 from embark_testing.cluster.binaries import built, ensure_built
-from embark_testing.cluster.commands import output_of, succeeds
+from embark_testing.cluster.commands import run_for_output, succeeds
 from embark_testing.cluster.go_modules import COREDNS, ETCD, KUBERNETES, METRICS_SERVER
 from embark_testing.cluster.kubeconfigs import Kubectl, KubectlError
 from embark_testing.cluster.node_cgroups import make_cgroups
@@ -42,7 +42,7 @@ def ensure_programs(environment: Mapping[str, str], report: Callable[[str], None
     )
 
 
-def kubectl_of(node: Node) -> Kubectl:
+def kubectl_in(node: Node) -> Kubectl:
     """Return kubectl for the node's cluster, inside its network namespace."""
     return Kubectl(built(KUBERNETES, os.environ) / "kubectl", node.kubeconfig, node.inside)
 
@@ -53,7 +53,7 @@ def bring_up(node: Node, programs: Programs, report: Callable[[str], None]) -> N
     Raises:
         ClusterError: a process did not start, or an add-on did not become ready.
     """
-    kubectl = kubectl_of(node)
+    kubectl = kubectl_in(node)
     for folder in (node.configs, node.logs, node.processes, node.configs / "cni", node.socket.parent):
         folder.mkdir(parents=True)
     note_machine(node)
@@ -102,7 +102,7 @@ def _start_node(node: Node, programs: Programs, kubectl: Kubectl) -> None:
 def _kubeadm(node: Node, programs: Programs, *phase: str) -> None:
     config = f"--config={node.configs}/kubeadm.yaml"
     command = [*node.inside, str(programs.kubernetes / "kubeadm"), "init", "phase", *phase, config]
-    output_of(command)
+    run_for_output(command)
 
 
 def _answers(kubectl: Kubectl, *arguments: str) -> str:

@@ -12,7 +12,7 @@ _ARCHITECTURES = {"x86_64": "amd64", "aarch64": "arm64"}
 
 
 def write_image(program: Path, arguments: Sequence[str], name: str, archive: Path) -> Path:
-    """Write the archive of an image that holds the program alone and runs it with `arguments`; returns its path."""
+    """Write the archive of an image that holds only the program and runs it with `arguments`; return its path."""
     layer = _layer(program)
     digest = _sha256(layer)
     config = json.dumps(

@@ -105,8 +105,8 @@ def main() -> int:
     parser = argparse.ArgumentParser(description="Run a command against a cluster.")
     parser.add_argument("--keep", action="store_true", help="leave a cluster that was started here running")
     parser.add_argument("command", nargs=argparse.REMAINDER)
-    asked = parser.parse_args()
-    command = [part for part in asked.command if part != "--"]
+    args = parser.parse_args()
+    command = [part for part in args.command if part != "--"]
     try:
         choice = choose_cluster(
             os.environ,
@@ -115,7 +115,7 @@ def main() -> int:
             is_root=os.geteuid() == 0,
         )
         report_line(f"Running in {choice.value}.")
-        with cluster(choice, keep=asked.keep) as access:
+        with cluster(choice, keep=args.keep) as access:
             environment = {**os.environ, **access.environment}
             return subprocess.run([*access.prefix, *command], env=environment, check=False).returncode
     except ClusterError as error:

@@ -7,7 +7,7 @@ from embark_testing.cluster.commands import ClusterError
 from embark_testing.cluster.debian_packages import CLUSTER, ensure_installed
 from embark_testing.cluster.node_down import take_down
 from embark_testing.cluster.node_processes import find
-from embark_testing.cluster.node_up import bring_up, ensure_programs, kubectl_of
+from embark_testing.cluster.node_up import bring_up, ensure_programs, kubectl_in
 from embark_testing.cluster.nodes import Node
 
 
@@ -52,7 +52,7 @@ def main() -> int:
         print(f"error: {error}", file=sys.stderr)
         return 1
     print(f"kubeconfig  {node.kubeconfig}")
-    print(f"kubectl     {' '.join(map(str, kubectl_of(node).command))}")
+    print(f"kubectl     {' '.join(map(str, kubectl_in(node).command))}")
     print(f"a shell     {' '.join(node.inside)} env KUBECONFIG={node.kubeconfig} $SHELL")
     print(f"logs        {node.logs}")
     print("stop        make cluster-down")

@@ -20,14 +20,14 @@ _ALL = 100_000
 
 def read_vectors(deployment: Deployment, keys: Sequence[str]) -> dict[str, bytes]:
     """Return the vectors of the keys that are embedded."""
-    with _store_of(deployment) as store:
+    with _open_store(deployment) as store:
         rows = store.read(deployment.settings.kfc.space.id, keys, _PATIENCE)
     return {key: row.vector for key, row in rows.items() if isinstance(row, Embedding)}
 
 
 def write_embedding(deployment: Deployment, key: str, vector: bytes) -> None:
-    """Write the row of a key that nobody has asked for."""
-    with _store_of(deployment) as store:
+    """Write the row of a key without a fill request."""
+    with _open_store(deployment) as store:
         store.write(deployment.settings.kfc.space.id, [Embedding(key, vector, now())])
 
 
@@ -38,7 +38,7 @@ def read_dead_letters(deployment: Deployment) -> list[DeadLetter]:
 
 
 def read_fills(deployment: Deployment) -> list[Fill]:
-    """Return everything that was ever asked for."""
+    """Return every fill request ever produced."""
     topic = deployment.settings.kfc.topic
     # What reads one topic to its end reads the other as well.
     with closing(open_topic(topic.model_copy(update={"dead_letters": topic.fills}), Secrets())) as fills:
@@ -46,7 +46,7 @@ def read_fills(deployment: Deployment) -> list[Fill]:
 
 
 def produce_fills(deployment: Deployment, keys: Sequence[str]) -> None:
-    """Ask for keys, with a record for each."""
+    """Produce a fill request for each key."""
     with closing(open_topic(deployment.settings.kfc.topic, Secrets())) as topic:
         producer = topic.producer()
         for key in keys:
@@ -63,6 +63,6 @@ def read_lag(deployment: Deployment) -> int:
 
 
 @contextmanager
-def _store_of(deployment: Deployment) -> Iterator[CassandraStore]:
+def _open_store(deployment: Deployment) -> Iterator[CassandraStore]:
     with closing(open_store(deployment.settings.kfc.store, Secrets())) as store:
         yield store

@@ -17,7 +17,7 @@ CERTIFIED = "certified"
 _FOLDER = "/certs"
 
 
-def secret_of(name: str, folder: Path) -> Manifest:
+def build_secret(name: str, folder: Path) -> Manifest:
     """Return the Secret with the files of a folder."""
     files = [file for file in folder.iterdir() if file.name in ("ca.crt", "tls.crt", "tls.key")]
     data = {file.name: base64.b64encode(file.read_bytes()).decode() for file in files}
@@ -31,18 +31,18 @@ def certified_pod(cluster: Kubernetes, folders: Mapping[str, Path], speaking_as:
     """
     (pod,) = client_pod(cluster, CERTIFIED)
     (container,) = pod["spec"]["containers"]
-    secrets = [secret_of(f"client-{who}", folder) for who, folder in folders.items()]
+    secrets = [build_secret(f"client-{who}", folder) for who, folder in folders.items()]
     pod["spec"]["volumes"] = [{"name": who, "secret": {"secretName": f"client-{who}"}} for who in folders]
-    container["volumeMounts"] = [{"name": who, "mountPath": certificates_of(who)} for who in folders]
+    container["volumeMounts"] = [{"name": who, "mountPath": certificate_folder(who)} for who in folders]
     own = {"CA": "ca.crt", "CERT": "tls.crt", "KEY": "tls.key"}
     container["env"] = [
-        {"name": f"EMBARK_TLS_{option}", "value": f"{certificates_of(speaking_as)}/{file}"}
+        {"name": f"EMBARK_TLS_{option}", "value": f"{certificate_folder(speaking_as)}/{file}"}
         for option, file in own.items()
     ]
     return [*secrets, pod]
 
 
-def certificates_of(who: str) -> str:
+def certificate_folder(who: str) -> str:
     """Return the folder that a certificate is at in the pod."""
     return f"{_FOLDER}/{who}"
 
@@ -52,7 +52,7 @@ def server_name(cache: Cache) -> str:
     return f"{cache.name}.{cache.namespace}"
 
 
-def asked(cache: Cache, who: str, keys: list[str], wait: float = 0.0) -> dict[str, Any]:
+def lookup_as(cache: Cache, who: str, keys: list[str], wait: float = 0.0) -> dict[str, Any]:
     """Look keys up with a certificate of the client pod; return the count of each status, or `error` and `message`."""
     return ask_client(
         cache, "client_access.py", "ask", cache.target, server_name(cache), who, json.dumps(keys), str(wait)
@@ -71,9 +71,9 @@ def fingerprint(folder: Path) -> str:
 
 def renew(cache: Cache, secrets: Mapping[str, Path]) -> None:
     """Replace Secrets by the files of folders, and have kubelets look at them now and not within a minute."""
-    cache.cluster.apply(cache.namespace, *(secret_of(name, folder) for name, folder in secrets.items()))
+    cache.cluster.apply(cache.namespace, *(build_secret(name, folder) for name, folder in secrets.items()))
     pods = [pod for component in ("embark", "kfc", "retina") for pod in cache.pods(component)]
     names = [pod["metadata"]["name"] for pod in pods]
-    # A kubelet that is told of a change of a pod mounts its Secrets anew.
+    # A kubelet refreshes the Secrets of a pod when it sees the pod change.
     change = f"renewed={uuid.uuid4().hex}"
     cache.cluster.kubectl("annotate", f"-n={cache.namespace}", "pods", cache.client, *names, change, "--overwrite")

@@ -40,7 +40,7 @@ def remove_lag_adapter(cluster: Kubernetes, namespace: str) -> None:
 
 
 def serves_external_metrics(cluster: Kubernetes) -> bool:
-    """Tell whether anybody serves them."""
+    """Return whether any server serves external metrics."""
     found = json.loads(cluster.kubectl("get", "apiservices", "-o=json"))["items"]
     return any(service["metadata"]["name"] == _API_SERVICE for service in found)
 

@@ -1,4 +1,4 @@
-"""A cache in a cluster as its user meets it: kubectl, and look-ups from the client pod."""
+"""A cache in a cluster as its user meets it: kubectl, and lookups from the client pod."""
 
 import json
 import subprocess
@@ -22,7 +22,7 @@ class Cache:
     namespace: str
     name: str
     client: str = "client"
-    """The pod that look-ups come from."""
+    """The pod that lookups come from."""
 
     @property
     def target(self) -> str:
@@ -76,8 +76,8 @@ class Cache:
 def ask_client(cache: Cache, script: str, *arguments: str) -> dict[str, Any]:
     """Run a script of tests/e2e in the client pod, and return the JSON object that it prints."""
     command = ["kubectl", "exec", f"-n={cache.namespace}", cache.client, "--"]
-    told: dict[str, Any] = json.loads(run([*command, "python", "-c", (SCRIPTS / script).read_text(), *arguments]))
-    return told
+    report: dict[str, Any] = json.loads(run([*command, "python", "-c", (SCRIPTS / script).read_text(), *arguments]))
+    return report
 
 
 def load_on(cache: Cache, channels: int, *certificate: str) -> AbstractContextManager["Load"]:
@@ -101,13 +101,13 @@ def running_in_client(cache: Cache, script: str, *arguments: str) -> Iterator["L
 
 
 class Load:
-    """Look-ups under way."""
+    """Lookups in progress."""
 
     def __init__(self, process: "subprocess.Popen[str]") -> None:
         self._process = process
 
     def end(self) -> dict[str, Any]:
         """Stop them, and return how many were answered and how many failed."""
-        told, _ = self._process.communicate(timeout=_CALM)
-        counts: dict[str, Any] = json.loads(told)
+        report, _ = self._process.communicate(timeout=_CALM)
+        counts: dict[str, Any] = json.loads(report)
         return counts

@@ -1,4 +1,4 @@
-"""kubectl and helm for the e2e tests, which see what a user sees and no more."""
+"""kubectl and helm for the e2e tests, which only see what a user sees."""
 
 import json
 import os
@@ -14,7 +14,7 @@ ROOT = Path(__file__).parents[3]
 
 
 class CommandError(Exception):
-    """A command ended with an error; the message is what it said."""
+    """A command ended with an error; the message is its output."""
 
 
 @dataclass(frozen=True)

@@ -32,7 +32,7 @@ class Place:
     address: str
 
 
-def place_of(cluster: Kubernetes, namespace: str, selector: str) -> Place:
+def find_address(cluster: Kubernetes, namespace: str, selector: str) -> Place:
     """Return a running pod that the label selector, or the field selector `metadata.name=…`, finds."""
     by = f"--field-selector={selector}" if selector.startswith("metadata.") else f"-l={selector}"
     pods = cluster.get(namespace, "pods", by)["items"]
@@ -45,6 +45,6 @@ def place_of(cluster: Kubernetes, namespace: str, selector: str) -> Place:
 def reaches(cluster: Kubernetes, source: Place, target: Place, port: int) -> bool:
     """Tell whether a connection from one pod to another is made within three seconds."""
     inside = ["python", "-c", _TELL, target.address, str(port)]
-    told = cluster.kubectl("exec", f"-n={source.namespace}", source.name, "--", *inside).strip()
-    assert told in ("yes", "no"), told
-    return told == "yes"
+    report = cluster.kubectl("exec", f"-n={source.namespace}", source.name, "--", *inside).strip()
+    assert report in ("yes", "no"), report
+    return report == "yes"

@@ -62,7 +62,7 @@ def client_pod(cluster: Kubernetes, name: str = "client") -> list[Manifest]:
     return [{"apiVersion": "v1", "kind": "Pod", "metadata": {"name": name}, "spec": spec}]
 
 
-def keyspace_of(name: str) -> str:
+def keyspace_name(name: str) -> str:
     """Return the keyspace of the photos_cache of that name."""
     return name.replace("-", "_")
 
@@ -80,7 +80,7 @@ def photos_cache(name: str = "photos", **changes: dict[str, Any]) -> Manifest:
         "embark": {"replicas": 2, "resources": SMALL, "readTimeout": "1s", "hotTier": {"maxBytes": "32Mi"}},
         "kfc": {"replicas": 1, "resources": SMALL},
         "retina": {"replicas": 1, "resources": SMALL},
-        "store": {"cassandra": {"keyspace": keyspace_of(name)}},
+        "store": {"cassandra": {"keyspace": keyspace_name(name)}},
     }
     sections: dict[str, dict[str, Any]] = {"encoder": in_cluster}
     for extra in (small, changes):

@@ -1,4 +1,4 @@
-"""A rollout in a cluster as its user sees it: edits by kubectl, look-ups and remains from the client pod."""
+"""A rollout in a cluster as its user sees it: edits by kubectl, lookups and remains from the client pod."""
 
 import json
 from contextlib import AbstractContextManager
@@ -6,10 +6,10 @@ from typing import Any
 
 from embark_testing.e2e.caches import Cache, Load, ask_client, running_in_client
 from embark_testing.e2e.cluster import Kubernetes, Release
-from embark_testing.e2e.objects import keyspace_of, photos_cache
+from embark_testing.e2e.objects import keyspace_name, photos_cache
 from embark_testing.eventually import eventually
 
-_GONE = 120.0
+_DELETED_SECONDS = 120.0
 FIRST_OUTPUT = photos_cache()["spec"]["encoder"]["output"]
 """The output that photos_cache declares."""
 OTHER_OUTPUT = {"tensor": "logits", "dimension": 1000, "dtype": "float32", "normalization": "none"}
@@ -25,13 +25,13 @@ def make_filled_cache(cluster: Kubernetes, namespace: str, name: str, keys: int)
     return cache
 
 
-def rollout_of(cache: Cache) -> dict[str, Any]:
+def get_rollout(cache: Cache) -> dict[str, Any]:
     """Return the status of the cache's rollout."""
     rollout: dict[str, Any] = cache.body().get("status", {}).get("rollout", {})
     return rollout
 
 
-def spaces_of(cache: Cache) -> dict[str, Any]:
+def get_spaces(cache: Cache) -> dict[str, Any]:
     """Return the spaces of the cache."""
     spaces: dict[str, Any] = cache.body().get("status", {}).get("spaces", {})
     return spaces
@@ -47,10 +47,10 @@ def await_phase(cache: Cache, *phases: str, seconds: float = 300.0) -> dict[str,
     """Return the rollout once it is in one of the phases."""
 
     def there() -> dict[str, Any]:
-        rollout = rollout_of(cache)
+        rollout = get_rollout(cache)
         return rollout if rollout.get("phase") in phases else {}
 
-    return eventually(there, seconds, f"the rollout is {' or '.join(phases)}; it is {rollout_of(cache)}")
+    return eventually(there, seconds, f"the rollout is {' or '.join(phases)}; it is {get_rollout(cache)}")
 
 
 def ask(cache: Cache, command: str, *arguments: str) -> dict[str, Any]:
@@ -64,8 +64,8 @@ def watching(cache: Cache, count: int) -> AbstractContextManager[Load]:
 
 
 def remains(cache: Cache) -> dict[str, list[str]]:
-    """Return the tables and consumer groups of a cache, which may be gone; its keyspace is that of photos_cache."""
-    return ask_client(cache, "client_remains.py", keyspace_of(cache.name), f"{cache.namespace}.{cache.name}.")
+    """Return the tables and consumer groups of a cache, which may be deleted; its keyspace is that of photos_cache."""
+    return ask_client(cache, "client_remains.py", keyspace_name(cache.name), f"{cache.namespace}.{cache.name}.")
 
 
 def kill_operator(cluster: Kubernetes, release: Release) -> None:
@@ -81,25 +81,25 @@ def children_of_space(cache: Cache, space: str) -> list[str]:
     return [f"{item['kind']} {item['metadata']['name']}" for item in items]
 
 
-def await_nothing_of(cache: Cache, space: str) -> None:
+def await_no_objects_in(cache: Cache, space: str) -> None:
     """Return once no object of the cache is of a space."""
     left: list[str] = []
 
-    def gone() -> bool:
+    def deleted() -> bool:
         left[:] = children_of_space(cache, space)
         return not left
 
     try:
-        eventually(gone, _GONE)
+        eventually(deleted, _DELETED_SECONDS)
     except AssertionError:
         raise AssertionError(f"of space {space} there is left: {left}") from None
 
 
-def assert_alone(cache: Cache, space: str, keys: int) -> None:
+def assert_only_space(cache: Cache, space: str, keys: int) -> None:
     """Assert that the cache is at rest in one space, holds the keys in it, and has nothing of any other space."""
     await_phase(cache, "Steady")
-    assert spaces_of(cache).keys() == {"active"}
-    assert spaces_of(cache)["active"]["id"] == space
+    assert get_spaces(cache).keys() == {"active"}
+    assert get_spaces(cache)["active"]["id"] == space
     assert ask(cache, "fill", str(keys)) == {"HIT": keys}
     assert remains(cache) == {
         "tables": [f"embeddings_{space}", "rollout_progress"],

@@ -44,7 +44,7 @@ class Authority:
         new = parts / f"{folder.name}-{uuid.uuid4().hex}"
         new.mkdir()
         (new / "names").write_text(f"subjectAltName={names}\n" if names else "")
-        _openssl(new, "req", *_KEY, "-subj", f"/CN={common_name or 'nobody'}", "-out", "csr", "-keyout", "tls.key")
+        _openssl(new, "req", *_KEY, "-subj", f"/CN={common_name or 'anonymous'}", "-out", "csr", "-keyout", "tls.key")
         output = ["-days", str(days), "-set_serial", str(uuid.uuid4().int >> 1), "-extfile", "names", "-out", "tls.crt"]
         _openssl(new, "x509", "-req", "-in", "csr", *map(str, signed), *output)
         shutil.copy(self._folder / "ca.crt", new)
@@ -55,7 +55,7 @@ class Authority:
         return folder
 
     def trusted(self) -> Path:
-        """Return a folder with ca.crt alone, for who trusts the authority and has no certificate."""
+        """Return a folder with only ca.crt, for a client that trusts the authority and has no certificate."""
         folder = self._folder / "trusted"
         folder.mkdir(exist_ok=True)
         shutil.copy(self._folder / "ca.crt", folder)
@@ -70,7 +70,7 @@ def pem_store(secret: Path) -> Path:
 
 
 def pkcs12_store(secret: Path) -> Path:
-    """Return the same as PKCS #12 under STORE_PASSWORD, for servers that read Java's key stores alone."""
+    """Return the same as PKCS #12 under STORE_PASSWORD, for servers that only read Java key stores."""
     given = ["-in", "tls.crt", "-inkey", "tls.key", "-passout", f"pass:{STORE_PASSWORD}"]
     _openssl(secret, "pkcs12", "-export", *given, "-out", "server.p12")
     return secret / "server.p12"

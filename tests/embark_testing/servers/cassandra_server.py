@@ -49,7 +49,7 @@ class Node:
 
     @property
     def begins(self) -> bool:
-        """Whether the cluster begins here: this node has nobody to wait for."""
+        """Whether this is the first node of the cluster, which waits for no other."""
         return self.host == self.seed
 
 

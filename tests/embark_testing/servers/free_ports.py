@@ -9,7 +9,7 @@ _PORTS = range(20_000, 32_000)
 
 
 def free_ports(host: str, count: int, *others: str) -> list[int]:
-    """Return `count` different ports that nobody listens on, at `host` nor at any of the others."""
+    """Return `count` different ports on which no process listens, at `host` nor at any of the others."""
     ports: list[int] = []
     while len(ports) < count:
         port = secrets.choice(_PORTS)

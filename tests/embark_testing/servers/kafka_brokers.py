@@ -52,7 +52,7 @@ def kafka_brokers(folder: Path, count: int = 3) -> Iterator[KafkaBrokers]:
     with ThreadPoolExecutor(count) as threads:
         brokers = list(threads.map(prepare, nodes))
         try:
-            # Together: one alone waits for a quorum.
+            # Together: a single one waits for a quorum.
             list(threads.map(KafkaServer.start, brokers))
             yield KafkaBrokers(brokers)
         finally:

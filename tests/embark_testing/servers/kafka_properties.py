@@ -1,11 +1,11 @@
-"""The properties of a Kafka broker of tests, alone or one of several; pure, called by kafka_server."""
+"""The properties of a Kafka broker, single or one of several."""
 
 from base64 import urlsafe_b64encode
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-_MOST_REPLICAS = 3
+_MAX_REPLICAS = 3
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,7 +38,7 @@ def node_properties(data: Path, node: Node, cluster: Sequence[Node], protocol: s
         "controller.listener.names": "CONTROLLER",
         "inter.broker.listener.name": "BROKERS",
         "log.dirs": str(data),
-        # Topics are made by ensure_topics alone, in tests as in a cluster.
+        # Only ensure_topics creates topics, in tests as in a cluster.
         "auto.create.topics.enable": "false",
         **_replicas(len(cluster)),
         # Members that die are missed within seconds, so that tests of a rebalance are short.
@@ -60,8 +60,8 @@ def node_properties(data: Path, node: Node, cluster: Sequence[Node], protocol: s
 
 def _replicas(brokers: int) -> dict[str, str]:
     """Return the replicas of the topics that Kafka makes for itself: a lost broker of three loses none of them."""
-    replicas = str(min(brokers, _MOST_REPLICAS))
-    in_sync = "2" if brokers >= _MOST_REPLICAS else "1"
+    replicas = str(min(brokers, _MAX_REPLICAS))
+    in_sync = "2" if brokers >= _MAX_REPLICAS else "1"
     return {
         "offsets.topic.replication.factor": replicas,
         "offsets.topic.num.partitions": "4",

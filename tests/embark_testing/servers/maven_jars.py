@@ -19,7 +19,7 @@ class MissingToolsError(Exception):
 
 
 class FetchError(Exception):
-    """Maven did not get the jars; the message holds what it said."""
+    """Maven did not get the jars; the message holds its output."""
 
 
 def server_jars(name: str, environment: Mapping[str, str]) -> Path:

@@ -15,15 +15,15 @@ from embark_testing.servers.maven_jars import FetchError, MissingToolsError
 from embark_testing.servers.server_process import ServerFailedError
 
 # Of one cluster; every one is a process of some 200 MB (Kafka) or 800 MB (Cassandra).
-_MOST = 9
+_MAX_SERVERS = 9
 
 
 def main(arguments: list[str]) -> int:
     """Start them, print where they answer, and stop them at Ctrl-C or SIGTERM; return the exit status."""
     parser = argparse.ArgumentParser(prog="make servers ARGS=...", description=__doc__)
-    parser.add_argument("--brokers", type=int, choices=range(1, _MOST + 1), default=1, help="Kafka brokers")
-    parser.add_argument("--nodes", type=int, choices=range(1, _MOST + 1), default=1, help="Cassandra nodes")
-    asked = parser.parse_args(arguments)
+    parser.add_argument("--brokers", type=int, choices=range(1, _MAX_SERVERS + 1), default=1, help="Kafka brokers")
+    parser.add_argument("--nodes", type=int, choices=range(1, _MAX_SERVERS + 1), default=1, help="Cassandra nodes")
+    args = parser.parse_args(arguments)
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:
         with ExitStack() as stack:
@@ -31,9 +31,9 @@ def main(arguments: list[str]) -> int:
             print(f"Starting (the first time, jars come from Maven Central); logs are in {folder}", flush=True)
             for name in ("cassandra", "kafka"):
                 (folder / name).mkdir()
-            bootstrap = _start_kafka(stack, folder / "kafka", asked.brokers)
+            bootstrap = _start_kafka(stack, folder / "kafka", args.brokers)
             print(f"kafka      bootstrap server {bootstrap}", flush=True)
-            hosts, port = _start_cassandra(stack, folder / "cassandra", asked.nodes)
+            hosts, port = _start_cassandra(stack, folder / "cassandra", args.nodes)
             print(f"cassandra  contact point {hosts}, port {port}", flush=True)
             print("Ctrl-C stops them.", flush=True)
             signal.pause()

@@ -51,7 +51,7 @@ class Server:
         """
         assert not self._running(), f"{self._name} runs already"
         with self.log.open("a") as log:
-            # A session of its own: Ctrl-C at a terminal reaches the tests alone, which then stop the server in order.
+            # A session of its own: Ctrl-C at a terminal only reaches the tests, which then stop the server in order.
             self._supervisor = subprocess.Popen(
                 [sys.executable, "-I", str(_SUPERVISED), *self._command],
                 stdin=subprocess.PIPE,
@@ -72,14 +72,14 @@ class Server:
     def suspend(self) -> None:
         """Stop the process where it is (SIGSTOP): its sockets stay open and nothing answers once this returns."""
         self._signal(signal.SIGSTOP)
-        # The signal reaches one thread after the other: on a busy machine some go on for a while.
+        # The signal reaches one thread after the other: on a busy machine some continue for a while.
         deadline = time.monotonic() + _STOP_SECONDS
         while self._running() and not all(_suspended(thread) for thread in Path(f"/proc/{self._pid}/task").iterdir()):
             assert time.monotonic() < deadline, f"{self._name} is not suspended in {_STOP_SECONDS} s"
             time.sleep(_STEP)
 
     def resume(self) -> None:
-        """Let a suspended process go on."""
+        """Resume a suspended process."""
         self._signal(signal.SIGCONT)
 
     def kill(self) -> None:
@@ -107,7 +107,7 @@ class Server:
         return self._supervisor is not None and self._supervisor.poll() is None
 
     def _signal(self, which: signal.Signals) -> None:
-        # While the supervisor waits for the server, the pid is the server's and nobody else's.
+        # While the supervisor waits for the server, the pid cannot be reused by another process.
         if self._running():
             os.kill(self._pid, which)
 

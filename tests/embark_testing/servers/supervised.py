@@ -34,7 +34,7 @@ def main(command: Sequence[str]) -> int:
         stdin=subprocess.DEVNULL,
         stdout=sys.stderr,
         stderr=sys.stderr,
-        preexec_fn=_die_with_the_parent,  # noqa: PLW1509 - as said above
+        preexec_fn=_die_with_the_parent,  # noqa: PLW1509 - see above
     )
     print(server.pid, flush=True)
     threading.Thread(target=_kill_at_the_end_of_input, args=(server,), daemon=True).start()
