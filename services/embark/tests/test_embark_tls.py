@@ -13,7 +13,7 @@ import pytest
 
 from embark.client import AsyncEmbArkClient, CertificateError, ClientTls, EmbArkClient
 from embark.errors import EmbArkError, UnavailableError
-from embark.rpc.certificates import WatchedCertificates, files_of
+from embark.rpc.certificates import files_of, watch_certificates
 from embark_testing.embark.parts import running
 from embark_testing.embark.secured import RANKER, SERVER_NAME, authority_in, nameless_tls, secured, target_of, tls_of
 from embark_testing.eventually import eventually
@@ -161,17 +161,16 @@ def test_a_client_shows_its_renewed_certificate_without_being_made_anew(
 def test_a_certificate_without_its_key_changes_nothing_until_the_key_comes(
     authority: Authority, ranker: Path, tmp_path: Path
 ) -> None:
-    watched = WatchedCertificates(files_of(ranker))
-    first = watched.current
+    watcher = watch_certificates(files_of(ranker))
+    first = watcher.current
     new = authority.identify(tmp_path / "new", f"URI:{RANKER}")
     (ranker / "tls.crt").write_bytes((new / "tls.crt").read_bytes())
-    assert watched.renew() is None
-    assert watched.current == first
+    assert not watcher.renew()
+    assert watcher.current == first
     (ranker / "tls.key").write_bytes((new / "tls.key").read_bytes())
-    renewed = watched.renew()
-    assert renewed is not None
-    assert renewed.certificate == (new / "tls.crt").read_bytes()
-    assert watched.renew() is None
+    assert watcher.renew()
+    assert watcher.current.certificate == (new / "tls.crt").read_bytes()
+    assert not watcher.renew()
 
 
 @pytest.mark.parametrize("name", ["ca.crt", "tls.crt", "tls.key"])

@@ -3,7 +3,6 @@
 What is read is checked before it is used: of a certificate that was replaced before its key, the old pair stays.
 """
 
-import logging
 import ssl
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,7 +11,7 @@ from typing import TYPE_CHECKING, Final, cast
 import grpc
 
 from embark.errors import EmbArkError
-from embark.files import Stamp, stamp_of
+from embark.files import FileWatcher, read_stamp
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -50,16 +49,17 @@ class CertificateFiles:
         if (self.certificate is None) != (self.private_key is None):
             raise CertificateError(f"a certificate and its key go together: {self.certificate or self.private_key}")
         for _ in range(_READS):
-            before = self.stamp()
+            before = read_stamp(self.paths)
             found = Certificates(_bytes(self.authority), _optional(self.certificate), _optional(self.private_key))
             self._check(found)
-            if self.stamp() == before:
+            if read_stamp(self.paths) == before:
                 return found
         raise CertificateError(f"{self.authority}: the files change faster than they are read")
 
-    def stamp(self) -> Stamp:
-        """Return what differs once a file was replaced."""
-        return stamp_of(path for path in (self.authority, self.certificate, self.private_key) if path)
+    @property
+    def paths(self) -> tuple[Path, ...]:
+        """The files that are named."""
+        return tuple(path for path in (self.authority, self.certificate, self.private_key) if path)
 
     def _check(self, found: Certificates) -> None:
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
@@ -75,34 +75,13 @@ class CertificateFiles:
                 raise CertificateError(f"{pair} are no certificate and its key: {error}") from None
 
 
-class WatchedCertificates:
-    """Certificates that are read again when their files change; what cannot be used is logged and not taken.
+def watch_certificates(files: CertificateFiles) -> FileWatcher[Certificates]:
+    """Return the certificates in `files`, which are read again when they change.
 
     Raises:
-        CertificateError: the first ones cannot be used.
+        CertificateError: a file cannot be used.
     """
-
-    def __init__(self, files: CertificateFiles) -> None:
-        self._files = files
-        self._log = logging.getLogger(__name__)
-        self._stamp = files.stamp()
-        self.current = files.read()
-
-    def renew(self) -> Certificates | None:
-        """Return the certificates that are new since the last call; None: there are none."""
-        stamp = self._files.stamp()
-        if stamp == self._stamp:
-            return None
-        try:
-            found = self._files.read()
-        except CertificateError as error:
-            # Not noted as seen: the other half of the pair may come without any further change of this one.
-            self._log.warning("certificates are not renewed yet: %s", error)
-            return None
-        self._stamp = stamp
-        self.current = found
-        self._log.info("certificates are renewed", extra={"file": str(self._files.authority)})
-        return found
+    return FileWatcher("certificates", files.paths, files.read, CertificateError)
 
 
 def files_of(folder: Path) -> CertificateFiles:
@@ -116,7 +95,7 @@ def server_credentials(folder: Path, *, client_certificates: bool) -> grpc.Serve
     Raises:
         CertificateError: a file cannot be used.
     """
-    watched = WatchedCertificates(files_of(folder))
+    watcher = watch_certificates(files_of(folder))
 
     def configuration(found: Certificates) -> grpc.ServerCertificateConfiguration:
         trusted = found.authority if client_certificates else None
@@ -124,12 +103,11 @@ def server_credentials(folder: Path, *, client_certificates: bool) -> grpc.Serve
         return grpc.ssl_server_certificate_configuration([pair], trusted)
 
     def renewed() -> grpc.ServerCertificateConfiguration | None:
-        found = watched.renew()
-        return None if found is None else configuration(found)
+        return configuration(watcher.current) if watcher.renew() else None
 
     # None means no change, which the stubs' type does not say.
     fetch = cast("Callable[[], grpc.ServerCertificateConfiguration]", renewed)
-    return grpc.dynamic_ssl_server_credentials(configuration(watched.current), fetch, client_certificates)
+    return grpc.dynamic_ssl_server_credentials(configuration(watcher.current), fetch, client_certificates)
 
 
 def _bytes(path: Path) -> bytes:

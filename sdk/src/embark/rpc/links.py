@@ -9,7 +9,8 @@ from typing import Final, Generic, TypeVar
 
 import grpc
 
-from embark.rpc.certificates import CertificateFiles, Certificates, WatchedCertificates
+from embark.files import FileWatcher
+from embark.rpc.certificates import CertificateFiles, Certificates, watch_certificates
 
 C = TypeVar("C")
 S = TypeVar("S")
@@ -47,7 +48,7 @@ class Link(Generic[C, S]):
         let_go: Callable[[C], object],
         seconds: Callable[[], float] = time.monotonic,
     ) -> None:
-        self._watched = WatchedCertificates(tls.files) if tls else None
+        self._watcher = watch_certificates(tls.files) if tls else None
         self._connect = connect
         self._make_stub = make_stub
         self._let_go = let_go
@@ -56,14 +57,14 @@ class Link(Generic[C, S]):
         self._next_look = seconds() + _LOOK_SECONDS
         self._left: deque[tuple[float, C]] = deque()
         self._closed = False
-        self._channel = connect(_credentials(self._watched.current) if self._watched else None)
+        self._channel = connect(_credentials(self._watcher.current) if self._watcher else None)
         self._stub = make_stub(self._channel)
 
     @property
     def stub(self) -> S:
         """The stub for the next call."""
-        if self._watched is not None and self._seconds() >= self._next_look:
-            self._renew(self._watched)
+        if self._watcher is not None and self._seconds() >= self._next_look:
+            self._renew(self._watcher)
         return self._stub
 
     def close(self) -> list[C]:
@@ -72,7 +73,7 @@ class Link(Generic[C, S]):
             self._closed = True
             return [*(channel for _, channel in self._left), self._channel]
 
-    def _renew(self, watched: WatchedCertificates) -> None:
+    def _renew(self, watcher: FileWatcher[Certificates]) -> None:
         with self._lock:
             now = self._seconds()
             if self._closed or now < self._next_look:
@@ -80,11 +81,10 @@ class Link(Generic[C, S]):
             self._next_look = now + _LOOK_SECONDS
             while self._left and self._left[0][0] <= now:
                 self._let_go(self._left.popleft()[1])
-            found = watched.renew()
-            if found is None:
+            if not watcher.renew():
                 return
             self._left.append((now + _LEFT_SECONDS, self._channel))
-            self._channel = self._connect(_credentials(found))
+            self._channel = self._connect(_credentials(watcher.current))
             self._stub = self._make_stub(self._channel)
 
 

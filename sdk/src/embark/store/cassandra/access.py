@@ -4,7 +4,6 @@ Both are read for every new connection: who replaces a Secret, and changes the p
 Connections that are there go on, as Cassandra asks each for its password once.
 """
 
-import logging
 import ssl
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -16,7 +15,7 @@ from cassandra.auth import AuthProvider, PlainTextAuthenticator
 from cassandra.cluster import Cluster
 from cassandra.connection import ConnectionException
 
-from embark.files import stamp_of
+from embark.files import FileWatcher
 
 C = TypeVar("C", bound=ssl.SSLContext)
 _FILES: Final = ("ca.crt", "tls.crt", "tls.key")
@@ -72,32 +71,23 @@ class RetriedConnection(Cluster.connection_class):  # type: ignore[misc] # the d
 
 
 class RenewedContext(ssl.SSLContext):
-    """A context whose files are read again for a new connection where they have changed; made by tls_context."""
+    """A context that reads its files again for a new connection if they have changed; created by tls_context."""
 
-    folder: Path
-    stamp: object = None
+    watcher: FileWatcher[None]
 
     def wrap_socket(self, *arguments: Any, **options: Any) -> ssl.SSLSocket:
-        """Do as SSLContext; an authority that is no longer in ca.crt is trusted until the process ends."""
-        try:
-            self.renew()
-        except OSError as error:
-            # The kubelet replaces all files at once; elsewhere the other half of a pair may still come.
-            logging.getLogger(__name__).warning("certificates are not renewed yet: %s", error)
+        """Wrap as SSLContext does; an authority that is no longer in ca.crt is trusted until the process ends."""
+        self.watcher.renew()
         return super().wrap_socket(*arguments, **options)
 
-    def renew(self) -> None:
-        """Take the files where they are other ones than before.
+    def load(self, folder: Path) -> None:
+        """Load the files of `folder`.
 
         Raises:
-            OSError: a file is missing or is not what its name says; what was taken before stays.
+            OSError: a file is missing or is not what its name says; what was loaded before stays.
         """
-        stamp = stamp_of(self.folder / name for name in _FILES)
-        if stamp == self.stamp:
-            return
-        _load(_context(ssl.SSLContext), self.folder)  # what cannot be used would spoil this one half-way
-        _load(self, self.folder)
-        self.stamp = stamp
+        _load(_context(ssl.SSLContext), folder)  # files that cannot be used would leave this context half loaded
+        _load(self, folder)
 
 
 def tls_context(folder: Path) -> ssl.SSLContext:
@@ -110,8 +100,8 @@ def tls_context(folder: Path) -> ssl.SSLContext:
         OSError: a file is missing or is not what its name says.
     """
     context = _context(RenewedContext)
-    context.folder = folder
-    context.renew()
+    paths = (folder / name for name in _FILES)
+    context.watcher = FileWatcher("certificates", paths, lambda: context.load(folder), OSError)
     return context
 
 
