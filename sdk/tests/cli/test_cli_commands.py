@@ -85,7 +85,7 @@ def test_the_installed_command_answers_and_ends_with_its_codes(target: str, serv
     found = embark("lookup", "k0", b"\xff".decode(errors="surrogateescape"), "--server", target)
     assert (found.returncode, found.stderr) == (3, b"")
     assert b"k0    HIT" in found.stdout
-    assert list(server.asked("Lookup")[0].keys) == [b"k0", b"\xff"]
+    assert list(server.received("Lookup")[0].keys) == [b"k0", b"\xff"]
     lost = embark("describe", "--server", "127.0.0.1:1", "--timeout", "2s")
     assert lost.returncode == 1
     assert lost.stderr.startswith(b"Error: 127.0.0.1:1: ")

@@ -47,7 +47,7 @@ def test_a_refused_request_is_one_line(run: Run, target: str) -> None:
         (["put", "--space", "a", "--npy", "empty", "--keys-file", "keys.txt"], "not an array"),
         (["put", "--space", "a", "--npy", "two.npz", "--keys-file", "keys.txt"], "several arrays"),
         (["put", "--space", "a", "--npy", "three.npy", "--keys-file", "keys.txt"], "shape (3, 4) and keys.txt has 2"),
-        (["put", "--space", "a", "--npy", "narrow.npy", "--keys-file", "keys.txt"], "need (2, 4)"),
+        (["put", "--space", "a", "--npy", "narrow.npy", "--keys-file", "keys.txt"], "need shape (2, 4)"),
         (["lookup", "k0", "--npy", "no/such/folder.npy"], "no/such/folder.npy: No such file"),
         (["export", "-o", "no/such/folder.parquet"], "folder.parquet"),
     ],

@@ -41,7 +41,7 @@ def test_keys_come_from_arguments_stdin_and_a_file_in_this_order(run: Run, serve
     file = tmp_path / "keys.txt"
     file.write_bytes(b"k3\n\nnot utf-8 \xff\r\n")
     result = run("lookup", "k0", "-", "k2", "--keys-file", str(file), "--json", stdin=b"k1\n\nwith space ")
-    keys = [key for request in server.asked("Lookup") for key in request.keys]
+    keys = [key for request in server.received("Lookup") for key in request.keys]
     assert sorted(keys) == sorted([b"k0", b"k1", b"with space ", b"k2", b"k3", b"not utf-8 \xff"])
     shown = [json.loads(line)["key"] for line in result.stdout.splitlines()]
     assert shown == ["k0", "k1", "with space ", "k2", "k3", "not utf-8 \\xff"]
@@ -65,7 +65,7 @@ def test_calls_of_one_command_stay_in_one_space(run: Run, server: DictEmbArk, mo
 
     def switch(method: str, request: object, context: object) -> None:
         del request, context
-        if method == "Lookup" and len(server.asked("Lookup")) > 1:
+        if method == "Lookup" and len(server.received("Lookup")) > 1:
             server.active = "b"
 
     server.hook = switch
@@ -77,7 +77,7 @@ def test_calls_of_one_command_stay_in_one_space(run: Run, server: DictEmbArk, mo
 
 def test_wait_gives_the_server_the_time(run: Run, server: DictEmbArk) -> None:
     result = run("lookup", "new", "--wait", "30s")
-    assert 25 < server.asked("Lookup")[0].wait_budget.ToSeconds() <= 30
+    assert 25 < server.received("Lookup")[0].wait_budget.ToSeconds() <= 30
     assert "waiting up to 30 s" in result.stderr
 
 

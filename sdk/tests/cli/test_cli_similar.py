@@ -16,7 +16,7 @@ def test_neighbours_are_a_table_nearest_first(run: Run, server: DictEmbArk) -> N
     lines = result.stdout.splitlines()
     assert [line.split() for line in lines[:3]] == [["KEY", "SCORE"], ["k0", "1.0000"], ["k1", "0.8889"]]
     assert lines[3] == "space a: 2 neighbours"
-    assert [request.k for request in server.asked("Similar")] == [2]
+    assert [request.k for request in server.received("Similar")] == [2]
     assert len(run("similar", "k3").stdout.splitlines()) == 11
 
 

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 from click.testing import Result
 
-from embark_testing.embark.secured import SERVER_NAME, authority_in, secured, target_of
+from embark_testing.embark.secured import SERVER_NAME, authority_in, secured, server_target
 from embark_testing.servers.authorities import Authority
 
 Run = Callable[..., Result]
@@ -23,10 +23,10 @@ def test_a_secured_server_is_asked_with_a_certificate(run: Run, authority: Autho
     trust = ("--tls-ca", f"{client}/ca.crt", "--tls-server-name", SERVER_NAME)
     own = ("--tls-cert", f"{client}/tls.crt", "--tls-key", f"{client}/tls.key")
     with secured(server) as bench:
-        result = run("lookup", "k", *trust, *own, ask=target_of(bench))
+        result = run("lookup", "k", *trust, *own, ask=server_target(bench))
         assert (result.exit_code, "HIT" in result.stdout) == (0, True)
         for lacking in (trust, ()):
-            refused = run("lookup", "k", *lacking, ask=target_of(bench))
+            refused = run("lookup", "k", *lacking, ask=server_target(bench))
             assert (refused.exit_code, refused.stdout) == (1, "")
 
 
@@ -57,5 +57,5 @@ def test_a_tenant_is_whose_quota_misses_are_taken_off(run: Run, authority: Autho
     with secured(server, [{"name": "ads", "missesPerSecond": 1}], client_certificates=False) as bench:
         for tenant, shed in (("ads", 2), ("feed", 0)):
             keys = [f"{tenant}{number}" for number in range(3)]
-            result = run("lookup", *keys, "--tenant", tenant, *trust, ask=target_of(bench))
+            result = run("lookup", *keys, "--tenant", tenant, *trust, ask=server_target(bench))
             assert result.stdout.count("SHED") == shed

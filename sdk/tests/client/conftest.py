@@ -1,4 +1,4 @@
-"""Fixtures of the client's tests: one server over dicts, and both clients behind one blocking surface."""
+"""Fixtures of the client's tests: a server over dicts, and both clients behind one blocking interface."""
 
 import asyncio
 from collections.abc import Callable, Iterator
@@ -15,7 +15,7 @@ Connect = Callable[..., EmbArkClient]
 
 
 class InLoop:
-    """AsyncEmbArkClient with a loop of its own, so that one test can ask both clients."""
+    """AsyncEmbArkClient with its own loop, so that one test can run on both clients."""
 
     def __init__(self, target: str, **options: Any) -> None:
         self._runner = asyncio.Runner()
@@ -53,19 +53,19 @@ class InLoop:
 
 @pytest.fixture(params=[EmbArkClient, InLoop], ids=["threads", "asyncio"])
 def connect(request: pytest.FixtureRequest) -> Iterator[Connect]:
-    """Make clients that are closed after the test; the timeout is one that a busy machine keeps."""
+    """Create clients that are closed after the test, with a timeout that a busy machine keeps."""
     with ExitStack() as stack:
         yield lambda target, **options: stack.enter_context(request.param(target, **{"timeout": 30.0} | options))
 
 
 @pytest.fixture
 def server() -> DictEmbArk:
-    """A server of at most 4 keys a request, whose active space `a` has the keys k0 to k9."""
+    """A server of at most 4 keys per request, whose active space `a` has the keys k0 to k9."""
     return DictEmbArk(Rows("a").fill(*(f"k{i}" for i in range(10))))
 
 
 @pytest.fixture
 def target(server: DictEmbArk) -> Iterator[str]:
-    """Where `server` listens."""
+    """The address of `server`."""
     with serving(server) as target:
         yield target

@@ -11,26 +11,26 @@ from embark_testing.eventually import eventually_async
 
 
 @pytest.mark.asyncio
-async def test_one_asyncio_client_answers_many_look_ups_at_once(server: DictEmbArk, target: str) -> None:
+async def test_one_asyncio_client_runs_many_lookups_at_once(server: DictEmbArk, target: str) -> None:
     gate = Gate()
     server.hook = lambda method, _request, _context: gate.enter() if method == "Lookup" else None
     async with AsyncEmbArkClient(target, timeout=30) as client:
-        asked = [asyncio.create_task(client.lookup([f"k{i}"])) for i in range(10)]
+        tasks = [asyncio.create_task(client.lookup([f"k{i}"])) for i in range(10)]
 
         async def all_inside() -> bool:
             return gate.inside == 10
 
         try:
-            await eventually_async(all_inside, what="ten look-ups at the server")
+            await eventually_async(all_inside, what="ten lookups at the server")
         finally:
             gate.open()
-        found = await asyncio.gather(*asked)
+        found = await asyncio.gather(*tasks)
     vectors = server.spaces["a"].vectors
     assert [one.vectors.tobytes() for one in found] == [vectors[f"k{i}".encode()] for i in range(10)]
 
 
 @pytest.mark.asyncio
-async def test_cancelling_a_look_up_cancels_its_requests(server: DictEmbArk, target: str) -> None:
+async def test_cancelling_a_lookup_cancels_its_requests(server: DictEmbArk, target: str) -> None:
     gate = Gate()
     cancelled: list[bool] = []
 
@@ -50,11 +50,11 @@ async def test_cancelling_a_look_up_cancels_its_requests(server: DictEmbArk, tar
             return bool(cancelled)
 
         try:
-            await eventually_async(inside, what="the look-up at the server")
+            await eventually_async(inside, what="the lookup at the server")
             task.cancel()
             with pytest.raises(asyncio.CancelledError):
                 await task
-            await eventually_async(was_cancelled, what="the server was told")
+            await eventually_async(was_cancelled, what="the server sees the cancellation")
         finally:
             gate.open()
     assert cancelled == [True]
@@ -62,7 +62,7 @@ async def test_cancelling_a_look_up_cancels_its_requests(server: DictEmbArk, tar
 
 @pytest.mark.asyncio
 @pytest.mark.parametrize("count", [1, 9])
-async def test_closing_the_client_ends_a_look_up_without_cancelling_its_task(
+async def test_closing_the_client_fails_a_lookup_without_cancelling_its_task(
     server: DictEmbArk, target: str, count: int
 ) -> None:
     gate = Gate()
@@ -75,7 +75,7 @@ async def test_closing_the_client_ends_a_look_up_without_cancelling_its_task(
         return gate.inside
 
     try:
-        await eventually_async(inside, what="the look-up at the server")
+        await eventually_async(inside, what="the lookup at the server")
         await client.close()
         with pytest.raises(ClosedError):
             await task

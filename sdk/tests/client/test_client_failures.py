@@ -16,7 +16,7 @@ from embark_testing.eventually import eventually
 Connect = Callable[..., EmbArkClient]
 
 
-def test_a_server_that_is_not_there_is_unavailable_by_name(connect: Connect) -> None:
+def test_a_missing_server_is_unavailable_and_named(connect: Connect) -> None:
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         target = f"127.0.0.1:{free.getsockname()[1]}"
@@ -38,7 +38,7 @@ def test_a_server_that_does_not_answer_in_time_is_unavailable(
         gate.open()
 
 
-def test_one_deadline_is_over_all_the_requests_of_a_look_up(connect: Connect, server: DictEmbArk, target: str) -> None:
+def test_one_deadline_covers_all_requests_of_a_lookup(connect: Connect, server: DictEmbArk, target: str) -> None:
     now = [0.0]
     left: list[float] = []
 
@@ -56,9 +56,7 @@ def test_one_deadline_is_over_all_the_requests_of_a_look_up(connect: Connect, se
     assert [round(seconds, -1) for seconds in left] == [100, 60, 20]
 
 
-def test_a_look_up_has_a_bounded_number_of_requests_under_way(
-    connect: Connect, server: DictEmbArk, target: str
-) -> None:
+def test_a_lookup_has_a_bounded_number_of_requests_in_flight(connect: Connect, server: DictEmbArk, target: str) -> None:
     gate = Gate()
     client = connect(target, max_inflight=2)
     client.describe()
@@ -71,10 +69,10 @@ def test_a_look_up_has_a_bounded_number_of_requests_under_way(
         finally:
             gate.open()
         assert found.result().hits.all()
-    assert gate.most == 2
+    assert gate.max_inside == 2
 
 
-def test_a_server_that_cannot_describe_its_space_still_answers_look_ups(
+def test_a_server_that_cannot_describe_its_space_still_answers_lookups(
     connect: Connect, server: DictEmbArk, target: str
 ) -> None:
     def refuse(method: str, request: Any, context: grpc.ServicerContext) -> None:
@@ -96,7 +94,7 @@ def test_a_server_that_cannot_describe_its_space_still_answers_look_ups(
         (grpc.StatusCode.RESOURCE_EXHAUSTED, UnavailableError),
     ],
 )
-def test_a_grpc_status_becomes_the_error_of_its_meaning(
+def test_a_grpc_status_becomes_the_matching_error(
     connect: Connect, server: DictEmbArk, target: str, code: grpc.StatusCode, error: type[Exception]
 ) -> None:
     server.hook = lambda _method, _request, context: context.abort(code, "because")
@@ -104,8 +102,8 @@ def test_a_grpc_status_becomes_the_error_of_its_meaning(
         connect(target).prefetch(["k0"])
 
 
-class Wrong(DictEmbArk):
-    """Answers with the replies it is given."""
+class WrongReplies(DictEmbArk):
+    """Replaces fields of its lookup replies."""
 
     def __init__(self, server: DictEmbArk, **fields: Any) -> None:
         super().__init__(server.spaces["a"])
@@ -132,21 +130,19 @@ class Wrong(DictEmbArk):
     ],
     ids=repr,
 )
-def test_a_reply_that_contradicts_itself_is_never_handed_on(
-    connect: Connect, server: DictEmbArk, fields: dict[str, Any]
-) -> None:
-    with serving(Wrong(server, **fields)) as target, pytest.raises(BadReplyError, match=target):
+def test_a_contradictory_reply_is_never_returned(connect: Connect, server: DictEmbArk, fields: dict[str, Any]) -> None:
+    with serving(WrongReplies(server, **fields)) as target, pytest.raises(BadReplyError, match=target):
         connect(target).lookup(["k0", "k1"])
 
 
-def test_a_status_of_a_later_version_is_no_hit(connect: Connect, server: DictEmbArk) -> None:
-    with serving(Wrong(server, statuses=[1, 77])) as target:
+def test_a_status_of_a_later_version_is_not_a_hit(connect: Connect, server: DictEmbArk) -> None:
+    with serving(WrongReplies(server, statuses=[1, 77])) as target:
         found = connect(target).lookup(["k0", "k1"])
     assert [status.name for status in found.statuses] == ["HIT", "UNKNOWN"]
     assert found.hits.tolist() == [True, False]
 
 
-def test_a_closed_client_says_so(target: str) -> None:
+def test_a_closed_client_raises_closed_error(target: str) -> None:
     client = EmbArkClient(target)
     client.close()
     client.close()
@@ -157,7 +153,7 @@ def test_a_closed_client_says_so(target: str) -> None:
 
 
 @pytest.mark.parametrize("count", [1, 9])
-def test_a_look_up_under_way_ends_when_another_thread_closes_the_client(
+def test_a_lookup_in_flight_fails_when_another_thread_closes_the_client(
     server: DictEmbArk, target: str, count: int
 ) -> None:
     gate = Gate()

@@ -15,15 +15,15 @@ SPACE = "0123456789ab"
 
 
 class Rollouts:
-    """DescribeRollout of a server that tests command: what it was asked, and what it replies or refuses with."""
+    """DescribeRollout of a test server: records the requested spaces, and replies or refuses as set."""
 
     def __init__(self, reply: pb.DescribeRolloutResponse) -> None:
         self.reply = reply
-        self.asked: list[str] = []
+        self.requested: list[str] = []
         self.refusal: tuple[grpc.StatusCode, str] | None = None
 
     def __call__(self, request: Any, context: grpc.ServicerContext) -> pb.DescribeRolloutResponse:
-        self.asked.append(request.space)
+        self.requested.append(request.space)
         if self.refusal is not None:
             context.abort(*self.refusal)
         return self.reply
@@ -31,18 +31,18 @@ class Rollouts:
 
 @pytest.fixture
 def rollouts(server: DictEmbArk, monkeypatch: pytest.MonkeyPatch) -> Rollouts:
-    """Take this before `target`: a server looks its methods up when it is started."""
-    made = Rollouts(pb.DescribeRolloutResponse(ranges_begun=256, ranges_over=3, done=2**40, failed=7))
-    monkeypatch.setattr(server, "DescribeRollout", made)
-    return made
+    """Use this before `target`: a server looks up its methods when it starts."""
+    rollouts = Rollouts(pb.DescribeRolloutResponse(ranges_begun=256, ranges_over=3, done=2**40, failed=7))
+    monkeypatch.setattr(server, "DescribeRollout", rollouts)
+    return rollouts
 
 
 def test_a_rollout_is_described_by_its_ranges_and_keys(connect: Connect, rollouts: Rollouts, target: str) -> None:
-    told = connect(target).describe_rollout(SPACE)
-    assert told == RolloutDescription(ranges_begun=256, ranges_over=3, done=2**40, failed=7)
-    assert rollouts.asked == [SPACE]
+    described = connect(target).describe_rollout(SPACE)
+    assert described == RolloutDescription(ranges_begun=256, ranges_over=3, done=2**40, failed=7)
+    assert rollouts.requested == [SPACE]
     with pytest.raises(FrozenInstanceError):
-        told.done = 0  # type: ignore[misc]
+        described.done = 0  # type: ignore[misc]
 
 
 def test_a_rollout_that_has_not_begun_is_all_zeros(connect: Connect, rollouts: Rollouts, target: str) -> None:
@@ -50,11 +50,11 @@ def test_a_rollout_that_has_not_begun_is_all_zeros(connect: Connect, rollouts: R
     assert connect(target).describe_rollout(SPACE) == RolloutDescription(0, 0, 0, 0)
 
 
-def test_a_reply_with_more_ranges_over_than_begun_is_not_believed(
+def test_a_reply_with_more_finished_ranges_than_begun_ones_is_rejected(
     connect: Connect, rollouts: Rollouts, target: str
 ) -> None:
     rollouts.reply = pb.DescribeRolloutResponse(ranges_begun=1, ranges_over=2)
-    with pytest.raises(BadReplyError, match="2 ranges are over, of 1 that were begun"):
+    with pytest.raises(BadReplyError, match="2 ranges are finished, but 1 have begun"):
         connect(target).describe_rollout(SPACE)
 
 
@@ -65,7 +65,7 @@ def test_a_reply_with_more_ranges_over_than_begun_is_not_believed(
         (grpc.StatusCode.UNAVAILABLE, UnavailableError),
     ],
 )
-def test_a_refusal_says_what_the_server_says(
+def test_a_refusal_quotes_the_server(
     connect: Connect, rollouts: Rollouts, target: str, code: grpc.StatusCode, error: type[Exception]
 ) -> None:
     rollouts.refusal = (code, "for this reason")
@@ -78,7 +78,9 @@ def test_a_server_of_an_earlier_version_refuses(connect: Connect, target: str) -
         connect(target).describe_rollout(SPACE)
 
 
-def test_a_server_that_is_gone_is_unavailable_and_a_closed_client_says_so(connect: Connect, server: DictEmbArk) -> None:
+def test_a_stopped_server_is_unavailable_and_a_closed_client_raises_closed_error(
+    connect: Connect, server: DictEmbArk
+) -> None:
     with serving(server) as target:
         client = connect(target)
     with pytest.raises(UnavailableError):

@@ -21,23 +21,23 @@ def test_a_key_has_neighbours_with_scores(connect: Connect, server: DictEmbArk, 
     found = client.similar("k3", 2)
     assert found == Neighbours(("k0", "k1"), (1.0, pytest.approx(8 / 9)), KeyStatus.HIT, "a")  # type: ignore[arg-type]
     assert len(client.similar(b"k3")) == 9
-    assert [request.k for request in server.asked("Similar")] == [2, 10]
-    assert server.asked("DescribeSpace") == []
+    assert [request.k for request in server.received("Similar")] == [2, 10]
+    assert server.received("DescribeSpace") == []
 
 
 def test_a_key_without_an_embedding_has_a_status_and_no_neighbours(
     connect: Connect, server: DictEmbArk, target: str
 ) -> None:
     cause = Cause(CauseKind.NOT_FOUND, "404")
-    server.spaces["a"].negatives[b"gone"] = cause
+    server.spaces["a"].negatives[b"dead"] = cause
     client = connect(target)
     assert client.similar("new") == Neighbours((), (), KeyStatus.OOV_ENQUEUED, "a")
-    assert client.similar("gone") == Neighbours((), (), KeyStatus.NEGATIVE, "a", cause)
+    assert client.similar("dead") == Neighbours((), (), KeyStatus.NEGATIVE, "a", cause)
     assert client.similar("\ud800").status is KeyStatus.INVALID
 
 
 @pytest.mark.parametrize("dtype", list(DType))
-def test_a_vector_travels_in_the_form_of_the_space(connect: Connect, dtype: DType) -> None:
+def test_a_vector_is_sent_in_the_dtype_of_the_space(connect: Connect, dtype: DType) -> None:
     form = VectorForm(3, dtype)
     server = DictEmbArk(Rows("a", form).fill("k0", "k1"))
     with serving(server) as target:
@@ -45,18 +45,18 @@ def test_a_vector_travels_in_the_form_of_the_space(connect: Connect, dtype: DTyp
         found = client.similar([1, 0.5, 2], space="a")
         client.similar(np.array([1, 0.5, 2], ">f8"), space="a")
     assert (found.keys, found.status, found.space) == (("k0", "k1"), None, "a")
-    sent = [request.vector for request in server.asked("Similar")]
+    sent = [request.vector for request in server.received("Similar")]
     assert sent == [np.array([1, 0.5, 2], form.numpy).tobytes()] * 2
-    assert len(server.asked("DescribeSpace")) == 1
+    assert len(server.received("DescribeSpace")) == 1
 
 
-def test_the_form_of_the_active_space_is_asked_for_again_once_it_is_refused(
+def test_the_form_of_the_active_space_is_requested_again_after_a_refusal(
     connect: Connect, server: DictEmbArk, target: str
 ) -> None:
     client = connect(target)
     client.similar([1.0] * 4)
     client.similar([2.0] * 4)
-    assert len(server.asked("DescribeSpace")) == 1
+    assert len(server.received("DescribeSpace")) == 1
     server.spaces["b"] = Rows("b", VectorForm(5, DType.FLOAT32)).fill("k0")
     server.active = "b"
 
@@ -73,23 +73,23 @@ def test_the_form_of_the_active_space_is_asked_for_again_once_it_is_refused(
 @pytest.mark.parametrize(
     ("query", "message"),
     [
-        ([1.0] * 3, r"shape \(3,\); one of this space has \(4,\)"),
+        ([1.0] * 3, r"shape \(3,\); this space needs \(4,\)"),
         (np.ones((1, 4)), r"shape \(1, 4\)"),
         (["a"] * 4, "real numbers"),
         ([1.0, 2.0, 3.0, np.nan], "not finite"),
         ([1e300] * 4, "not finite"),
     ],
 )
-def test_a_vector_that_is_none_of_the_space_is_refused_before_it_is_sent(
+def test_a_vector_that_does_not_fit_the_space_is_rejected_before_it_is_sent(
     connect: Connect, server: DictEmbArk, target: str, query: Any, message: str
 ) -> None:
     with pytest.raises(InvalidRequestError, match=message):
         connect(target).similar(query)
-    assert server.asked("Similar") == []
+    assert server.received("Similar") == []
 
 
 @pytest.mark.parametrize("k", [0, -1, 2**32])
-def test_a_k_that_counts_nothing_is_refused(connect: Connect, target: str, k: int) -> None:
+def test_a_k_out_of_range_is_rejected(connect: Connect, target: str, k: int) -> None:
     with pytest.raises(InvalidRequestError, match=f"k is {k}"):
         connect(target).similar("k0", k)
 
@@ -101,7 +101,7 @@ def test_a_search_is_pinned_to_its_space(connect: Connect, server: DictEmbArk, t
         connect(target).similar("k0", space="nowhere")
 
 
-def test_a_cache_that_does_not_search_refuses_by_the_name_of_the_field(
+def test_a_cache_without_vector_search_refuses_and_names_the_field(
     connect: Connect, server: DictEmbArk, target: str
 ) -> None:
     server.hook = lambda _method, _request, context: context.abort(
@@ -111,9 +111,7 @@ def test_a_cache_that_does_not_search_refuses_by_the_name_of_the_field(
         connect(target).similar("k0")
 
 
-def test_a_search_that_is_not_answered_in_time_is_unavailable(
-    connect: Connect, server: DictEmbArk, target: str
-) -> None:
+def test_a_search_that_times_out_is_unavailable(connect: Connect, server: DictEmbArk, target: str) -> None:
     gate = Gate()
     server.hook = lambda *_: gate.enter()
     try:
@@ -132,7 +130,7 @@ def test_a_search_that_is_not_answered_in_time_is_unavailable(
         (embark_pb2.SimilarResponse(space="b"), "another one answered"),
     ],
 )
-def test_a_reply_that_contradicts_itself_is_not_believed(
+def test_a_contradictory_reply_is_rejected(
     connect: Connect, server: DictEmbArk, monkeypatch: pytest.MonkeyPatch, reply: Any, message: str
 ) -> None:
     monkeypatch.setattr(server, "Similar", lambda _request, _context: reply)

@@ -13,7 +13,7 @@ KEYS = [f"k{i}" for i in range(10)]
 
 
 class Switch:
-    """Makes `b` the active space after the first Lookup, as a rollout does between two batches."""
+    """Makes `b` the active space after the first Lookup, as a rollout may between two batches."""
 
     def __init__(self, server: DictEmbArk, *, drop: str = "", refuse_pins: bool = False) -> None:
         self._server = server
@@ -45,11 +45,11 @@ def test_a_switch_between_two_batches_never_mixes_spaces(connect: Connect) -> No
         found = connect(target).lookup(KEYS)
     rows = server.spaces[found.space]
     assert found.vectors.tobytes() == b"".join(rows.vectors[key.encode()] for key in KEYS)
-    assert {request.space for request in server.asked("Lookup")} == {"", found.space}
+    assert {request.space for request in server.received("Lookup")} == {"", found.space}
 
 
 @pytest.mark.parametrize(("dropped", "kept"), [("a", "b"), ("b", "a")])
-def test_the_space_that_still_answers_answers_all(connect: Connect, dropped: str, kept: str) -> None:
+def test_the_space_that_still_answers_answers_every_batch(connect: Connect, dropped: str, kept: str) -> None:
     server = switching(drop=dropped)
     with serving(server) as target:
         found = connect(target).lookup(KEYS)
@@ -57,19 +57,19 @@ def test_the_space_that_still_answers_answers_all(connect: Connect, dropped: str
     assert found.vectors.tobytes() == b"".join(server.spaces[kept].vectors[key.encode()] for key in KEYS)
 
 
-def test_no_answer_is_better_than_a_mixed_one(connect: Connect) -> None:
+def test_a_lookup_fails_rather_than_mix_spaces(connect: Connect) -> None:
     server = switching(refuse_pins=True)
-    with serving(server) as target, pytest.raises(MixedSpacesError, match="ask again") as raised:
+    with serving(server) as target, pytest.raises(MixedSpacesError, match="retry") as raised:
         connect(target).lookup(KEYS)
     assert set(raised.value.spaces) == {"a", "b"}
 
 
-def test_a_pinned_look_up_reads_its_space_whatever_is_active(connect: Connect) -> None:
+def test_a_pinned_lookup_reads_its_space_even_if_another_is_active(connect: Connect) -> None:
     server = switching()
     with serving(server) as target:
         found = connect(target).lookup(KEYS, space="b")
     assert found.space == "b"
-    assert all(request.space == "b" for request in server.asked("Lookup"))
+    assert all(request.space == "b" for request in server.received("Lookup"))
 
 
 def test_an_unknown_space_is_an_invalid_request_that_names_the_server(connect: Connect, target: str) -> None:
@@ -80,7 +80,7 @@ def test_an_unknown_space_is_an_invalid_request_that_names_the_server(connect: C
         client.describe("nowhere")
 
 
-def test_a_server_that_answers_from_another_space_than_asked_is_not_believed(
+def test_a_reply_from_another_space_than_requested_is_rejected(
     connect: Connect, server: DictEmbArk, target: str
 ) -> None:
     server.spaces["b"] = server.spaces["a"]
@@ -88,7 +88,7 @@ def test_a_server_that_answers_from_another_space_than_asked_is_not_believed(
         connect(target).lookup(["k0"], space="b")
 
 
-def test_describe_says_what_the_vectors_are(connect: Connect, server: DictEmbArk, target: str) -> None:
+def test_describe_returns_what_the_vectors_are(connect: Connect, server: DictEmbArk, target: str) -> None:
     described = connect(target).describe()
     assert (described.space, described.dimension, described.form) == ("a", 4, server.spaces["a"].form)
     assert described.oov_vector.tolist() == [-1, -1, -1, -1]

@@ -6,7 +6,7 @@ import grpc
 import pytest
 
 from embark.client import BadReplyError, EmbArkClient, InvalidRequestError, MissingEmbeddingsError
-from embark.client.streams import AHEAD
+from embark.client.streams import MAX_BATCHES_AHEAD
 from embark.errors import UnavailableError
 from embark_testing.embark.dict_embark import DictEmbArk, Gate, Rows
 from embark_testing.eventually import eventually
@@ -14,14 +14,16 @@ from embark_testing.eventually import eventually
 Connect = Callable[..., EmbArkClient]
 
 
-def vectors_of(server: DictEmbArk, keys: list[str], space: str = "a") -> bytes:
+def expected_vectors(server: DictEmbArk, keys: list[str], space: str = "a") -> bytes:
     return b"".join(server.spaces[space].vectors[key.encode()] for key in keys)
 
 
-def test_a_stream_answers_every_batch_in_order_however_large(connect: Connect, server: DictEmbArk, target: str) -> None:
+def test_a_stream_answers_every_batch_in_order_and_of_any_size(
+    connect: Connect, server: DictEmbArk, target: str
+) -> None:
     batches = [["k1"], [f"k{i}" for i in range(10)], [], ["k3", "k2"], *[[f"k{i % 10}"] for i in range(20)]]
     found = list(connect(target).lookup_stream(batches))
-    assert [one.vectors.tobytes() for one in found] == [vectors_of(server, keys) for keys in batches]
+    assert [one.vectors.tobytes() for one in found] == [expected_vectors(server, keys) for keys in batches]
     assert found[2].vectors.shape == (0, 4)
 
 
@@ -32,10 +34,10 @@ def test_a_stream_stays_in_the_space_it_began_in(connect: Connect, server: DictE
         server.active = "b"
         found.append(one)
     assert {one.space for one in found} == {"a"}
-    assert b"".join(one.vectors.tobytes() for one in found) == vectors_of(server, [f"k{i}" for i in range(10)])
+    assert b"".join(one.vectors.tobytes() for one in found) == expected_vectors(server, [f"k{i}" for i in range(10)])
 
 
-def test_a_stream_asks_a_few_batches_ahead_and_no_more(connect: Connect, target: str) -> None:
+def test_a_stream_requests_only_a_few_batches_ahead(connect: Connect, target: str) -> None:
     taken = []
 
     def batches() -> Iterator[list[str]]:
@@ -49,7 +51,7 @@ def test_a_stream_asks_a_few_batches_ahead_and_no_more(connect: Connect, target:
     stream.close()  # type: ignore[attr-defined]
 
 
-def test_leaving_a_stream_ends_its_call(connect: Connect, server: DictEmbArk, target: str) -> None:
+def test_leaving_a_stream_cancels_its_call(connect: Connect, server: DictEmbArk, target: str) -> None:
     ended: list[bool] = []
 
     def watch(method: str, request: Any, context: grpc.ServicerContext) -> None:
@@ -69,11 +71,11 @@ def test_leaving_a_stream_leaves_no_thread_behind(server: DictEmbArk, target: st
     with EmbArkClient(target, timeout=30) as client:
         stream = client.lookup_stream([f"k{i % 10}"] for i in range(1000))
         next(stream)
-        # The workers of the test's server, which are in this process too, stay.
+        # The workers of the test's server, also in this process, stay.
         started = {thread for thread in threading.enumerate() if not thread.name.startswith("ThreadPool")} - before
         assert started
         assert eventually(
-            lambda: len(server.asked("LookupStream")) == AHEAD + 1, what="all that was asked for was sent"
+            lambda: len(server.received("LookupStream")) == MAX_BATCHES_AHEAD + 1, what="every batch ahead was sent"
         )
         stream.close()  # type: ignore[attr-defined]
     assert eventually(lambda: not any(thread.is_alive() for thread in started), what="every thread ended")
@@ -82,21 +84,21 @@ def test_leaving_a_stream_leaves_no_thread_behind(server: DictEmbArk, target: st
 def test_an_error_of_the_batches_reaches_the_caller(connect: Connect, target: str) -> None:
     def batches() -> Iterator[list[str]]:
         yield ["k0"]
-        raise OSError("the disk is gone")
+        raise OSError("the disk has failed")
 
     with pytest.raises(OSError, match="disk"):
         list(connect(target).lookup_stream(batches()))
 
 
-def test_a_stream_that_waits_gives_every_batch_the_time(connect: Connect, server: DictEmbArk, target: str) -> None:
+def test_a_waiting_stream_gives_every_batch_the_time(connect: Connect, server: DictEmbArk, target: str) -> None:
     client = connect(target, seconds=lambda: 0.0)
     list(client.lookup_stream([["k0"]]))
     list(client.lookup_stream([["n1"], ["n2"]], on_miss="wait", wait=3.0))
-    asked = server.asked("LookupStream")
-    assert [request.wait_budget.ToMilliseconds() for request in asked] == [0, 3000, 3000]
+    requests = server.received("LookupStream")
+    assert [request.wait_budget.ToMilliseconds() for request in requests] == [0, 3000, 3000]
 
 
-def test_a_stream_that_raises_does_so_at_the_batch_that_misses(connect: Connect, target: str) -> None:
+def test_on_miss_raise_raises_at_the_incomplete_batch(connect: Connect, target: str) -> None:
     stream = connect(target).lookup_stream([["k0"], ["new"], ["k1"]], on_miss="raise")
     assert next(stream).hits.all()
     with pytest.raises(MissingEmbeddingsError, match="'new' OOV_ENQUEUED"):
@@ -104,7 +106,7 @@ def test_a_stream_that_raises_does_so_at_the_batch_that_misses(connect: Connect,
 
 
 @pytest.mark.parametrize("method", ["LookupStream", "Export"])
-def test_a_stream_whose_server_falls_silent_is_unavailable(
+def test_a_stream_whose_server_stops_answering_is_unavailable(
     connect: Connect, server: DictEmbArk, target: str, method: str
 ) -> None:
     gate = Gate()
@@ -120,9 +122,7 @@ def test_a_stream_whose_server_falls_silent_is_unavailable(
 
 
 @pytest.mark.parametrize("method", ["LookupStream", "Export"])
-def test_a_stream_that_is_refused_is_an_invalid_request(
-    connect: Connect, server: DictEmbArk, target: str, method: str
-) -> None:
+def test_a_refused_stream_is_an_invalid_request(connect: Connect, server: DictEmbArk, target: str, method: str) -> None:
     def refuse(name: str, request: Any, context: grpc.ServicerContext) -> None:
         del request
         if name == method:
@@ -134,7 +134,7 @@ def test_a_stream_that_is_refused_is_an_invalid_request(
         list(client.lookup_stream([["k0"]]) if method == "LookupStream" else client.export())
 
 
-def test_an_export_is_every_embedding_once(connect: Connect, server: DictEmbArk, target: str) -> None:
+def test_an_export_has_every_embedding_once(connect: Connect, server: DictEmbArk, target: str) -> None:
     parts = list(connect(target).export())
     exported = {key: row.tobytes() for keys, rows in parts for key, row in zip(keys, rows, strict=True)}
     assert exported == {key.decode(): vector for key, vector in server.spaces["a"].vectors.items()}
@@ -154,7 +154,7 @@ def test_an_export_stays_in_the_space_it_began_in(connect: Connect, server: Dict
     assert sorted(keys) == [f"k{i}" for i in range(10)]
 
 
-def test_an_export_that_changes_its_space_is_not_believed(connect: Connect, server: DictEmbArk, target: str) -> None:
+def test_an_export_that_changes_its_space_is_rejected(connect: Connect, server: DictEmbArk, target: str) -> None:
     def rename(method: str, request: Any, context: Any) -> None:
         del request, context
         if method == "Export":

@@ -14,7 +14,7 @@ from embark.client import EmbArkClient, InvalidRequestError, KeyStatus
 from embark.rpc.certificates import files_of
 from embark.rpc.channels import open_channel
 from embark.rpc.peers import identities_of
-from embark_testing.embark.secured import RANKER, SERVER_NAME, authority_in, secured, target_of, tls_of
+from embark_testing.embark.secured import RANKER, SERVER_NAME, authority_in, secured, server_target, client_tls
 from embark_testing.servers.authorities import Authority
 
 ALLOWED = ("spiffe://cluster.local/ns/ads/sa/*", "trainer.*", "batch")
@@ -40,7 +40,7 @@ def test_an_identity_of_the_patterns_is_let_in(
     client = authority.identify(tmp_path / "client", names, common_name=common_name)
     with (
         secured(server, authorized_identities=ALLOWED) as bench,
-        EmbArkClient(target_of(bench), timeout=30, tls=tls_of(client)) as found,
+        EmbArkClient(server_target(bench), timeout=30, tls=client_tls(client)) as found,
     ):
         assert found.lookup(["k"]).hits.all()
 
@@ -61,7 +61,7 @@ def test_another_identity_is_denied_every_method_and_told_no_data(
     client = authority.identify(tmp_path / "client", names, common_name=common_name)
     with (
         secured(server, authorized_identities=ALLOWED) as bench,
-        EmbArkClient(target_of(bench), timeout=30, tls=tls_of(client)) as denied,
+        EmbArkClient(server_target(bench), timeout=30, tls=client_tls(client)) as denied,
     ):
         calls: list[Any] = [
             lambda: denied.lookup(["k"]),
@@ -91,7 +91,7 @@ def test_health_is_told_to_whoever_has_a_certificate_and_the_interface_is_not(
     credentials = grpc.ssl_channel_credentials(client.authority, client.private_key, client.certificate)
     with (
         secured(server, authorized_identities=ALLOWED) as bench,
-        open_channel(target_of(bench), "embark.v1.EmbArkService", credentials, SERVER_NAME) as channel,
+        open_channel(server_target(bench), "embark.v1.EmbArkService", credentials, SERVER_NAME) as channel,
     ):
         checks: Any = health_pb2_grpc.HealthStub(channel)
         health = checks.Check(health_pb2.HealthCheckRequest(), timeout=30)
@@ -117,7 +117,7 @@ def test_under_mtls_the_certificate_says_the_tenant_and_metadata_does_not(
     other = authority.identify(tmp_path / "other", "DNS:other")
     with secured(server, tenants) as bench:
         for client, tenant, allowed in ((other, "ads", 2), (ranker, "default", 5)):
-            with EmbArkClient(target_of(bench), timeout=30, tenant=tenant, tls=tls_of(client)) as asking:
+            with EmbArkClient(server_target(bench), timeout=30, tenant=tenant, tls=client_tls(client)) as asking:
                 statuses = Counter(KeyStatus(status) for status in asking.lookup(keys).statuses)
             assert statuses[KeyStatus.OOV_ENQUEUED] == allowed
             assert statuses[KeyStatus.SHED] >= 20 - 5 - 2

@@ -15,7 +15,7 @@ from embark.client import AsyncEmbArkClient, CertificateError, ClientTls, EmbArk
 from embark.errors import EmbArkError, UnavailableError
 from embark.rpc.certificates import files_of, watch_certificates
 from embark_testing.embark.parts import running
-from embark_testing.embark.secured import RANKER, SERVER_NAME, authority_in, nameless_tls, secured, target_of, tls_of
+from embark_testing.embark.secured import RANKER, SERVER_NAME, authority_in, nameless_tls, secured, server_target, client_tls
 from embark_testing.eventually import eventually
 from embark_testing.servers.authorities import Authority
 
@@ -36,11 +36,11 @@ def ranker(authority: Authority, tmp_path: Path) -> Path:
 
 
 def test_a_client_with_a_certificate_is_answered(server: Path, ranker: Path) -> None:
-    with secured(server) as bench, EmbArkClient(target_of(bench), timeout=30, tls=tls_of(ranker)) as client:
+    with secured(server) as bench, EmbArkClient(server_target(bench), timeout=30, tls=client_tls(ranker)) as client:
         assert client.lookup(["k"]).hits.all()
 
         async def ask() -> bool:
-            async with AsyncEmbArkClient(target_of(bench), timeout=30, tls=tls_of(ranker)) as other:
+            async with AsyncEmbArkClient(server_target(bench), timeout=30, tls=client_tls(ranker)) as other:
                 return bool((await other.lookup(["k"])).hits.all())
 
         assert asyncio.run(ask())
@@ -51,7 +51,7 @@ def _without(authority: Authority, folder: Path) -> ClientTls:
 
 
 def _expired(authority: Authority, folder: Path) -> ClientTls:
-    return tls_of(authority.identify(folder / "expired", f"URI:{RANKER}", days=-1))
+    return client_tls(authority.identify(folder / "expired", f"URI:{RANKER}", days=-1))
 
 
 def _wrong(authority: Authority, folder: Path) -> ClientTls:
@@ -59,7 +59,7 @@ def _wrong(authority: Authority, folder: Path) -> ClientTls:
     client = strange.identify(folder / "wrong", f"URI:{RANKER}")
     # It trusts the right authority: what fails is what the server thinks of it.
     (client / "ca.crt").write_bytes((authority.trusted() / "ca.crt").read_bytes())
-    return tls_of(client)
+    return client_tls(client)
 
 
 @pytest.mark.parametrize("make", [_without, _expired, _wrong])
@@ -68,18 +68,18 @@ def test_a_client_without_or_with_an_expired_or_wrong_certificate_is_refused(
 ) -> None:
     with secured(server) as bench:
         with (
-            EmbArkClient(target_of(bench), timeout=5, tls=make(authority, tmp_path)) as refused,
+            EmbArkClient(server_target(bench), timeout=5, tls=make(authority, tmp_path)) as refused,
             pytest.raises(UnavailableError),
         ):
             refused.lookup(["k"])
         assert bench.counted("embark_keys_total", method="Lookup", space="active", status="HIT") == 0
-        with EmbArkClient(target_of(bench), timeout=30, tls=tls_of(ranker)) as client:
+        with EmbArkClient(server_target(bench), timeout=30, tls=client_tls(ranker)) as client:
             assert client.lookup(["k"]).hits.all()
 
 
 def test_plain_text_is_refused_once_tls_is_asked_for_and_probes_stay_http(server: Path) -> None:
     with secured(server, client_certificates=False) as bench:
-        with EmbArkClient(target_of(bench), timeout=5) as plain, pytest.raises(UnavailableError):
+        with EmbArkClient(server_target(bench), timeout=5) as plain, pytest.raises(UnavailableError):
             plain.lookup(["k"])
         with urllib.request.urlopen(f"http://127.0.0.1:{bench.server.probes_port}/readyz", timeout=30) as ready:
             assert ready.status == 200
@@ -88,7 +88,7 @@ def test_plain_text_is_refused_once_tls_is_asked_for_and_probes_stay_http(server
 def test_a_client_never_falls_back_to_plain_text(server: Path) -> None:
     with (
         running() as bench,
-        EmbArkClient(target_of(bench), timeout=5, tls=nameless_tls(server)) as client,
+        EmbArkClient(server_target(bench), timeout=5, tls=nameless_tls(server)) as client,
         pytest.raises(UnavailableError),
     ):
         client.lookup(["k"])
@@ -100,7 +100,7 @@ def test_a_server_of_another_name_or_authority_is_not_spoken_to(server: Path, tm
     for tls in (nameless_tls(strange), ClientTls(files, "other.default")):
         with (
             secured(server, client_certificates=False) as bench,
-            EmbArkClient(target_of(bench), timeout=5, tls=tls) as client,
+            EmbArkClient(server_target(bench), timeout=5, tls=tls) as client,
             pytest.raises(UnavailableError),
         ):
             client.lookup(["k"])
@@ -113,7 +113,7 @@ def test_certificates_are_renewed_under_load_without_a_failed_look_up(
     with secured(server) as bench:
 
         def load(index: int) -> None:
-            with EmbArkClient(target_of(bench), timeout=30, tls=tls_of(ranker)) as client:
+            with EmbArkClient(server_target(bench), timeout=30, tls=client_tls(ranker)) as client:
                 while not stopping.is_set():
                     try:
                         assert client.lookup(["k"]).hits.all()
@@ -143,7 +143,7 @@ def test_a_client_shows_its_renewed_certificate_without_being_made_anew(
 ) -> None:
     with (
         secured(server, authorized_identities=(RANKER,)) as bench,
-        EmbArkClient(target_of(bench), timeout=30, tls=tls_of(ranker)) as client,
+        EmbArkClient(server_target(bench), timeout=30, tls=client_tls(ranker)) as client,
     ):
         assert client.lookup(["k"]).hits.all()
         authority.identify(ranker, "DNS:somebody.else")

@@ -11,7 +11,7 @@ from embark.client import EmbArkClient, InvalidRequestError, KeyStatus
 from embark.errors import UnavailableError
 from embark.spec import EmbeddingCache
 from embark_local.cli import local
-from embark_testing.embark.secured import RANKER, authority_in, tls_of
+from embark_testing.embark.secured import RANKER, authority_in, client_tls
 from embark_testing.servers.authorities import Authority
 from embark_testing.worlds.local_rollouts import KEYS, WAIT, Bench
 from embark_testing.worlds.two_spaces import cache_of, manifest_of, text_model
@@ -55,11 +55,11 @@ def test_with_a_folder_of_certificates_clients_are_asked_for_theirs_and_keys_are
     ranker = authority.identify(tmp_path / "ranker", f"URI:{RANKER}")
     stranger = authority.identify(tmp_path / "stranger", "DNS:stranger")
     with bench.running(cache(bench, tls=TLS), certificates=server) as running:
-        with EmbArkClient(running.target, timeout=WAIT, tls=tls_of(ranker)) as client:
+        with EmbArkClient(running.target, timeout=WAIT, tls=client_tls(ranker)) as client:
             found = client.lookup(KEYS[:5], on_miss="wait", wait=WAIT, timeout=WAIT)
             assert set(found.statuses) == {KeyStatus.HIT}
         with (
-            EmbArkClient(running.target, timeout=WAIT, tls=tls_of(stranger)) as client,
+            EmbArkClient(running.target, timeout=WAIT, tls=client_tls(stranger)) as client,
             pytest.raises(InvalidRequestError, match="not authorized"),
         ):
             client.lookup(KEYS[:5])

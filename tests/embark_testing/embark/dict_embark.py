@@ -1,4 +1,4 @@
-"""EmbArkService over dicts, on a real port: what tests of the client and of the command line talk to."""
+"""EmbArkService over dicts on a real port, for the tests of the client and of the command line."""
 
 # ruff: noqa: N802 - the methods have the names of the service's
 import threading
@@ -38,23 +38,23 @@ class Rows:
     negatives: dict[bytes, Cause] = field(default_factory=dict)
 
     def fill(self, *keys: str) -> Self:
-        """Give each key the vector `vector_of` says."""
-        self.vectors |= {key.encode(): self.vector_of(key.encode()) for key in keys}
+        """Give each key its vector()."""
+        self.vectors |= {key.encode(): self.vector(key.encode()) for key in keys}
         return self
 
-    def vector_of(self, key: bytes) -> bytes:
-        """Return a vector that only this key of this space has."""
+    def vector(self, key: bytes) -> bytes:
+        """Return the vector of a key, unique to the key and the space."""
         seed = int.from_bytes(self.id.encode() + b"/" + key, "big")
         return np.random.default_rng(seed).standard_normal(self.form.dimension).astype(self.form.numpy).tobytes()
 
     @property
     def oov(self) -> bytes:
-        """The OOV embedding: minus ones, which no fill gives."""
+        """The OOV embedding: minus ones, which no fill produces."""
         return np.full(self.form.dimension, -1, dtype=self.form.numpy).tobytes()
 
 
 class DictEmbArk(EmbArkServiceServicer):
-    """Answers from `spaces`; records every request, and lets `hook` delay, refuse or change things before each."""
+    """Answers from `spaces`; records every request and runs `hook` before it, which may delay or refuse it."""
 
     def __init__(self, *spaces: Rows, max_keys: int = 4) -> None:
         self.spaces = {rows.id: rows for rows in spaces}
@@ -64,7 +64,7 @@ class DictEmbArk(EmbArkServiceServicer):
         self.hook: Hook = lambda _method, _request, _context: None
         self.export_page = 3
 
-    def asked(self, method: str) -> list[Any]:
+    def received(self, method: str) -> list[Any]:
         """Return the requests of one method."""
         return [request for name, request in self.requests if name == method]
 
@@ -125,7 +125,7 @@ class DictEmbArk(EmbArkServiceServicer):
         )
 
     def Similar(self, request: embark_pb2.SimilarRequest, context: grpc.ServicerContext) -> embark_pb2.SimilarResponse:
-        """Find all keys of the space in their order, each with the share of the others that come after it as score."""
+        """Return the keys of the space in order; the score of a key is the share of the keys after it."""
         rows = self._begin("Similar", request, context, request.space)
         reply = embark_pb2.SimilarResponse(space=rows.id)
         near = sorted(rows.vectors)
@@ -144,7 +144,7 @@ class DictEmbArk(EmbArkServiceServicer):
     def DescribeRollout(
         self, request: embark_pb2.DescribeRolloutRequest, context: grpc.ServicerContext
     ) -> embark_pb2.DescribeRolloutResponse:
-        context.abort(grpc.StatusCode.UNIMPLEMENTED, f"nothing is filled here, not {request.space} either")
+        context.abort(grpc.StatusCode.UNIMPLEMENTED, f"no rollout of {request.space} is served here")
 
     def Export(
         self, request: embark_pb2.ExportRequest, context: grpc.ServicerContext
@@ -196,31 +196,31 @@ class DictEmbArk(EmbArkServiceServicer):
 
 
 class Gate:
-    """Holds calls until it is opened; counts those inside, and the most that ever were."""
+    """Holds calls until it is opened; counts the calls inside, and their maximum."""
 
     def __init__(self) -> None:
         self._open = threading.Event()
         self._lock = threading.Lock()
         self.inside = 0
-        self.most = 0
+        self.max_inside = 0
 
     def enter(self) -> None:
-        """Wait for the gate to be opened."""
+        """Wait until the gate is opened."""
         with self._lock:
             self.inside += 1
-            self.most = max(self.most, self.inside)
+            self.max_inside = max(self.max_inside, self.inside)
         self._open.wait(30)
         with self._lock:
             self.inside -= 1
 
     def open(self) -> None:
-        """Let everyone through."""
+        """Let all calls through."""
         self._open.set()
 
 
 @contextmanager
 def serving(servicer: EmbArkServiceServicer) -> Iterator[str]:
-    """Serve on a free port of 127.0.0.1 and yield the target."""
+    """Serve on a free port of 127.0.0.1, and yield the target."""
     with ThreadPoolExecutor(max_workers=16) as pool:
         server = grpc.server(pool, options=server_options())
         add_EmbArkServiceServicer_to_server(servicer, server)

@@ -1,4 +1,4 @@
-"""A look-up server with certificates and a client of it, for tests of TLS; `certificates` has no openssl: skipped."""
+"""An EmbArk server with certificates and the TLS options of its clients; tests are skipped without openssl."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -20,7 +20,7 @@ ROWS: Final = {"k": vector(1)}
 
 
 def authority_in(folder: Path) -> Authority:
-    """Return a new authority."""
+    """Create a certificate authority in `folder`."""
     try:
         return Authority(folder)
     except MissingToolsError as error:
@@ -29,23 +29,23 @@ def authority_in(folder: Path) -> Authority:
 
 @contextmanager
 def secured(folder: Path, tenants: list[dict[str, Any]] | None = None, **tls: Any) -> Iterator[Bench]:
-    """Run a server with the certificate in `folder` that knows the embedding of `k`."""
+    """Run a server with the certificate in `folder` that has the embedding of `k`."""
     settings = embark_settings(**({"tenants": tenants} if tenants else {}))  # type: ignore[arg-type] # a list
-    told = TlsSettings(folder=str(folder), **({"client_certificates": True} | tls))
-    with running(settings.model_copy(update={"tls": told}), rows=ROWS) as bench:
+    changed = TlsSettings(folder=str(folder), **({"client_certificates": True} | tls))
+    with running(settings.model_copy(update={"tls": changed}), rows=ROWS) as bench:
         yield bench
 
 
-def target_of(bench: Bench) -> str:
-    """Return where the server answers."""
+def server_target(bench: Bench) -> str:
+    """Return the address of the server."""
     return f"127.0.0.1:{bench.server.port}"
 
 
-def tls_of(folder: Path) -> ClientTls:
-    """Return what a client with the certificate in `folder` calls with."""
+def client_tls(folder: Path) -> ClientTls:
+    """Return the TLS options of a client with the certificate in `folder`."""
     return ClientTls(files_of(folder), SERVER_NAME)
 
 
 def nameless_tls(folder: Path) -> ClientTls:
-    """Return what a client calls with that trusts the authority of `folder` and has no certificate."""
+    """Return the TLS options of a client without a certificate that trusts the authority in `folder`."""
     return ClientTls(CertificateFiles(folder / "ca.crt"), SERVER_NAME)

@@ -1,11 +1,9 @@
 """The client of EmbArk, for threads (EmbArkClient) and for asyncio (AsyncEmbArkClient)."""
 
 from embark.client.aio import AsyncEmbArkClient
-from embark.client.embeddings import Embeddings, Neighbours, Outcomes
-from embark.client.refusals import BadReplyError, InvalidRequestError, MissingEmbeddingsError, MixedSpacesError
-from embark.client.rollouts import RolloutDescription
-from embark.client.spaces import SpaceDescription
-from embark.client.terms import OnMiss
+from embark.client.deadlines import OnMiss
+from embark.client.errors import BadReplyError, InvalidRequestError, MissingEmbeddingsError, MixedSpacesError
+from embark.client.results import Embeddings, Neighbours, Outcomes, RolloutDescription, SpaceDescription
 from embark.client.threads import EmbArkClient
 from embark.rpc.certificates import CertificateError, CertificateFiles
 from embark.rpc.links import ClientTls

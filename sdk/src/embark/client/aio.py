@@ -1,4 +1,4 @@
-"""AsyncEmbArkClient: look-ups from asyncio. EmbArkClient has the same surface for threads."""
+"""AsyncEmbArkClient, the asyncio client."""
 
 import asyncio
 import time
@@ -12,18 +12,30 @@ import numpy.typing as npt
 
 from embark.client.aio_transport import AioTransport
 from embark.client.batches import Keys, Vector
-from embark.client.embeddings import Embeddings, Neighbours, Outcomes
-from embark.client.plans import Plans
-from embark.client.rollouts import RolloutDescription
-from embark.client.spaces import SpaceDescription
-from embark.client.streams import AHEAD, EXPORT_PART_SECONDS, Asked, ExportPart, LookupStreaming, export_part
-from embark.client.terms import DEFAULT_TIMEOUT, DEFAULT_WAIT, Monotonic, OnMiss, Terms, terms_of_lookup
+from embark.client.call_plans import CallPlanner
+from embark.client.deadlines import (
+    DEFAULT_TIMEOUT,
+    DEFAULT_WAIT,
+    CallDeadline,
+    Monotonic,
+    OnMiss,
+    build_lookup_deadline,
+)
+from embark.client.results import Embeddings, Neighbours, Outcomes, RolloutDescription, SpaceDescription
+from embark.client.streams import (
+    EXPORT_PART_SECONDS,
+    MAX_BATCHES_AHEAD,
+    ExportPart,
+    PendingBatch,
+    StreamPlan,
+    export_part,
+)
 from embark.rpc.links import ClientTls
 from embark.v1 import embark_pb2
 
 
 class AsyncEmbArkClient:
-    """EmbArkClient for asyncio: made inside a running loop, used and closed in that loop alone."""
+    """EmbArkClient for asyncio: create it inside a running loop; use and close it only in that loop."""
 
     def __init__(
         self,
@@ -37,7 +49,7 @@ class AsyncEmbArkClient:
     ) -> None:
         self._timeout = timeout
         self._seconds = seconds
-        self._plans = Plans(target)
+        self._planner = CallPlanner(target)
         self._transport = AioTransport(target, max_inflight, tenant, tls, seconds)
 
     async def lookup(
@@ -47,19 +59,19 @@ class AsyncEmbArkClient:
         space: str | None = None,
         on_miss: OnMiss = "oov",
         wait: float = DEFAULT_WAIT,
-        timeout: float | None = None,  # noqa: ASYNC109 - it bounds the server too, and is one surface with EmbArkClient
+        timeout: float | None = None,  # noqa: ASYNC109 - also sent to the server, and the same signature as EmbArkClient.lookup
     ) -> Embeddings:
-        """Do as EmbArkClient.lookup."""
-        terms = terms_of_lookup(self._seconds, self._timeout, timeout, on_miss, wait)
-        return await self._transport.run(self._plans.lookup(keys, space, on_miss), terms)
+        """See EmbArkClient.lookup."""
+        deadline = build_lookup_deadline(self._seconds, self._timeout, timeout, on_miss, wait)
+        return await self._transport.run(self._planner.lookup(keys, space, on_miss), deadline)
 
     async def prefetch(self, keys: Keys, *, timeout: float | None = None) -> Outcomes:  # noqa: ASYNC109
-        """Do as EmbArkClient.prefetch."""
-        return await self._transport.run(self._plans.prefetch(keys), self._terms(timeout))
+        """See EmbArkClient.prefetch."""
+        return await self._transport.run(self._planner.prefetch(keys), self._deadline(timeout))
 
     async def invalidate(self, keys: Keys, *, timeout: float | None = None) -> Outcomes:  # noqa: ASYNC109
-        """Do as EmbArkClient.invalidate."""
-        return await self._transport.run(self._plans.invalidate(keys), self._terms(timeout))
+        """See EmbArkClient.invalidate."""
+        return await self._transport.run(self._planner.invalidate(keys), self._deadline(timeout))
 
     async def put(
         self,
@@ -69,8 +81,8 @@ class AsyncEmbArkClient:
         *,
         timeout: float | None = None,  # noqa: ASYNC109
     ) -> Outcomes:
-        """Do as EmbArkClient.put."""
-        return await self._transport.run(self._plans.put(space, keys, vectors), self._terms(timeout))
+        """See EmbArkClient.put."""
+        return await self._transport.run(self._planner.put(space, keys, vectors), self._deadline(timeout))
 
     async def similar(
         self,
@@ -80,16 +92,16 @@ class AsyncEmbArkClient:
         space: str | None = None,
         timeout: float | None = None,  # noqa: ASYNC109
     ) -> Neighbours:
-        """Do as EmbArkClient.similar."""
-        return await self._transport.run(self._plans.similar(key_or_vector, k, space), self._terms(timeout))
+        """See EmbArkClient.similar."""
+        return await self._transport.run(self._planner.similar(key_or_vector, k, space), self._deadline(timeout))
 
     async def describe(self, space: str | None = None, *, timeout: float | None = None) -> SpaceDescription:  # noqa: ASYNC109
-        """Do as EmbArkClient.describe."""
-        return await self._transport.run(self._plans.describe(space), self._terms(timeout))
+        """See EmbArkClient.describe."""
+        return await self._transport.run(self._planner.describe(space), self._deadline(timeout))
 
     async def describe_rollout(self, space: str, *, timeout: float | None = None) -> RolloutDescription:  # noqa: ASYNC109
-        """Do as EmbArkClient.describe_rollout."""
-        return await self._transport.run(self._plans.describe_rollout(space), self._terms(timeout))
+        """See EmbArkClient.describe_rollout."""
+        return await self._transport.run(self._planner.describe_rollout(space), self._deadline(timeout))
 
     async def lookup_stream(
         self,
@@ -100,27 +112,27 @@ class AsyncEmbArkClient:
         wait: float = DEFAULT_WAIT,
         timeout: float | None = None,  # noqa: ASYNC109
     ) -> AsyncIterator[Embeddings]:
-        """Do as EmbArkClient.lookup_stream; the batches may come from asyncio too."""
-        terms = terms_of_lookup(self._seconds, self._timeout, timeout, on_miss, wait)
-        streaming = LookupStreaming(self._plans, await self.describe(space), on_miss, terms.wait_left())
+        """See EmbArkClient.lookup_stream; `batches` may also be an async iterable."""
+        deadline = build_lookup_deadline(self._seconds, self._timeout, timeout, on_miss, wait)
+        plan = StreamPlan(self._planner, await self.describe(space), on_miss, deadline.wait_left())
         feed: asyncio.Queue[embark_pb2.LookupStreamRequest | None] = asyncio.Queue()
         stream = self._transport.lookup_stream(_until_none(feed))
-        asked: deque[Asked] = deque()
+        pending: deque[PendingBatch] = deque()
 
         async def receive() -> Embeddings:
-            batch = asked.popleft()
-            replies = [await self._transport.read(stream, terms.timeout) for _ in batch.counts]
-            return streaming.embeddings(batch, replies)
+            batch = pending.popleft()
+            replies = [await self._transport.read(stream, deadline.timeout) for _ in batch.counts]
+            return plan.embeddings(batch, replies)
 
         try:
             async for keys in _each(batches):
-                batch, requests = streaming.requests(keys)
-                asked.append(batch)
+                batch, requests = plan.requests(keys)
+                pending.append(batch)
                 for request in requests:
                     feed.put_nowait(request)
-                if len(asked) > AHEAD:
+                if len(pending) > MAX_BATCHES_AHEAD:
                     yield await receive()
-            while asked:
+            while pending:
                 yield await receive()
         finally:
             feed.put_nowait(None)
@@ -132,17 +144,17 @@ class AsyncEmbArkClient:
         *,
         timeout: float = EXPORT_PART_SECONDS,  # noqa: ASYNC109
     ) -> AsyncIterator[ExportPart]:
-        """Do as EmbArkClient.export."""
+        """See EmbArkClient.export."""
         pinned = (await self.describe(space, timeout=timeout)).space
         stream = self._transport.export(pinned)
         try:
             while (reply := await self._transport.read(stream, timeout)) is not None:
-                yield export_part(self._plans.server, pinned, reply)
+                yield export_part(self._planner.server, pinned, reply)
         finally:
             stream.cancel()
 
     async def close(self) -> None:
-        """Close the connections; calls under way fail, calling twice is harmless."""
+        """Close the connections; calls in flight fail; calling it twice is harmless."""
         await self._transport.close()
 
     async def __aenter__(self) -> Self:
@@ -153,8 +165,8 @@ class AsyncEmbArkClient:
     ) -> None:
         await self.close()
 
-    def _terms(self, timeout: float | None) -> Terms:
-        return Terms(self._seconds, self._timeout if timeout is None else timeout)
+    def _deadline(self, timeout: float | None) -> CallDeadline:
+        return CallDeadline(self._seconds, self._timeout if timeout is None else timeout)
 
 
 async def _until_none(

@@ -1,4 +1,4 @@
-"""The calls of AsyncEmbArkClient: runs plans and reads streams on a channel for asyncio."""
+"""The transport of AsyncEmbArkClient: runs call plans and reads streams on an asyncio channel."""
 
 import asyncio
 from collections.abc import AsyncIterator, Callable, Sequence
@@ -7,9 +7,9 @@ from typing import Any, TypeVar, cast
 import grpc
 import grpc.aio
 
-from embark.client.plans import SERVICE, Call, Plan
-from embark.client.refusals import error_of_status
-from embark.client.terms import Terms
+from embark.client.call_plans import SERVICE, CallPlan, ServerCall
+from embark.client.deadlines import CallDeadline
+from embark.client.errors import error_from_status
 from embark.errors import ClosedError, EmbArkError
 from embark.rpc.channels import open_aio_channel
 from embark.rpc.links import ClientTls, Link
@@ -21,7 +21,7 @@ T = TypeVar("T")
 
 
 class AioTransport:
-    """One channel to `target`, on which one plan has at most `max_inflight` calls under way."""
+    """One channel to `target`; a plan has at most `max_inflight` calls in flight."""
 
     def __init__(
         self, target: str, max_inflight: int, tenant: str, tls: ClientTls | None, seconds: Callable[[], float]
@@ -35,17 +35,17 @@ class AioTransport:
             tls,
             lambda credentials: open_aio_channel(target, SERVICE, credentials, name),
             EmbArkServiceStub,
-            self._let_go,
+            self._close_later,
             seconds,
         )
         self._closed = False
 
-    async def run(self, plan: Plan[T], terms: Terms) -> T:
-        """Make the calls that the plan yields, and return its value."""
+    async def run(self, plan: CallPlan[T], deadline: CallDeadline) -> T:
+        """Make the calls that the plan yields, and return its result."""
         try:
             calls = next(plan)
             while True:
-                calls = plan.send(await self._exchange(calls, terms))
+                calls = plan.send(await self._exchange(calls, deadline))
         except StopIteration as done:
             return cast("T", done.value)
 
@@ -59,17 +59,17 @@ class AioTransport:
         self._check_open()
         return self._link.stub.Export(embark_pb2.ExportRequest(space=space), metadata=self._metadata)
 
-    async def read(self, stream: Any, timeout: float) -> Any:  # noqa: ASYNC109 - one surface with the threads' one
+    async def read(self, stream: Any, timeout: float) -> Any:  # noqa: ASYNC109 - the same signature as ThreadTransport.read
         """Return the next message of a stream, or None at its end.
 
         Raises:
-            EmbArkError: the stream failed, or no message came within `timeout` seconds.
+            EmbArkError: the stream failed, or no message arrived within `timeout` seconds.
         """
         try:
             async with asyncio.timeout(timeout):
                 reply = await stream.read()
         except TimeoutError:
-            raise self._late(timeout) from None
+            raise self._timed_out(timeout) from None
         except grpc.aio.AioRpcError as error:
             raise self._error(error, timeout) from None
         except asyncio.CancelledError:
@@ -78,35 +78,35 @@ class AioTransport:
         return None if reply is grpc.aio.EOF else reply
 
     async def close(self) -> None:
-        """Close the channel; calls under way fail, calling twice is harmless."""
+        """Close the channel; calls in flight fail; calling it twice is harmless."""
         self._closed = True
         for channel in self._link.close():
             await channel.close()
 
-    def _let_go(self, channel: grpc.aio.Channel) -> None:
+    def _close_later(self, channel: grpc.aio.Channel) -> None:
         closing = asyncio.ensure_future(channel.close())
         self._closing.add(closing)
         closing.add_done_callback(self._closing.discard)
 
-    async def _exchange(self, calls: Sequence[Call], terms: Terms) -> list[Any]:
+    async def _exchange(self, calls: Sequence[ServerCall], deadline: CallDeadline) -> list[Any]:
         self._check_open()
         gate = asyncio.Semaphore(self._max_inflight)
         async with asyncio.TaskGroup() as group:
-            tasks = [group.create_task(self._ask(call, terms, gate)) for call in calls]
+            tasks = [group.create_task(self._call(call, deadline, gate)) for call in calls]
         return [task.result() for task in tasks]
 
-    async def _ask(self, call: Call, terms: Terms, gate: asyncio.Semaphore) -> Any:
+    async def _call(self, call: ServerCall, deadline: CallDeadline, gate: asyncio.Semaphore) -> Any:
         async with gate:
-            timeout = call.timeout(terms)
+            timeout = call.timeout(deadline)
             if not timeout:
-                return self._late(terms.timeout)
+                return self._timed_out(deadline.timeout)
             try:
                 method = getattr(self._link.stub, call.method)
                 return await method(call.request, timeout=timeout, metadata=self._metadata)
             except grpc.aio.AioRpcError as error:
-                return self._error(error, terms.timeout)
+                return self._error(error, deadline.timeout)
             except (asyncio.CancelledError, grpc.aio.UsageError):
-                # gRPC cancels the awaiting task, not only its call, when another task closes the channel.
+                # When another task closes the channel, gRPC cancels the awaiting task and not only its call.
                 if self._closed:
                     return self._closed_error()
                 raise
@@ -114,10 +114,10 @@ class AioTransport:
     def _error(self, error: grpc.aio.AioRpcError, timeout: float) -> EmbArkError:
         if self._closed:
             return self._closed_error()
-        return error_of_status(self._target, error.code(), error.details() or "", timeout)
+        return error_from_status(self._target, error.code(), error.details() or "", timeout)
 
-    def _late(self, timeout: float) -> EmbArkError:
-        return error_of_status(self._target, grpc.StatusCode.DEADLINE_EXCEEDED, "", timeout)
+    def _timed_out(self, timeout: float) -> EmbArkError:
+        return error_from_status(self._target, grpc.StatusCode.DEADLINE_EXCEEDED, "", timeout)
 
     def _check_open(self) -> None:
         if self._closed:

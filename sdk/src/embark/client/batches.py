@@ -1,4 +1,4 @@
-"""How many keys make one request, and keys and vectors as it holds them; used by the plans and by streams."""
+"""Keys and vectors as requests carry them, and how they are split into requests."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -13,28 +13,30 @@ Keys = Sequence[str | bytes]
 Vector = npt.NDArray[np.generic] | Sequence[float]
 """One vector, [dimension]."""
 
-# A quarter of what a channel takes: room for the active space to change to one of larger vectors.
+# A quarter of a channel's message limit, which leaves room for the active space to change to one of larger vectors.
 MAX_BATCH_BYTES: Final = 64 * 1024 * 1024
 
 
 @dataclass(frozen=True, slots=True)
-class Limits:
-    """The most one request may ask for: `keys` keys, whose rows have `row_bytes` bytes each."""
+class BatchLimits:
+    """The limits of one request."""
 
     keys: int = 1024
+    """The maximum number of keys."""
     row_bytes: int = 0
+    """The bytes of one key's vector."""
 
 
 def encode_keys(keys: Keys) -> list[bytes]:
-    """Return the keys as they travel.
+    """Return the keys as requests carry them.
 
-    A lone surrogate becomes bytes that are not UTF-8: the server then calls that one key INVALID, and answers the rest.
+    A lone surrogate becomes bytes that are not UTF-8, so that the server marks only that key INVALID.
 
     Raises:
-        TypeError: the keys are one str or bytes, or one of them is neither.
+        TypeError: `keys` is a single str or bytes, or a key is neither.
     """
     if isinstance(keys, str | bytes):
-        raise TypeError(f"keys is one {type(keys).__name__}; a sequence of keys is expected, such as [key]")
+        raise TypeError(f"keys is a single {type(keys).__name__}; pass a sequence of keys, such as [key]")
     return [_encode(key, index) for index, key in enumerate(keys)]
 
 
@@ -43,11 +45,11 @@ def _encode(key: object, index: int) -> bytes:
         return key
     if isinstance(key, str):
         return key.encode(errors="surrogatepass")
-    raise TypeError(f"keys[{index}] is a {type(key).__name__}; a key is str or bytes")
+    raise TypeError(f"keys[{index}] is a {type(key).__name__}; a key must be str or bytes")
 
 
-def split(keys: Sequence[bytes], limits: Limits) -> list[slice]:
-    """Return consecutive slices that cover `keys`, each within the limits and MAX_BATCH_BYTES, unless it is one key."""
+def split(keys: Sequence[bytes], limits: BatchLimits) -> list[slice]:
+    """Return consecutive slices that cover `keys`, each of one key or within `limits` and MAX_BATCH_BYTES."""
     slices, start, size = [], 0, 0
     for index, key in enumerate(keys):
         weight = len(key) + limits.row_bytes
@@ -60,30 +62,32 @@ def split(keys: Sequence[bytes], limits: Limits) -> list[slice]:
     return slices
 
 
-def rows_of_form(vectors: npt.NDArray[np.generic], count: int, form: VectorForm) -> npt.NDArray[np.generic]:
-    """Return `vectors` [count, dimension] in the space's form, cast where no more than precision is lost.
+def to_rows(vectors: npt.NDArray[np.generic], count: int, form: VectorForm) -> npt.NDArray[np.generic]:
+    """Return `vectors`, [count, dimension], cast to the dtype of `form`.
 
     Raises:
-        ValueError: another shape, a dtype that is not real numbers, or a number that the form cannot hold.
+        ValueError: the shape is wrong, the numbers are not real, or one is not finite in the dtype of `form`.
     """
     array = np.asarray(vectors)
     if array.shape != (count, form.dimension):
         raise ValueError(
-            f"vectors has shape {array.shape}; {count} keys of this space need ({count}, {form.dimension})"
+            f"vectors has shape {array.shape}; {count} keys of this space need shape ({count}, {form.dimension})"
         )
     if array.dtype.kind not in "fiu":
-        raise ValueError(f"vectors has dtype {array.dtype}; real numbers are needed, they are stored as {form.dtype}")
+        raise ValueError(
+            f"vectors has dtype {array.dtype}; it must be a dtype of real numbers, which are stored as {form.dtype}"
+        )
     with np.errstate(over="ignore"):
         rows = np.ascontiguousarray(array, dtype=form.numpy)
     finite = np.isfinite(rows).all(axis=1)
     if not finite.all():
-        raise ValueError(f"vectors[{int(np.argmin(finite))}] holds a number that is not finite as {form.dtype}")
+        raise ValueError(f"vectors[{int(np.argmin(finite))}] has a number that is not finite as {form.dtype}")
     return rows
 
 
-def vector_of_form(vector: Vector, form: VectorForm) -> bytes:
-    """Return one vector in the space's form, as it travels; raises as rows_of_form."""
+def to_vector_bytes(vector: Vector, form: VectorForm) -> bytes:
+    """Return one vector, [dimension], as requests carry it; raises as to_rows() does."""
     array = np.asarray(vector)
     if array.shape != (form.dimension,):
-        raise ValueError(f"the vector has shape {array.shape}; one of this space has ({form.dimension},)")
-    return rows_of_form(array[np.newaxis], 1, form).tobytes()
+        raise ValueError(f"the vector has shape {array.shape}; this space needs ({form.dimension},)")
+    return to_rows(array[np.newaxis], 1, form).tobytes()

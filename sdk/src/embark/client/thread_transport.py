@@ -1,4 +1,4 @@
-"""The calls of EmbArkClient: runs plans and reads streams on a channel for threads."""
+"""The transport of EmbArkClient: runs call plans and reads streams on a blocking channel."""
 
 import threading
 from collections import deque
@@ -7,9 +7,9 @@ from typing import Any, Optional, TypeVar, cast
 
 import grpc
 
-from embark.client.plans import SERVICE, Call, Plan
-from embark.client.refusals import error_of_status
-from embark.client.terms import Terms
+from embark.client.call_plans import SERVICE, CallPlan, ServerCall
+from embark.client.deadlines import CallDeadline
+from embark.client.errors import error_from_status
 from embark.errors import ClosedError, EmbArkError
 from embark.rpc.channels import open_channel
 from embark.rpc.links import ClientTls, Link
@@ -19,11 +19,11 @@ from embark.v1.embark_pb2_grpc import EmbArkServiceStub
 
 T = TypeVar("T")
 _Sent = Optional["grpc.Future[Any]"]
-"""None: there was no time left to send it."""
+"""A call in flight; None: there was no time left to send it."""
 
 
 class ThreadTransport:
-    """One channel to `target`, on which one plan has at most `max_inflight` calls under way."""
+    """One channel to `target`; a plan has at most `max_inflight` calls in flight."""
 
     def __init__(
         self, target: str, max_inflight: int, tenant: str, tls: ClientTls | None, seconds: Callable[[], float]
@@ -41,12 +41,12 @@ class ThreadTransport:
         )
         self._closed = False
 
-    def run(self, plan: Plan[T], terms: Terms) -> T:
-        """Make the calls that the plan yields, and return its value."""
+    def run(self, plan: CallPlan[T], deadline: CallDeadline) -> T:
+        """Make the calls that the plan yields, and return its result."""
         try:
             calls = next(plan)
             while True:
-                calls = plan.send(self._exchange(calls, terms))
+                calls = plan.send(self._exchange(calls, deadline))
         except StopIteration as done:
             return cast("T", done.value)
 
@@ -64,12 +64,12 @@ class ThreadTransport:
         """Return the next message of a stream, or None at its end.
 
         Raises:
-            EmbArkError: the stream failed, or no message came within `timeout` seconds.
+            EmbArkError: the stream failed, or no message arrived within `timeout` seconds.
         """
-        late = threading.Event()
+        timed_out = threading.Event()
 
         def give_up() -> None:
-            late.set()
+            timed_out.set()
             stream.cancel()
 
         timer = threading.Timer(timeout, give_up)
@@ -78,79 +78,79 @@ class ThreadTransport:
         try:
             return next(stream, None)
         except grpc.RpcError as error:
-            raise (self._late(timeout) if late.is_set() else self._error(error, timeout)) from None
+            raise (self._timed_out(timeout) if timed_out.is_set() else self._error(error, timeout)) from None
         finally:
             timer.cancel()
 
     def close(self) -> None:
-        """Close the channel; calls under way fail, calling twice is harmless."""
+        """Close the channel; calls in flight fail; calling it twice is harmless."""
         self._closed = True
         for channel in self._link.close():
             channel.close()
 
-    def _exchange(self, calls: Sequence[Call], terms: Terms) -> list[Any]:
+    def _exchange(self, calls: Sequence[ServerCall], deadline: CallDeadline) -> list[Any]:
         self._check_open()
         if len(calls) == 1:
-            return [self._ask(calls[0], terms)]
+            return [self._call(calls[0], deadline)]
         replies: list[Any] = []
-        flying: deque[_Sent] = deque()
+        in_flight: deque[_Sent] = deque()
         try:
             for call in calls:
-                if len(flying) == self._max_inflight:
-                    replies.append(self._receive(flying[0], terms))
-                    flying.popleft()
-                flying.append(self._send(call, terms))
-            while flying:
-                replies.append(self._receive(flying[0], terms))
-                flying.popleft()
+                if len(in_flight) == self._max_inflight:
+                    replies.append(self._receive(in_flight[0], deadline))
+                    in_flight.popleft()
+                in_flight.append(self._send(call, deadline))
+            while in_flight:
+                replies.append(self._receive(in_flight[0], deadline))
+                in_flight.popleft()
         finally:
-            for sent in flying:
+            for sent in in_flight:
                 if sent is not None:
                     sent.cancel()
         return replies
 
-    def _ask(self, call: Call, terms: Terms) -> Any:
-        """Do as _receive of _send; a call that blocks costs less than a future."""
-        timeout = call.timeout(terms)
+    def _call(self, call: ServerCall, deadline: CallDeadline) -> Any:
+        """Send one call and return its reply; this costs less than _send and _receive with a future."""
+        timeout = call.timeout(deadline)
         if not timeout:
-            return self._late(terms.timeout)
+            return self._timed_out(deadline.timeout)
         try:
             method = getattr(self._link.stub, call.method)
             return method(call.request, timeout=timeout, metadata=self._metadata)
         except grpc.RpcError as error:
-            return self._error(error, terms.timeout)
-        except ValueError:  # gRPC's word for a channel that another thread closed
+            return self._error(error, deadline.timeout)
+        except ValueError:  # raised by gRPC if another thread has closed the channel
             self._check_open()
             raise
 
-    def _send(self, call: Call, terms: Terms) -> _Sent:
-        timeout = call.timeout(terms)
+    def _send(self, call: ServerCall, deadline: CallDeadline) -> _Sent:
+        timeout = call.timeout(deadline)
         if not timeout:
             return None
         try:
             method = getattr(self._link.stub, call.method)
             future: grpc.Future[Any] = method.future(call.request, timeout=timeout, metadata=self._metadata)
-        except ValueError:  # as above
+        except ValueError:  # see _call
             self._check_open()
             raise
         return future
 
-    def _receive(self, sent: _Sent, terms: Terms) -> Any:
+    def _receive(self, sent: _Sent, deadline: CallDeadline) -> Any:
         if sent is None:
-            return self._late(terms.timeout)
+            return self._timed_out(deadline.timeout)
         try:
             return sent.result()
         except grpc.RpcError as error:
-            return self._error(error, terms.timeout)
+            return self._error(error, deadline.timeout)
 
     def _error(self, error: grpc.RpcError, timeout: float) -> EmbArkError:
         if self._closed:
             return self._closed_error()
         status = cast("grpc.Call", error)
-        return error_of_status(self._target, status.code(), status.details() or "", timeout)
+        return error_from_status(self._target, status.code(), status.details() or "", timeout)
 
-    def _late(self, timeout: float) -> EmbArkError:
-        return error_of_status(self._target, grpc.StatusCode.DEADLINE_EXCEEDED, "", timeout)
+    def _timed_out(self, timeout: float) -> EmbArkError:
+        return error_from_status(self._target, grpc.StatusCode.DEADLINE_EXCEEDED, "", timeout)
 
     def _check_open(self) -> None:
         if self._closed:

@@ -1,4 +1,4 @@
-"""EmbArkClient: look-ups from threads. AsyncEmbArkClient has the same surface for asyncio."""
+"""EmbArkClient, the blocking client."""
 
 import queue
 import time
@@ -11,12 +11,24 @@ import numpy as np
 import numpy.typing as npt
 
 from embark.client.batches import Keys, Vector
-from embark.client.embeddings import Embeddings, Neighbours, Outcomes
-from embark.client.plans import Plans
-from embark.client.rollouts import RolloutDescription
-from embark.client.spaces import SpaceDescription
-from embark.client.streams import AHEAD, EXPORT_PART_SECONDS, Asked, ExportPart, LookupStreaming, export_part
-from embark.client.terms import DEFAULT_TIMEOUT, DEFAULT_WAIT, Monotonic, OnMiss, Terms, terms_of_lookup
+from embark.client.call_plans import CallPlanner
+from embark.client.deadlines import (
+    DEFAULT_TIMEOUT,
+    DEFAULT_WAIT,
+    CallDeadline,
+    Monotonic,
+    OnMiss,
+    build_lookup_deadline,
+)
+from embark.client.results import Embeddings, Neighbours, Outcomes, RolloutDescription, SpaceDescription
+from embark.client.streams import (
+    EXPORT_PART_SECONDS,
+    MAX_BATCHES_AHEAD,
+    ExportPart,
+    PendingBatch,
+    StreamPlan,
+    export_part,
+)
 from embark.client.thread_transport import ThreadTransport
 from embark.rpc.links import ClientTls
 
@@ -25,14 +37,24 @@ if TYPE_CHECKING:
 
 
 class EmbArkClient:
-    """Looks up embeddings at `target` (host:port, or any gRPC target); safe to share between threads.
+    """Looks up embeddings; safe to share between threads.
 
-    `timeout` is the seconds that one method may take where it is not told otherwise, over all the requests it is split
-    into, of which at most `max_inflight` are under way. Every method raises UnavailableError when the server does not
-    answer in time, InvalidRequestError when it refuses, and ClosedError after close().
+    A method splits its keys into as many requests as the server's limits need, and keeps at most `max_inflight` of them
+    in flight.
 
-    `tls` is how the server is known and what is shown to it, without it calls are plain text; CertificateError: a file
-    of it cannot be used. `tenant` is whose quota misses are taken off where clients have no certificates.
+    Args:
+        target: Address of the server: host:port, or any gRPC target.
+        timeout: Default timeout of a method in seconds, over all its requests.
+        max_inflight: Maximum number of requests of one method in flight.
+        tenant: Tenant whose quota is charged for misses; not needed with a client certificate.
+        tls: How to verify the server, and the client's own certificate; None: plain text.
+        seconds: Monotonic clock.
+
+    Raises:
+        CertificateError: a file of `tls` cannot be used.
+
+    Every method raises UnavailableError if the server does not answer in time, InvalidRequestError if the request is
+    not valid, BadReplyError if the reply contradicts the request, and ClosedError after close().
     """
 
     def __init__(
@@ -47,7 +69,7 @@ class EmbArkClient:
     ) -> None:
         self._timeout = timeout
         self._seconds = seconds
-        self._plans = Plans(target)
+        self._planner = CallPlanner(target)
         self._transport = ThreadTransport(target, max_inflight, tenant, tls, seconds)
 
     def lookup(
@@ -59,27 +81,54 @@ class EmbArkClient:
         wait: float = DEFAULT_WAIT,
         timeout: float | None = None,
     ) -> Embeddings:
-        """Return a row for every key, all of one space: `space`, or else the active one.
+        """Look up the embeddings of `keys`, all of one space.
 
-        With on_miss "wait" the server may wait `wait` seconds for fills, on top of the client's timeout or within
-        `timeout`; with "raise" a key without an embedding raises MissingEmbeddingsError.
+        Args:
+            keys: The keys; bytes are sent as they are, str as UTF-8.
+            space: The id of the space to read; None: the active space.
+            on_miss: How to treat keys without an embedding: "oov" returns the OOV embedding at once, "wait" lets the
+                server wait for their fills, "raise" raises MissingEmbeddingsError.
+            wait: Seconds that the server may wait, if `on_miss` is "wait".
+            timeout: Timeout in seconds that includes the waiting; None: the client's timeout, plus `wait`.
+
+        Returns:
+            One row per key, in the order of `keys`.
+
+        Raises:
+            MissingEmbeddingsError: `on_miss` is "raise", and a key has no embedding.
+            MixedSpacesError: the active space changed during the lookup; retry.
+            TypeError: `keys` is not a sequence of str or bytes.
+            ValueError: `on_miss` is unknown, or a time is negative.
         """
-        terms = terms_of_lookup(self._seconds, self._timeout, timeout, on_miss, wait)
-        return self._transport.run(self._plans.lookup(keys, space, on_miss), terms)
+        deadline = build_lookup_deadline(self._seconds, self._timeout, timeout, on_miss, wait)
+        return self._transport.run(self._planner.lookup(keys, space, on_miss), deadline)
 
     def prefetch(self, keys: Keys, *, timeout: float | None = None) -> Outcomes:
         """Ask for the fill of the keys that have no row yet."""
-        return self._transport.run(self._plans.prefetch(keys), self._terms(timeout))
+        return self._transport.run(self._planner.prefetch(keys), self._deadline(timeout))
 
     def invalidate(self, keys: Keys, *, timeout: float | None = None) -> Outcomes:
         """Delete the keys' rows and ask for new ones."""
-        return self._transport.run(self._plans.invalidate(keys), self._terms(timeout))
+        return self._transport.run(self._planner.invalidate(keys), self._deadline(timeout))
 
     def put(
         self, space: str, keys: Keys, vectors: npt.NDArray[np.generic], *, timeout: float | None = None
     ) -> Outcomes:
-        """Write embeddings of `space`, [number of keys, dimension], cast to the space's dtype; HIT: it is written."""
-        return self._transport.run(self._plans.put(space, keys, vectors), self._terms(timeout))
+        """Write embeddings that the caller has computed.
+
+        Args:
+            space: The id of the space that the embeddings are of.
+            keys: The keys.
+            vectors: Their embeddings, [number of keys, dimension] of real numbers, cast to the space's dtype.
+            timeout: Timeout in seconds; None: the client's timeout.
+
+        Returns:
+            HIT for every key that was written.
+
+        Raises:
+            InvalidRequestError: the shape is wrong, or a number is not finite in the space's dtype.
+        """
+        return self._transport.run(self._planner.put(space, keys, vectors), self._deadline(timeout))
 
     def similar(
         self,
@@ -89,20 +138,28 @@ class EmbArkClient:
         space: str | None = None,
         timeout: float | None = None,
     ) -> Neighbours:
-        """Return the `k` nearest neighbours, in `space` or else the active one, of a key or of a vector [dimension].
+        """Find the keys whose embeddings are nearest to the embedding of a key, or to a vector.
 
-        A key without an embedding is asked for as by lookup, and has none yet. A cache whose vectorSearch is off
-        refuses.
+        Args:
+            key_or_vector: A key, or a vector of [dimension] real numbers. A key without an embedding has no neighbours;
+                its fill is requested, as by lookup().
+            k: How many neighbours to find.
+            space: The id of the space to search; None: the active space.
+            timeout: Timeout in seconds; None: the client's timeout.
+
+        Raises:
+            InvalidRequestError: the cache's vectorSearch is off, `k` exceeds the server's limit, or the vector does not
+                fit the space.
         """
-        return self._transport.run(self._plans.similar(key_or_vector, k, space), self._terms(timeout))
+        return self._transport.run(self._planner.similar(key_or_vector, k, space), self._deadline(timeout))
 
     def describe(self, space: str | None = None, *, timeout: float | None = None) -> SpaceDescription:
         """Return what `space`, or else the active one, is."""
-        return self._transport.run(self._plans.describe(space), self._terms(timeout))
+        return self._transport.run(self._planner.describe(space), self._deadline(timeout))
 
     def describe_rollout(self, space: str, *, timeout: float | None = None) -> RolloutDescription:
         """Return how far the re-embedding into `space` has come; the space need not be one that is served."""
-        return self._transport.run(self._plans.describe_rollout(space), self._terms(timeout))
+        return self._transport.run(self._planner.describe_rollout(space), self._deadline(timeout))
 
     def lookup_stream(
         self,
@@ -113,49 +170,55 @@ class EmbArkClient:
         wait: float = DEFAULT_WAIT,
         timeout: float | None = None,
     ) -> Iterator[Embeddings]:
-        """Yield the embeddings of every batch, in order, all of `space`, or else of the one active at the start.
+        """Look up batch after batch, all in one space: `space`, or the one that is active at the start.
 
-        A few batches are asked for ahead; `batches` is read in the caller's thread. `timeout` is for each answer.
+        Up to 4 batches are requested ahead; `batches` is read in the caller's thread. Leaving the iterator cancels the
+        call. `on_miss` and `wait` are as for lookup(); `timeout` is in seconds for each batch.
+
+        Yields:
+            The embeddings of each batch, in order.
         """
-        terms = terms_of_lookup(self._seconds, self._timeout, timeout, on_miss, wait)
-        streaming = LookupStreaming(self._plans, self.describe(space), on_miss, terms.wait_left())
+        deadline = build_lookup_deadline(self._seconds, self._timeout, timeout, on_miss, wait)
+        plan = StreamPlan(self._planner, self.describe(space), on_miss, deadline.wait_left())
         feed: queue.SimpleQueue[embark_pb2.LookupStreamRequest | None] = queue.SimpleQueue()
         stream = self._transport.lookup_stream(iter(feed.get, None))
-        asked: deque[Asked] = deque()
+        pending: deque[PendingBatch] = deque()
 
         def receive() -> Embeddings:
-            batch = asked.popleft()
-            return streaming.embeddings(batch, [self._transport.read(stream, terms.timeout) for _ in batch.counts])
+            batch = pending.popleft()
+            return plan.embeddings(batch, [self._transport.read(stream, deadline.timeout) for _ in batch.counts])
 
         try:
             for keys in batches:
-                batch, requests = streaming.requests(keys)
-                asked.append(batch)
+                batch, requests = plan.requests(keys)
+                pending.append(batch)
                 for request in requests:
                     feed.put(request)
-                if len(asked) > AHEAD:
+                if len(pending) > MAX_BATCHES_AHEAD:
                     yield receive()
-            while asked:
+            while pending:
                 yield receive()
         finally:
             feed.put(None)
             stream.cancel()
 
     def export(self, space: str | None = None, *, timeout: float = EXPORT_PART_SECONDS) -> Iterator[ExportPart]:
-        """Yield every embedding of `space`, or else of the active one, in parts and in no order, without negatives.
+        """Export every embedding of `space`, or of the active space; `timeout` is in seconds for each part.
 
-        `timeout` is for each part.
+        Yields:
+            Keys and their embeddings, [number of keys, dimension] in the space's dtype, in no particular order. Keys
+            without an embedding are left out.
         """
         pinned = self.describe(space, timeout=timeout).space
         stream = self._transport.export(pinned)
         try:
             while (reply := self._transport.read(stream, timeout)) is not None:
-                yield export_part(self._plans.server, pinned, reply)
+                yield export_part(self._planner.server, pinned, reply)
         finally:
             stream.cancel()
 
     def close(self) -> None:
-        """Close the connections; calls under way fail, calling twice is harmless."""
+        """Close the connections; calls in flight fail; calling it twice is harmless."""
         self._transport.close()
 
     def __enter__(self) -> Self:
@@ -166,5 +229,5 @@ class EmbArkClient:
     ) -> None:
         self.close()
 
-    def _terms(self, timeout: float | None) -> Terms:
-        return Terms(self._seconds, self._timeout if timeout is None else timeout)
+    def _deadline(self, timeout: float | None) -> CallDeadline:
+        return CallDeadline(self._seconds, self._timeout if timeout is None else timeout)

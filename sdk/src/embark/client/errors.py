@@ -1,15 +1,15 @@
-"""The errors of the client beside UnavailableError, and the one translation of a gRPC status into them."""
+"""The errors of the client in addition to those of embark.errors, and the translation of a gRPC status to them."""
 
 from collections.abc import Sequence
 from typing import Final
 
 import grpc
 
-from embark.client.embeddings import Embeddings
+from embark.client.results import Embeddings
 from embark.errors import EmbArkError, UnavailableError
 from embark.statuses import KeyStatus
 
-_REFUSED: Final = frozenset(
+_INVALID_STATUSES: Final = frozenset(
     {
         grpc.StatusCode.INVALID_ARGUMENT,
         grpc.StatusCode.NOT_FOUND,
@@ -20,11 +20,11 @@ _REFUSED: Final = frozenset(
         grpc.StatusCode.UNAUTHENTICATED,
     }
 )
-_NAMED_KEYS: Final = 3
+_MAX_NAMED_KEYS: Final = 3
 
 
 class InvalidRequestError(EmbArkError, ValueError):
-    """The server, or the client for it, refuses the request; the same call fails again."""
+    """The request is not valid, by the server's or the client's own checks; the same call would fail again."""
 
     def __init__(self, server: str, message: str) -> None:
         super().__init__(f"{server}: {message}")
@@ -32,7 +32,7 @@ class InvalidRequestError(EmbArkError, ValueError):
 
 
 class BadReplyError(EmbArkError):
-    """A reply contradicts itself or its request; the server is not of this version, or is broken."""
+    """A reply contradicts itself or its request: the server is of another version or broken."""
 
     def __init__(self, server: str, message: str) -> None:
         super().__init__(f"{server}: {message}")
@@ -40,34 +40,39 @@ class BadReplyError(EmbArkError):
 
 
 class MixedSpacesError(UnavailableError):
-    """The parts of one look-up came from several spaces and no one space would answer them all; ask again."""
+    """The parts of one lookup were answered from several spaces, and no single space answered them all; retry."""
 
     def __init__(self, server: str, spaces: Sequence[str]) -> None:
-        super().__init__(server, f"the active space changed while it answered ({', '.join(spaces)}); ask again")
+        super().__init__(server, f"the active space changed during the lookup ({', '.join(spaces)}); retry")
         self.spaces = tuple(spaces)
 
 
 class MissingEmbeddingsError(EmbArkError):
-    """Raised for on_miss="raise": some keys have no embedding. `embeddings` is the whole answer."""
+    """Some keys have no embedding, and the lookup was called with on_miss="raise".
+
+    Attributes:
+        embeddings: The whole result of the lookup.
+        keys: The keys without an embedding.
+    """
 
     def __init__(self, server: str, keys: Sequence[bytes], embeddings: Embeddings) -> None:
         self.embeddings = embeddings
         missing = [i for i, status in enumerate(embeddings.statuses) if status is not KeyStatus.HIT]
         self.keys = tuple(keys[i] for i in missing)
-        named = [_name(keys[i], embeddings, i) for i in missing[:_NAMED_KEYS]]
-        more = f" and {len(missing) - _NAMED_KEYS} more" if len(missing) > _NAMED_KEYS else ""
+        named = [_describe(keys[i], embeddings, i) for i in missing[:_MAX_NAMED_KEYS]]
+        more = f" and {len(missing) - _MAX_NAMED_KEYS} more" if len(missing) > _MAX_NAMED_KEYS else ""
         super().__init__(f"{server}: {len(missing)} of {len(keys)} keys have no embedding: {', '.join(named)}{more}")
 
 
-def _name(key: bytes, embeddings: Embeddings, index: int) -> str:
+def _describe(key: bytes, embeddings: Embeddings, index: int) -> str:
     cause = embeddings.causes.get(index)
     text = ascii(key[:80].decode(errors="replace"))
     return f"{text} {embeddings.statuses[index].name}" + (f" {cause}" if cause else "")
 
 
-def error_of_status(server: str, code: grpc.StatusCode, details: str, timeout: float) -> EmbArkError:
-    """Return the error that a failed call of at most `timeout` seconds means."""
-    if code in _REFUSED:
+def error_from_status(server: str, code: grpc.StatusCode, details: str, timeout: float) -> EmbArkError:
+    """Return the error for a call with a timeout of `timeout` seconds that ended with a gRPC status."""
+    if code in _INVALID_STATUSES:
         return InvalidRequestError(server, details or code.name)
     if code is grpc.StatusCode.DEADLINE_EXCEEDED:
         return UnavailableError(server, f"no answer within {timeout:g} s")
