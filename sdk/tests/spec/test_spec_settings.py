@@ -6,7 +6,7 @@ from embark.errors import InvalidSpecError
 from embark.names import cache_name, consumer_group, dead_letters_topic, embeddings_table, fills_topic, retina_target
 from embark.settings import CacheSettings, EmbArkSettings, settings_for
 from embark.space import space_of
-from embark.spec import EmbeddingCache
+from embark.spec import EmbArk, EmbeddingCache, Serving
 
 
 def cache_of(document: dict[str, Any]) -> EmbeddingCache:
@@ -34,9 +34,8 @@ def test_each_service_gets_what_the_cache_declares(document: dict[str, Any]) -> 
     assert (embark.store, embark.topic) == (kfc.store, kfc.topic)
     assert embark.store.ttl.total_seconds() == 24 * 3600
     assert (embark.topic.fills, embark.topic.dead_letters) == ("team.thumbnails.fills", "team.thumbnails.dead-letters")
-    assert embark.serving.read_timeout == cache.spec.embark.read_timeout
-    assert embark.serving.hot_tier == cache.spec.embark.hot_tier
-    assert embark.serving.max_keys_per_request == cache.spec.embark.max_keys_per_request
+    assert embark.serving == cache.spec.embark.to_serving()
+    assert embark.serving.read_timeout.total_seconds() == 0.075
     assert (kfc.max_inflight, kfc.encode_items, kfc.retry.max_attempts) == (3, 7, 9)
     assert kfc.retina == retina_target(cache, space.id)
     assert kfc.consumer_group == consumer_group(cache, space.id)
@@ -45,6 +44,19 @@ def test_each_service_gets_what_the_cache_declares(document: dict[str, Any]) -> 
         cache.spec.encoder.batch,
         cache.spec.encoder.fetch,
     )
+
+
+def test_the_server_gets_every_field_of_serving_and_no_other_of_spec_embark(document: dict[str, Any]) -> None:
+    embark = cache_of(document).spec.embark
+    serving = embark.to_serving()
+    assert type(serving) is Serving
+    assert serving.model_dump() == {name: embark.model_dump()[name] for name in Serving.model_fields}
+    assert set(EmbArk.model_fields) - set(Serving.model_fields) == {
+        "resources",
+        "scheduling",
+        "autoscaling",
+        "replicas",
+    }
 
 
 def test_how_many_replicas_there_are_and_what_they_get_is_in_no_settings(document: dict[str, Any]) -> None:

@@ -9,14 +9,13 @@ from embark.settings.services import (
     EmbArkSettings,
     KfcSettings,
     RetinaSettings,
-    Serving,
     StoreSettings,
     TlsSettings,
     TopicSettings,
     find_vector_fault,
 )
 from embark.space import Space, space_of
-from embark.spec import EmbArk, EmbeddingCache, Encoder
+from embark.spec import EmbeddingCache, Encoder
 
 TLS_FOLDER: Final = "/var/run/secrets/embark.dev/tls"
 """Where the Secret of spec.tls is mounted."""
@@ -65,7 +64,7 @@ def settings_for(
         previous=previous,
         store=_store(cache),
         topic=_topic(cache),
-        serving=_serving(spec.embark),
+        serving=spec.embark.to_serving(),
         oov=spec.miss.oov,
         oov_vector=vector,
         tenants=spec.tenants,
@@ -104,14 +103,6 @@ def _topic(cache: EmbeddingCache) -> TopicSettings:
         kafka=cache.spec.topic.kafka,
         fills=fills_topic(cache),
         dead_letters=dead_letters_topic(cache),
-    )
-
-
-def _serving(embark: EmbArk) -> Serving:
-    return Serving(
-        hot_tier=embark.hot_tier,
-        max_keys_per_request=embark.max_keys_per_request,
-        read_timeout=embark.read_timeout,
     )
 
 

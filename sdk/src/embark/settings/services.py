@@ -9,7 +9,7 @@ from typing import Self
 from pydantic import Field, model_validator
 
 from embark.space import Space
-from embark.spec import Batch, Cassandra, Fetch, HotTier, Kafka, NegativeTTL, Oov, Provider, Retry
+from embark.spec import Batch, Cassandra, Fetch, Kafka, NegativeTTL, Oov, Provider, Retry, Serving
 from embark.spec.encoder import ModelFile
 from embark.spec.model import Model
 from embark.spec.quantities import Duration, Size
@@ -56,14 +56,6 @@ class TopicSettings(Model):
     kafka: Kafka
     fills: str
     dead_letters: str
-
-
-class Serving(Model):
-    """What the look-up server reads of `spec.embark`; how many replicas there are and what they get is not its own."""
-
-    hot_tier: HotTier
-    max_keys_per_request: int
-    read_timeout: Duration
 
 
 class EmbArkSettings(Model):

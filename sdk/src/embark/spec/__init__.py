@@ -3,7 +3,7 @@
 from embark.spec.backends import Cassandra, Kafka, Retry, SaslMechanism, Store, Topic
 from embark.spec.cache import API_VERSION, KIND, EmbeddingCache, EmbeddingCacheSpec, Metadata
 from embark.spec.encoder import Batch, DType, Encoder, Fetch, Modality, Normalization, Output, Preprocessing, Provider
-from embark.spec.serving import EmbArk, HotTier, Kfc, Miss, NegativeTTL, Oov, Retina
+from embark.spec.serving import EmbArk, HotTier, Kfc, Miss, NegativeTTL, Oov, Retina, Serving
 
 __all__ = [
     "API_VERSION",
@@ -31,6 +31,7 @@ __all__ = [
     "Retina",
     "Retry",
     "SaslMechanism",
+    "Serving",
     "Store",
     "Topic",
 ]

@@ -64,14 +64,19 @@ class HotTier(Model):
     )
 
 
-class EmbArk(Model):
-    """`spec.embark`."""
+class Serving(Model):
+    """The part of `spec.embark` that the lookup server reads; a change of any other part replaces none of its pods."""
 
     hot_tier: HotTier = Field(default_factory=HotTier, description="The in-process LRU of encoded rows.")
     max_keys_per_request: int = Field(default=1024, ge=1, le=65536, description="Larger look-ups are refused.")
     read_timeout: Timeout = Field(
         default="50ms", description="How long the store may take; then UNAVAILABLE.", validate_default=True
     )
+
+
+class EmbArk(Serving):
+    """`spec.embark`."""
+
     resources: Resources = Field(default_factory=Resources, description="Container resources.")
     scheduling: Scheduling = Field(default_factory=Scheduling, description="Where its pods run.")
     autoscaling: CpuAutoscaling | None = Field(default=None, description="Replicas by CPU; not with replicas.")
@@ -81,6 +86,10 @@ class EmbArk(Model):
     def _agree(self) -> Self:
         check_one_scaling(self.replicas, self.autoscaling)
         return self
+
+    def to_serving(self) -> Serving:
+        """Return the part that the lookup server reads."""
+        return Serving.model_construct(**{name: getattr(self, name) for name in Serving.model_fields})
 
 
 class Kfc(Model):

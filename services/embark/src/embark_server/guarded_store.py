@@ -9,7 +9,7 @@ from typing import Final, Protocol, TypeVar
 
 from embark.clock import Clock, Micros, micros
 from embark.errors import ClosedError, UnavailableError
-from embark.settings.services import Serving
+from embark.spec import Serving
 from embark.store import Checkpoints, EmbeddingStore, Neighbour, RangeProgress, Row, Search, Served
 from embark_server.limits import DEFAULT_LIMITS, DEFAULT_TIMEOUTS, Limits, Timeouts
 from embark_server.metrics import EmbArkMetrics
