@@ -9,7 +9,7 @@ from embark.rollout.step import ObservedProgress
 from embark.store import split_ring
 from embark_operator.observe.services import PodServices, read_samples, sum_samples
 from embark_testing.contracts.beginnings import begin
-from embark_testing.embark.parts import Bench
+from embark_testing.embark.harness import Harness
 from embark_testing.embark.secured import SERVER_NAME, authority_in, secured
 from embark_testing.servers.free_ports import free_ports
 
@@ -18,7 +18,7 @@ HOST, NOBODY = "127.0.0.1", "127.0.0.2"
 
 
 @pytest.fixture
-def bench(tmp_path: Path) -> Iterator[Bench]:
+def harness(tmp_path: Path) -> Iterator[Harness]:
     """An EmbArk with one embedding, and 70 keys of a rollout gone through."""
     server = authority_in(tmp_path / "authority").identify(tmp_path / "server", f"DNS:{SERVER_NAME}")
     with secured(server) as made:
@@ -28,25 +28,25 @@ def bench(tmp_path: Path) -> Iterator[Bench]:
         yield made
 
 
-def test_counts_and_metrics_are_read_without_a_certificate(bench: Bench) -> None:
-    services = PodServices(bench.server.probes_port)
+def test_counts_and_metrics_are_read_without_a_certificate(harness: Harness) -> None:
+    services = PodServices(harness.server.probes_port)
     assert services.entries([HOST]) == 1
     assert services.progress([HOST], CANDIDATE) == ObservedProgress(done=70, failed=3)
     counted = read_samples(services.scrape([HOST]))
     assert sum_samples(counted, "embark_keys_total", "status", method="Lookup", status="HIT")
 
 
-def test_a_pod_that_does_not_answer_leaves_the_question_to_the_next(bench: Bench) -> None:
-    services = PodServices(bench.server.probes_port)
+def test_a_pod_that_does_not_answer_leaves_the_question_to_the_next(harness: Harness) -> None:
+    services = PodServices(harness.server.probes_port)
     assert services.entries([NOBODY, HOST]) == 1
     assert services.progress([NOBODY, HOST], CANDIDATE) == ObservedProgress(done=70, failed=3)
 
 
-def test_nothing_is_known_where_no_pod_knows(bench: Bench) -> None:
-    services = PodServices(bench.server.probes_port)
+def test_nothing_is_known_where_no_pod_knows(harness: Harness) -> None:
+    services = PodServices(harness.server.probes_port)
     assert services.entries([]) is None
     assert services.entries([NOBODY]) is None
-    bench.store.failing.set()
+    harness.store.failing.set()
     assert services.entries([HOST]) is None
     assert services.progress([HOST], CANDIDATE) is None
 

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 from click.testing import Result
 
-from embark_testing.embark.secured import SERVER_NAME, authority_in, secured, server_target
+from embark_testing.embark.secured import SERVER_NAME, authority_in, secured
 from embark_testing.servers.authorities import Authority
 
 Run = Callable[..., Result]
@@ -22,11 +22,11 @@ def test_a_secured_server_is_asked_with_a_certificate(run: Run, authority: Autho
     client = authority.identify(tmp_path / "client", "DNS:a")
     trust = ("--tls-ca", f"{client}/ca.crt", "--tls-server-name", SERVER_NAME)
     own = ("--tls-cert", f"{client}/tls.crt", "--tls-key", f"{client}/tls.key")
-    with secured(server) as bench:
-        result = run("lookup", "k", *trust, *own, ask=server_target(bench))
+    with secured(server) as harness:
+        result = run("lookup", "k", *trust, *own, ask=harness.target)
         assert (result.exit_code, "HIT" in result.stdout) == (0, True)
         for lacking in (trust, ()):
-            refused = run("lookup", "k", *lacking, ask=server_target(bench))
+            refused = run("lookup", "k", *lacking, ask=harness.target)
             assert (refused.exit_code, refused.stdout) == (1, "")
 
 
@@ -54,8 +54,8 @@ def test_options_that_do_not_make_tls_never_mean_plain_text(
 def test_a_tenant_is_whose_quota_misses_are_taken_off(run: Run, authority: Authority, tmp_path: Path) -> None:
     server = authority.identify(tmp_path / "server", f"DNS:{SERVER_NAME}")
     trust = ("--tls-ca", f"{server}/ca.crt", "--tls-server-name", SERVER_NAME)
-    with secured(server, [{"name": "ads", "missesPerSecond": 1}], client_certificates=False) as bench:
+    with secured(server, [{"name": "ads", "missesPerSecond": 1}], client_certificates=False) as harness:
         for tenant, shed in (("ads", 2), ("feed", 0)):
             keys = [f"{tenant}{number}" for number in range(3)]
-            result = run("lookup", *keys, "--tenant", tenant, *trust, ask=server_target(bench))
+            result = run("lookup", *keys, "--tenant", tenant, *trust, ask=harness.target)
             assert result.stdout.count("SHED") == shed

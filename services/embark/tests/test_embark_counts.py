@@ -17,7 +17,7 @@ from embark.errors import UnavailableError
 from embark.store import split_ring
 from embark_server.counts import CountCache
 from embark_testing.contracts.beginnings import begin
-from embark_testing.embark.parts import Bench, running, vector
+from embark_testing.embark.harness import Harness, running, vector
 from embark_testing.embark.secured import SERVER_NAME, authority_in, secured
 from embark_testing.eventually import eventually
 from embark_testing.fake_clock import FakeClock
@@ -27,15 +27,15 @@ SECOND = 1_000_000
 
 
 @pytest.fixture
-def bench() -> Iterator[Bench]:
+def harness() -> Iterator[Harness]:
     with running(rows={"east": vector(1), "west": vector(2)}) as made:
         yield made
 
 
-def told(bench: Bench, path: str) -> tuple[int, Any]:
+def told(harness: Harness, path: str) -> tuple[int, Any]:
     """Return the status and the body, parsed where it is JSON."""
     try:
-        with urlopen(f"http://127.0.0.1:{bench.server.probes_port}{path}", timeout=30) as response:
+        with urlopen(f"http://127.0.0.1:{harness.server.probes_port}{path}", timeout=30) as response:
             assert response.headers["Content-Type"] == "application/json"
             return response.status, json.loads(response.read())
     except HTTPError as error:
@@ -43,40 +43,40 @@ def told(bench: Bench, path: str) -> tuple[int, Any]:
             return error.code, error.read().decode()
 
 
-def begin_rollout(bench: Bench) -> None:
+def begin_rollout(harness: Harness) -> None:
     within = split_ring(1)[0]
-    kept = bench.store.checkpoints()
+    kept = harness.store.checkpoints()
     progress = begin(kept, CANDIDATE, within)
     assert kept.save(CANDIDATE, progress.advanced(within.end, done=70, failed=3))
 
 
-def test_entries_of_the_active_space_and_keys_of_a_rollout_are_told(bench: Bench) -> None:
-    begin_rollout(bench)
-    assert told(bench, "/entries") == (200, {"space": bench.space, "entries": 2})
-    assert told(bench, f"/rollout/{CANDIDATE}") == (200, {"done": 70, "failed": 3})
-    assert told(bench, f"/rollout/{bench.space}") == (200, {"done": 0, "failed": 0})
+def test_entries_of_the_active_space_and_keys_of_a_rollout_are_told(harness: Harness) -> None:
+    begin_rollout(harness)
+    assert told(harness, "/entries") == (200, {"space": harness.space, "entries": 2})
+    assert told(harness, f"/rollout/{CANDIDATE}") == (200, {"done": 70, "failed": 3})
+    assert told(harness, f"/rollout/{harness.space}") == (200, {"done": 0, "failed": 0})
 
 
 def test_how_long_look_ups_took_is_told_of_every_one() -> None:
-    with running(rows={"east": vector(1)}) as bench:
+    with running(rows={"east": vector(1)}) as harness:
         for _ in range(3):
-            bench.lookup("east")
-        bench.lookup("nowhere")
-        bench.lookup("elsewhere", wait_budget=Duration(nanos=1_000_000))  # is as slow as its caller lets it be
-        code, said = told(bench, "/lookups")
+            harness.lookup("east")
+        harness.lookup("nowhere")
+        harness.lookup("elsewhere", wait_budget=Duration(nanos=1_000_000))  # is as slow as its caller lets it be
+        code, said = told(harness, "/lookups")
         assert code == 200
         assert sum(LookupTimes.model_validate(said).counts) == 4
 
 
 def test_they_need_no_certificate_where_look_ups_do(tmp_path: Path) -> None:
     server = authority_in(tmp_path / "authority").identify(tmp_path / "server", f"DNS:{SERVER_NAME}")
-    with secured(server) as bench:
-        assert told(bench, "/entries") == (200, {"space": bench.space, "entries": 1})
-        assert told(bench, f"/rollout/{CANDIDATE}") == (200, {"done": 0, "failed": 0})
+    with secured(server) as harness:
+        assert told(harness, "/entries") == (200, {"space": harness.space, "entries": 1})
+        assert told(harness, f"/rollout/{CANDIDATE}") == (200, {"done": 0, "failed": 0})
 
 
 def test_the_store_counts_once_however_often_it_is_asked_until_the_count_is_old(
-    bench: Bench, monkeypatch: pytest.MonkeyPatch
+    harness: Harness, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     asked: list[str] = []
 
@@ -84,33 +84,33 @@ def test_the_store_counts_once_however_often_it_is_asked_until_the_count_is_old(
         asked.append(space)
         return 5 * len(asked)
 
-    monkeypatch.setattr(bench.store, "count", count)
+    monkeypatch.setattr(harness.store, "count", count)
     for _ in range(5):
-        assert told(bench, "/entries") == (200, {"space": bench.space, "entries": 5})
-    bench.clock.advance(timedelta(seconds=30))
-    assert told(bench, "/entries") == (200, {"space": bench.space, "entries": 10})
-    assert asked == [bench.space] * 2
+        assert told(harness, "/entries") == (200, {"space": harness.space, "entries": 5})
+    harness.clock.advance(timedelta(seconds=30))
+    assert told(harness, "/entries") == (200, {"space": harness.space, "entries": 10})
+    assert asked == [harness.space] * 2
 
 
-def test_a_store_that_fails_is_said_and_nothing_of_it_is_kept(bench: Bench) -> None:
-    bench.store.failing.set()
+def test_a_store_that_fails_is_said_and_nothing_of_it_is_kept(harness: Harness) -> None:
+    harness.store.failing.set()
     for path in ("/entries", f"/rollout/{CANDIDATE}"):
-        code, said = told(bench, path)
+        code, said = told(harness, path)
         assert code == 503
         assert "switched off by the test" in said
-    bench.store.failing.clear()
-    assert told(bench, "/entries") == (200, {"space": bench.space, "entries": 2})
+    harness.store.failing.clear()
+    assert told(harness, "/entries") == (200, {"space": harness.space, "entries": 2})
 
 
 @pytest.mark.parametrize("path", ["/rollout", "/rollout/", "/rollout/0123456789AB", "/rollout/x%27%20OR%201=1"])
-def test_what_is_no_id_of_a_space_is_refused(bench: Bench, path: str) -> None:
-    code, said = told(bench, path)
+def test_what_is_no_id_of_a_space_is_refused(harness: Harness, path: str) -> None:
+    code, said = told(harness, path)
     assert code == 400
     assert "is not a space id" in said
 
 
-def test_any_other_page_says_which_there_are(bench: Bench) -> None:
-    assert told(bench, "/") == (404, "only /metrics, /healthz, /readyz, /entries, /rollout, /lookups\n")
+def test_any_other_page_says_which_there_are(harness: Harness) -> None:
+    assert told(harness, "/") == (404, "only /metrics, /healthz, /readyz, /entries, /rollout, /lookups\n")
 
 
 def test_one_caller_asks_and_no_other_waits_for_it() -> None:

@@ -8,7 +8,7 @@ from embark.errors import InvalidSpecError, UnavailableError
 from embark.settings import EmbArkSettings
 from embark.store import Embedding, Negative, Row
 from embark_server.oov import MeanRenewal, compute_mean
-from embark_testing.embark.parts import DIMENSION, ZEROS, embark_settings, rows_of, running, vector
+from embark_testing.embark.harness import DIMENSION, ZEROS, embark_settings, read_rows, running, vector
 from embark_testing.eventually import eventually
 
 GIVEN = [0.5, -1.0, 2.0, 0.0]
@@ -16,18 +16,18 @@ VECTOR = {"oov": "Vector", "oovVectorConfigMap": "oov"}
 
 
 def test_keys_without_an_embedding_get_zeros_by_default() -> None:
-    with running() as bench:
-        assert bench.lookup("a").vectors == ZEROS
+    with running() as harness:
+        assert harness.lookup("a").vectors == ZEROS
 
 
 def test_keys_without_an_embedding_get_the_given_vector() -> None:
-    with running(embark_settings(miss=VECTOR, oov_vector=GIVEN)) as bench:
-        assert bench.lookup("a").vectors == np.array(GIVEN, "<f4").tobytes()
+    with running(embark_settings(miss=VECTOR, oov_vector=GIVEN)) as harness:
+        assert harness.lookup("a").vectors == np.array(GIVEN, "<f4").tobytes()
 
 
 def test_keys_without_an_embedding_get_the_mean_once_it_is_known() -> None:
-    with running(embark_settings(miss={"oov": "Mean"}), rows={"a": vector(1), "b": vector(4)}) as bench:
-        assert eventually(lambda: bench.lookup("c").vectors == vector(2.5), what="the mean is served")
+    with running(embark_settings(miss={"oov": "Mean"}), rows={"a": vector(1), "b": vector(4)}) as harness:
+        assert eventually(lambda: harness.lookup("c").vectors == vector(2.5), what="the mean is served")
 
 
 def test_a_store_that_fails_leaves_the_renewal_alive(caplog: pytest.LogCaptureFixture) -> None:
@@ -93,5 +93,5 @@ def test_mounted_settings_with_a_vector_of_another_length_are_refused() -> None:
 
 
 def test_a_look_up_answers_all_its_misses_with_one_oov_row() -> None:
-    with running(embark_settings(miss=VECTOR, oov_vector=GIVEN)) as bench:
-        assert len(set(rows_of(bench.lookup("a", "b", b"\xff")))) == 1
+    with running(embark_settings(miss=VECTOR, oov_vector=GIVEN)) as harness:
+        assert len(set(read_rows(harness.lookup("a", "b", b"\xff")))) == 1

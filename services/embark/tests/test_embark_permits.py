@@ -14,7 +14,7 @@ from embark.client import EmbArkClient, InvalidRequestError, KeyStatus
 from embark.rpc.certificates import files_of
 from embark.rpc.channels import open_channel
 from embark.rpc.peers import identities_of
-from embark_testing.embark.secured import RANKER, SERVER_NAME, authority_in, secured, server_target, client_tls
+from embark_testing.embark.secured import RANKER, SERVER_NAME, authority_in, client_tls, secured
 from embark_testing.servers.authorities import Authority
 
 ALLOWED = ("spiffe://cluster.local/ns/ads/sa/*", "trainer.*", "batch")
@@ -39,8 +39,8 @@ def test_an_identity_of_the_patterns_is_let_in(
 ) -> None:
     client = authority.identify(tmp_path / "client", names, common_name=common_name)
     with (
-        secured(server, authorized_identities=ALLOWED) as bench,
-        EmbArkClient(server_target(bench), timeout=30, tls=client_tls(client)) as found,
+        secured(server, authorized_identities=ALLOWED) as harness,
+        EmbArkClient(harness.target, timeout=30, tls=client_tls(client)) as found,
     ):
         assert found.lookup(["k"]).hits.all()
 
@@ -60,8 +60,8 @@ def test_another_identity_is_denied_every_method_and_told_no_data(
 ) -> None:
     client = authority.identify(tmp_path / "client", names, common_name=common_name)
     with (
-        secured(server, authorized_identities=ALLOWED) as bench,
-        EmbArkClient(server_target(bench), timeout=30, tls=client_tls(client)) as denied,
+        secured(server, authorized_identities=ALLOWED) as harness,
+        EmbArkClient(harness.target, timeout=30, tls=client_tls(client)) as denied,
     ):
         calls: list[Any] = [
             lambda: denied.lookup(["k"]),
@@ -70,18 +70,18 @@ def test_another_identity_is_denied_every_method_and_told_no_data(
             lambda: denied.invalidate(["k"]),
             lambda: denied.similar("k"),
             denied.describe,
-            lambda: denied.describe_rollout(bench.space),
+            lambda: denied.describe_rollout(harness.space),
             lambda: list(denied.export()),
             lambda: list(denied.lookup_stream([["k"]])),
-            lambda: denied.put(bench.space, ["k"], np.zeros((1, 4), "float32")),
+            lambda: denied.put(harness.space, ["k"], np.zeros((1, 4), "float32")),
         ]
         for call in calls:
             with pytest.raises(InvalidRequestError, match="not authorized") as refused:
                 call()
-            assert not [data for data in (bench.space, "secret-key", "ads", "trainer") if data in str(refused.value)]
-        assert bench.counted("embark_refused_calls_total", code="PERMISSION_DENIED") >= len(calls)
-        assert not bench.store.deletes
-        assert not bench.producer.fills
+            assert not [data for data in (harness.space, "secret-key", "ads", "trainer") if data in str(refused.value)]
+        assert harness.counted("embark_refused_calls_total", code="PERMISSION_DENIED") >= len(calls)
+        assert not harness.store.deletes
+        assert not harness.producer.fills
 
 
 def test_health_is_told_to_whoever_has_a_certificate_and_the_interface_is_not(
@@ -90,8 +90,8 @@ def test_health_is_told_to_whoever_has_a_certificate_and_the_interface_is_not(
     client = files_of(authority.identify(tmp_path / "client", "DNS:other")).read()
     credentials = grpc.ssl_channel_credentials(client.authority, client.private_key, client.certificate)
     with (
-        secured(server, authorized_identities=ALLOWED) as bench,
-        open_channel(server_target(bench), "embark.v1.EmbArkService", credentials, SERVER_NAME) as channel,
+        secured(server, authorized_identities=ALLOWED) as harness,
+        open_channel(harness.target, "embark.v1.EmbArkService", credentials, SERVER_NAME) as channel,
     ):
         checks: Any = health_pb2_grpc.HealthStub(channel)
         health = checks.Check(health_pb2.HealthCheckRequest(), timeout=30)
@@ -115,9 +115,9 @@ def test_under_mtls_the_certificate_says_the_tenant_and_metadata_does_not(
     keys = [f"m{number}" for number in range(20)]
     ranker = authority.identify(tmp_path / "ranker", f"URI:{RANKER}")
     other = authority.identify(tmp_path / "other", "DNS:other")
-    with secured(server, tenants) as bench:
+    with secured(server, tenants) as harness:
         for client, tenant, allowed in ((other, "ads", 2), (ranker, "default", 5)):
-            with EmbArkClient(server_target(bench), timeout=30, tenant=tenant, tls=client_tls(client)) as asking:
+            with EmbArkClient(harness.target, timeout=30, tenant=tenant, tls=client_tls(client)) as asking:
                 statuses = Counter(KeyStatus(status) for status in asking.lookup(keys).statuses)
             assert statuses[KeyStatus.OOV_ENQUEUED] == allowed
             assert statuses[KeyStatus.SHED] >= 20 - 5 - 2

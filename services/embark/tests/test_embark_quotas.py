@@ -10,7 +10,7 @@ from embark.client import EmbArkClient, KeyStatus
 from embark.spec.identities import matcher
 from embark.v1 import embark_pb2 as pb
 from embark_server.calls import MissQuota
-from embark_testing.embark.parts import Bench, embark_settings, running, statuses_of, vector
+from embark_testing.embark.harness import Harness, embark_settings, read_statuses, running, vector
 
 ADS = {"name": "ads", "missesPerSecond": 10}
 FEED = {"name": "feed", "missesPerSecond": 1000}
@@ -20,8 +20,8 @@ def bench_settings(*tenants: dict[str, Any]) -> Any:
     return embark_settings(tenants=list(tenants))  # type: ignore[arg-type] # a list, not a section
 
 
-def asked(bench: Bench, tenant: str, keys: list[str]) -> Counter[KeyStatus]:
-    with EmbArkClient(f"127.0.0.1:{bench.server.port}", timeout=30, tenant=tenant) as client:
+def asked(harness: Harness, tenant: str, keys: list[str]) -> Counter[KeyStatus]:
+    with EmbArkClient(harness.target, timeout=30, tenant=tenant) as client:
         return Counter(KeyStatus(status) for status in client.lookup(keys).statuses)
 
 
@@ -30,59 +30,59 @@ def keys_of(name: str, count: int) -> list[str]:
 
 
 def test_a_tenant_over_its_quota_is_shed_while_every_miss_of_another_is_asked_for() -> None:
-    with running(bench_settings(ADS, FEED)) as bench:
-        assert asked(bench, "ads", keys_of("a", 50)) == {KeyStatus.OOV_ENQUEUED: 10, KeyStatus.SHED: 40}
-        assert asked(bench, "feed", keys_of("f", 500)) == {KeyStatus.OOV_ENQUEUED: 500}
-        assert asked(bench, "ads", keys_of("b", 5)) == {KeyStatus.SHED: 5}
-        assert bench.counted("embark_tenant_shed_total", tenant="ads") == 45
-        assert bench.counted("embark_tenant_shed_total", tenant="feed") == 0
+    with running(bench_settings(ADS, FEED)) as harness:
+        assert asked(harness, "ads", keys_of("a", 50)) == {KeyStatus.OOV_ENQUEUED: 10, KeyStatus.SHED: 40}
+        assert asked(harness, "feed", keys_of("f", 500)) == {KeyStatus.OOV_ENQUEUED: 500}
+        assert asked(harness, "ads", keys_of("b", 5)) == {KeyStatus.SHED: 5}
+        assert harness.counted("embark_tenant_shed_total", tenant="ads") == 45
+        assert harness.counted("embark_tenant_shed_total", tenant="feed") == 0
 
 
 def test_a_quota_fills_up_with_time_and_never_over_its_burst() -> None:
-    with running(bench_settings(ADS | {"burst": 20})) as bench:
-        assert asked(bench, "ads", keys_of("a", 30))[KeyStatus.OOV_ENQUEUED] == 20
-        bench.clock.advance(timedelta(milliseconds=500))
-        assert asked(bench, "ads", keys_of("b", 30))[KeyStatus.OOV_ENQUEUED] == 5
-        bench.clock.advance(timedelta(hours=1))
-        assert asked(bench, "ads", keys_of("c", 30))[KeyStatus.OOV_ENQUEUED] == 20
+    with running(bench_settings(ADS | {"burst": 20})) as harness:
+        assert asked(harness, "ads", keys_of("a", 30))[KeyStatus.OOV_ENQUEUED] == 20
+        harness.clock.advance(timedelta(milliseconds=500))
+        assert asked(harness, "ads", keys_of("b", 30))[KeyStatus.OOV_ENQUEUED] == 5
+        harness.clock.advance(timedelta(hours=1))
+        assert asked(harness, "ads", keys_of("c", 30))[KeyStatus.OOV_ENQUEUED] == 20
 
 
 def test_hits_and_keys_asked_for_already_cost_nothing_of_a_quota() -> None:
-    with running(bench_settings(ADS | {"burst": 1}), rows={"k": vector(1)}) as bench:
-        assert asked(bench, "feed", ["m"]) == {KeyStatus.OOV_ENQUEUED: 1}
-        assert asked(bench, "ads", ["k", "m"]) == {KeyStatus.HIT: 1, KeyStatus.OOV_PENDING: 1}
-        assert asked(bench, "ads", ["n"]) == {KeyStatus.OOV_ENQUEUED: 1}
-        assert asked(bench, "ads", ["o", "k"]) == {KeyStatus.SHED: 1, KeyStatus.HIT: 1}
+    with running(bench_settings(ADS | {"burst": 1}), rows={"k": vector(1)}) as harness:
+        assert asked(harness, "feed", ["m"]) == {KeyStatus.OOV_ENQUEUED: 1}
+        assert asked(harness, "ads", ["k", "m"]) == {KeyStatus.HIT: 1, KeyStatus.OOV_PENDING: 1}
+        assert asked(harness, "ads", ["n"]) == {KeyStatus.OOV_ENQUEUED: 1}
+        assert asked(harness, "ads", ["o", "k"]) == {KeyStatus.SHED: 1, KeyStatus.HIT: 1}
 
 
 def test_a_key_that_one_tenant_was_shed_for_is_asked_for_by_another() -> None:
-    with running(bench_settings(ADS | {"burst": 1})) as bench:
-        assert asked(bench, "ads", ["a", "b"]) == {KeyStatus.OOV_ENQUEUED: 1, KeyStatus.SHED: 1}
-        assert asked(bench, "feed", ["b"]) == {KeyStatus.OOV_ENQUEUED: 1}
+    with running(bench_settings(ADS | {"burst": 1})) as harness:
+        assert asked(harness, "ads", ["a", "b"]) == {KeyStatus.OOV_ENQUEUED: 1, KeyStatus.SHED: 1}
+        assert asked(harness, "feed", ["b"]) == {KeyStatus.OOV_ENQUEUED: 1}
 
 
 @pytest.mark.parametrize("tenant", ["", "nobody", "default"])
 def test_a_call_of_no_named_tenant_has_the_quota_of_default_if_there_is_one(tenant: str) -> None:
-    with running(bench_settings(ADS)) as bench:
-        assert asked(bench, tenant, keys_of("a", 50)) == {KeyStatus.OOV_ENQUEUED: 50}
-    with running(bench_settings(ADS, {"name": "default", "missesPerSecond": 3})) as bench:
-        assert asked(bench, tenant, keys_of("a", 50)) == {KeyStatus.OOV_ENQUEUED: 3, KeyStatus.SHED: 47}
+    with running(bench_settings(ADS)) as harness:
+        assert asked(harness, tenant, keys_of("a", 50)) == {KeyStatus.OOV_ENQUEUED: 50}
+    with running(bench_settings(ADS, {"name": "default", "missesPerSecond": 3})) as harness:
+        assert asked(harness, tenant, keys_of("a", 50)) == {KeyStatus.OOV_ENQUEUED: 3, KeyStatus.SHED: 47}
 
 
 def test_prefetch_and_invalidate_are_within_the_quota_too() -> None:
-    with running(bench_settings(ADS)) as bench:
+    with running(bench_settings(ADS)) as harness:
         metadata = (("embark-tenant", "ads"),)
         keys = [key.encode() for key in keys_of("a", 8)]
-        found = bench.stub.Prefetch(pb.PrefetchRequest(keys=keys), metadata=metadata, timeout=30)
-        assert Counter(statuses_of(found)) == {KeyStatus.OOV_ENQUEUED: 8}
-        asked_anew = bench.stub.Invalidate(pb.InvalidateRequest(keys=keys), metadata=metadata, timeout=30)
-        assert Counter(statuses_of(asked_anew)) == {KeyStatus.OOV_ENQUEUED: 2, KeyStatus.SHED: 6}
+        found = harness.stub.Prefetch(pb.PrefetchRequest(keys=keys), metadata=metadata, timeout=30)
+        assert Counter(read_statuses(found)) == {KeyStatus.OOV_ENQUEUED: 8}
+        asked_anew = harness.stub.Invalidate(pb.InvalidateRequest(keys=keys), metadata=metadata, timeout=30)
+        assert Counter(read_statuses(asked_anew)) == {KeyStatus.OOV_ENQUEUED: 2, KeyStatus.SHED: 6}
 
 
 def test_without_tenants_there_is_neither_a_quota_nor_a_metric_of_it() -> None:
-    with running() as bench:
-        assert asked(bench, "ads", keys_of("a", 500)) == {KeyStatus.OOV_ENQUEUED: 500}
-        assert not [metric for metric in bench.registry.collect() if "tenant" in metric.name]
+    with running() as harness:
+        assert asked(harness, "ads", keys_of("a", 500)) == {KeyStatus.OOV_ENQUEUED: 500}
+        assert not [metric for metric in harness.registry.collect() if "tenant" in metric.name]
 
 
 def test_a_clock_that_is_set_back_neither_fills_nor_stops_a_quota() -> None:

@@ -18,7 +18,7 @@ from embark_server.counts import describe_rollout
 from embark_server.limits import DEFAULT_LIMITS
 from embark_server.refusals import InvalidArgumentError
 from embark_testing.contracts.beginnings import begin
-from embark_testing.embark.parts import Bench, guarded_store, running, statuses_of, vector
+from embark_testing.embark.harness import Harness, guarded_store, read_statuses, running, vector
 from embark_testing.eventually import eventually
 from embark_testing.fake_clock import FakeClock
 
@@ -27,7 +27,7 @@ NOTHING = pb.DescribeRolloutResponse()
 
 
 @pytest.fixture
-def bench() -> Iterator[Bench]:
+def harness() -> Iterator[Harness]:
     with running(rows={"east": vector(1), "west": vector(2)}) as made:
         yield made
 
@@ -50,13 +50,13 @@ def fill(store: RolloutStore, space: str) -> None:
     assert kept.save(space, progress[1].advanced((half.start + half.end) // 2, done=20, failed=1))
 
 
-def describe(bench: Bench, space: str, timeout: float = 30) -> pb.DescribeRolloutResponse:
-    return bench.stub.DescribeRollout(pb.DescribeRolloutRequest(space=space), timeout=timeout)
+def describe(harness: Harness, space: str, timeout: float = 30) -> pb.DescribeRolloutResponse:
+    return harness.stub.DescribeRollout(pb.DescribeRolloutRequest(space=space), timeout=timeout)
 
 
-def refusal(bench: Bench, space: str) -> tuple[grpc.StatusCode, str]:
+def refusal(harness: Harness, space: str) -> tuple[grpc.StatusCode, str]:
     with pytest.raises(grpc.RpcError) as refused:
-        describe(bench, space)
+        describe(harness, space)
     return refused.value.code(), refused.value.details() or ""
 
 
@@ -95,58 +95,58 @@ def test_a_store_that_is_closed_is_unavailable(store: RolloutStore) -> None:
         describe_rollout(SPACE, asked)
 
 
-def test_a_rollout_into_a_space_that_is_not_served_is_described(bench: Bench) -> None:
-    assert bench.space != SPACE
-    assert describe(bench, SPACE) == NOTHING
-    fill(bench.store, SPACE)
-    assert describe(bench, SPACE) == pb.DescribeRolloutResponse(ranges_begun=3, ranges_over=1, done=90, failed=4)
-    assert describe(bench, bench.space) == NOTHING
+def test_a_rollout_into_a_space_that_is_not_served_is_described(harness: Harness) -> None:
+    assert harness.space != SPACE
+    assert describe(harness, SPACE) == NOTHING
+    fill(harness.store, SPACE)
+    assert describe(harness, SPACE) == pb.DescribeRolloutResponse(ranges_begun=3, ranges_over=1, done=90, failed=4)
+    assert describe(harness, harness.space) == NOTHING
 
 
 @pytest.mark.parametrize("space", ["", "0123456789a", "0123456789abc", "0123456789AB", "0123456789a\n", "x' OR 1=1 --"])
-def test_what_is_no_id_of_a_space_is_refused_and_never_reaches_the_store(bench: Bench, space: str) -> None:
-    code, details = refusal(bench, space)
+def test_what_is_no_id_of_a_space_is_refused_and_never_reaches_the_store(harness: Harness, space: str) -> None:
+    code, details = refusal(harness, space)
     assert code is grpc.StatusCode.INVALID_ARGUMENT
     assert "is not a space id; a space id has 12 hex digits" in details
-    assert bench.counted("embark_refused_calls_total", code="INVALID_ARGUMENT") == 1
+    assert harness.counted("embark_refused_calls_total", code="INVALID_ARGUMENT") == 1
     with pytest.raises(InvalidArgumentError):
-        describe_rollout(space, guarded_store(bench.store))
+        describe_rollout(space, guarded_store(harness.store))
 
 
-def test_checkpoints_that_fail_make_the_call_unavailable_and_take_no_look_up_with_them(bench: Bench) -> None:
-    bench.store.failing.set()
+def test_checkpoints_that_fail_make_the_call_unavailable_and_take_no_look_up_with_them(harness: Harness) -> None:
+    harness.store.failing.set()
     for _ in range(10):
-        code, details = refusal(bench, SPACE)
+        code, details = refusal(harness, SPACE)
         assert code is grpc.StatusCode.UNAVAILABLE
         assert "switched off by the test" in details
-    assert bench.counted("embark_store_failures_total") == 10
-    bench.store.failing.clear()
-    assert bench.counted("embark_store_breaker_open") == 0
-    assert statuses_of(bench.lookup("east")) == [KeyStatus.HIT]
+    assert harness.counted("embark_store_failures_total") == 10
+    harness.store.failing.clear()
+    assert harness.counted("embark_store_breaker_open") == 0
+    assert read_statuses(harness.lookup("east")) == [KeyStatus.HIT]
 
 
-def test_a_rollout_is_described_while_the_breaker_is_open(bench: Bench) -> None:
-    fill(bench.store, SPACE)
-    bench.store.failing.set()
-    while not bench.counted("embark_store_breaker_open"):
-        assert statuses_of(bench.lookup("new")) == [KeyStatus.UNAVAILABLE]
-    bench.store.failing.clear()
-    assert describe(bench, SPACE).done == 90
-    assert bench.counted("embark_store_breaker_open") == 1
+def test_a_rollout_is_described_while_the_breaker_is_open(harness: Harness) -> None:
+    fill(harness.store, SPACE)
+    harness.store.failing.set()
+    while not harness.counted("embark_store_breaker_open"):
+        assert read_statuses(harness.lookup("new")) == [KeyStatus.UNAVAILABLE]
+    harness.store.failing.clear()
+    assert describe(harness, SPACE).done == 90
+    assert harness.counted("embark_store_breaker_open") == 1
 
 
 def test_checkpoints_that_hang_delay_neither_look_ups_nor_changes(
-    bench: Bench, monkeypatch: pytest.MonkeyPatch
+    harness: Harness, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     held = HeldCheckpoints()
-    monkeypatch.setattr(bench.store, "checkpoints", lambda: held)
+    monkeypatch.setattr(harness.store, "checkpoints", lambda: held)
     request = pb.DescribeRolloutRequest(space=SPACE)
-    calls = [bench.stub.DescribeRollout.future(request, timeout=60) for _ in range(20)]
+    calls = [harness.stub.DescribeRollout.future(request, timeout=60) for _ in range(20)]
     try:
         eventually(lambda: len(held.asked) == DEFAULT_LIMITS.search_threads, what="every thread that it may take hangs")
-        assert statuses_of(bench.lookup("west", "new")) == [KeyStatus.HIT, KeyStatus.OOV_ENQUEUED]
-        put = pb.PutRequest(space=bench.space, keys=[b"put"], vectors=vector(1))
-        assert statuses_of(bench.stub.Put(put, timeout=30)) == [KeyStatus.HIT]
+        assert read_statuses(harness.lookup("west", "new")) == [KeyStatus.HIT, KeyStatus.OOV_ENQUEUED]
+        put = pb.PutRequest(space=harness.space, keys=[b"put"], vectors=vector(1))
+        assert read_statuses(harness.stub.Put(put, timeout=30)) == [KeyStatus.HIT]
         assert not any(call.done() for call in calls)
     finally:
         held.gate.set()

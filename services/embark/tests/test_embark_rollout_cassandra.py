@@ -14,7 +14,7 @@ from embark.store.cassandra.adapter import CassandraStore
 from embark.v1 import embark_pb2 as pb
 from embark_server.counts import describe_rollout
 from embark_testing.contracts.beginnings import begin
-from embark_testing.embark.parts import guarded_store
+from embark_testing.embark.harness import guarded_store
 from embark_testing.fake_clock import FakeClock
 from embark_testing.servers.cassandra_keyspaces import cql_session, store_settings
 from embark_testing.servers.cassandra_server import CassandraServer

@@ -21,7 +21,7 @@ from embark.v1 import embark_pb2 as pb
 from embark.v1.embark_pb2_grpc import EmbArkServiceStub
 from embark_server.handlers import SERVICE
 from embark_server.server import EmbArkServer
-from embark_testing.embark.parts import Bench, embark_settings, running, statuses_of, vector
+from embark_testing.embark.harness import Harness, embark_settings, read_statuses, running, vector
 from embark_testing.eventually import eventually
 
 SERVING, NOT_SERVING = health_pb2.HealthCheckResponse.SERVING, health_pb2.HealthCheckResponse.NOT_SERVING
@@ -32,73 +32,73 @@ def health(channel: grpc.Channel) -> Any:
     return health_pb2_grpc.HealthStub(channel)
 
 
-def probe(bench: Bench, path: str) -> tuple[int, str]:
+def probe(harness: Harness, path: str) -> tuple[int, str]:
     try:
-        with urlopen(f"http://127.0.0.1:{bench.server.probes_port}{path}", timeout=30) as response:
+        with urlopen(f"http://127.0.0.1:{harness.server.probes_port}{path}", timeout=30) as response:
             return response.status, response.read().decode()
     except HTTPError as error:
         with error:
             return error.code, error.read().decode()
 
 
-def stopping(bench: Bench) -> threading.Thread:
-    thread = threading.Thread(target=bench.server.stop)
+def stopping(harness: Harness) -> threading.Thread:
+    thread = threading.Thread(target=harness.server.stop)
     thread.start()
     return thread
 
 
 def test_a_drain_loses_no_call() -> None:
-    with running() as bench:
-        bench.store.gate.clear()
-        calls = [bench.stub.Lookup.future(pb.LookupRequest(keys=[b"%d" % n]), timeout=60) for n in range(20)]
-        eventually(lambda: len(bench.store.reads) == 20, what="every call is in the store")
-        watch = health(bench.channel).Watch(health_pb2.HealthCheckRequest(service=SERVICE))
+    with running() as harness:
+        harness.store.gate.clear()
+        calls = [harness.stub.Lookup.future(pb.LookupRequest(keys=[b"%d" % n]), timeout=60) for n in range(20)]
+        eventually(lambda: len(harness.store.reads) == 20, what="every call is in the store")
+        watch = health(harness.channel).Watch(health_pb2.HealthCheckRequest(service=SERVICE))
         assert next(watch).status == SERVING
-        thread = stopping(bench)
+        thread = stopping(harness)
         assert next(watch).status == NOT_SERVING
         assert not any(call.done() for call in calls)
-        assert probe(bench, "/readyz") == (503, "draining\n")
-        bench.store.gate.set()
-        assert [statuses_of(call.result()) for call in calls] == [[KeyStatus.OOV_ENQUEUED]] * 20
+        assert probe(harness, "/readyz") == (503, "draining\n")
+        harness.store.gate.set()
+        assert [read_statuses(call.result()) for call in calls] == [[KeyStatus.OOV_ENQUEUED]] * 20
         thread.join(30)
         assert not thread.is_alive()
 
 
 def test_calls_past_the_drain_are_cancelled() -> None:
-    with running(embark_settings(drain="50ms")) as bench:
-        bench.store.gate.clear()
-        call = bench.stub.Lookup.future(pb.LookupRequest(keys=[b"a"]), timeout=60)
-        eventually(lambda: bench.store.reads)
-        thread = stopping(bench)
+    with running(embark_settings(drain="50ms")) as harness:
+        harness.store.gate.clear()
+        call = harness.stub.Lookup.future(pb.LookupRequest(keys=[b"a"]), timeout=60)
+        eventually(lambda: harness.store.reads)
+        thread = stopping(harness)
         thread.join(30)
         assert not thread.is_alive()
         assert call.exception(timeout=30) is not None
 
 
 def test_stopping_twice_is_harmless_and_so_is_stopping_what_never_started() -> None:
-    with running() as bench:
-        bench.server.stop()
-        bench.server.stop()
+    with running() as harness:
+        harness.server.stop()
+        harness.server.stop()
         idle = EmbArkServer(
-            bench.settings, bench.store, bench.producer, clock=bench.clock, registry=CollectorRegistry()
+            harness.settings, harness.store, harness.producer, clock=harness.clock, registry=CollectorRegistry()
         )
         idle.stop()
         with pytest.raises(grpc.RpcError) as refused:
-            bench.lookup("a")
+            harness.lookup("a")
         assert refused.value.code() is grpc.StatusCode.UNAVAILABLE
 
 
 def test_a_drain_ends_a_stream_after_the_answer_under_way() -> None:
-    with running() as bench:
+    with running() as harness:
         ends = SimpleQueue[pb.LookupStreamRequest | None]()
-        stream = bench.stub.LookupStream(iter(ends.get, None), timeout=60)
-        bench.store.gate.clear()
+        stream = harness.stub.LookupStream(iter(ends.get, None), timeout=60)
+        harness.store.gate.clear()
         ends.put(pb.LookupStreamRequest(lookup=pb.LookupRequest(keys=[b"a"])))
-        eventually(lambda: bench.store.reads, what="the request is in the store")
-        thread = stopping(bench)
-        eventually(lambda: bench.server._servicer._draining)
-        bench.store.gate.set()
-        assert statuses_of(next(stream).lookup) == [KeyStatus.OOV_ENQUEUED]
+        eventually(lambda: harness.store.reads, what="the request is in the store")
+        thread = stopping(harness)
+        eventually(lambda: harness.server._servicer._draining)
+        harness.store.gate.set()
+        assert read_statuses(next(stream).lookup) == [KeyStatus.OOV_ENQUEUED]
         with pytest.raises(grpc.RpcError) as ended:
             next(stream)
         assert ended.value.code() is grpc.StatusCode.UNAVAILABLE
@@ -109,35 +109,35 @@ def test_a_drain_ends_a_stream_after_the_answer_under_way() -> None:
 
 
 def test_a_health_checked_client_gets_its_answers_and_holds_no_drain_up() -> None:
-    with running() as bench:
-        bench.write({"a": vector(1)})
-        with open_channel(f"127.0.0.1:{bench.server.port}", SERVICE) as channel:
+    with running() as harness:
+        harness.write({"a": vector(1)})
+        with open_channel(harness.target, SERVICE) as channel:
             stub = EmbArkServiceStub(channel)
             request = pb.LookupRequest(keys=[b"a"])
-            assert statuses_of(stub.Lookup(request, timeout=30, wait_for_ready=True)) == [KeyStatus.HIT]
-            thread = stopping(bench)
+            assert read_statuses(stub.Lookup(request, timeout=30, wait_for_ready=True)) == [KeyStatus.HIT]
+            thread = stopping(harness)
             thread.join(8)  # the drain alone would be 10 s
             assert not thread.is_alive()
 
 
 def test_readiness_says_why_not_until_the_store_has_answered_once() -> None:
-    with running() as bench:
-        bench.store.failing.set()
-        code, said = probe(bench, "/readyz")
+    with running() as harness:
+        harness.store.failing.set()
+        code, said = probe(harness, "/readyz")
         assert code == 503
         assert "store" in said
-        assert probe(bench, "/healthz") == (200, "ok\n")
-        bench.store.failing.clear()
-        assert probe(bench, "/readyz") == (200, "ok\n")
+        assert probe(harness, "/healthz") == (200, "ok\n")
+        harness.store.failing.clear()
+        assert probe(harness, "/readyz") == (200, "ok\n")
         # Later outages take no server out: hot rows and OOV embeddings are better than no server at all.
-        bench.store.failing.set()
-        assert probe(bench, "/readyz") == (200, "ok\n")
+        harness.store.failing.set()
+        assert probe(harness, "/readyz") == (200, "ok\n")
 
 
 @pytest.mark.parametrize("service", ["", SERVICE])
 def test_health_is_told_by_service(service: str) -> None:
-    with running() as bench:
-        stub = health(bench.channel)
+    with running() as harness:
+        stub = health(harness.channel)
         assert stub.Check(health_pb2.HealthCheckRequest(service=service), timeout=30).status == SERVING
         with pytest.raises(grpc.RpcError) as unknown:
             stub.Check(health_pb2.HealthCheckRequest(service="x"), timeout=30)
@@ -145,56 +145,56 @@ def test_health_is_told_by_service(service: str) -> None:
 
 
 def test_reflection_lists_the_service() -> None:
-    with running() as bench:
-        stub: Any = reflection_pb2_grpc.ServerReflectionStub(bench.channel)
+    with running() as harness:
+        stub: Any = reflection_pb2_grpc.ServerReflectionStub(harness.channel)
         request = reflection_pb2.ServerReflectionRequest(list_services="")
         response = next(iter(stub.ServerReflectionInfo(iter([request]), timeout=30)))
         assert SERVICE in {service.name for service in response.list_services_response.service}
 
 
 def test_metrics_are_on_the_second_port() -> None:
-    with running() as bench:
-        bench.lookup("a")
-        code, text = probe(bench, "/metrics")
+    with running() as harness:
+        harness.lookup("a")
+        code, text = probe(harness, "/metrics")
         assert code == 200
         assert 'embark_keys_total{method="Lookup",space="active",status="OOV_ENQUEUED"} 1.0' in text
         assert "embark_fills_pending 1.0" in text
 
 
 def test_lost_fills_are_counted_by_how_they_were_lost() -> None:
-    with running() as bench:
-        assert [bench.counted(f"embark_fills_{how}_total") for how in ("shed", "refused", "dropped")] == [0, 0, 0]
-        bench.producer.lost = Losses(shed=3, refused=1, dropped=2)
-        text = probe(bench, "/metrics")[1]
+    with running() as harness:
+        assert [harness.counted(f"embark_fills_{how}_total") for how in ("shed", "refused", "dropped")] == [0, 0, 0]
+        harness.producer.lost = Losses(shed=3, refused=1, dropped=2)
+        text = probe(harness, "/metrics")[1]
     for line in ("embark_fills_shed_total 3.0", "embark_fills_refused_total 1.0", "embark_fills_dropped_total 2.0"):
         assert line in text
 
 
 def test_what_a_full_topic_sheds_is_counted() -> None:
     topic = MemoryTopic(1, capacity=2)
-    with running(producer=topic.producer()) as bench:
-        assert statuses_of(bench.lookup("a", "b", "c")).count(KeyStatus.SHED) == 1
-        assert bench.counted("embark_fills_shed_total") == 1
+    with running(producer=topic.producer()) as harness:
+        assert read_statuses(harness.lookup("a", "b", "c")).count(KeyStatus.SHED) == 1
+        assert harness.counted("embark_fills_shed_total") == 1
     topic.close()
 
 
 def test_a_port_that_is_taken_is_said() -> None:
-    with running() as bench:
-        taken = Listen(host="127.0.0.1", grpc_port=bench.server.port, probes_port=0)
-        settings = bench.settings.model_copy(update={"listen": taken})
-        second = EmbArkServer(settings, bench.store, bench.producer, clock=bench.clock, registry=CollectorRegistry())
-        with pytest.raises(OSError, match=str(bench.server.port)):
+    with running() as harness:
+        taken = Listen(host="127.0.0.1", grpc_port=harness.server.port, probes_port=0)
+        settings = harness.settings.model_copy(update={"listen": taken})
+        second = EmbArkServer(
+            settings, harness.store, harness.producer, clock=harness.clock, registry=CollectorRegistry()
+        )
+        with pytest.raises(OSError, match=str(harness.server.port)):
             second.start()
         second.stop()
 
 
 def test_watches_that_begin_and_end_at_once_never_stop_the_server() -> None:
-    with running() as bench:
+    with running() as harness:
 
         def watch() -> None:
-            with grpc.insecure_channel(
-                f"127.0.0.1:{bench.server.port}", [("grpc.use_local_subchannel_pool", 1)]
-            ) as own:
+            with grpc.insecure_channel(harness.target, [("grpc.use_local_subchannel_pool", 1)]) as own:
                 for _ in range(100):
                     call = health(own).Watch(health_pb2.HealthCheckRequest(), timeout=60)
                     assert next(call).status == SERVING
@@ -206,13 +206,13 @@ def test_watches_that_begin_and_end_at_once_never_stop_the_server() -> None:
         for thread in threads:
             thread.join(60)
         assert not any(thread.is_alive() for thread in threads)
-        assert statuses_of(bench.lookup("a")) == [KeyStatus.OOV_ENQUEUED]
-        assert eventually(lambda: not bench.server._health._watches, what="no watch is left behind")
+        assert read_statuses(harness.lookup("a")) == [KeyStatus.OOV_ENQUEUED]
+        assert eventually(lambda: not harness.server._health._watches, what="no watch is left behind")
 
 
 def test_a_watch_of_a_service_that_is_not_there_says_so() -> None:
-    with running() as bench:
+    with running() as harness:
         request = health_pb2.HealthCheckRequest(service="x")
-        watch = health(bench.channel).Watch(request, timeout=30)
+        watch = health(harness.channel).Watch(request, timeout=30)
         assert next(watch).status == health_pb2.HealthCheckResponse.SERVICE_UNKNOWN
         watch.cancel()

@@ -16,7 +16,7 @@ from embark.store import Negative, Neighbour, Search
 from embark.v1 import embark_pb2 as pb
 from embark.v1 import types_pb2
 from embark_server.limits import DEFAULT_LIMITS
-from embark_testing.embark.parts import DIMENSION, Bench, embark_settings, running, statuses_of, vector
+from embark_testing.embark.harness import DIMENSION, Harness, embark_settings, read_statuses, running, vector
 from embark_testing.eventually import eventually
 
 ROWS = {"east": (1, 0), "north-east": (2, 2), "north": (0, 3), "west": (-1, 0)}
@@ -32,18 +32,18 @@ def searching(**options: Any) -> EmbArkSettings:
 
 
 @pytest.fixture
-def bench() -> Iterator[Bench]:
+def harness() -> Iterator[Harness]:
     with running(searching(), rows={key: row(*elements) for key, elements in ROWS.items()}) as made:
         yield made
 
 
-def similar(bench: Bench, timeout: float = 30, **fields: Any) -> pb.SimilarResponse:
-    return bench.stub.Similar(pb.SimilarRequest(**({"k": 10} | fields)), timeout=timeout)
+def similar(harness: Harness, timeout: float = 30, **fields: Any) -> pb.SimilarResponse:
+    return harness.stub.Similar(pb.SimilarRequest(**({"k": 10} | fields)), timeout=timeout)
 
 
-def refusal(bench: Bench, **fields: Any) -> tuple[grpc.StatusCode, str]:
+def refusal(harness: Harness, **fields: Any) -> tuple[grpc.StatusCode, str]:
     with pytest.raises(grpc.RpcError) as refused:
-        similar(bench, **fields)
+        similar(harness, **fields)
     return refused.value.code(), refused.value.details() or ""
 
 
@@ -62,49 +62,49 @@ class HeldSearches:
 
 
 @pytest.fixture
-def held(bench: Bench) -> Iterator[HeldSearches]:
+def held(harness: Harness) -> Iterator[HeldSearches]:
     searches = HeldSearches()
-    bench.store.similar = searches  # type: ignore[method-assign]
+    harness.store.similar = searches  # type: ignore[method-assign]
     yield searches
     searches.gate.set()
 
 
-def test_the_neighbours_of_a_key_come_nearest_first_without_the_key(bench: Bench) -> None:
-    found = similar(bench, key=b"east")
-    assert (found.space, found.status) == (bench.space, types_pb2.KEY_STATUS_HIT)
+def test_the_neighbours_of_a_key_come_nearest_first_without_the_key(harness: Harness) -> None:
+    found = similar(harness, key=b"east")
+    assert (found.space, found.status) == (harness.space, types_pb2.KEY_STATUS_HIT)
     assert list(found.keys) == [b"north-east", b"north", b"west"]
     assert found.scores == pytest.approx([0.5**0.5, 0, -1])
-    assert list(similar(bench, key=b"east", k=1).keys) == [b"north-east"]
+    assert list(similar(harness, key=b"east", k=1).keys) == [b"north-east"]
 
 
-def test_the_neighbours_of_a_vector_have_no_key_left_out_and_no_status(bench: Bench) -> None:
-    found = similar(bench, vector=row(0.5), k=2)
+def test_the_neighbours_of_a_vector_have_no_key_left_out_and_no_status(harness: Harness) -> None:
+    found = similar(harness, vector=row(0.5), k=2)
     assert (list(found.keys), found.status) == ([b"east", b"north-east"], types_pb2.KEY_STATUS_UNSPECIFIED)
 
 
-def test_a_key_without_an_embedding_is_asked_for_as_by_a_look_up(bench: Bench) -> None:
-    found = similar(bench, key=b"new")
+def test_a_key_without_an_embedding_is_asked_for_as_by_a_look_up(harness: Harness) -> None:
+    found = similar(harness, key=b"new")
     assert (found.status, list(found.keys), list(found.scores)) == (types_pb2.KEY_STATUS_OOV_ENQUEUED, [], [])
     assert not found.HasField("cause")
-    assert [fill.key for fill in bench.producer.fills] == [b"new"]
-    assert similar(bench, key=b"new").status == types_pb2.KEY_STATUS_OOV_PENDING
-    bench.producer.full = True
-    assert similar(bench, key=b"newer").status == types_pb2.KEY_STATUS_SHED
+    assert [fill.key for fill in harness.producer.fills] == [b"new"]
+    assert similar(harness, key=b"new").status == types_pb2.KEY_STATUS_OOV_PENDING
+    harness.producer.full = True
+    assert similar(harness, key=b"newer").status == types_pb2.KEY_STATUS_SHED
 
 
-def test_a_key_that_cannot_have_an_embedding_says_why(bench: Bench) -> None:
+def test_a_key_that_cannot_have_an_embedding_says_why(harness: Harness) -> None:
     cause = Cause(CauseKind.NOT_FOUND, "404: gone")
-    bench.store.write(bench.space, [Negative("gone", cause, 1, bench.clock() + 10**9)])
-    gone = similar(bench, key=b"gone")
+    harness.store.write(harness.space, [Negative("gone", cause, 1, harness.clock() + 10**9)])
+    gone = similar(harness, key=b"gone")
     assert (gone.status, gone.cause.kind, gone.cause.detail) == (
         *(types_pb2.KEY_STATUS_NEGATIVE, types_pb2.CAUSE_KIND_NOT_FOUND, "404: gone"),
     )
     for bad in (b"\xff", b""):
-        invalid = similar(bench, key=bad)
+        invalid = similar(harness, key=bad)
         assert (invalid.status, invalid.cause.kind) == (
             *(types_pb2.KEY_STATUS_INVALID, types_pb2.CAUSE_KIND_INVALID_KEY),
         )
-    assert not bench.producer.fills
+    assert not harness.producer.fills
 
 
 @pytest.mark.parametrize(
@@ -124,86 +124,86 @@ def test_a_key_that_cannot_have_an_embedding_says_why(bench: Bench) -> None:
     ],
 )
 def test_a_wrong_request_is_refused_by_the_name_of_its_field(
-    bench: Bench, fields: dict[str, Any], message: str
+    harness: Harness, fields: dict[str, Any], message: str
 ) -> None:
-    code, details = refusal(bench, **fields)
+    code, details = refusal(harness, **fields)
     assert code is grpc.StatusCode.INVALID_ARGUMENT
     assert message in details
 
 
 def test_a_cache_without_vector_search_refuses_and_names_the_field() -> None:
-    with running(rows={"east": row(1)}) as bench:
-        code, details = refusal(bench, key=b"east")
+    with running(rows={"east": row(1)}) as harness:
+        code, details = refusal(harness, key=b"east")
         assert code is grpc.StatusCode.FAILED_PRECONDITION
         assert "spec.store.cassandra.vectorSearch" in details
-        assert (bench.store.reads, bench.producer.fills) == ([], [])
-        assert bench.counted("embark_refused_calls_total", code="FAILED_PRECONDITION") == 1
+        assert (harness.store.reads, harness.producer.fills) == ([], [])
+        assert harness.counted("embark_refused_calls_total", code="FAILED_PRECONDITION") == 1
 
 
 def test_the_previous_space_is_searched_where_it_is_pinned_and_no_other() -> None:
-    with running(searching(previous=True), rows={"east": row(1), "west": row(-1)}) as bench:
-        assert bench.settings.previous is not None
-        previous = bench.settings.previous.id
-        bench.write({"east": row(0, 1), "north": row(0, 2)}, space=previous)
-        found = similar(bench, key=b"east", space=previous)
+    with running(searching(previous=True), rows={"east": row(1), "west": row(-1)}) as harness:
+        assert harness.settings.previous is not None
+        previous = harness.settings.previous.id
+        harness.write({"east": row(0, 1), "north": row(0, 2)}, space=previous)
+        found = similar(harness, key=b"east", space=previous)
         assert (found.space, list(found.keys), list(found.scores)) == (previous, [b"north"], [1.0])
-        assert similar(bench, key=b"west", space=previous).status == types_pb2.KEY_STATUS_SHED
-        assert refusal(bench, key=b"east", space="feedfeedfeed")[0] is grpc.StatusCode.NOT_FOUND
+        assert similar(harness, key=b"west", space=previous).status == types_pb2.KEY_STATUS_SHED
+        assert refusal(harness, key=b"east", space="feedfeedfeed")[0] is grpc.StatusCode.NOT_FOUND
 
 
-def test_a_store_that_fails_makes_the_call_unavailable(bench: Bench) -> None:
-    bench.lookup("east")
-    bench.store.failing.set()
+def test_a_store_that_fails_makes_the_call_unavailable(harness: Harness) -> None:
+    harness.lookup("east")
+    harness.store.failing.set()
     for query in ({"key": b"east"}, {"key": b"north"}, {"vector": row(1)}):
-        assert refusal(bench, **query)[0] is grpc.StatusCode.UNAVAILABLE
-    assert not bench.producer.fills
+        assert refusal(harness, **query)[0] is grpc.StatusCode.UNAVAILABLE
+    assert not harness.producer.fills
 
 
-def test_a_search_that_fails_for_want_of_its_index_takes_no_look_up_with_it(bench: Bench) -> None:
-    bench.lookup("east")
-    bench.store.failing.set()
+def test_a_search_that_fails_for_want_of_its_index_takes_no_look_up_with_it(harness: Harness) -> None:
+    harness.lookup("east")
+    harness.store.failing.set()
     for _ in range(10):
-        assert refusal(bench, vector=row(1))[0] is grpc.StatusCode.UNAVAILABLE
-    bench.store.failing.clear()
-    assert statuses_of(bench.lookup("north")) == [KeyStatus.HIT]
-    assert bench.counted("embark_store_breaker_open") == 0
+        assert refusal(harness, vector=row(1))[0] is grpc.StatusCode.UNAVAILABLE
+    harness.store.failing.clear()
+    assert read_statuses(harness.lookup("north")) == [KeyStatus.HIT]
+    assert harness.counted("embark_store_breaker_open") == 0
 
 
-def test_searches_that_hang_delay_neither_look_ups_nor_changes(bench: Bench, held: HeldSearches) -> None:
-    searches = [bench.stub.Similar.future(pb.SimilarRequest(key=b"east", k=1), timeout=60) for _ in range(40)]
+def test_searches_that_hang_delay_neither_look_ups_nor_changes(harness: Harness, held: HeldSearches) -> None:
+    searches = [harness.stub.Similar.future(pb.SimilarRequest(key=b"east", k=1), timeout=60) for _ in range(40)]
     eventually(lambda: len(held.timeouts) == DEFAULT_LIMITS.search_threads, what="every thread of searches hangs")
-    assert statuses_of(bench.lookup("north", "new")) == [KeyStatus.HIT, KeyStatus.OOV_ENQUEUED]
-    put = pb.PutRequest(space=bench.space, keys=[b"put"], vectors=vector(1))
-    assert statuses_of(bench.stub.Put(put, timeout=30)) == [KeyStatus.HIT]
+    assert read_statuses(harness.lookup("north", "new")) == [KeyStatus.HIT, KeyStatus.OOV_ENQUEUED]
+    put = pb.PutRequest(space=harness.space, keys=[b"put"], vectors=vector(1))
+    assert read_statuses(harness.stub.Put(put, timeout=30)) == [KeyStatus.HIT]
     assert not any(call.done() for call in searches)
     held.gate.set()
     assert all(call.result().status == types_pb2.KEY_STATUS_HIT for call in searches)
 
 
-def test_a_search_is_given_no_more_time_than_its_caller_has(bench: Bench, held: HeldSearches) -> None:
+def test_a_search_is_given_no_more_time_than_its_caller_has(harness: Harness, held: HeldSearches) -> None:
     held.gate.set()
-    similar(bench, timeout=20, vector=row(1))
-    bench.stub.Similar(pb.SimilarRequest(vector=row(1), k=1))
+    similar(harness, timeout=20, vector=row(1))
+    harness.stub.Similar(pb.SimilarRequest(vector=row(1), k=1))
     assert timedelta(seconds=5) < held.timeouts[0] < timedelta(seconds=30)
     assert held.timeouts[1] == timedelta(seconds=30)
 
 
-def test_a_drain_loses_no_search(bench: Bench, held: HeldSearches) -> None:
-    search = bench.stub.Similar.future(pb.SimilarRequest(key=b"east", k=1), timeout=60)
+def test_a_drain_loses_no_search(harness: Harness, held: HeldSearches) -> None:
+    search = harness.stub.Similar.future(pb.SimilarRequest(key=b"east", k=1), timeout=60)
     eventually(lambda: held.timeouts)
-    stopping = threading.Thread(target=bench.server.stop)
+    stopping = threading.Thread(target=harness.server.stop)
     stopping.start()
-    eventually(lambda: bench.server._stopped)
+    eventually(lambda: harness.server._stopped)
     held.gate.set()
     assert search.result().status == types_pb2.KEY_STATUS_HIT
     stopping.join(30)
     assert not stopping.is_alive()
 
 
-def test_searches_are_counted_by_the_status_of_their_key_and_timed(bench: Bench) -> None:
-    similar(bench, key=b"east")
-    similar(bench, key=b"new")
-    similar(bench, vector=row(1))
+def test_searches_are_counted_by_the_status_of_their_key_and_timed(harness: Harness) -> None:
+    similar(harness, key=b"east")
+    similar(harness, key=b"new")
+    similar(harness, vector=row(1))
     for status in ("HIT", "OOV_ENQUEUED"):
-        assert bench.counted("embark_keys_total", method="Similar", space="active", status=status) == 1
-    assert bench.counted("embark_similar_seconds_count") == 3
+        assert harness.counted("embark_keys_total", method="Similar", space="active", status=status) == 1
+    assert harness.counted("embark_similar_seconds_count") == 3

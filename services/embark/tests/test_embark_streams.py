@@ -13,7 +13,16 @@ from embark.v1 import embark_pb2 as pb
 from embark.v1 import types_pb2
 from embark_server.exports import CHUNK_BYTES
 from embark_server.limits import DEFAULT_LIMITS
-from embark_testing.embark.parts import DIMENSION, NBYTES, ZEROS, embark_settings, rows_of, running, statuses_of, vector
+from embark_testing.embark.harness import (
+    DIMENSION,
+    NBYTES,
+    ZEROS,
+    embark_settings,
+    read_rows,
+    read_statuses,
+    running,
+    vector,
+)
 from embark_testing.eventually import eventually
 
 
@@ -22,51 +31,53 @@ def streamed(*batches: list[bytes]) -> Iterator[pb.LookupStreamRequest]:
 
 
 def test_a_stream_answers_every_request_in_order() -> None:
-    with running() as bench:
-        bench.write({str(n): vector(n) for n in range(100)})
+    with running() as harness:
+        harness.write({str(n): vector(n) for n in range(100)})
         batches = [[b"%d" % n, b"x", b"\xff"] for n in range(100)]
-        answers = [response.lookup for response in bench.stub.LookupStream(streamed(*batches), timeout=30)]
-        assert [rows_of(answer) for answer in answers] == [[vector(n), ZEROS, ZEROS] for n in range(100)]
-        assert statuses_of(answers[0]) == [KeyStatus.HIT, KeyStatus.OOV_ENQUEUED, KeyStatus.INVALID]
+        answers = [response.lookup for response in harness.stub.LookupStream(streamed(*batches), timeout=30)]
+        assert [read_rows(answer) for answer in answers] == [[vector(n), ZEROS, ZEROS] for n in range(100)]
+        assert read_statuses(answers[0]) == [KeyStatus.HIT, KeyStatus.OOV_ENQUEUED, KeyStatus.INVALID]
         assert answers[0].causes[2].kind == types_pb2.CAUSE_KIND_INVALID_KEY
-        assert bench.counted("embark_keys_total", method="LookupStream", space="active", status="HIT") == 100
+        assert harness.counted("embark_keys_total", method="LookupStream", space="active", status="HIT") == 100
 
 
 def test_an_oversized_request_ends_the_stream_after_the_answers_before_it() -> None:
-    with running() as bench:
-        answers = bench.stub.LookupStream(streamed([b"a"], [b"k"] * 1025, [b"b"]), timeout=30)
-        assert statuses_of(next(answers).lookup) == [KeyStatus.OOV_ENQUEUED]
+    with running() as harness:
+        answers = harness.stub.LookupStream(streamed([b"a"], [b"k"] * 1025, [b"b"]), timeout=30)
+        assert read_statuses(next(answers).lookup) == [KeyStatus.OOV_ENQUEUED]
         with pytest.raises(grpc.RpcError) as ended:
             next(answers)
         assert ended.value.code() is grpc.StatusCode.INVALID_ARGUMENT
 
 
 def test_open_streams_take_no_look_up_threads_and_those_beyond_the_bound_are_refused_at_once() -> None:
-    with running() as bench:
+    with running() as harness:
         ends = [SimpleQueue[pb.LookupStreamRequest | None]() for _ in range(DEFAULT_LIMITS.streams)]
-        streams = [bench.stub.LookupStream(iter(end.get, None), timeout=60) for end in ends]
+        streams = [harness.stub.LookupStream(iter(end.get, None), timeout=60) for end in ends]
         for end, stream in zip(ends, streams, strict=True):
             end.put(next(streamed([b"a"])))
-            assert next(stream).lookup.space == bench.space
-        assert bench.lookup("a").space == bench.space
+            assert next(stream).lookup.space == harness.space
+        assert harness.lookup("a").space == harness.space
         with pytest.raises(grpc.RpcError) as refused:
-            list(bench.stub.LookupStream(streamed([b"a"]), timeout=60))
+            list(harness.stub.LookupStream(streamed([b"a"]), timeout=60))
         assert refused.value.code() is grpc.StatusCode.RESOURCE_EXHAUSTED
         for end, stream in zip(ends, streams, strict=True):
             end.put(None)
             assert list(stream) == []
-        assert list(bench.stub.LookupStream(streamed([b"a"]), timeout=60))
+        assert list(harness.stub.LookupStream(streamed([b"a"]), timeout=60))
 
 
 def test_an_export_holds_every_embedding_and_nothing_else() -> None:
-    with running() as bench:
+    with running() as harness:
         rows = {f"key é {n}": vector(n) for n in range(3000)}
-        bench.write(rows)
-        bench.write({"bad": b"short"})
-        bench.store.write(bench.space, [Negative("gone", Cause(CauseKind.NOT_FOUND, ""), 1, bench.clock() + 10**9)])
+        harness.write(rows)
+        harness.write({"bad": b"short"})
+        harness.store.write(
+            harness.space, [Negative("gone", Cause(CauseKind.NOT_FOUND, ""), 1, harness.clock() + 10**9)]
+        )
         exported: dict[str, bytes] = {}
-        for response in bench.stub.Export(pb.ExportRequest(), timeout=30):
-            assert (response.space, response.dimension, response.dtype) == (bench.space, DIMENSION, 1)
+        for response in harness.stub.Export(pb.ExportRequest(), timeout=30):
+            assert (response.space, response.dimension, response.dtype) == (harness.space, DIMENSION, 1)
             starts = range(0, len(response.vectors), NBYTES)
             parts = [response.vectors[start : start + NBYTES] for start in starts]
             exported.update(zip((key.decode() for key in response.keys), parts, strict=True))
@@ -74,18 +85,18 @@ def test_an_export_holds_every_embedding_and_nothing_else() -> None:
 
 
 def test_an_export_is_cut_into_messages_below_its_bound() -> None:
-    with running(embark_settings(output={"dimension": 65536})) as bench:
-        bench.write({str(n): bytes(4 * 65536) for n in range(10)})
-        responses = list(bench.stub.Export(pb.ExportRequest(), timeout=30))
+    with running(embark_settings(output={"dimension": 65536})) as harness:
+        harness.write({str(n): bytes(4 * 65536) for n in range(10)})
+        responses = list(harness.stub.Export(pb.ExportRequest(), timeout=30))
         assert sum(len(response.keys) for response in responses) == 10
         assert all(response.ByteSize() < CHUNK_BYTES for response in responses)
 
 
 def test_an_export_ends_when_its_caller_is_gone() -> None:
-    with running(embark_settings(output={"dimension": 65536})) as bench:
-        bench.write({str(n): bytes(4 * 65536) for n in range(40)})
+    with running(embark_settings(output={"dimension": 65536})) as harness:
+        harness.write({str(n): bytes(4 * 65536) for n in range(40)})
         pages = 0
-        scan = bench.store.scan
+        scan = harness.store.scan
 
         def counting(space: str, page: int = 1000) -> Iterator[object]:
             nonlocal pages
@@ -93,23 +104,23 @@ def test_an_export_ends_when_its_caller_is_gone() -> None:
                 pages += 1
                 yield rows
 
-        bench.store.scan = counting  # type: ignore[method-assign,assignment]
-        export = bench.stub.Export(pb.ExportRequest(), timeout=30)
+        harness.store.scan = counting  # type: ignore[method-assign,assignment]
+        export = harness.stub.Export(pb.ExportRequest(), timeout=30)
         next(export)
         export.cancel()
         # The stream's place is free again: the handler has ended.
-        assert eventually(lambda: list(bench.stub.LookupStream(streamed([b"a"]), timeout=30)))
+        assert eventually(lambda: list(harness.stub.LookupStream(streamed([b"a"]), timeout=30)))
         assert pages < 40
 
 
 def test_a_space_is_described() -> None:
-    with running(embark_settings(previous=True)) as bench:
-        assert bench.settings.previous is not None
-        bench.write({"a": vector(1)})
-        described = bench.stub.DescribeSpace(pb.DescribeSpaceRequest(), timeout=30)
-        active = bench.settings.active
+    with running(embark_settings(previous=True)) as harness:
+        assert harness.settings.previous is not None
+        harness.write({"a": vector(1)})
+        described = harness.stub.DescribeSpace(pb.DescribeSpaceRequest(), timeout=30)
+        active = harness.settings.active
         assert described == pb.DescribeSpaceResponse(
-            space=bench.space,
+            space=harness.space,
             dimension=DIMENSION,
             dtype=types_pb2.D_TYPE_FLOAT32,
             modality="image",
@@ -121,14 +132,14 @@ def test_a_space_is_described() -> None:
             entries=1,
             max_keys_per_request=1024,
         )
-        pinned = pb.DescribeSpaceRequest(space=bench.settings.previous.id)
-        assert bench.stub.DescribeSpace(pinned, timeout=30).entries == 0
+        pinned = pb.DescribeSpaceRequest(space=harness.settings.previous.id)
+        assert harness.stub.DescribeSpace(pinned, timeout=30).entries == 0
 
 
 def test_an_unknown_space_is_neither_described_nor_exported() -> None:
-    with running() as bench:
+    with running() as harness:
         with pytest.raises(grpc.RpcError) as described:
-            bench.stub.DescribeSpace(pb.DescribeSpaceRequest(space="feedfeedfeed"), timeout=30)
+            harness.stub.DescribeSpace(pb.DescribeSpaceRequest(space="feedfeedfeed"), timeout=30)
         with pytest.raises(grpc.RpcError) as exported:
-            list(bench.stub.Export(pb.ExportRequest(space="feedfeedfeed"), timeout=30))
+            list(harness.stub.Export(pb.ExportRequest(space="feedfeedfeed"), timeout=30))
         assert {described.value.code(), exported.value.code()} == {grpc.StatusCode.NOT_FOUND}

@@ -14,8 +14,8 @@ import pytest
 from embark.client import AsyncEmbArkClient, CertificateError, ClientTls, EmbArkClient
 from embark.errors import EmbArkError, UnavailableError
 from embark.rpc.certificates import files_of, watch_certificates
-from embark_testing.embark.parts import running
-from embark_testing.embark.secured import RANKER, SERVER_NAME, authority_in, nameless_tls, secured, server_target, client_tls
+from embark_testing.embark.harness import running
+from embark_testing.embark.secured import RANKER, SERVER_NAME, authority_in, client_tls, nameless_tls, secured
 from embark_testing.eventually import eventually
 from embark_testing.servers.authorities import Authority
 
@@ -36,11 +36,11 @@ def ranker(authority: Authority, tmp_path: Path) -> Path:
 
 
 def test_a_client_with_a_certificate_is_answered(server: Path, ranker: Path) -> None:
-    with secured(server) as bench, EmbArkClient(server_target(bench), timeout=30, tls=client_tls(ranker)) as client:
+    with secured(server) as harness, EmbArkClient(harness.target, timeout=30, tls=client_tls(ranker)) as client:
         assert client.lookup(["k"]).hits.all()
 
         async def ask() -> bool:
-            async with AsyncEmbArkClient(server_target(bench), timeout=30, tls=client_tls(ranker)) as other:
+            async with AsyncEmbArkClient(harness.target, timeout=30, tls=client_tls(ranker)) as other:
                 return bool((await other.lookup(["k"])).hits.all())
 
         assert asyncio.run(ask())
@@ -66,29 +66,29 @@ def _wrong(authority: Authority, folder: Path) -> ClientTls:
 def test_a_client_without_or_with_an_expired_or_wrong_certificate_is_refused(
     authority: Authority, server: Path, ranker: Path, tmp_path: Path, make: Callable[[Authority, Path], ClientTls]
 ) -> None:
-    with secured(server) as bench:
+    with secured(server) as harness:
         with (
-            EmbArkClient(server_target(bench), timeout=5, tls=make(authority, tmp_path)) as refused,
+            EmbArkClient(harness.target, timeout=5, tls=make(authority, tmp_path)) as refused,
             pytest.raises(UnavailableError),
         ):
             refused.lookup(["k"])
-        assert bench.counted("embark_keys_total", method="Lookup", space="active", status="HIT") == 0
-        with EmbArkClient(server_target(bench), timeout=30, tls=client_tls(ranker)) as client:
+        assert harness.counted("embark_keys_total", method="Lookup", space="active", status="HIT") == 0
+        with EmbArkClient(harness.target, timeout=30, tls=client_tls(ranker)) as client:
             assert client.lookup(["k"]).hits.all()
 
 
 def test_plain_text_is_refused_once_tls_is_asked_for_and_probes_stay_http(server: Path) -> None:
-    with secured(server, client_certificates=False) as bench:
-        with EmbArkClient(server_target(bench), timeout=5) as plain, pytest.raises(UnavailableError):
+    with secured(server, client_certificates=False) as harness:
+        with EmbArkClient(harness.target, timeout=5) as plain, pytest.raises(UnavailableError):
             plain.lookup(["k"])
-        with urllib.request.urlopen(f"http://127.0.0.1:{bench.server.probes_port}/readyz", timeout=30) as ready:
+        with urllib.request.urlopen(f"http://127.0.0.1:{harness.server.probes_port}/readyz", timeout=30) as ready:
             assert ready.status == 200
 
 
 def test_a_client_never_falls_back_to_plain_text(server: Path) -> None:
     with (
-        running() as bench,
-        EmbArkClient(server_target(bench), timeout=5, tls=nameless_tls(server)) as client,
+        running() as harness,
+        EmbArkClient(harness.target, timeout=5, tls=nameless_tls(server)) as client,
         pytest.raises(UnavailableError),
     ):
         client.lookup(["k"])
@@ -99,8 +99,8 @@ def test_a_server_of_another_name_or_authority_is_not_spoken_to(server: Path, tm
     files = files_of(server)
     for tls in (nameless_tls(strange), ClientTls(files, "other.default")):
         with (
-            secured(server, client_certificates=False) as bench,
-            EmbArkClient(server_target(bench), timeout=5, tls=tls) as client,
+            secured(server, client_certificates=False) as harness,
+            EmbArkClient(harness.target, timeout=5, tls=tls) as client,
             pytest.raises(UnavailableError),
         ):
             client.lookup(["k"])
@@ -110,10 +110,10 @@ def test_certificates_are_renewed_under_load_without_a_failed_look_up(
     authority: Authority, server: Path, ranker: Path
 ) -> None:
     stopping, failures, answered = threading.Event(), list[EmbArkError](), [0] * 3
-    with secured(server) as bench:
+    with secured(server) as harness:
 
         def load(index: int) -> None:
-            with EmbArkClient(server_target(bench), timeout=30, tls=client_tls(ranker)) as client:
+            with EmbArkClient(harness.target, timeout=30, tls=client_tls(ranker)) as client:
                 while not stopping.is_set():
                     try:
                         assert client.lookup(["k"]).hits.all()
@@ -126,10 +126,10 @@ def test_certificates_are_renewed_under_load_without_a_failed_look_up(
             thread.start()
         try:
             for _ in range(4):
-                seen = _shown(bench.server.port, ranker)
+                seen = _shown(harness.server.port, ranker)
                 authority.identify(server, f"DNS:{SERVER_NAME}")
                 authority.identify(ranker, f"URI:{RANKER}")
-                assert _shown(bench.server.port, ranker) != seen
+                assert _shown(harness.server.port, ranker) != seen
                 eventually(partial(_all_went_on, answered, [*answered]))
         finally:
             stopping.set()
@@ -142,8 +142,8 @@ def test_a_client_shows_its_renewed_certificate_without_being_made_anew(
     authority: Authority, server: Path, ranker: Path
 ) -> None:
     with (
-        secured(server, authorized_identities=(RANKER,)) as bench,
-        EmbArkClient(server_target(bench), timeout=30, tls=client_tls(ranker)) as client,
+        secured(server, authorized_identities=(RANKER,)) as harness,
+        EmbArkClient(harness.target, timeout=30, tls=client_tls(ranker)) as client,
     ):
         assert client.lookup(["k"]).hits.all()
         authority.identify(ranker, "DNS:somebody.else")

@@ -12,99 +12,101 @@ from embark.statuses import KeyStatus
 from embark.store import Negative
 from embark.v1 import embark_pb2 as pb
 from embark_server.limits import DEFAULT_LIMITS
-from embark_testing.embark.parts import Bench, rows_of, running, statuses_of, vector
+from embark_testing.embark.harness import Harness, read_rows, read_statuses, running, vector
 from embark_testing.eventually import eventually
 
 HIT, ENQUEUED, PENDING, NEGATIVE = KeyStatus.HIT, KeyStatus.OOV_ENQUEUED, KeyStatus.OOV_PENDING, KeyStatus.NEGATIVE
 LONG = Duration(seconds=60)
 
 
-def waiting(bench: Bench, *keys: bytes, timeout: float = 60) -> Any:
-    before = len(bench.server._waits)
-    call = bench.stub.Lookup.future(pb.LookupRequest(keys=keys, wait_budget=LONG), timeout=timeout)
-    eventually(lambda: len(bench.server._waits) == before + 1, what="the call waits")
+def waiting(harness: Harness, *keys: bytes, timeout: float = 60) -> Any:
+    before = len(harness.server._waits)
+    call = harness.stub.Lookup.future(pb.LookupRequest(keys=keys, wait_budget=LONG), timeout=timeout)
+    eventually(lambda: len(harness.server._waits) == before + 1, what="the call waits")
     return call
 
 
 def test_a_waiting_look_up_is_answered_when_every_key_has_its_row_or_its_cause() -> None:
-    with running() as bench:
-        bench.write({"there": vector(3)})
-        call = waiting(bench, b"a", b"there", b"gone", b"a")
-        bench.store.write(bench.space, [Negative("gone", Cause(CauseKind.NOT_FOUND, "404"), 1, bench.clock() + 10**9)])
-        bench.write({"a": vector(1)})
+    with running() as harness:
+        harness.write({"there": vector(3)})
+        call = waiting(harness, b"a", b"there", b"gone", b"a")
+        harness.store.write(
+            harness.space, [Negative("gone", Cause(CauseKind.NOT_FOUND, "404"), 1, harness.clock() + 10**9)]
+        )
+        harness.write({"a": vector(1)})
         response = call.result()
-        assert statuses_of(response) == [HIT, HIT, NEGATIVE, HIT]
-        assert rows_of(response)[0] == rows_of(response)[3] == vector(1)
+        assert read_statuses(response) == [HIT, HIT, NEGATIVE, HIT]
+        assert read_rows(response)[0] == read_rows(response)[3] == vector(1)
         assert response.causes[2].detail == "404"
         # Where it was found it was kept: the next one needs no store.
-        reads = len(bench.store.reads)
-        assert statuses_of(bench.lookup("a")) == [HIT]
-        assert len(bench.store.reads) == reads
+        reads = len(harness.store.reads)
+        assert read_statuses(harness.lookup("a")) == [HIT]
+        assert len(harness.store.reads) == reads
 
 
 def test_a_wait_ends_with_the_budget_and_says_what_is_so() -> None:
-    with running() as bench:
-        bench.write({"a": vector(1)})
-        assert statuses_of(bench.lookup("a", "b", wait_budget=Duration(nanos=20_000_000))) == [HIT, ENQUEUED]
-        assert statuses_of(bench.lookup("b", wait_budget=Duration(nanos=20_000_000))) == [PENDING]
+    with running() as harness:
+        harness.write({"a": vector(1)})
+        assert read_statuses(harness.lookup("a", "b", wait_budget=Duration(nanos=20_000_000))) == [HIT, ENQUEUED]
+        assert read_statuses(harness.lookup("b", wait_budget=Duration(nanos=20_000_000))) == [PENDING]
 
 
 def test_a_wait_ends_within_the_callers_deadline() -> None:
-    with running() as bench:
-        response = bench.stub.Lookup(pb.LookupRequest(keys=[b"a"], wait_budget=LONG), timeout=1)
-        assert statuses_of(response) == [ENQUEUED]
+    with running() as harness:
+        response = harness.stub.Lookup(pb.LookupRequest(keys=[b"a"], wait_budget=LONG), timeout=1)
+        assert read_statuses(response) == [ENQUEUED]
 
 
 def test_without_anything_to_wait_for_there_is_no_wait() -> None:
-    with running() as bench:
-        bench.write({"a": vector(1)})
-        bench.producer.full = True
-        assert statuses_of(bench.lookup("a", "b", b"\xff", wait_budget=LONG)) == [HIT, KeyStatus.SHED, 7]
+    with running() as harness:
+        harness.write({"a": vector(1)})
+        harness.producer.full = True
+        assert read_statuses(harness.lookup("a", "b", b"\xff", wait_budget=LONG)) == [HIT, KeyStatus.SHED, 7]
 
 
 def test_a_wait_ends_when_the_caller_is_gone() -> None:
-    with running() as bench:
-        call = waiting(bench, b"a")
+    with running() as harness:
+        call = waiting(harness, b"a")
         call.cancel()
-        assert eventually(lambda: len(bench.server._waits) == 0)
+        assert eventually(lambda: len(harness.server._waits) == 0)
 
 
 def test_a_wait_survives_a_store_that_fails_for_a_while() -> None:
-    with running() as bench:
-        call = waiting(bench, b"a")
-        bench.store.failing.set()
-        failures = bench.counted("embark_store_failures_total")
-        eventually(lambda: bench.counted("embark_store_failures_total") > failures)
-        bench.store.failing.clear()
-        bench.write({"a": vector(1)})
-        bench.clock.at += 10**6
-        assert statuses_of(call.result()) == [HIT]
+    with running() as harness:
+        call = waiting(harness, b"a")
+        harness.store.failing.set()
+        failures = harness.counted("embark_store_failures_total")
+        eventually(lambda: harness.counted("embark_store_failures_total") > failures)
+        harness.store.failing.clear()
+        harness.write({"a": vector(1)})
+        harness.clock.at += 10**6
+        assert read_statuses(call.result()) == [HIT]
 
 
 def test_look_ups_beyond_the_bound_do_not_wait_and_others_are_not_held_up() -> None:
-    with running() as bench:
-        bench.write({"hot": vector(1)})
-        calls = [waiting(bench, b"%d" % n) for n in range(DEFAULT_LIMITS.waiting_calls)]
-        assert statuses_of(bench.lookup("one more", wait_budget=LONG)) == [ENQUEUED]
+    with running() as harness:
+        harness.write({"hot": vector(1)})
+        calls = [waiting(harness, b"%d" % n) for n in range(DEFAULT_LIMITS.waiting_calls)]
+        assert read_statuses(harness.lookup("one more", wait_budget=LONG)) == [ENQUEUED]
         with ThreadPoolExecutor(8) as clients:
-            answers = list(clients.map(lambda _: statuses_of(bench.lookup("hot")), range(64)))
+            answers = list(clients.map(lambda _: read_statuses(harness.lookup("hot")), range(64)))
         assert answers == [[HIT]] * 64
-        bench.write({str(n): vector(n) for n in range(DEFAULT_LIMITS.waiting_calls)})
-        assert [statuses_of(call.result()) for call in calls] == [[HIT]] * DEFAULT_LIMITS.waiting_calls
+        harness.write({str(n): vector(n) for n in range(DEFAULT_LIMITS.waiting_calls)})
+        assert [read_statuses(call.result()) for call in calls] == [[HIT]] * DEFAULT_LIMITS.waiting_calls
 
 
 def test_a_drain_ends_waits_with_their_answers() -> None:
-    with running() as bench:
-        call = waiting(bench, b"a")
-        stopping = Thread(target=bench.server.stop)
+    with running() as harness:
+        call = waiting(harness, b"a")
+        stopping = Thread(target=harness.server.stop)
         stopping.start()
-        assert statuses_of(call.result(timeout=30)) == [ENQUEUED]
+        assert read_statuses(call.result(timeout=30)) == [ENQUEUED]
         stopping.join(30)
         assert not stopping.is_alive()
 
 
 @pytest.mark.parametrize("budget", [Duration(seconds=315_576_000_000), Duration(nanos=999_999_999)])
 def test_any_budget_of_a_duration_is_taken(budget: Duration) -> None:
-    with running() as bench:
-        bench.write({"a": vector(1)})
-        assert statuses_of(bench.lookup("a", wait_budget=budget)) == [HIT]
+    with running() as harness:
+        harness.write({"a": vector(1)})
+        assert read_statuses(harness.lookup("a", wait_budget=budget)) == [HIT]

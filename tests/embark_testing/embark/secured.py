@@ -1,4 +1,4 @@
-"""An EmbArk server with certificates and the TLS options of its clients; tests are skipped without openssl."""
+"""A lookup server with certificates and its clients, for tests of TLS; without openssl the tests are skipped."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -10,7 +10,7 @@ import pytest
 from embark.client import CertificateFiles, ClientTls
 from embark.rpc.certificates import files_of
 from embark.settings import TlsSettings
-from embark_testing.embark.parts import Bench, embark_settings, running, vector
+from embark_testing.embark.harness import Harness, embark_settings, running, vector
 from embark_testing.servers.authorities import Authority
 from embark_testing.servers.maven_jars import MissingToolsError
 
@@ -28,17 +28,12 @@ def authority_in(folder: Path) -> Authority:
 
 
 @contextmanager
-def secured(folder: Path, tenants: list[dict[str, Any]] | None = None, **tls: Any) -> Iterator[Bench]:
-    """Run a server with the certificate in `folder` that has the embedding of `k`."""
+def secured(folder: Path, tenants: list[dict[str, Any]] | None = None, **tls: Any) -> Iterator[Harness]:
+    """Run a server with the certificate in `folder` and an embedding of the key `k`."""
     settings = embark_settings(**({"tenants": tenants} if tenants else {}))  # type: ignore[arg-type] # a list
-    changed = TlsSettings(folder=str(folder), **({"client_certificates": True} | tls))
-    with running(settings.model_copy(update={"tls": changed}), rows=ROWS) as bench:
-        yield bench
-
-
-def server_target(bench: Bench) -> str:
-    """Return the address of the server."""
-    return f"127.0.0.1:{bench.server.port}"
+    tls_settings = TlsSettings(folder=str(folder), **({"client_certificates": True} | tls))
+    with running(settings.model_copy(update={"tls": tls_settings}), rows=ROWS) as harness:
+        yield harness
 
 
 def client_tls(folder: Path) -> ClientTls:
@@ -47,5 +42,5 @@ def client_tls(folder: Path) -> ClientTls:
 
 
 def nameless_tls(folder: Path) -> ClientTls:
-    """Return the TLS options of a client without a certificate that trusts the authority in `folder`."""
+    """Return the TLS options of a client that trusts the authority of `folder` and has no certificate."""
     return ClientTls(CertificateFiles(folder / "ca.crt"), SERVER_NAME)

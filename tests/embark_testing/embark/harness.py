@@ -1,4 +1,4 @@
-"""What tests of the look-up server compose it from: settings, a store and a producer that they command, a server."""
+"""A running lookup server for tests, with a store that can fail or hang and a producer that records its fills."""
 
 import threading
 from collections.abc import Iterator, Mapping, Sequence
@@ -35,7 +35,7 @@ ZEROS = bytes(NBYTES)
 def embark_settings(
     *, oov_vector: Sequence[float] | None = None, previous: bool = False, drain: str = "10s", **sections: dict[str, Any]
 ) -> EmbArkSettings:
-    """Return settings of a small space on free ports of 127.0.0.1; `sections` of the spec are added."""
+    """Return settings with a small space and free ports of 127.0.0.1; `sections` are added to the spec."""
     spec = {
         "encoder": {
             "model": {"uri": "file:///model.onnx", "digest": f"sha256:{'0' * 64}"},
@@ -45,7 +45,7 @@ def embark_settings(
         },
         "store": {"cassandra": {"contactPoints": ["cassandra"], "keyspace": "k"}} | sections.pop("store", {}),
         "topic": {"kafka": {"bootstrapServers": ["kafka:9092"]}},
-        # Long enough that only a test that means to runs into it.
+        # Long enough that no test exceeds it by accident.
         "embark": {"readTimeout": "20s"} | sections.pop("embark", {}),
     } | sections
     document = {"apiVersion": "embark.dev/v1alpha1", "kind": "EmbeddingCache", "metadata": {"name": "c"}, "spec": spec}
@@ -56,12 +56,12 @@ def embark_settings(
 
 
 def vector(seed: float) -> bytes:
-    """Return a row that differs by `seed`."""
+    """Return a vector whose every element is `seed`."""
     return np.full(DIMENSION, seed, "<f4").tobytes()
 
 
 class CommandedStore(FaultyStore):
-    """A MemoryStore that notes its reads and deletes, fails while `failing` is set, and hangs while `gate` is not."""
+    """A MemoryStore that records reads and deletes, fails while `failing` is set, and hangs while `gate` is not set."""
 
     def __init__(self, clock: Clock) -> None:
         super().__init__(MemoryStore(clock))
@@ -71,18 +71,18 @@ class CommandedStore(FaultyStore):
         self.gate.set()
 
     def read(self, space: str, keys: Sequence[str], timeout: timedelta) -> dict[str, Row]:
-        self._pass_gate(keys, timeout)
+        self._wait_for_gate(keys, timeout)
         return super().read(space, keys, timeout)
 
     def lookup(self, space: str, keys: Sequence[str], timeout: timedelta) -> dict[str, Served]:
-        self._pass_gate(keys, timeout)
+        self._wait_for_gate(keys, timeout)
         return super().lookup(space, keys, timeout)
 
     def delete(self, space: str, keys: Sequence[str], at: Micros) -> None:
         super().delete(space, keys, at)
         self.deletes.append((space, keys, at))
 
-    def _pass_gate(self, keys: Sequence[str], timeout: timedelta) -> None:
+    def _wait_for_gate(self, keys: Sequence[str], timeout: timedelta) -> None:
         self.reads.append(keys)
         if not self.gate.wait(timeout.total_seconds()):
             raise UnavailableError("store", "no answer in time")
@@ -95,7 +95,7 @@ def guarded_store(store: ServedStore) -> GuardedStore:
 
 @dataclass
 class RecordingProducer:
-    """A FillProducer that keeps what it takes, takes nothing while `full`, and has lost what a test says."""
+    """A FillProducer that records its fills, rejects them while `full`, and reports the losses that a test sets."""
 
     full: bool = False
     lost: Losses = field(default_factory=Losses)
@@ -115,13 +115,13 @@ class RecordingProducer:
     def losses(self) -> Losses:
         return self.lost
 
-    def close(self, timeout: timedelta) -> int:  # noqa: ARG002 - nothing is on its way
+    def close(self, timeout: timedelta) -> int:  # noqa: ARG002 - nothing is in flight
         return 0
 
 
 @dataclass
-class Bench:
-    """A running server with everything around it."""
+class Harness:
+    """A running server, its store and producer, and a client."""
 
     settings: EmbArkSettings
     clock: FakeClock
@@ -134,31 +134,37 @@ class Bench:
 
     @property
     def space(self) -> str:
+        """The id of the active space."""
         return self.settings.active.id
 
+    @property
+    def target(self) -> str:
+        """The address of the server."""
+        return f"127.0.0.1:{self.server.port}"
+
     def write(self, rows: Mapping[str, bytes], space: str = "", expires_at: Micros | None = None) -> None:
-        """Write embeddings to the store, past the server."""
+        """Write embeddings directly to the store."""
         self.clock.advance(timedelta(milliseconds=1))
         at = self.clock()
         embeddings = [Embedding(key, row, at, expires_at=expires_at) for key, row in rows.items()]
         self.store.write(space or self.space, embeddings)
 
     def lookup(self, *keys: str | bytes, **fields: Any) -> pb.LookupResponse:
-        """Look keys up, with more fields of the request."""
+        """Look up keys; `fields` are added to the request."""
         encoded = [key.encode() if isinstance(key, str) else key for key in keys]
         return self.stub.Lookup(pb.LookupRequest(keys=encoded, **fields), timeout=30)
 
     def counted(self, name: str, **labels: str) -> float:
-        """Return the value of a metric, 0 where it has none."""
+        """Return the value of a metric, or 0 if it has none."""
         return self.registry.get_sample_value(name, labels) or 0.0
 
 
-def rows_of(response: pb.LookupResponse) -> list[bytes]:
-    """Return the rows of a reply."""
+def read_rows(response: pb.LookupResponse) -> list[bytes]:
+    """Return the rows of a reply, one per key."""
     return [response.vectors[start : start + NBYTES] for start in range(0, len(response.vectors), NBYTES)]
 
 
-def statuses_of(
+def read_statuses(
     response: pb.LookupResponse | pb.PrefetchResponse | pb.PutResponse | pb.InvalidateResponse,
 ) -> list[KeyStatus]:
     """Return the statuses of a reply."""
@@ -170,8 +176,8 @@ def running(
     settings: EmbArkSettings | None = None,
     producer: FillProducer | None = None,
     rows: Mapping[str, bytes] | None = None,
-) -> Iterator[Bench]:
-    """Run a server with a client beside it; both are closed whatever happens. `rows` are there from the start."""
+) -> Iterator[Harness]:
+    """Run a server and a client; `rows` are in the store from the start."""
     settings = settings or embark_settings()
     clock, registry, recording = FakeClock(), CollectorRegistry(), RecordingProducer()
     store = CommandedStore(clock)
@@ -183,7 +189,7 @@ def running(
         server.start()
         with grpc.insecure_channel(f"127.0.0.1:{server.port}") as channel:
             stub = EmbArkServiceStub(channel)
-            yield Bench(settings, clock, store, recording, registry, server, channel, stub)
+            yield Harness(settings, clock, store, recording, registry, server, channel, stub)
     finally:
         store.gate.set()
         server.stop()
