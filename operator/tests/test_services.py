@@ -8,7 +8,7 @@ import pytest
 from embark.rollout.step import ObservedProgress
 from embark.store import split_ring
 from embark_operator.observe.services import PodServices, read_samples, sum_samples
-from embark_testing.contracts.beginnings import begin
+from embark_testing.contracts.checkpoints import begin
 from embark_testing.embark.harness import Harness
 from embark_testing.embark.secured import SERVER_NAME, authority_in, secured
 from embark_testing.servers.free_ports import free_ports

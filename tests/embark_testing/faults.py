@@ -1,4 +1,4 @@
-"""A store and a topic with faults that a test switches on and off, around real ones."""
+"""Wrappers that let a test make a real store or topic fail."""
 
 import threading
 from collections.abc import Iterator, Mapping, Sequence
@@ -11,7 +11,7 @@ from embark.topic import DeadLetters, FillConsumer, FillProducer, FillTopic, Los
 
 
 class FaultyStore:
-    """Fails while `failing` is set; while `hanging` is set a read ends only by its timeout."""
+    """A store that fails while `failing` is set, and whose reads time out while `hanging` is set."""
 
     def __init__(self, store: RolloutStore) -> None:
         self._store = store
@@ -82,12 +82,12 @@ class FaultyStore:
 
 
 class FaultyTopic:
-    """Its producers take nothing while `full` is set; `taken` counts the records they took, by key."""
+    """A topic whose producers accept nothing while `full` is set; `accepted` lists the keys of accepted records."""
 
     def __init__(self, topic: FillTopic) -> None:
         self._topic = topic
         self.full = threading.Event()
-        self.taken: list[bytes] = []
+        self.accepted: list[bytes] = []
 
     def producer(self) -> FillProducer:
         return _Producer(self, self._topic.producer())
@@ -110,7 +110,7 @@ class _Producer:
     def produce(self, key: bytes, value: bytes, headers: Mapping[str, bytes]) -> bool:
         if self._topic.full.is_set() or not self._producer.produce(key, value, headers):
             return False
-        self._topic.taken.append(key)
+        self._topic.accepted.append(key)
         return True
 
     def pending(self) -> int:

@@ -22,7 +22,7 @@ def test_a_thousand_lookups_of_one_cold_key_cause_one_record_and_one_encode(phot
     origin.answering.set()
     eventually(lambda: photos.client.lookup([key]).statuses == (KeyStatus.HIT,), what="the fill")
     assert Counter(found) == {KeyStatus.OOV_ENQUEUED: 1, KeyStatus.OOV_PENDING: 999}
-    assert photos.topic.taken == [key.encode()]
+    assert photos.topic.accepted == [key.encode()]
     assert origin.requested == {"gravel.jpg": 1}
 
 

@@ -42,7 +42,7 @@ def test_a_store_that_fails_or_hangs_is_unavailable_inside_the_deadline_and_enqu
         found = photos.client.lookup([key], timeout=1.0)  # raises when the deadline is missed
         assert found.statuses == (KeyStatus.UNAVAILABLE,)
         assert not found.vectors.any()
-    assert photos.topic.taken == []
+    assert photos.topic.accepted == []
     switch.clear()
     eventually(lambda: photos.client.lookup([key]).statuses == (KeyStatus.HIT,), what="the fill")
 

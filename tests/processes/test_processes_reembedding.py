@@ -16,7 +16,7 @@ from embark.rollout.verdict import find_gate_failure
 from embark.settings import KfcSettings
 from embark.spec.rollout import Rollout
 from embark.store import REEMBED_RANGES, Negative
-from embark_testing.deployments.group_contents import groups_of
+from embark_testing.deployments.group_contents import list_groups
 from embark_testing.deployments.processes import Service, service
 from embark_testing.embark.constant_lookups import statuses_meanwhile
 from embark_testing.eventually import eventually
@@ -95,11 +95,11 @@ def test_a_candidate_gets_every_key_and_both_spaces_those_asked_for_meanwhile_un
     assert cache.progress(1)[0] == REEMBED_RANGES
     verdict = cache.verify(candidate)
     assert (verdict.keys, verdict.held, verdict.failed, verdict.faults) == (len(expected), len(expected), 0, ())
-    assert candidate.consumer_group in groups_of(candidate.topic)
+    assert candidate.consumer_group in list_groups(candidate.topic)
     cache.drop(candidate)
     assert tables() == {f"embeddings_{active.space.id}", "rollout_progress"}
     assert cache.progress(1) == (0, 0, 0)
-    assert candidate.consumer_group not in groups_of(candidate.topic)
+    assert candidate.consumer_group not in list_groups(candidate.topic)
     assert cache.vectors(0).keys() == expected.keys()
 
 
@@ -188,7 +188,7 @@ def test_keys_that_the_new_model_cannot_read_are_in_the_verdict_and_change_nothi
 def test_ten_rollouts_one_after_another_leave_the_last_space_alone(
     cache: ReembeddedCache, tables: Callable[[], set[str]]
 ) -> None:
-    before = groups_of(cache.first.topic)
+    before = list_groups(cache.first.topic)
     for number in range(1, ROLLOUTS + 1):
         with _retina(cache, number) as retina:
             settings = cache.space(number, source=number - 1, retina=retina.target)
@@ -200,7 +200,7 @@ def test_ten_rollouts_one_after_another_leave_the_last_space_alone(
     assert cache.vectors(ROLLOUTS) == {key: vector_of(ROLLOUTS, key) for key in KEYS}
     assert tables() == {f"embeddings_{last.space.id}", "rollout_progress"}
     assert [number for number in range(ROLLOUTS) if cache.progress(number) != (0, 0, 0)] == []
-    assert groups_of(last.topic) - before == {last.consumer_group}
+    assert list_groups(last.topic) - before == {last.consumer_group}
 
 
 @contextmanager

@@ -1,16 +1,16 @@
-"""Connections to the one SQLite file of the local mode; the SQLite store and the SQLite topic open theirs here.
+"""Connections to the SQLite file that the store and the topic of the local mode share.
 
 The file is in WAL mode: readers and the one writer never wait for each other. A commit with `synchronous=NORMAL` is in
-the file before it returns, so it outlives the process, kill -9 included. Only a power cut may take the last commits
-back, and then of store and topic alike, as both are in one file: what is lost was asked for so lately that the next
-look-up asks again. `FULL` also syncs the disk at every commit.
+the file before it returns, so it outlives the process, even kill -9. Only a power cut may undo the last commits, those
+of store and topic together, as both are in one file; the next lookup of a lost key requests its fill again. `FULL` also
+syncs the disk at every commit.
 """
 
 import math
 import sqlite3
 import threading
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import timedelta
 from pathlib import Path
@@ -18,20 +18,23 @@ from typing import Final, Literal
 
 from embark.errors import ClosedError, UnavailableError
 
-# A vector of 1,280 float32 and its key fit into one page; with SQLite's 4,096 every read would follow an overflow page.
+# A vector of 1,280 float32 and its key fit into one page; with SQLite's 4,096 bytes every read would need a second.
 _PAGE_BYTES: Final = 8192
-# The WAL is cut back to this after a checkpoint; a burst of fills must not leave a large file for ever.
+# The WAL is truncated to this size after a checkpoint: a burst of fills must not leave a large file behind.
 _WAL_BYTES: Final = 64 * 1024 * 1024
-# The deadline of a statement is looked at once in so many instructions of SQLite's virtual machine, about 100 µs.
+# The deadline of a statement is checked every so many instructions of SQLite's virtual machine, about 100 µs.
 _DEADLINE_STEPS: Final = 1_000
 _RETRY_SECONDS: Final = 0.01
 
+Change = Callable[[sqlite3.Connection, int], int]
+"""Changes at most so many rows as it is given, and returns how many it changed."""
+
 
 class SqliteFile:
-    """The connections of one part to the file: opened when none is idle, each lent to one thread at a time.
+    """A pool of connections to the file, each used by one thread at a time; thread-safe.
 
     It does no I/O before the first use. Every sqlite3.Error under a lent connection becomes an UnavailableError that
-    names `server` ("store" or "topic") and the file; the connection it came from is never used again.
+    names `server` ("store" or "topic") and the file; its connection is closed.
     """
 
     def __init__(self, path: Path, server: str, synchronous: Literal["NORMAL", "FULL"] = "NORMAL") -> None:
@@ -40,46 +43,48 @@ class SqliteFile:
         self._synchronous = synchronous
         self._guard = threading.Lock()
         self._writing = threading.Lock()
-        self._idle: list[_Link] = []
+        self._idle: list[_LentConnection] = []
         self._closed = False
 
     def create(self, statements: Sequence[str], timeout: timedelta) -> None:
-        """Make the file, and what of `statements` (each with IF NOT EXISTS) is not there yet."""
+        """Create the file, and what `statements` (each with IF NOT EXISTS) create."""
         deadline = time.monotonic() + timeout.total_seconds()
         with self.lend(timeout, create=True) as connection:
             connection.execute(f"PRAGMA page_size = {_PAGE_BYTES}")
             mode = _enter_wal(connection, deadline)
             if mode != "wal":
-                raise UnavailableError(self._server, f"{self._path}: no WAL here ({mode}); the file needs a local disk")
+                raise UnavailableError(
+                    self._server, f"{self._path}: no WAL here (journal mode {mode}); move the file to a local disk"
+                )
         with self.transaction(timeout) as connection:
             for statement in statements:
                 connection.execute(statement)
 
     @contextmanager
     def lend(self, timeout: timedelta, *, create: bool = False) -> Iterator[sqlite3.Connection]:
-        """Lend a connection in autocommit mode whose statements end `timeout` from now at the latest.
+        """Lend a connection in autocommit mode; every statement ends within `timeout` from now.
 
         Raises:
             UnavailableError: a statement failed, found the file locked, or was not done in time.
-            ClosedError: after close().
+            ClosedError: the file was closed.
         """
-        link, sound = None, False
+        lent, sound = None, False
         try:
-            link = self._take(timeout, create=create)
-            yield link.connection
+            lent = self._take(timeout, create=create)
+            yield lent.connection
             sound = True
         except sqlite3.Error as error:
-            what = f"no answer within {timeout}" if link and link.over() else str(error)
+            what = f"no answer within {timeout}" if lent and lent.is_overdue() else str(error)
             raise UnavailableError(self._server, f"{self._path}: {what}") from error
         finally:
-            if link:
-                self._give_back(link, sound=sound)
+            if lent:
+                self._give_back(lent, sound=sound)
 
     @contextmanager
     def transaction(self, timeout: timedelta) -> Iterator[sqlite3.Connection]:
-        """Lend a connection that holds the file's write lock; commits at the end, rolls back when anything is raised.
+        """Lend a connection that holds the file's write lock; commit at the end, roll back if anything is raised.
 
-        Writers of one process queue up on a lock, since SQLite lets them sleep and try again in no fair order.
+        Writers of one process queue up on a lock: SQLite lets them sleep and retry, without fairness.
         """
         deadline = time.monotonic() + timeout.total_seconds()
         if not self._writing.acquire(timeout=timeout.total_seconds()):
@@ -93,53 +98,63 @@ class SqliteFile:
         finally:
             self._writing.release()
 
+    def change_in_batches(self, change: Change, limit: int, timeout: timedelta) -> None:
+        """Call `change` with `limit` in one transaction after another until it changes fewer rows.
+
+        Other writers get their turns in between; `timeout` applies to each transaction.
+        """
+        changed = limit
+        while changed == limit:
+            with self.transaction(timeout) as connection:
+                changed = change(connection, limit)
+
     def check_open(self) -> None:
         """Raise ClosedError after close()."""
         if self._closed:
-            raise ClosedError(f"the {self._server} {self._path} was closed before")
+            raise ClosedError(f"the {self._server} {self._path} is closed")
 
     def close(self) -> None:
-        """Close the idle connections now and the lent ones as they come back."""
+        """Close the idle connections now, and each lent one when it is returned."""
         with self._guard:
             self._closed = True
             idle, self._idle = self._idle, []
-        for link in idle:
-            link.connection.close()
+        for lent in idle:
+            lent.connection.close()
 
-    def _take(self, timeout: timedelta, *, create: bool) -> "_Link":
+    def _take(self, timeout: timedelta, *, create: bool) -> "_LentConnection":
         with self._guard:
             self.check_open()
-            link = self._idle.pop() if self._idle else None
-        if link is None:
-            link = _Link(f"{self._path.as_uri()}?mode={'rwc' if create else 'rw'}")
+            lent = self._idle.pop() if self._idle else None
+        if lent is None:
+            lent = _LentConnection(f"{self._path.as_uri()}?mode={'rwc' if create else 'rw'}")
         try:
-            link.limit(timeout, self._synchronous)
+            lent.limit(timeout, self._synchronous)
         except BaseException:
-            link.connection.close()
+            lent.connection.close()
             raise
-        return link
+        return lent
 
-    def _give_back(self, link: "_Link", *, sound: bool) -> None:
+    def _give_back(self, lent: "_LentConnection", *, sound: bool) -> None:
         with self._guard:
             keep = sound and not self._closed
             if keep:
-                self._idle.append(link)
+                self._idle.append(lent)
         if not keep:
-            link.connection.close()
+            lent.connection.close()
 
 
-class _Link:
-    """A connection and the deadline of what runs on it."""
+class _LentConnection:
+    """A connection with the deadline of its statements."""
 
     def __init__(self, uri: str) -> None:
         self.connection = sqlite3.connect(uri, timeout=0, uri=True, isolation_level=None, check_same_thread=False)
-        self.connection.set_progress_handler(self.over, _DEADLINE_STEPS)
+        self.connection.set_progress_handler(self.is_overdue, _DEADLINE_STEPS)
         self._deadline = math.inf
         self._busy_timeout = 0
         self._fresh = True
 
     def limit(self, timeout: timedelta, synchronous: str) -> None:
-        """Let every statement from now on end within `timeout`: those that work, and those that wait for a lock."""
+        """Interrupt statements that run, or wait for a lock, longer than `timeout` from now."""
         self._deadline = time.monotonic() + timeout.total_seconds()
         busy_timeout = max(0, math.ceil(timeout / timedelta(milliseconds=1)))
         if busy_timeout != self._busy_timeout:
@@ -151,15 +166,15 @@ class _Link:
             self.connection.execute(f"PRAGMA journal_size_limit = {_WAL_BYTES}")
             self._fresh = False
 
-    def over(self) -> bool:
-        """Return whether the deadline has passed; True makes SQLite interrupt the statement."""
+    def is_overdue(self) -> bool:
+        """Return whether the deadline has passed, at which SQLite interrupts the statement."""
         return time.monotonic() >= self._deadline
 
 
 def _enter_wal(connection: sqlite3.Connection, deadline: float) -> str:
-    """Return the journal mode that the file is in after WAL was asked for.
+    """Return the journal mode of the file after WAL was requested.
 
-    SQLite answers "locked" at once, without its busy timeout, while another connection makes the same change.
+    While another connection makes the same change, SQLite reports "locked" at once, without its busy timeout.
     """
     while True:
         try:

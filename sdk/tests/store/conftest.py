@@ -9,7 +9,7 @@ pytest.register_assert_rewrite("embark_testing.contracts")
 
 from embark.store import EmbeddingStore  # noqa: E402
 from embark.store.sqlite.adapter import SqliteStore  # noqa: E402
-from embark_testing.contracts.rows import OTHER_SPACE, SPACE  # noqa: E402 - after the rewriting is asked for
+from embark_testing.contracts.rows import OTHER_SPACE, SPACE  # noqa: E402 - after the rewriting is registered
 
 
 @pytest.fixture

@@ -11,10 +11,10 @@ from embark_testing.caches import sample_settings
 
 
 def test_contact_points_without_an_address_are_named(monkeypatch: pytest.MonkeyPatch) -> None:
-    asked = []
+    resolved = []
 
     def resolve(host: str, *_: object) -> NoReturn:
-        asked.append(host)
+        resolved.append(host)
         raise socket.gaierror(socket.EAI_NONAME, "Name or service not known")
 
     monkeypatch.setattr(socket, "getaddrinfo", resolve)
@@ -25,4 +25,4 @@ def test_contact_points_without_an_address_are_named(monkeypatch: pytest.MonkeyP
             store.lookup("7bdb635910b3", ["key"], timedelta(seconds=10))
     finally:
         store.close()
-    assert set(asked) == {"nowhere", "neither"}
+    assert set(resolved) == {"nowhere", "neither"}

@@ -1,4 +1,4 @@
-"""The Cassandra store while its server is suspended, gone, or without a schema."""
+"""The Cassandra store while its server is suspended, down, or without a schema."""
 
 import subprocess
 import sys
@@ -48,7 +48,7 @@ def suspended(server: CassandraServer) -> Iterator[None]:
 
 
 def failure(store: EmbeddingStore) -> str:
-    """Return what a short read says, or nothing when it is answered."""
+    """Return the error of a short read, or nothing if it is answered."""
     try:
         store.read(SPACE, ["key"], SHORT)
     except UnavailableError as error:
@@ -56,7 +56,7 @@ def failure(store: EmbeddingStore) -> str:
     return ""
 
 
-def test_a_read_of_a_suspended_cassandra_ends_as_unavailable_and_works_again(
+def test_a_read_is_unavailable_while_cassandra_is_suspended_and_works_afterwards(
     store: EmbeddingStore, cassandra: CassandraServer
 ) -> None:
     with suspended(cassandra):
@@ -67,14 +67,16 @@ def test_a_read_of_a_suspended_cassandra_ends_as_unavailable_and_works_again(
     assert read_one(store, "key") == embedding("key", 1)
 
 
-def test_a_cassandra_that_was_given_up_is_found_again(store: EmbeddingStore, cassandra: CassandraServer) -> None:
+def test_a_connection_that_was_closed_in_an_outage_is_opened_again(
+    store: EmbeddingStore, cassandra: CassandraServer
+) -> None:
     with suspended(cassandra):
-        eventually(lambda: "no Cassandra host answers" in failure(store), 60, "the connection is given up")
-    eventually(lambda: not failure(store), 30, "Cassandra is found again")
+        eventually(lambda: "no Cassandra host answers" in failure(store), 60, "the connection is closed")
+    eventually(lambda: not failure(store), 30, "the connection is open again")
     assert read_one(store, "key") == embedding("key", 1)
 
 
-def test_a_store_opened_while_cassandra_is_gone_works_once_it_is_there(
+def test_a_store_opened_while_cassandra_is_down_works_once_it_is_up(
     store: EmbeddingStore, settings: StoreSettings, cassandra: CassandraServer, clock: FakeClock
 ) -> None:
     cassandra.kill()
@@ -90,10 +92,10 @@ def test_a_store_opened_while_cassandra_is_gone_works_once_it_is_there(
     found = read_one(late, "key")
     late.close()
     assert found == embedding("key", 1)
-    eventually(lambda: not failure(store), 30, "the connection from before is back")
+    eventually(lambda: not failure(store), 30, "the earlier connection is back")
 
 
-def test_an_address_where_nobody_listens_is_unavailable(settings: StoreSettings, clock: FakeClock) -> None:
+def test_an_address_without_a_server_is_unavailable(settings: StoreSettings, clock: FakeClock) -> None:
     [port] = free_ports("127.0.0.1", 1)
     nowhere = settings.cassandra.model_copy(update={"port": port})
     store = CassandraStore(settings.model_copy(update={"cassandra": nowhere}), clock)
@@ -104,8 +106,8 @@ def test_an_address_where_nobody_listens_is_unavailable(settings: StoreSettings,
     store.close()
 
 
-def test_ten_processes_make_the_schema_once(cassandra: CassandraServer) -> None:
-    settings = store_settings(cassandra, "made_at_once")
+def test_ten_processes_create_the_schema_once(cassandra: CassandraServer) -> None:
+    settings = store_settings(cassandra, "created_at_once")
     code = """
         import sys
         from embark.clock import now
@@ -118,14 +120,14 @@ def test_ten_processes_make_the_schema_once(cassandra: CassandraServer) -> None:
         try:
             store.count(sys.argv[2])
         except UnavailableError:
-            print("connected, and there is no table", flush=True)
+            print("connected, and the table is missing", flush=True)
         sys.stdin.readline()
         store.ensure_space(sys.argv[2])
         store.write(sys.argv[2], [Embedding(sys.argv[3], b"1234", 1)])
         store.close()
     """
     with ExitStack() as stack:
-        makers = [
+        creators = [
             stack.enter_context(
                 subprocess.Popen(
                     [sys.executable, "-c", textwrap.dedent(code), settings.model_dump_json(), SPACE, str(i)],
@@ -137,20 +139,20 @@ def test_ten_processes_make_the_schema_once(cassandra: CassandraServer) -> None:
             )
             for i in range(10)
         ]
-        for maker in makers:
-            stack.callback(maker.kill)
-            assert maker.stdout is not None
-            assert "no table" in maker.stdout.readline()
-        for maker in makers:
-            assert maker.stdin is not None
-            maker.stdin.write("\n")
-            maker.stdin.flush()
-        ended = [(maker.communicate(timeout=120)[1], maker.returncode) for maker in makers]
-    assert [status for _, status in ended] == [0] * 10, ended
+        for creator in creators:
+            stack.callback(creator.kill)
+            assert creator.stdout is not None
+            assert "table is missing" in creator.stdout.readline()
+        for creator in creators:
+            assert creator.stdin is not None
+            creator.stdin.write("\n")
+            creator.stdin.flush()
+        results = [(creator.communicate(timeout=120)[1], creator.returncode) for creator in creators]
+    assert [status for _, status in results] == [0] * 10, results
     with cql_session(cassandra) as session:
         tables = session.execute(
-            "SELECT table_name FROM system_schema.tables WHERE keyspace_name = 'made_at_once'"
+            "SELECT table_name FROM system_schema.tables WHERE keyspace_name = 'created_at_once'"
         ).all()
-        rows = session.execute(f"SELECT key FROM made_at_once.embeddings_{SPACE}").all()
+        rows = session.execute(f"SELECT key FROM created_at_once.embeddings_{SPACE}").all()
     assert sorted(tables) == [(f"embeddings_{SPACE}",), ("rollout_progress",)]
     assert len(rows) == 10

@@ -15,11 +15,11 @@ from cassandra.query import PreparedStatement
 from embark.errors import UnavailableError
 from embark.spec import Cassandra
 from embark.store.cassandra.access import Credentials, tls_context
+from embark.store.cassandra.adapter import split_by_replicas
+from embark.store.cassandra.connection import open_cluster
+from embark.store.cassandra.driver_internals import bind_encoded
 from embark.store.cassandra.errors import unavailable_on_failure
-from embark.store.cassandra.link import _cluster
-from embark.store.cassandra.ring import groups_by_replica, token_ranges
-from embark.store.cassandra.rows import of_columns, served_of, ttl_seconds, write_values
-from embark.store.cassandra.table import bind_encoded
+from embark.store.cassandra.table import group_by_replica, to_row, to_served, ttl_seconds, write_values
 from embark.store.rows import Row, expired, served
 from embark_testing.contracts.rows import embedding, negative
 
@@ -35,12 +35,12 @@ NOW = 1_767_225_600_000_000
         (OSError("broken"), "OSError: broken"),
     ],
 )
-def test_every_failure_of_the_driver_is_unavailable_and_says_why(error: Exception, message: str) -> None:
+def test_every_error_of_the_driver_is_unavailable_with_its_reason(error: Exception, message: str) -> None:
     with pytest.raises(UnavailableError, match=f"store: .*{message}"), unavailable_on_failure():
         raise error
 
 
-def test_a_fault_of_the_program_is_not_called_unavailable() -> None:
+def test_a_bug_is_not_reported_as_unavailable() -> None:
     with pytest.raises(TypeError), unavailable_on_failure():
         raise TypeError
 
@@ -49,11 +49,11 @@ def test_a_fault_of_the_program_is_not_called_unavailable() -> None:
     ("left", "seconds"),
     [(None, 0), (0, 60), (1, 61), (1_000_000, 61), (-(10**15), 1), (10**18, 20 * 365 * 24 * 3600)],
 )
-def test_a_ttl_ends_after_the_row_and_is_one_that_cassandra_takes(left: int | None, seconds: int) -> None:
+def test_a_ttl_outlasts_the_row_within_the_range_of_cassandra(left: int | None, seconds: int) -> None:
     assert ttl_seconds(None if left is None else NOW + left, NOW) == seconds
 
 
-# What the server says of Statements.write's parameters.
+# The types of TableCql.write's parameters as the server reports them.
 WRITTEN = [UTF8Type, BytesType, UTF8Type, BytesType, DateType, LongType, LongType, Int32Type]
 
 
@@ -61,7 +61,7 @@ WRITTEN = [UTF8Type, BytesType, UTF8Type, BytesType, DateType, LongType, LongTyp
     ("row", "values"),
     [
         (embedding("é", NOW, b"1234"), ["é", b"1234", "", b"hash of 1234", NOW // 1000, 0, NOW, 0]),
-        (negative("n", NOW, NOW + 5), ["n", None, "not_found: 404: gone", b"", NOW // 1000, NOW + 5, NOW, 61]),
+        (negative("n", NOW, NOW + 5), ["n", None, "not_found: 404: absent", b"", NOW // 1000, NOW + 5, NOW, 61]),
     ],
 )
 def test_a_write_has_a_value_or_null_for_every_column_as_the_driver_would_encode_it(row: Row, values: Any) -> None:
@@ -72,35 +72,35 @@ def test_a_write_has_a_value_or_null_for_every_column_as_the_driver_would_encode
     assert statement.routing_key == driven.routing_key == row.key.encode()
 
 
-def test_a_row_of_which_nothing_is_left_is_none() -> None:
-    assert of_columns(("key", None, None, None, None, None, None)) is None
-    assert of_columns(("key", None, "", b"", 0, None, 5)) is None
+def test_a_row_with_neither_vector_nor_cause_is_none() -> None:
+    assert to_row(("key", None, None, None, None, None, None)) is None
+    assert to_row(("key", None, "", b"", 0, None, 5)) is None
 
 
 @pytest.mark.parametrize("vector", [b"1234", None])
 @pytest.mark.parametrize("cause", ["not_found: 404", "", None])
 @pytest.mark.parametrize("expires_at", [None, 0, NOW - 1, NOW, NOW + 1])
-def test_a_look_up_gets_of_a_row_what_a_read_makes_of_it(
+def test_a_lookup_and_a_read_agree_on_every_row(
     vector: bytes | None, cause: str | None, expires_at: int | None
 ) -> None:
-    row = of_columns(("key", vector, cause, b"hash", expires_at, None if vector is None else NOW, NOW))
+    row = to_row(("key", vector, cause, b"hash", expires_at, None if vector is None else NOW, NOW))
     expected = None if row is None or expired(row, NOW) else served(row)
-    assert served_of(("key", vector, cause, expires_at), NOW) == expected
+    assert to_served(("key", vector, cause, expires_at), NOW) == expected
 
 
-def test_the_end_of_a_request_never_waits_by_nagles_algorithm_for_the_acknowledgement_of_its_beginning() -> None:
-    cluster = _cluster(Cassandra(contact_points=["127.0.0.1"], keyspace="k"), None, None)
+def test_nagles_algorithm_never_delays_the_end_of_a_request() -> None:
+    cluster = open_cluster(Cassandra(contact_points=["127.0.0.1"], keyspace="k"), None, None)
     try:
         assert (socket.IPPROTO_TCP, socket.TCP_NODELAY, 1) in cluster.sockopts
     finally:
         cluster.shutdown()
 
 
-def test_token_ranges_cover_the_ring_without_overlap() -> None:
+def test_the_ranges_of_a_scan_cover_the_ring_without_overlap() -> None:
     ring = [SimpleNamespace(value=token) for token in (-(2**63), -5, 0, 7, 2**63 - 1)]
-    ranges = token_ranges(SimpleNamespace(token_map=SimpleNamespace(ring=ring)))
+    ranges = split_by_replicas(SimpleNamespace(token_map=SimpleNamespace(ring=ring)))
     assert ranges == [(-(2**63), -5), (-5, 0), (0, 7), (7, 2**63 - 1)]
-    assert token_ranges(SimpleNamespace(token_map=None)) == [(-(2**63), 2**63 - 1)]
+    assert split_by_replicas(SimpleNamespace(token_map=None)) == [(-(2**63), 2**63 - 1)]
 
 
 def test_keys_are_grouped_by_the_replica_that_holds_them() -> None:
@@ -112,7 +112,7 @@ def test_keys_are_grouped_by_the_replica_that_holds_them() -> None:
             assert keyspace == "k"
             return ["a", "b"] if key.startswith(b"a") else ["b", "a"]
 
-    groups = list(groups_by_replica(Metadata(), "k", ["a1", "b1", "a2", "b2", "a3"], 2))
+    groups = list(group_by_replica(Metadata(), "k", ["a1", "b1", "a2", "b2", "a3"], 2))
     assert groups == [["a1", "a2"], ["a3"], ["b1", "b2"]]
 
 

@@ -1,4 +1,4 @@
-"""Certificates and passwords for Cassandra that are replaced while a store is open."""
+"""Replacing certificates and passwords for Cassandra while a store is open."""
 
 import logging
 import socket
@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from embark.store.cassandra.access import Credentials, RenewedContext, RenewedLogin, tls_context
+from embark.store.cassandra.access import Credentials, ReloadingContext, ReloadingLogin, tls_context
 from embark_testing.servers.authorities import Authority
 from embark_testing.servers.maven_jars import MissingToolsError
 
@@ -21,17 +21,17 @@ def authority(tmp_path: Path) -> Authority:
         pytest.skip(str(error))
 
 
-def shown(context: ssl.SSLContext, server: Path) -> str:
-    """Return the common name of the certificate that a connection with the context shows a server."""
+def presented(context: ssl.SSLContext, server: Path) -> str:
+    """Return the common name of the certificate that a connection with the context presents to a server."""
     ours, theirs = socket.socketpair()
-    asking = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    asking.load_cert_chain(server / "tls.crt", server / "tls.key")
-    asking.load_verify_locations(server / "ca.crt")
-    asking.verify_mode = ssl.CERT_REQUIRED
+    verifying = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    verifying.load_cert_chain(server / "tls.crt", server / "tls.key")
+    verifying.load_verify_locations(server / "ca.crt")
+    verifying.verify_mode = ssl.CERT_REQUIRED
     names: list[str] = []
 
     def answer() -> None:
-        with asking.wrap_socket(theirs, server_side=True) as connection:
+        with verifying.wrap_socket(theirs, server_side=True) as connection:
             found = connection.getpeercert()
             assert found
             names.extend(str(value) for part in found["subject"] for _, value in part)  # type: ignore[str-unpack]
@@ -46,26 +46,26 @@ def shown(context: ssl.SSLContext, server: Path) -> str:
     return name
 
 
-def test_a_new_connection_shows_the_certificate_that_is_there_by_then(authority: Authority, tmp_path: Path) -> None:
+def test_a_new_connection_presents_the_certificate_of_that_time(authority: Authority, tmp_path: Path) -> None:
     server = authority.identify(tmp_path / "server", "DNS:cassandra")
     folder = authority.identify(tmp_path / "client", "", common_name="first")
     context = tls_context(folder)
-    assert shown(context, server) == "first"
+    assert presented(context, server) == "first"
     authority.identify(folder, "", common_name="second")
-    assert shown(context, server) == "second"
+    assert presented(context, server) == "second"
 
 
-def test_a_new_authority_is_trusted_once_it_is_there(authority: Authority, tmp_path: Path) -> None:
+def test_a_new_authority_is_trusted_without_a_restart(authority: Authority, tmp_path: Path) -> None:
     strange = Authority(tmp_path / "strange")
     folder = tmp_path / "client"
     context = tls_context(authority.identify(folder, ""))
-    assert isinstance(context, RenewedContext)
-    strange.identify(folder, "", common_name="of the other")
-    # The server's own is of the new authority, and so is whom it trusts.
-    assert shown(context, strange.identify(tmp_path / "server", "DNS:cassandra")) == "of the other"
+    assert isinstance(context, ReloadingContext)
+    strange.identify(folder, "", common_name="other")
+    # The new authority has issued the server's certificate, and the server trusts only that authority.
+    assert presented(context, strange.identify(tmp_path / "server", "DNS:cassandra")) == "other"
 
 
-def test_half_of_a_pair_changes_nothing_and_is_said(
+def test_half_of_a_new_pair_changes_nothing_and_is_logged(
     authority: Authority, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     server = authority.identify(tmp_path / "server", "DNS:cassandra")
@@ -74,15 +74,15 @@ def test_half_of_a_pair_changes_nothing_and_is_said(
     new = authority.identify(tmp_path / "new", "", common_name="second")
     (folder / "tls.crt").write_bytes((new / "tls.crt").read_bytes())
     with caplog.at_level(logging.WARNING):
-        assert shown(context, server) == "first"
+        assert presented(context, server) == "first"
     assert "not renewed yet" in caplog.text
     (folder / "tls.key").write_bytes((new / "tls.key").read_bytes())
-    assert shown(context, server) == "second"
+    assert presented(context, server) == "second"
 
 
-def test_every_attempt_to_log_in_is_made_with_the_password_of_its_time() -> None:
+def test_every_login_uses_the_password_of_that_time() -> None:
     passwords = iter(["first", "second"])
-    login = RenewedLogin(lambda: Credentials("embark", next(passwords)))
-    kept = login.new_authenticator("host")
-    said = [kept.initial_response() for _ in range(2)]
-    assert said == [b"\0embark\0first", b"\0embark\0second"]
+    login = ReloadingLogin(lambda: Credentials("embark", next(passwords)))
+    authenticator = login.new_authenticator("host")
+    responses = [authenticator.initial_response() for _ in range(2)]
+    assert responses == [b"\0embark\0first", b"\0embark\0second"]

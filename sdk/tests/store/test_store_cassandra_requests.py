@@ -1,4 +1,4 @@
-"""The Cassandra store's requests that are under way together, on a session that answers when the test says so."""
+"""The bound of requests in flight to Cassandra, on a session that replies when the test wants it to."""
 
 import threading
 from collections.abc import Callable
@@ -13,12 +13,12 @@ from cassandra.cluster import NoHostAvailable
 from embark.errors import UnavailableError
 from embark.store.cassandra.requests import CassandraRequests
 
-A_WHILE = timedelta(milliseconds=50)
+BRIEF = timedelta(milliseconds=50)
 
 
 @dataclass
 class Reply:
-    """A ResponseFuture that is answered when the test says so."""
+    """A ResponseFuture that completes when the test calls `take` or `fail`."""
 
     take: Callable[[Any], None] = lambda _: None
     fail: Callable[[BaseException], None] = lambda _: None
@@ -28,8 +28,8 @@ class Reply:
 
 
 @dataclass
-class Session:
-    """Keeps what is sent, and answers nothing."""
+class FakeSession:
+    """Records what is sent, and answers nothing."""
 
     sent: list[Reply] = field(default_factory=list)
 
@@ -40,8 +40,8 @@ class Session:
         return self.sent[-1]
 
 
-class Answering(Session):
-    """Answers each request once the next is sent, with its number, and the last when asked to; see later()."""
+class AnsweringSession(FakeSession):
+    """Answers each request with its number once the next is sent, but not the last; see later()."""
 
     def execute_async(self, _statement: str, timeout: float, paging_state: bytes | None) -> Reply:
         reply = super().execute_async(_statement, timeout, paging_state)
@@ -51,60 +51,60 @@ class Answering(Session):
 
 
 def later(call: Callable[[], None]) -> threading.Timer:
-    """Make the call on another thread, as the driver answers, while this one waits."""
+    """Call on another thread, as the driver does, while this one waits."""
     timer = threading.Timer(0.05, call)
     timer.start()
     return timer
 
 
-def test_no_more_requests_are_under_way_than_the_bound() -> None:
-    session, requests = Session(), CassandraRequests(limit=3)
+def test_at_most_the_limit_of_requests_is_in_flight() -> None:
+    session, requests = FakeSession(), CassandraRequests(limit=3)
     with pytest.raises(UnavailableError, match="in time"):
-        requests.run(session, ["statement"] * 5, A_WHILE)
+        requests.run(session, ["statement"] * 5, BRIEF)
     assert len(session.sent) == 3
     session.sent[0].take(None)
     answering = later(lambda: session.sent[3].take([("row",)]))
-    assert requests.run(session, ["statement"], A_WHILE) == [[("row",)]]
+    assert requests.run(session, ["statement"], BRIEF) == [[("row",)]]
     answering.join()
     session.sent[1].fail(OSError())
     session.sent[2].take(None)
     with pytest.raises(UnavailableError, match="in time"):
-        requests.run(session, ["statement"] * 4, A_WHILE)
+        requests.run(session, ["statement"] * 4, BRIEF)
     assert len(session.sent) == 7
 
 
-def test_more_statements_than_the_bound_are_all_sent_as_others_are_answered() -> None:
-    session = Answering()
+def test_more_statements_than_the_limit_are_sent_as_others_are_answered() -> None:
+    session = AnsweringSession()
     answering = later(lambda: session.sent[8].take([8]))
-    assert CassandraRequests(limit=2).run(session, ["statement"] * 9, A_WHILE) == [[number] for number in range(9)]
+    assert CassandraRequests(limit=2).run(session, ["statement"] * 9, BRIEF) == [[number] for number in range(9)]
     answering.join()
 
 
 def test_rows_come_in_the_order_of_the_statements_and_a_write_has_none() -> None:
-    session = Session()
+    session = FakeSession()
 
     def answer() -> None:
         for number in (2, 0, 1):
             session.sent[number].take([number] if number else None)
 
     answering = later(answer)
-    assert CassandraRequests().run(session, ["statement"] * 3, A_WHILE) == [(), [1], [2]]
+    assert CassandraRequests().run(session, ["statement"] * 3, BRIEF) == [(), [1], [2]]
     answering.join()
-    assert CassandraRequests().run(session, [], A_WHILE) == []
+    assert CassandraRequests().run(session, [], BRIEF) == []
 
 
-def test_one_request_that_fails_ends_the_run_before_the_others_are_answered() -> None:
-    session, requests = Session(), CassandraRequests(limit=3)
+def test_a_failed_request_ends_the_run_before_the_others_are_answered() -> None:
+    session, requests = FakeSession(), CassandraRequests(limit=3)
     answering = later(lambda: session.sent[1].fail(OperationTimedOut()))
     with pytest.raises(UnavailableError, match="no answer in time"):
-        requests.run(session, ["statement"] * 3, A_WHILE)
+        requests.run(session, ["statement"] * 3, BRIEF)
     answering.join()
     with pytest.raises(UnavailableError, match="requests sent before"):
-        requests.run(session, ["statement"] * 2, A_WHILE)
-    session.sent[0].take(None)  # the late answers free their places too
+        requests.run(session, ["statement"] * 2, BRIEF)
+    session.sent[0].take(None)  # late replies free their places too
     session.sent[2].take(None)
     with pytest.raises(UnavailableError, match="requests sent before"):
-        requests.run(session, ["statement"] * 3, A_WHILE)
+        requests.run(session, ["statement"] * 3, BRIEF)
     assert len(session.sent) == 6
 
 
@@ -116,8 +116,8 @@ def test_a_request_that_cannot_be_sent_takes_no_place() -> None:
     requests = CassandraRequests(limit=1)
     for _ in range(2):
         with pytest.raises(UnavailableError, match="no Cassandra host"):
-            requests.run(Closed(), ["statement"], A_WHILE)
-    session = Session()
+            requests.run(Closed(), ["statement"], BRIEF)
+    session = FakeSession()
     answering = later(lambda: session.sent[0].take([("row",)]))
-    assert requests.run(session, ["statement"], A_WHILE) == [[("row",)]]
+    assert requests.run(session, ["statement"], BRIEF) == [[("row",)]]
     answering.join()

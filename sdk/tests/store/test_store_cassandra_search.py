@@ -1,4 +1,4 @@
-"""The vector index of the Cassandra store: the contract with it, and how it is made, filled and dropped."""
+"""The vector index of the Cassandra store: the contract with it, and its creation, filling and removal."""
 
 import threading
 from collections.abc import Iterator
@@ -47,7 +47,7 @@ def indexed(unindexed: StoreSettings) -> StoreSettings:
 
 @pytest.fixture(scope="module")
 def cql(cassandra: CassandraServer, indexed: StoreSettings) -> Iterator[Any]:
-    """Plain CQL beside the store; makes the tables of both spaces and their indexes once."""
+    """A plain CQL session; creates the tables of both spaces and their indexes once."""
     store = CassandraStore(indexed, FakeClock())
     for space in (SPACE, OTHER_SPACE):
         store.ensure_space(space)
@@ -79,9 +79,9 @@ def later(indexed: StoreSettings, unindexed: StoreSettings, cql: Any, clock: Fak
     before = CassandraStore(unindexed, clock)
     before.ensure_space(LATER)
     before.ensure_search(LATER, DIMENSION)
-    ends = clock.at + 10**9
-    before.write(LATER, [embedding("east", 5, vector(*EAST)), embedding("north", 5, vector(*NORTH), ends)])
-    before.write(LATER, [negative("negative", 5, ends), embedding("zeros", 5, vector(0, 0, 0, 0))])
+    expires_at = clock.at + 10**9
+    before.write(LATER, [embedding("east", 5, vector(*EAST)), embedding("north", 5, vector(*NORTH), expires_at)])
+    before.write(LATER, [negative("negative", 5, expires_at), embedding("zeros", 5, vector(0, 0, 0, 0))])
     before.close()
     store = CassandraStore(indexed, clock)
     yield store
@@ -89,7 +89,7 @@ def later(indexed: StoreSettings, unindexed: StoreSettings, cql: Any, clock: Fak
 
 
 def await_index(store: EmbeddingStore, space: str) -> None:
-    """Wait until Cassandra has built an index, which it goes on with after the statement that makes it."""
+    """Wait until Cassandra has built an index, which continues after the statement that creates it."""
 
     def answers() -> bool:
         try:
@@ -108,22 +108,22 @@ def near(store: EmbeddingStore) -> list[tuple[str, float]]:
 
 
 class TestCassandraStoreWithIndex(WriteRule, NeighbourContract):
-    """The rule of writes, and what is promised of neighbours, on a real Cassandra."""
+    """The contracts of writes and neighbours on a real Cassandra."""
 
     last_of_equals_wins = False
 
 
-def test_without_the_schema_command_nothing_is_written_or_searched_and_rows_are_served(later: CassandraStore) -> None:
-    with pytest.raises(UnavailableError, match=r"direction.*the schema command makes"):
+def test_without_the_schema_command_rows_are_served_but_not_written_or_searched(later: CassandraStore) -> None:
+    with pytest.raises(UnavailableError, match=r"direction.*the schema command creates"):
         later.similar(LATER, search(*EAST), PATIENT)
-    with pytest.raises(UnavailableError, match=r"direction.*the schema command makes"):
+    with pytest.raises(UnavailableError, match=r"direction.*the schema command creates"):
         later.write(LATER, [embedding("new", 6)])
     assert later.read(LATER, ["east"], PATIENT) == {"east": embedding("east", 5, vector(*EAST))}
     later.delete(LATER, ["east"], 5)
     assert later.read(LATER, ["east"], PATIENT) == {}
 
 
-def test_rows_from_before_the_index_are_found_once_it_is_there_and_keep_their_times(
+def test_rows_older_than_the_index_are_found_once_it_exists_and_keep_their_times(
     later: CassandraStore, cql: Any
 ) -> None:
     later.ensure_search(LATER, DIMENSION)
@@ -138,7 +138,7 @@ def test_rows_from_before_the_index_are_found_once_it_is_there_and_keep_their_ti
     assert near(later) == [("east", 0.0), ("north", 0.0)]
 
 
-def test_ten_commands_at_once_make_one_index_and_harm_nothing(later: CassandraStore, indexed: StoreSettings) -> None:
+def test_ten_concurrent_commands_create_one_complete_index(later: CassandraStore, indexed: StoreSettings) -> None:
     failures: list[BaseException] = []
     start = threading.Barrier(10)
 
@@ -148,7 +148,7 @@ def test_ten_commands_at_once_make_one_index_and_harm_nothing(later: CassandraSt
             start.wait()
             store.ensure_space(LATER)
             store.ensure_search(LATER, DIMENSION)
-        except BaseException as error:  # noqa: BLE001 - the test's thread tells
+        except BaseException as error:  # noqa: BLE001 - asserted in the test's thread
             failures.append(error)
         finally:
             store.close()
@@ -163,7 +163,7 @@ def test_ten_commands_at_once_make_one_index_and_harm_nothing(later: CassandraSt
     assert near(later) == [("east", 1.0), ("north", 0.0)]
 
 
-def test_an_index_ends_with_vector_search_and_is_whole_when_that_is_back(
+def test_an_index_is_dropped_with_vector_search_and_complete_when_that_returns(
     later: CassandraStore, unindexed: StoreSettings, clock: FakeClock
 ) -> None:
     later.ensure_search(LATER, DIMENSION)
@@ -172,7 +172,7 @@ def test_an_index_ends_with_vector_search_and_is_whole_when_that_is_back(
     off.ensure_search(LATER, DIMENSION)
     off.write(LATER, [embedding("east", 6, vector(*NORTH)), embedding("off", 6, vector(*EAST))])
     off.close()
-    with pytest.raises(UnavailableError, match="the schema command makes"):
+    with pytest.raises(UnavailableError, match="the schema command creates"):
         near(later)
     later.ensure_search(LATER, DIMENSION)
     await_index(later, LATER)
@@ -180,28 +180,26 @@ def test_an_index_ends_with_vector_search_and_is_whole_when_that_is_back(
 
 
 @pytest.mark.parametrize("dimension", [1, 8193])
-def test_a_dimension_that_no_index_takes_is_refused_by_the_schema_command(
-    store: CassandraStore, dimension: int
-) -> None:
+def test_the_schema_command_rejects_a_dimension_that_cannot_be_indexed(store: CassandraStore, dimension: int) -> None:
     with pytest.raises(InvalidSpecError, match=r"spec\.store\.cassandra\.vectorSearch: .* 2 to 8192"):
         store.ensure_search(LATER, dimension)
 
 
-def test_ensuring_the_index_again_reads_and_changes_nothing(store: CassandraStore) -> None:
+def test_ensuring_the_index_again_changes_nothing(store: CassandraStore) -> None:
     store.write(SPACE, [embedding("key", 1, vector(*EAST))])
     store.ensure_search(SPACE, DIMENSION)
     assert similar(store, search(*EAST)) == [Neighbour("key", 1.0)]
 
 
-def test_an_index_that_proposes_what_is_no_more_is_not_believed(store: CassandraStore, cql: Any) -> None:
+def test_neighbours_are_scored_by_their_rows_and_not_by_a_stale_index(store: CassandraStore, cql: Any) -> None:
     store.write(SPACE, [embedding("changed", 5, vector(*EAST)), embedding("same", 5, vector(*NORTH))])
-    # As a service without vectorSearch writes: the direction stays what it was.
+    # As a service without vectorSearch writes: the direction stays stale.
     cql.execute(f"UPDATE {TABLE} USING TIMESTAMP 6 SET vector = %s WHERE key = 'changed'", (vector(*UP),))
     assert read_one(store, "changed") is not None
     assert similar(store, search(*EAST)) == [Neighbour("changed", 0.0), Neighbour("same", 0.0)]
 
 
-def test_a_name_that_is_no_space_makes_no_index(store: CassandraStore) -> None:
+def test_an_invalid_space_id_creates_no_index(store: CassandraStore) -> None:
     with pytest.raises(ValueError, match="is not the id of a space"):
         store.ensure_search('x"; DROP TABLE y', DIMENSION)
     assert keys(similar(store, search(*EAST))) == []

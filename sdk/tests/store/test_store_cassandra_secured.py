@@ -1,4 +1,4 @@
-"""The Cassandra store on a server that speaks TLS alone and asks for a password."""
+"""The Cassandra store on a server that requires TLS and a password."""
 
 import logging
 import os
@@ -25,7 +25,7 @@ from embark_testing.servers.fixtures import skipping_without_tools
 from embark_testing.servers.maven_jars import server_jars
 
 pytestmark = pytest.mark.integration
-# The user that every new Cassandra has.
+# The default user of every new Cassandra.
 USER = Credentials("cassandra", "cassandra")
 
 
@@ -54,7 +54,7 @@ def secured(authority: Authority, tmp_path_factory: pytest.TempPathFactory) -> I
         yield server
 
 
-def test_who_has_the_password_and_trusts_the_authority_is_served(
+def test_a_client_with_the_password_and_the_authority_is_served(
     secured: CassandraServer, authority: Authority, clock: FakeClock
 ) -> None:
     store = CassandraStore(store_settings(secured, "secured"), clock, lambda: USER, tls_context(authority.trusted()))
@@ -65,16 +65,16 @@ def test_who_has_the_password_and_trusts_the_authority_is_served(
     assert found == embedding("key", 1)
 
 
-def test_a_password_that_is_changed_in_cassandra_and_in_the_secret_is_taken_by_the_store_that_is_open(
+def test_an_open_store_takes_up_a_password_that_is_changed_in_cassandra_and_in_the_secret(
     secured: CassandraServer,
     authority: Authority,
     clock: FakeClock,
     tmp_path: Path,
     caplog: pytest.LogCaptureFixture,
 ) -> None:
-    made = CassandraStore(store_settings(secured, "rotated"), clock, lambda: USER, tls_context(authority.trusted()))
-    made.ensure_space(SPACE)
-    made.close()
+    creator = CassandraStore(store_settings(secured, "rotated"), clock, lambda: USER, tls_context(authority.trusted()))
+    creator.ensure_space(SPACE)
+    creator.close()
     (tmp_path / "username").write_text("rotated")
     (tmp_path / "password").write_text("first")
     with secured_session(secured, authority) as session:
@@ -82,20 +82,20 @@ def test_a_password_that_is_changed_in_cassandra_and_in_the_secret_is_taken_by_t
         secrets = Secrets(store_credentials=tmp_path, store_tls=authority.trusted())
         store = open_store(store_settings(secured, "rotated"), secrets)
         store.write(SPACE, [embedding("key", 1)])
-        eventually(lambda: change_password(session, "rotated", "second"), 30, "Cassandra takes another password")
+        eventually(lambda: change_password(session, "rotated", "second"), 30, "Cassandra accepts another password")
         assert read_one(store, "key") == embedding("key", 1)
     secured.stop()
     secured.start()
     with caplog.at_level(logging.WARNING, "cassandra"):
-        eventually(lambda: refuses(store, caplog), 60, "the old password is refused, as the new one is not there yet")
+        eventually(lambda: refuses(store, caplog), 60, "the old password is refused until the new one is mounted")
     (tmp_path / "password").write_text("second")
-    eventually(lambda: reads(store, "key"), 60, "the store is let in again")
+    eventually(lambda: reads(store, "key"), 60, "the store is connected again")
     store.close()
 
 
 @contextmanager
 def secured_session(server: CassandraServer, authority: Authority) -> Iterator[Any]:
-    """Open a session of the first user."""
+    """Open a session of the default user."""
     login = {"auth_provider": PlainTextAuthProvider(USER.username, USER.password)}
     cluster = Cluster(
         [server.host], server.port, protocol_version=4, ssl_context=tls_context(authority.trusted()), **login
@@ -109,7 +109,7 @@ def secured_session(server: CassandraServer, authority: Authority) -> Iterator[A
 def change_password(session: Any, role: str, password: str) -> bool:
     try:
         session.execute(f"ALTER ROLE {role} WITH PASSWORD = '{password}'")
-    except NoHostAvailable:  # a password is changed every five seconds at most
+    except NoHostAvailable:  # a password may be changed only every five seconds
         return False
     return True
 
@@ -125,22 +125,22 @@ def reads(store: CassandraStore, key: str) -> bool:
         return False
 
 
-@pytest.mark.parametrize("fault", ["password", "no password", "no TLS", "another authority"])
-def test_everyone_else_is_told_why_not(
-    secured: CassandraServer, authority: Authority, clock: FakeClock, tmp_path: Path, fault: str
+@pytest.mark.parametrize("problem", ["password", "no password", "no TLS", "another authority"])
+def test_a_client_that_is_refused_learns_why(
+    secured: CassandraServer, authority: Authority, clock: FakeClock, tmp_path: Path, problem: str
 ) -> None:
-    trusted = Authority(tmp_path / "another") if fault == "another authority" else authority
+    trusted = Authority(tmp_path / "another") if problem == "another authority" else authority
     tls = tls_context(trusted.trusted())
-    user = Credentials("cassandra", "wrong") if fault == "password" else USER
-    credentials = None if fault == "no password" else lambda: user
+    user = Credentials("cassandra", "wrong") if problem == "password" else USER
+    credentials = None if problem == "no password" else lambda: user
     settings = store_settings(secured, "secured")
-    store = CassandraStore(settings, clock, credentials, None if fault == "no TLS" else tls)
-    said = {
+    store = CassandraStore(settings, clock, credentials, None if problem == "no TLS" else tls)
+    message = {
         "password": "credentials|password",
         "no password": "authentication",
         "no TLS": "no Cassandra host answers",
         "another authority": "certificate verify failed",
-    }[fault]
-    with pytest.raises(UnavailableError, match=f"(?i){said}"):
+    }[problem]
+    with pytest.raises(UnavailableError, match=f"(?i){message}"):
         store.read(SPACE, ["key"], PATIENT)
     store.close()

@@ -5,8 +5,8 @@ import pytest
 from embark.store import EmbeddingStore
 from embark.store.memory import MemoryStore
 from embark.store.rows import GRACE
+from embark_testing.contracts.checkpoints import CheckpointsContract
 from embark_testing.contracts.neighbours import NeighbourContract
-from embark_testing.contracts.progress import ProgressContract
 from embark_testing.contracts.ranges import RangesContract
 from embark_testing.contracts.rows import OTHER_SPACE, SPACE, embedding
 from embark_testing.contracts.store import StoreContract
@@ -21,11 +21,11 @@ def store(clock: FakeClock) -> EmbeddingStore:
     return store
 
 
-class TestMemoryStore(StoreContract, NeighbourContract, RangesContract, ProgressContract):
-    """The contract, in memory."""
+class TestMemoryStore(StoreContract, NeighbourContract, RangesContract, CheckpointsContract):
+    """The contract in memory."""
 
 
-def test_what_is_forgotten_takes_no_memory(clock: FakeClock) -> None:
+def test_purged_rows_and_deletes_free_their_memory(clock: FakeClock) -> None:
     store = MemoryStore(clock)
     store.ensure_space(SPACE)
     store.write(SPACE, [embedding("expired", 1, expires_at=clock.at), embedding("renewed", 1, expires_at=clock.at)])

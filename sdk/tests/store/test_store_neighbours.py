@@ -1,4 +1,4 @@
-"""How found rows are ranked, and what the exact search of the embedded stores asks of them; no server is needed."""
+"""The ranking of rows, and the exact search of the embedded stores; needs no server."""
 
 import sqlite3
 from collections.abc import Iterator, Sequence
@@ -14,8 +14,8 @@ from embark.errors import UnavailableError
 from embark.space import VectorForm
 from embark.spec import DType
 from embark.store import EmbeddingStore, Row, Search
-from embark.store.cassandra.directions import DIMENSIONS, direction_bytes
 from embark.store.cassandra.errors import unavailable_on_failure
+from embark.store.cassandra.search import DIMENSIONS, direction_bytes
 from embark.store.neighbours import Deadline, Ranking, search_all
 from embark.store.sqlite.adapter import SqliteStore
 from embark_testing.contracts.neighbours import EAST, FORM, HALF, NORTH, keys, search, vector
@@ -25,7 +25,7 @@ from embark_testing.fake_clock import FakeClock
 SHORT = timedelta(milliseconds=20)
 
 
-def test_of_equal_scores_the_lesser_key_comes_first_however_rows_arrive() -> None:
+def test_of_equal_scores_the_smaller_key_comes_first_in_any_order_of_rows() -> None:
     for order in ("abc", "cba", "bca"):
         ranking = Ranking(search(*EAST, k=2))
         for key in order:
@@ -33,7 +33,7 @@ def test_of_equal_scores_the_lesser_key_comes_first_however_rows_arrive() -> Non
         assert keys(ranking.best) == ["a", "b"]
 
 
-def test_a_key_that_was_met_twice_counts_once_as_it_was_last() -> None:
+def test_a_key_that_comes_twice_counts_once_with_its_last_row() -> None:
     ranking = Ranking(search(*EAST, k=2))
     ranking.add([embedding("moved", 1, vector(*EAST)), embedding("stays", 1, vector(*EAST))])
     ranking.add([embedding("moved", 2, vector(*NORTH))])
@@ -52,7 +52,7 @@ def test_a_page_of_an_exact_search_is_bounded_in_rows_and_bytes(dimension: int, 
     assert pages == [rows]
 
 
-def test_an_exact_search_ends_between_two_pages_when_its_time_is_over() -> None:
+def test_an_exact_search_ends_between_two_pages_at_its_deadline() -> None:
     read = 0
 
     def scan(_: int) -> Iterator[Sequence[Row]]:
@@ -66,12 +66,12 @@ def test_an_exact_search_ends_between_two_pages_when_its_time_is_over() -> None:
     assert read > 0
 
 
-def test_what_has_no_direction_is_searched_for_without_a_read(store: EmbeddingStore) -> None:
+def test_a_search_for_a_vector_without_direction_reads_nothing(store: EmbeddingStore) -> None:
     store.close()
     assert store.similar(SPACE, search(0, 0, 0, 0), PATIENT) == []
 
 
-def test_a_search_of_a_locked_file_ends_as_unavailable_in_its_time(
+def test_a_search_of_a_locked_file_is_unavailable_within_its_timeout(
     store: EmbeddingStore, path: Path, clock: FakeClock
 ) -> None:
     store.write(SPACE, [embedding("key", 1, vector(*EAST))])
@@ -87,22 +87,24 @@ def test_a_search_of_a_locked_file_ends_as_unavailable_in_its_time(
 
 
 @pytest.mark.parametrize("form", [FORM, HALF])
-def test_a_direction_travels_as_unit_length_in_single_precision_and_cql_s_byte_order(form: VectorForm) -> None:
+def test_a_direction_is_encoded_with_unit_length_in_single_precision_and_the_byte_order_of_cql(
+    form: VectorForm,
+) -> None:
     assert direction_bytes(vector(3, 0, -4, 0, form=form), form) == np.array([0.6, 0, -0.8, 0], ">f4").tobytes()
     assert direction_bytes(vector(0, 0, 0, 0, form=form), form) is None
     assert direction_bytes(vector(np.nan, 0, 0, 1, form=form), form) is None
 
 
 @pytest.mark.parametrize("length", [1e-45, 1e-20, 3e38])
-def test_every_length_has_a_direction_that_the_index_takes(length: float) -> None:
+def test_vectors_of_every_length_have_a_direction_that_can_be_indexed(length: float) -> None:
     assert direction_bytes(vector(length, 0, 0, 0), FORM) == np.array(EAST, ">f4").tobytes()
 
 
-def test_the_widest_vectors_that_are_indexed_have_the_bytes_of_an_index_term() -> None:
+def test_the_widest_indexed_vectors_fill_an_index_term() -> None:
     assert max(DIMENSIONS) * 4 == 32 * 1024
 
 
-def test_an_index_that_is_being_built_says_so() -> None:
+def test_an_index_that_is_being_built_is_reported() -> None:
     building = ReadFailure("1 failures: INDEX_NOT_AVAILABLE from /127.0.0.1:7000")
     with pytest.raises(UnavailableError, match="still building the index"), unavailable_on_failure():
         raise building

@@ -1,4 +1,4 @@
-"""Ranges, checkpoints and dropped spaces on a real Cassandra, beyond what every store promises."""
+"""Ranges, checkpoints and dropped spaces on a real Cassandra, beyond the contract of every store."""
 
 from collections.abc import Iterator
 from typing import Any
@@ -9,8 +9,7 @@ from embark.errors import UnavailableError
 from embark.settings import StoreSettings
 from embark.store import RangeProgress, TokenRange, split_ring
 from embark.store.cassandra.adapter import CassandraStore
-from embark_testing.contracts.beginnings import begin
-from embark_testing.contracts.progress import FIRST
+from embark_testing.contracts.checkpoints import FIRST, begin
 from embark_testing.contracts.ranges import WHOLE
 from embark_testing.contracts.rows import PATIENT, SPACE, embedding
 from embark_testing.fake_clock import FakeClock
@@ -18,7 +17,7 @@ from embark_testing.servers.cassandra_keyspaces import cql_session, store_settin
 from embark_testing.servers.cassandra_server import CassandraServer
 
 pytestmark = pytest.mark.integration
-# Found by inverting the hash: what anybody can do who may choose keys.
+# Found by inverting the hash, as any client that chooses its keys can.
 SHARED_TOKEN = 8864434636027447246
 SHARING = {
     "https://example.org/key00000.jpg",
@@ -52,21 +51,21 @@ def cql(cassandra: CassandraServer) -> Iterator[Any]:
 
 
 @pytest.mark.parametrize("page", [1, 2, 3, 7, 8, 50])
-def test_keys_made_to_share_a_token_are_all_scanned(store: CassandraStore, page: int) -> None:
-    there = SHARING | {f"key {i}" for i in range(40)}
-    store.write(SPACE, [embedding(key, 1) for key in there])
+def test_keys_chosen_to_share_a_token_are_all_scanned(store: CassandraStore, page: int) -> None:
+    keys = SHARING | {f"key {i}" for i in range(40)}
+    store.write(SPACE, [embedding(key, 1) for key in keys])
     seen: list[str] = []
     for found in store.scan_range(SPACE, WHOLE, page):
         assert len(found.rows) <= 2 * page
         seen += [row.key for row in found.rows]
         assert found.cursor < SHARED_TOKEN or set(seen) >= SHARING
-    assert len(seen) == len(there)
-    assert set(seen) == there
+    assert len(seen) == len(keys)
+    assert set(seen) == keys
     at_it = TokenRange(SHARED_TOKEN - 1, SHARED_TOKEN)
     assert {row.key for found in store.scan_range(SPACE, at_it, page) for row in found.rows} == SHARING
 
 
-def test_a_checkpoint_is_seen_by_another_process_at_once(
+def test_another_process_sees_a_checkpoint_at_once(
     store: CassandraStore, settings: StoreSettings, clock: FakeClock
 ) -> None:
     other = CassandraStore(settings, clock)
@@ -79,10 +78,10 @@ def test_a_checkpoint_is_seen_by_another_process_at_once(
     assert not store.checkpoints().save(SPACE, RangeProgress(FIRST, FIRST.end))
 
 
-def test_more_ranges_than_a_page_of_the_driver_are_all_loaded(
+def test_more_checkpoints_than_a_page_of_the_driver_are_all_loaded(
     store: CassandraStore, cql: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(store._link.session(10), "default_fetch_size", 3)
+    monkeypatch.setattr(store._connection.session(10), "default_fetch_size", 3)
     parts = split_ring(8)
     for part in parts:
         begin(store.checkpoints(), SPACE, part)
@@ -101,7 +100,7 @@ def test_ten_rollouts_leave_no_table_behind(store: CassandraStore, cql: Any) -> 
     assert sorted(tables) == [(f"embeddings_{SPACE}",), ("rollout_progress",)]
 
 
-def test_a_process_that_has_the_space_open_is_told_that_it_was_dropped_and_finds_it_when_it_is_back(
+def test_a_dropped_space_is_unavailable_to_open_stores_until_it_is_created_again(
     store: CassandraStore, settings: StoreSettings, clock: FakeClock
 ) -> None:
     other = CassandraStore(settings, clock)
@@ -120,9 +119,9 @@ def test_a_process_that_has_the_space_open_is_told_that_it_was_dropped_and_finds
     other.close()
 
 
-def test_a_space_of_a_keyspace_that_is_not_there_is_dropped_too(cassandra: CassandraServer, clock: FakeClock) -> None:
-    store = CassandraStore(store_settings(cassandra, "never_made"), clock)
+def test_dropping_a_space_of_a_missing_keyspace_succeeds(cassandra: CassandraServer, clock: FakeClock) -> None:
+    store = CassandraStore(store_settings(cassandra, "never_created"), clock)
     store.drop_space(SPACE)
-    with pytest.raises(UnavailableError, match="the schema command makes"):
+    with pytest.raises(UnavailableError, match="the schema command creates"):
         begin(store.checkpoints(), SPACE, FIRST)
     store.close()

@@ -8,10 +8,9 @@ import pytest
 
 from embark.errors import UnavailableError
 from embark.store import Embedding, EmbeddingStore
-from embark.store.sqlite import adapter as sqlite
-from embark.store.sqlite.adapter import SqliteStore
+from embark.store.sqlite.adapter import SqliteLimits, SqliteStore
+from embark_testing.contracts.checkpoints import CheckpointsContract
 from embark_testing.contracts.neighbours import NeighbourContract
-from embark_testing.contracts.progress import ProgressContract
 from embark_testing.contracts.ranges import RangesContract
 from embark_testing.contracts.rows import PATIENT, SPACE, embedding, negative, read_one, scanned
 from embark_testing.contracts.store import StoreContract
@@ -22,11 +21,11 @@ from embark_testing.fake_clock import FakeClock
 NO_TIME = timedelta(0)
 
 
-class TestSqliteStore(StoreContract, NeighbourContract, RangesContract, ProgressContract):
-    """The contract, in a file."""
+class TestSqliteStore(StoreContract, NeighbourContract, RangesContract, CheckpointsContract):
+    """The contract in a file."""
 
 
-def test_rows_deletes_and_times_outlive_a_reopening(store: EmbeddingStore, path: Path, clock: FakeClock) -> None:
+def test_rows_deletes_and_times_survive_a_reopening(store: EmbeddingStore, path: Path, clock: FakeClock) -> None:
     store.write(SPACE, [embedding("e", 1), negative("n", 1, clock.at + 9), embedding("deleted", 1)])
     store.delete(SPACE, ["deleted"], 5)
     store.close()
@@ -37,7 +36,7 @@ def test_rows_deletes_and_times_outlive_a_reopening(store: EmbeddingStore, path:
     assert rows == [embedding("e", 1), negative("n", 1, clock.at + 9)]
 
 
-def test_a_row_whose_write_returned_outlives_kill_9(path: Path, clock: FakeClock) -> None:
+def test_a_row_whose_write_returned_survives_kill_9(path: Path, clock: FakeClock) -> None:
     code = """
         import itertools, sys
         from pathlib import Path
@@ -53,19 +52,19 @@ def test_a_row_whose_write_returned_outlives_kill_9(path: Path, clock: FakeClock
         written = [next(lines) for _ in range(50)]
     store = SqliteStore(path, clock)
     found = store.read(SPACE, written, PATIENT)
-    store.write(SPACE, [embedding("written after it", 1)])
+    store.write(SPACE, [embedding("written afterwards", 1)])
     store.close()
     assert found == {key: Embedding(key, bytes(5120), i + 1) for i, key in enumerate(written)}
 
 
-def test_a_read_that_takes_too_long_ends_as_unavailable(store: EmbeddingStore) -> None:
+def test_a_read_that_takes_too_long_is_unavailable(store: EmbeddingStore) -> None:
     store.write(SPACE, [embedding("key", 1)])
     with pytest.raises(UnavailableError, match=r"store: .* no answer within 0:00:00"):
         store.read(SPACE, [f"key {i}" for i in range(20_000)], NO_TIME)
     assert read_one(store, "key") == embedding("key", 1)
 
 
-def test_a_read_of_a_locked_file_ends_as_unavailable_and_works_when_it_is_unlocked(
+def test_a_read_of_a_locked_file_is_unavailable_and_works_once_it_is_unlocked(
     store: EmbeddingStore, path: Path, clock: FakeClock
 ) -> None:
     store.write(SPACE, [embedding("key", 1)])
@@ -94,15 +93,16 @@ def test_a_read_never_waits_for_a_write(store: EmbeddingStore, path: Path) -> No
 
 
 def test_a_write_to_a_file_that_stays_locked_is_unavailable_and_changes_nothing(
-    store: EmbeddingStore, path: Path, monkeypatch: pytest.MonkeyPatch
+    store: EmbeddingStore, path: Path, clock: FakeClock
 ) -> None:
-    monkeypatch.setattr(sqlite, "_PATIENCE", timedelta(milliseconds=20))
+    impatient = SqliteStore(path, clock, SqliteLimits(timeout=timedelta(milliseconds=20)))
     with closing(sqlite3.connect(path, isolation_level=None)) as holder:
         holder.execute("BEGIN IMMEDIATE")
         with pytest.raises(UnavailableError, match=r"locked|no answer"):
-            store.write(SPACE, [embedding("key", 1)])
+            impatient.write(SPACE, [embedding("key", 1)])
     assert read_one(store, "key") is None
-    store.write(SPACE, [embedding("key", 1)])
+    impatient.write(SPACE, [embedding("key", 1)])
+    impatient.close()
     assert read_one(store, "key") == embedding("key", 1)
 
 
@@ -125,16 +125,16 @@ def test_a_write_waits_for_another_writer_of_the_file(store: SqliteStore, path: 
     assert read_one(store, "key") == embedding("key", 1)
 
 
-def test_a_batch_is_written_wholly_or_not_at_all(store: EmbeddingStore) -> None:
+def test_a_batch_is_written_entirely_or_not_at_all(store: EmbeddingStore) -> None:
     broken = embedding("broken", 2**70)
     with pytest.raises(OverflowError):
-        store.write(SPACE, [embedding("whole", 1), broken])
+        store.write(SPACE, [embedding("valid", 1), broken])
     assert scanned(store) == []
-    store.write(SPACE, [embedding("whole", 1)])
-    assert scanned(store) == [embedding("whole", 1)]
+    store.write(SPACE, [embedding("valid", 1)])
+    assert scanned(store) == [embedding("valid", 1)]
 
 
-def test_a_file_that_is_no_database_is_unavailable(path: Path, clock: FakeClock) -> None:
+def test_a_file_that_is_not_a_database_is_unavailable(path: Path, clock: FakeClock) -> None:
     path.write_bytes(b"not a database" * 1000)
     store = SqliteStore(path, clock)
     with pytest.raises(UnavailableError, match="not a database"):
@@ -144,7 +144,7 @@ def test_a_file_that_is_no_database_is_unavailable(path: Path, clock: FakeClock)
     store.close()
 
 
-def test_reading_makes_no_file(path: Path, clock: FakeClock) -> None:
+def test_a_read_creates_no_file(path: Path, clock: FakeClock) -> None:
     store = SqliteStore(path, clock)
     with pytest.raises(UnavailableError, match="unable to open"):
         store.read(SPACE, ["key"], PATIENT)
@@ -152,7 +152,7 @@ def test_reading_makes_no_file(path: Path, clock: FakeClock) -> None:
     assert not path.exists()
 
 
-def test_a_name_that_is_no_space_never_reaches_the_file(store: EmbeddingStore) -> None:
+def test_an_invalid_space_id_never_reaches_the_file(store: EmbeddingStore) -> None:
     with pytest.raises(ValueError, match="is not the id of a space"):
         store.ensure_space("x; DROP TABLE embeddings_0123456789ab")
     with pytest.raises(ValueError, match="is not the id of a space"):
@@ -161,7 +161,7 @@ def test_a_name_that_is_no_space_never_reaches_the_file(store: EmbeddingStore) -
 
 
 def test_a_count_reads_no_vector(store: SqliteStore, path: Path) -> None:
-    statement = store._statements(SPACE).count
+    statement = store._table(SPACE).count
     with closing(sqlite3.connect(path)) as connection:
         plan = [step for *_, step in connection.execute(f"EXPLAIN QUERY PLAN {statement}", (1,))]
     assert sum("_entries" in step for step in plan) == 2

@@ -1,4 +1,4 @@
-"""How the SQLite store forgets deletes and rows whose time is over."""
+"""How the SQLite store purges deletes and expired rows."""
 
 import sqlite3
 from contextlib import closing
@@ -9,7 +9,7 @@ import pytest
 
 from embark.store import EmbeddingStore
 from embark.store.rows import GRACE
-from embark.store.sqlite import adapter as sqlite
+from embark.store.sqlite.adapter import SqliteLimits, SqliteStore
 from embark_testing.contracts.rows import SPACE, embedding, negative
 from embark_testing.fake_clock import FakeClock
 
@@ -19,7 +19,7 @@ def rows_in(path: Path) -> set[str]:
         return {key for (key,) in connection.execute(f"SELECT key FROM embeddings_{SPACE}")}
 
 
-def test_what_is_forgotten_leaves_the_file(store: EmbeddingStore, path: Path, clock: FakeClock) -> None:
+def test_purged_rows_leave_the_file(store: EmbeddingStore, path: Path, clock: FakeClock) -> None:
     store.write(SPACE, [embedding("expired", 1, expires_at=clock.at), negative("negative", 1, clock.at)])
     store.write(SPACE, [embedding("renewed", 1, expires_at=clock.at), embedding("kept", 1)])
     store.delete(SPACE, ["deleted"], 5)
@@ -33,9 +33,7 @@ def test_what_is_forgotten_leaves_the_file(store: EmbeddingStore, path: Path, cl
 
 
 @pytest.mark.parametrize("change", ["write", "delete"])
-def test_changes_forget_what_is_old_without_being_asked(
-    store: EmbeddingStore, path: Path, clock: FakeClock, change: str
-) -> None:
+def test_every_change_purges_old_rows(store: EmbeddingStore, path: Path, clock: FakeClock, change: str) -> None:
     store.delete(SPACE, [f"old {i}" for i in range(300)], 5)
     clock.advance(GRACE)
     for i in range(2):
@@ -46,11 +44,12 @@ def test_changes_forget_what_is_old_without_being_asked(
     assert rows_in(path) == {"new 0", "new 1"}
 
 
-def test_more_forgotten_rows_than_one_transaction_purges_are_all_purged(
-    store: EmbeddingStore, path: Path, clock: FakeClock, monkeypatch: pytest.MonkeyPatch
+def test_more_old_rows_than_one_transaction_takes_are_all_purged(
+    store: EmbeddingStore, path: Path, clock: FakeClock
 ) -> None:
-    monkeypatch.setattr(sqlite, "_PURGED_AT_ONCE", 10)
     store.delete(SPACE, [f"old {i}" for i in range(35)], 5)
     clock.advance(GRACE)
-    store.ensure_space(SPACE)
+    limited = SqliteStore(path, clock, SqliteLimits(rows_per_batch=10))
+    limited.ensure_space(SPACE)
+    limited.close()
     assert rows_in(path) == set()

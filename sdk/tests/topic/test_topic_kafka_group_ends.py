@@ -15,8 +15,8 @@ from embark.settings import TopicSettings
 from embark.topic.kafka.adapter import KafkaTopic
 from embark.topic.kafka.groups import drop_group, start_at_end
 from embark.topic.kafka.schema import ensure_topics
-from embark_testing.contracts.records import CAPACITY, NO_TIME, PARTITIONS, finished, keys_of, send, take
-from embark_testing.deployments.group_contents import commits_of, groups_of
+from embark_testing.contracts.records import CAPACITY, NO_TIME, PARTITIONS, finished, send, sorted_keys, take
+from embark_testing.deployments.group_contents import list_groups, read_commits
 from embark_testing.deployments.kafka_topics import settle, topic_settings
 from embark_testing.eventually import eventually
 from embark_testing.servers.free_ports import free_ports
@@ -64,10 +64,10 @@ def test_a_group_that_joins_at_the_end_gets_what_comes_later_and_nothing_else(
     send(producer, *(f"old {i}" for i in range(20)))
     take(topic.consumer("witness"), 20)
     assert start_at_end(settings, group) is True
-    assert sum(commits_of(settings, group).values()) == 20
+    assert sum(read_commits(settings, group).values()) == 20
     new = send(producer, *(f"new {i}" for i in range(20)))
     consumer = topic.consumer(group)
-    assert keys_of(take(consumer, 20)) == new
+    assert sorted_keys(take(consumer, 20)) == new
     assert consumer.lag() == 20
     assert consumer.poll(1, NO_TIME) == []
 
@@ -83,7 +83,7 @@ def test_a_group_that_joins_beside_another_gets_what_that_one_has_yet_to_finish(
     assert start_at_end(settings, group, offsets_of=f"{group}.other") is True
     new = send(producer, *(f"new {i}" for i in range(5)))
     consumer = topic.consumer(group)
-    assert sorted(keys_of(take(consumer, 15))) == sorted([*waiting, *new])
+    assert sorted(sorted_keys(take(consumer, 15))) == sorted([*waiting, *new])
     assert consumer.poll(1, NO_TIME) == []
 
 
@@ -92,7 +92,7 @@ def test_beside_a_group_that_has_finished_nothing_every_record_is_read(
 ) -> None:
     sent = send(topic.producer(), *(f"waits {i}" for i in range(10)))
     assert start_at_end(settings, group, offsets_of=f"{group}.other") is True
-    assert sorted(keys_of(take(topic.consumer(group), 10))) == sorted(sent)
+    assert sorted(sorted_keys(take(topic.consumer(group), 10))) == sorted(sent)
 
 
 @pytest.mark.parametrize("call", [start_at_end, drop_group])
@@ -112,7 +112,7 @@ def test_a_broker_that_has_never_had_a_group_is_waited_for(
 
 def test_every_partition_of_an_empty_topic_has_its_commit(settings: TopicSettings, group: str) -> None:
     assert start_at_end(settings, group) is True
-    assert commits_of(settings, group) == dict.fromkeys(range(PARTITIONS), 0)
+    assert read_commits(settings, group) == dict.fromkeys(range(PARTITIONS), 0)
 
 
 def test_a_group_that_has_joined_is_not_moved_by_joining_again(
@@ -122,7 +122,7 @@ def test_a_group_that_has_joined_is_not_moved_by_joining_again(
     new = send(topic.producer(), *(f"new {i}" for i in range(20)))
     take(topic.consumer("witness"), 20)
     assert start_at_end(settings, group) is False
-    assert keys_of(take(topic.consumer(group), 20)) == new
+    assert sorted_keys(take(topic.consumer(group), 20)) == new
 
 
 def test_a_group_that_has_committed_in_one_partition_alone_is_not_moved(
@@ -135,7 +135,7 @@ def test_a_group_that_has_committed_in_one_partition_alone_is_not_moved(
     consumer.close()
     assert start_at_end(settings, group) is False
     again = take(topic.consumer(group), 19)
-    assert sorted([*keys_of(again), first.key]) == sorted(keys)
+    assert sorted([*sorted_keys(again), first.key]) == sorted(keys)
 
 
 def test_a_group_at_work_that_has_committed_nothing_is_not_moved(
@@ -145,8 +145,8 @@ def test_a_group_at_work_that_has_committed_nothing_is_not_moved(
     consumer = topic.consumer(group)
     settle(consumer)
     assert start_at_end(settings, group) is False
-    assert commits_of(settings, group) == {}
-    assert keys_of(take(consumer, 20)) == keys
+    assert read_commits(settings, group) == {}
+    assert sorted_keys(take(consumer, 20)) == keys
 
 
 def test_several_that_join_at_once_lose_no_record_that_comes_later(
@@ -156,7 +156,7 @@ def test_several_that_join_at_once_lose_no_record_that_comes_later(
         joins = [threads.submit(start_at_end, settings, group) for _ in range(4)]
         assert True in [join.result() for join in joins]
     new = send(topic.producer(), *(f"new {i}" for i in range(20)))
-    assert keys_of(take(topic.consumer(group), 20)) == new
+    assert sorted_keys(take(topic.consumer(group), 20)) == new
 
 
 def test_of_partitions_that_are_added_later_every_record_is_read(
@@ -170,7 +170,7 @@ def test_of_partitions_that_are_added_later_every_record_is_read(
     new = send(wider.producer(), *(f"new {i}" for i in range(40)))
     assert start_at_end(grown, group) is False
     records = take(topic.consumer(group), 40)
-    assert keys_of(records) == new
+    assert sorted_keys(records) == new
     assert {record.partition for record in records} & set(range(PARTITIONS, PARTITIONS + 3))
     wider.close()
 
@@ -180,17 +180,17 @@ def test_a_dropped_group_is_gone_with_its_commits(settings: TopicSettings, topic
     consumer = topic.consumer(group)
     consumer.commit(finished(take(consumer, 20)))
     consumer.close()
-    assert group in groups_of(settings)
+    assert group in list_groups(settings)
     assert drop_group(settings, group) is True
-    assert group not in groups_of(settings)
-    assert commits_of(settings, group) == {}
+    assert group not in list_groups(settings)
+    assert read_commits(settings, group) == {}
     assert drop_group(settings, group) is False
 
 
 def test_a_group_that_has_never_had_a_member_is_dropped_too(settings: TopicSettings, group: str) -> None:
     assert start_at_end(settings, group) is True
     assert drop_group(settings, group) is True
-    assert group not in groups_of(settings)
+    assert group not in list_groups(settings)
     assert start_at_end(settings, group) is True
 
 
@@ -206,7 +206,7 @@ def test_a_group_is_dropped_once_its_last_member_has_left(
         assert not dropping.done()
         consumer.close()
         assert dropping.result() is True
-    assert group not in groups_of(settings)
+    assert group not in list_groups(settings)
 
 
 def test_a_group_whose_members_stay_is_kept_and_named(settings: TopicSettings, topic: KafkaTopic, group: str) -> None:
@@ -214,9 +214,9 @@ def test_a_group_whose_members_stay_is_kept_and_named(settings: TopicSettings, t
     settle(consumer)
     with pytest.raises(UnavailableError, match=f"group {group} of {settings.fills} still has members"):
         drop_group(settings, group, patience=SHORT)
-    assert group in groups_of(settings)
+    assert group in list_groups(settings)
     keys = send(topic.producer(), "key")
-    assert keys_of(take(consumer, 1)) == keys
+    assert sorted_keys(take(consumer, 1)) == keys
 
 
 @pytest.mark.parametrize("call", [start_at_end, drop_group])
@@ -232,4 +232,4 @@ def test_a_topic_that_is_not_there_is_named(settings: TopicSettings, group: str)
     other = settings.model_copy(update={"fills": f"{settings.fills}.other"})
     with pytest.raises(UnavailableError, match=f"group {group} of {other.fills}: .*[Uu]nknown topic"):
         start_at_end(other, group)
-    eventually(lambda: group not in groups_of(settings), what="no group was made")
+    eventually(lambda: group not in list_groups(settings), what="no group was made")

@@ -8,7 +8,7 @@ import pytest
 from embark.topic import Record
 from embark.topic.kafka.adapter import KafkaTopic
 from embark.topic.kafka.consumer import KafkaConsumer
-from embark_testing.contracts.records import CAPACITY, NO_TIME, PARTITIONS, finished, keys_of, send, take
+from embark_testing.contracts.records import CAPACITY, NO_TIME, PARTITIONS, finished, send, sorted_keys, take
 from embark_testing.deployments.kafka_topics import fresh_topic, settle
 from embark_testing.eventually import eventually
 from embark_testing.servers.kafka_server import KafkaServer
@@ -48,11 +48,11 @@ def test_a_member_that_joins_goes_on_where_the_others_have_committed(topic: Kafk
     two = topic.consumer("group")
     settle_shares(one, two)
     again = drain(len(of(two.owned, begun)), two)
-    assert keys_of(again) == keys_of(of(two.owned, begun))
+    assert sorted_keys(again) == sorted_keys(of(two.owned, begun))
     one.commit(finished(of(one.owned, records)))
     two.commit(finished(again))
     assert one.refused == 0
-    assert keys_of([*of(one.owned, records), *of(two.owned, records)]) == keys
+    assert sorted_keys([*of(one.owned, records), *of(two.owned, records)]) == keys
     one.close()
     two.close()
     assert topic.consumer("group").lag() == 0
@@ -61,7 +61,7 @@ def test_a_member_that_joins_goes_on_where_the_others_have_committed(topic: Kafk
 def test_a_member_takes_no_partition_before_it_is_polled(topic: KafkaTopic) -> None:
     assert topic.consumer("group").lag() == 0
     keys = send(topic.producer(), *(f"key {i}" for i in range(20)))
-    assert keys_of(take(topic.consumer("group"), 20)) == keys
+    assert sorted_keys(take(topic.consumer("group"), 20)) == keys
 
 
 def test_what_a_member_finishes_after_losing_a_partition_is_not_committed_by_it(topic: KafkaTopic) -> None:
@@ -73,7 +73,7 @@ def test_what_a_member_finishes_after_losing_a_partition_is_not_committed_by_it(
     one.commit(finished(records))
     assert one.refused == len(two.owned)
     again = drain(len(of(two.owned, records)), two)
-    assert keys_of(again) == keys_of(of(two.owned, records))
+    assert sorted_keys(again) == sorted_keys(of(two.owned, records))
     one.close()
     two.close()
     assert topic.consumer("group").lag() == len(again)
@@ -137,7 +137,7 @@ def test_partitions_that_come_to_a_paused_member_wait_too(topic: KafkaTopic) -> 
 
     eventually(all_are_held, 60, what="the paused member has got every partition")
     one.pause(False)  # noqa: FBT003 - as the protocol
-    assert keys_of(take(one, 20)) == keys
+    assert sorted_keys(take(one, 20)) == keys
 
 
 def test_a_long_pause_holds_few_records_and_hands_out_all_in_order_later(
@@ -154,7 +154,7 @@ def test_a_long_pause_holds_few_records_and_hands_out_all_in_order_later(
     assert consumer.held <= 8 + PARTITIONS
     consumer.pause(False)  # noqa: FBT003 - as the protocol
     records = take(consumer, CAPACITY)
-    assert keys_of(records) == keys
+    assert sorted_keys(records) == keys
     for partition in range(PARTITIONS):
         offsets = [record.offset for record in records if record.partition == partition]
         assert offsets == list(range(len(offsets)))
@@ -173,7 +173,7 @@ def test_a_partition_that_went_away_in_a_long_pause_is_not_stuck_when_it_comes_b
     two.close()
     eventually(lambda: not one.poll(1, NO_TIME) and len(one.owned) == PARTITIONS, 60, what="the partitions came back")
     one.pause(False)  # noqa: FBT003 - as the protocol
-    assert keys_of(take(one, CAPACITY)) == keys
+    assert sorted_keys(take(one, CAPACITY)) == keys
 
 
 def settle_shares(*members: KafkaConsumer) -> None:

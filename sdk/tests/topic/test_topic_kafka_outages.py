@@ -13,7 +13,7 @@ from embark.topic.kafka.cluster import KafkaCluster
 from embark.topic.kafka.consumer import KafkaConsumer
 from embark.topic.kafka.producer import KafkaProducer
 from embark.topic.kafka.schema import ensure_topics
-from embark_testing.contracts.records import A_WHILE, NO_TIME, PATIENT, finished, keys_of, send, take
+from embark_testing.contracts.records import BRIEF, NO_TIME, PATIENT, finished, send, sorted_keys, take
 from embark_testing.deployments.kafka_topics import fresh_topic, topic_settings
 from embark_testing.eventually import eventually
 from embark_testing.servers.kafka_server import KafkaServer
@@ -43,7 +43,7 @@ def nowhere(monkeypatch: pytest.MonkeyPatch) -> Iterator[KafkaTopic]:
 def outage_of(consumer: KafkaConsumer) -> str:
     consumer.pause(True)  # noqa: FBT003 - as the protocol
     try:
-        consumer.poll(1, A_WHILE)
+        consumer.poll(1, BRIEF)
     except UnavailableError as error:
         return str(error)
     else:
@@ -123,7 +123,7 @@ def test_what_a_producer_took_is_delivered_once_the_killed_broker_is_back(
     finally:
         kafka.start()
     keys += send(producer, *(f"after {i}" for i in range(10)))
-    assert keys_of(take(topic.consumer("group"), 40)) == sorted(keys)
+    assert sorted_keys(take(topic.consumer("group"), 40)) == sorted(keys)
     assert producer.close(PATIENT) == 0
     assert producer.losses() == Losses()
 
@@ -144,7 +144,7 @@ def test_a_consumer_says_that_the_broker_is_gone_and_goes_on_when_it_is_back(
         kafka.start()
 
     eventually(lambda: not outage_of(consumer), 60, what="the consumer goes on")
-    assert keys_of(take(consumer, 1)) == [b"meanwhile"]
+    assert sorted_keys(take(consumer, 1)) == [b"meanwhile"]
     assert consumer.lag() == 1
 
 

@@ -5,7 +5,7 @@ from contextlib import closing
 from pathlib import Path
 
 from embark.topic.sqlite.adapter import SqliteTopic
-from embark_testing.contracts.records import NO_TIME, finished, keys_of, send, take
+from embark_testing.contracts.records import NO_TIME, finished, send, sorted_keys, take
 
 
 def test_a_group_behind_another_gets_what_that_one_has_not_finished_and_all_later(topic: SqliteTopic) -> None:
@@ -16,7 +16,7 @@ def test_a_group_behind_another_gets_what_that_one_has_not_finished_and_all_late
     take(first, 1)
     topic.start_at_offsets("second", "first")
     later = send(producer, "d")
-    assert keys_of(take(topic.consumer("second"), 2)) == sorted(waiting + later)
+    assert sorted_keys(take(topic.consumer("second"), 2)) == sorted(waiting + later)
 
 
 def test_a_group_that_goes_on_is_not_moved_by_joining_again(topic: SqliteTopic) -> None:
@@ -26,7 +26,7 @@ def test_a_group_that_goes_on_is_not_moved_by_joining_again(topic: SqliteTopic) 
     first.commit(finished(take(first, 3)))
     topic.start_at_offsets("second", "first")
     assert topic.lag("second") == 3
-    assert keys_of(take(topic.consumer("second"), 3)) == keys
+    assert sorted_keys(take(topic.consumer("second"), 3)) == keys
 
 
 def test_a_dropped_group_begins_anew_and_no_record_is_kept_for_it(topic: SqliteTopic, path: Path) -> None:

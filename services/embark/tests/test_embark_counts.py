@@ -16,7 +16,7 @@ from embark.counts import LookupTimes
 from embark.errors import UnavailableError
 from embark.store import split_ring
 from embark_server.counts import CountCache
-from embark_testing.contracts.beginnings import begin
+from embark_testing.contracts.checkpoints import begin
 from embark_testing.embark.harness import Harness, running, vector
 from embark_testing.embark.secured import SERVER_NAME, authority_in, secured
 from embark_testing.eventually import eventually

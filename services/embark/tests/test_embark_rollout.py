@@ -17,7 +17,7 @@ from embark.v1 import embark_pb2 as pb
 from embark_server.counts import describe_rollout
 from embark_server.limits import DEFAULT_LIMITS
 from embark_server.refusals import InvalidArgumentError
-from embark_testing.contracts.beginnings import begin
+from embark_testing.contracts.checkpoints import begin
 from embark_testing.embark.harness import Harness, guarded_store, read_statuses, running, vector
 from embark_testing.eventually import eventually
 from embark_testing.fake_clock import FakeClock

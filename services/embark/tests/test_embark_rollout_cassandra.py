@@ -13,7 +13,7 @@ from embark.store import split_ring
 from embark.store.cassandra.adapter import CassandraStore
 from embark.v1 import embark_pb2 as pb
 from embark_server.counts import describe_rollout
-from embark_testing.contracts.beginnings import begin
+from embark_testing.contracts.checkpoints import begin
 from embark_testing.embark.harness import guarded_store
 from embark_testing.fake_clock import FakeClock
 from embark_testing.servers.cassandra_keyspaces import cql_session, store_settings
@@ -61,7 +61,7 @@ def test_checkpoints_are_seen_at_once_and_gone_with_the_space(store: CassandraSt
 def test_a_keyspace_without_the_table_of_checkpoints_is_unavailable_by_what_makes_it(
     store: CassandraStore, settings: StoreSettings, cql: Any
 ) -> None:
-    with pytest.raises(UnavailableError, match="the schema command makes keyspace, tables"):
+    with pytest.raises(UnavailableError, match="the schema command creates keyspace, tables"):
         describe(store)
     with closing(CassandraStore(settings, FakeClock())) as other:
         other.ensure_space(SPACE)

@@ -21,8 +21,8 @@ from embark.store import Embedding, split_ring
 from embark.topic import Fill, Record
 from embark.topic.kafka.groups import drop_group
 from embark_testing.caches import sample
-from embark_testing.contracts.beginnings import begin
-from embark_testing.deployments.group_contents import commits_of, groups_of
+from embark_testing.contracts.checkpoints import begin
+from embark_testing.deployments.group_contents import list_groups, read_commits
 from embark_testing.deployments.processes import PATIENCE, run_schema, write_settings
 from embark_testing.servers.cassandra_keyspaces import cql_session
 from embark_testing.servers.cassandra_server import CassandraServer
@@ -116,18 +116,18 @@ def test_the_group_of_a_re_embedded_space_begins_where_that_of_its_source_is_onc
     spaces.ask(*(f"old {i}" for i in range(10)))
     spaces.use(spaces.first)
     spaces.make(spaces.second)
-    assert sum(commits_of(spaces.second.topic, spaces.second.consumer_group).values()) == 1
+    assert sum(read_commits(spaces.second.topic, spaces.second.consumer_group).values()) == 1
     spaces.use(spaces.first)
     spaces.make(spaces.second)
-    assert sum(commits_of(spaces.second.topic, spaces.second.consumer_group).values()) == 1
+    assert sum(read_commits(spaces.second.topic, spaces.second.consumer_group).values()) == 1
 
 
 def test_the_group_of_a_first_space_begins_at_the_oldest_fill(spaces: Spaces) -> None:
     spaces.make(spaces.first)
     spaces.ask("early")
     spaces.make(spaces.first)
-    assert commits_of(spaces.first.topic, spaces.first.consumer_group) == {}
-    assert spaces.first.consumer_group not in groups_of(spaces.first.topic)
+    assert read_commits(spaces.first.topic, spaces.first.consumer_group) == {}
+    assert spaces.first.consumer_group not in list_groups(spaces.first.topic)
 
 
 def test_a_dropped_space_leaves_nothing_and_the_other_one_all_of_its_own(
@@ -141,7 +141,7 @@ def test_a_dropped_space_leaves_nothing_and_the_other_one_all_of_its_own(
     status, written = spaces.drop(spaces.second)
     assert status == 0, written
     assert before - tables(spaces.first) == {f"embeddings_{spaces.second.space.id}"}
-    groups = groups_of(spaces.first.topic)
+    groups = list_groups(spaces.first.topic)
     assert spaces.first.consumer_group in groups
     assert spaces.second.consumer_group not in groups
     assert (checkpoints_of(spaces.first), checkpoints_of(spaces.second)) == (1, 0)
@@ -158,7 +158,7 @@ def test_a_space_that_was_dropped_can_be_made_and_begins_anew(spaces: Spaces) ->
     assert spaces.drop(spaces.second)[0] == 0
     spaces.make(spaces.second)
     assert checkpoints_of(spaces.second) == 0
-    assert sum(commits_of(spaces.second.topic, spaces.second.consumer_group).values()) == 1
+    assert sum(read_commits(spaces.second.topic, spaces.second.consumer_group).values()) == 1
 
 
 def test_a_drop_of_what_was_never_made_is_done(spaces: Spaces) -> None:

@@ -15,7 +15,7 @@ from embark.clock import now
 from embark.settings import KfcSettings, settings_for
 from embark.store import Embedding
 from embark_testing.caches import sample
-from embark_testing.deployments.group_contents import commits_of
+from embark_testing.deployments.group_contents import read_commits
 from embark_testing.deployments.processes import PATIENCE, run_schema, write_settings
 from embark_testing.servers.cassandra_keyspaces import cql_session
 from embark_testing.servers.cassandra_server import CassandraServer
@@ -59,7 +59,7 @@ def drop(settings: KfcSettings, folder: Path) -> tuple[int, str]:
 
 def has_begun(settings: KfcSettings) -> bool:
     """Return whether the space's group has committed anything."""
-    return any(offset >= 0 for offset in commits_of(settings.topic, settings.consumer_group).values())
+    return any(offset >= 0 for offset in read_commits(settings.topic, settings.consumer_group).values())
 
 
 @contextmanager

@@ -7,7 +7,7 @@ from datetime import timedelta
 import pytest
 
 from embark.store import KeyPage, TokenRange, split_ring
-from embark_testing.contracts.beginnings import begin
+from embark_testing.contracts.checkpoints import begin
 from embark_testing.eventually import eventually
 from embark_testing.kfc.parts import UNREACHABLE
 from embark_testing.kfc.reembed_harness import Life, MortalStore, ReembedHarness

@@ -11,7 +11,7 @@ import pytest
 
 from embark.client import EmbArkClient, KeyStatus
 from embark.store.sqlite.adapter import SqliteStore
-from embark.store.sqlite.progress import SqliteCheckpoints
+from embark.store.sqlite.checkpoints import SqliteCheckpoints
 from embark.topic.sqlite.adapter import SqliteTopic
 from embark_local import rollouts
 from embark_local.compose import run_local

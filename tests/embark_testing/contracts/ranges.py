@@ -1,4 +1,4 @@
-"""What every store promises of scans in ranges; a part of the contract suite, so a subclass per adapter inherits it."""
+"""The contract of scans in token ranges, which every store meets."""
 
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
@@ -19,9 +19,9 @@ EMPTY = TokenRange(5, 5)
 
 
 class RangesContract:
-    """Needs the fixtures `clock` (FakeClock, which the store reads) and `store` (open, with both spaces ensured)."""
+    """Needs the fixtures `clock` (the FakeClock of the store) and `store` (open, with both spaces ensured)."""
 
-    def test_ranges_of_any_number_hold_every_row_exactly_once(self, store: RolloutStore, clock: FakeClock) -> None:
+    def test_any_number_of_ranges_holds_every_row_exactly_once(self, store: RolloutStore, clock: FakeClock) -> None:
         rows = _fill(store, clock, 200)
 
         @given(st.integers(1, 12), st.integers(1, 60))
@@ -39,13 +39,13 @@ class RangesContract:
 
         @given(st.integers(1, 3), st.integers(1, 40), st.lists(st.integers(1, 4), min_size=1, max_size=4))
         @settings(max_examples=20, deadline=None)
-        def check(parts: int, page: int, lives: list[int]) -> None:
+        def check(parts: int, page: int, runs: list[int]) -> None:
             seen: list[Row] = []
             for part in split_ring(parts):
                 cursor = part.start
-                for pages_in_this_life in islice(cycle(lives), 1 + len(rows)):
+                for pages_of_this_run in islice(cycle(runs), 1 + len(rows)):
                     scan = store.scan_range(SPACE, TokenRange(cursor, part.end), page)
-                    for _, found in zip(range(pages_in_this_life), scan, strict=False):
+                    for _, found in zip(range(pages_of_this_run), scan, strict=False):
                         seen += found.rows
                         cursor = found.cursor
                     if cursor == part.end:
@@ -64,25 +64,25 @@ class RangesContract:
             assert cursors[-1] == part.end
             assert all(len(page.rows) <= 7 for page in pages)
 
-    def test_a_key_stays_in_its_range_whatever_is_written_besides(self, store: RolloutStore, clock: FakeClock) -> None:
+    def test_a_key_stays_in_its_range_when_other_keys_are_written(self, store: RolloutStore, clock: FakeClock) -> None:
         before = _parts_by_key(store, _fill(store, clock, 30))
         store.write(SPACE, [embedding(f"another {i}", 1) for i in range(30)])
         store.write(SPACE, [embedding("key 7", clock.at + 9)])
         assert before.items() <= _parts_by_key(store, before).items()
 
-    def test_a_scan_in_ranges_sees_what_was_there_while_rows_change(
+    def test_a_scan_in_ranges_sees_the_rows_from_before_it_while_rows_change(
         self, store: RolloutStore, clock: FakeClock
     ) -> None:
-        there = {row.key for row in _fill(store, clock, 80)}
+        existing = {row.key for row in _fill(store, clock, 80)}
         seen: list[str] = []
         for i, page in enumerate(store.scan_range(SPACE, WHOLE, 10)):
             seen += [row.key for row in page.rows]
             store.write(SPACE, [embedding(f"new {i}-{j}", 1) for j in range(10)])
             store.write(SPACE, [embedding(seen[0], clock.at + i), embedding("key 79", clock.at + i)])
         assert len(seen) == len(set(seen))
-        assert set(seen) >= there
+        assert set(seen) >= existing
 
-    def test_what_is_deleted_or_over_is_in_no_range(self, store: RolloutStore, clock: FakeClock) -> None:
+    def test_deleted_and_expired_rows_are_in_no_range(self, store: RolloutStore, clock: FakeClock) -> None:
         store.write(SPACE, [embedding("e", 1, expires_at=clock.at + 1), negative("n", 1, clock.at + 1)])
         store.write(SPACE, [embedding("kept", 1), embedding("deleted", 1)])
         store.delete(SPACE, ["deleted"], 2)
@@ -90,13 +90,13 @@ class RangesContract:
         clock.advance(timedelta(seconds=1))
         assert _scanned(store, WHOLE, 2) == [embedding("kept", 1)]
 
-    def test_a_scan_of_keys_tells_embeddings_from_negatives_and_gives_these_whole(
+    def test_a_scan_of_keys_yields_negatives_whole_and_embeddings_as_present(
         self, store: RolloutStore, clock: FakeClock
     ) -> None:
         rows = _fill(store, clock, 120)
-        rows.append(embedding("ending", 1, expires_at=clock.at + 10**9))
-        over: list[Row] = [embedding("over", 1, expires_at=clock.at), negative("over too", 1, clock.at)]
-        store.write(SPACE, [rows[-1], *over, embedding("deleted", 1)])
+        rows.append(embedding("expiring", 1, expires_at=clock.at + 10**9))
+        expired: list[Row] = [embedding("expired", 1, expires_at=clock.at), negative("expired too", 1, clock.at)]
+        store.write(SPACE, [rows[-1], *expired, embedding("deleted", 1)])
         store.delete(SPACE, ["deleted"], 2)
         pages = [page for part in split_ring(3) for page in store.scan_keys(SPACE, part, 7)]
         assert {row.key: row for page in pages for row in page.rows} == {
@@ -111,7 +111,7 @@ class RangesContract:
                 ([row.key for row in rows], at) for rows, at in _pages(store.scan_range(SPACE, token_range, 7))
             ]
 
-    def test_a_range_without_rows_has_a_last_page_too(self, store: RolloutStore, clock: FakeClock) -> None:
+    def test_a_range_without_rows_also_has_a_last_page(self, store: RolloutStore, clock: FakeClock) -> None:
         assert _pages(store.scan_range(SPACE, WHOLE)) == [((), WHOLE.end)]
         _fill(store, clock, 3)
         assert _pages(store.scan_range(SPACE, EMPTY)) == [((), EMPTY.end)]
@@ -121,7 +121,7 @@ class RangesContract:
         with pytest.raises(UnavailableError, match="store"):
             next(store.scan_range("feedfeedfeed", WHOLE))
 
-    def test_a_scan_in_ranges_ends_with_its_store(self, store: RolloutStore, clock: FakeClock) -> None:
+    def test_a_scan_in_ranges_ends_when_its_store_closes(self, store: RolloutStore, clock: FakeClock) -> None:
         _fill(store, clock, 9)
         half_read = store.scan_range(SPACE, WHOLE, 2)
         next(half_read)
@@ -133,7 +133,7 @@ class RangesContract:
 
 
 def _fill(store: RolloutStore, clock: FakeClock, count: int) -> list[Row]:
-    """Write rows, every tenth a negative, and return them by key."""
+    """Write rows, every tenth a negative, and return them sorted by key."""
     rows: list[Row] = [
         negative(f"key {i}", 1, clock.at + 10**12) if i % 10 == 9 else embedding(f"key {i}", 1) for i in range(count)
     ]

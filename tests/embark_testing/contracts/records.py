@@ -1,4 +1,4 @@
-"""Sending to topics and taking from them, in the tests of topics."""
+"""Producing and consuming records in the tests of topics."""
 
 import threading
 from collections.abc import Iterator, Sequence
@@ -11,16 +11,16 @@ PARTITIONS = 4
 CAPACITY = 50
 NO_TIME = timedelta(0)
 PATIENT = timedelta(seconds=20)
-A_WHILE = timedelta(seconds=1)
+BRIEF = timedelta(seconds=1)
 FOR_EVER = timedelta(days=1)
 
 
 def take(consumer: FillConsumer, count: int, limit: int = 100) -> list[Record]:
-    """Poll until `count` records came; fails where more come, or none for a long time."""
+    """Poll until `count` records arrive; fail if more arrive, or none for a long time."""
     records: list[Record] = []
     while len(records) < count:
         polled = consumer.poll(limit, PATIENT)
-        assert polled, f"only {len(records)} of {count} records came"
+        assert polled, f"only {len(records)} of {count} records arrived"
         assert len(polled) <= limit
         records += polled
     assert len(records) == count
@@ -28,13 +28,13 @@ def take(consumer: FillConsumer, count: int, limit: int = 100) -> list[Record]:
 
 
 def finished(records: Sequence[Record]) -> dict[int, int]:
-    """Return the offsets to commit once all these records are done."""
+    """Return the offsets to commit once all these records are finished."""
     return {record.partition: record.offset + 1 for record in sorted(records, key=lambda record: record.offset)}
 
 
 @contextmanager
 def taking(consumer: FillConsumer, count: int) -> Iterator[list[Record]]:
-    """Poll for `count` records in a thread, each poll without an end, and yield the list that they come into."""
+    """Poll for `count` records in a thread, with polls that never time out, and yield the list that receives them."""
     records: list[Record] = []
 
     def run() -> None:
@@ -47,11 +47,11 @@ def taking(consumer: FillConsumer, count: int) -> Iterator[list[Record]]:
     thread.join()
 
 
-def keys_of(records: Sequence[Record]) -> list[bytes]:
+def sorted_keys(records: Sequence[Record]) -> list[bytes]:
     return sorted(record.key for record in records)
 
 
 def send(producer: FillProducer, *keys: str) -> list[bytes]:
-    """Produce a record for each key; returns them sorted, as keys_of does."""
+    """Produce a record for each key; return the keys as sorted_keys does."""
     assert all(producer.produce(key.encode(), b"value of " + key.encode(), {}) for key in keys)
     return sorted(key.encode() for key in keys)

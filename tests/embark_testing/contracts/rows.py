@@ -1,4 +1,4 @@
-"""Rows and spaces of the tests of stores."""
+"""Rows and spaces for the tests of stores."""
 
 from datetime import timedelta
 
@@ -16,7 +16,7 @@ def embedding(key: str, at: Micros, vector: bytes = b"\0\0\x80\x3f", expires_at:
 
 
 def negative(key: str, at: Micros, expires_at: Micros) -> Negative:
-    return Negative(key, Cause(CauseKind.NOT_FOUND, "404: gone"), at, expires_at)
+    return Negative(key, Cause(CauseKind.NOT_FOUND, "404: absent"), at, expires_at)
 
 
 def read_one(store: EmbeddingStore, key: str) -> Row | None:

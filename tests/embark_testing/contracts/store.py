@@ -1,4 +1,4 @@
-"""What every store promises, whatever is behind it; a subclass per adapter gives the fixtures."""
+"""The contract of every store; a subclass for each adapter provides the fixtures."""
 
 import threading
 from collections.abc import Sequence
@@ -17,40 +17,40 @@ from embark_testing.fake_clock import FakeClock
 
 
 class StoreContract(WriteRule):
-    """Needs the fixtures `clock` (FakeClock, which the store reads) and `store` (open, with both spaces ensured)."""
+    """Needs the fixtures `clock` (the FakeClock of the store) and `store` (open, with both spaces ensured)."""
 
     def test_a_row_is_read_as_it_was_written(self, store: EmbeddingStore, clock: FakeClock) -> None:
         rows: list[Row] = [
             embedding("https://example.org/ä 'quoted' \"key\".jpg", 7, bytes(range(256)) * 20),
             Embedding("no hash, with TTL", b"\1\2\3\4", clock.at, b"", clock.at + 10_000_000),
-            negative("nothing there", 8, clock.at + 10_000_000),
+            negative("not found", 8, clock.at + 10_000_000),
         ]
         store.write(SPACE, rows)
         assert store.read(SPACE, [row.key for row in rows], PATIENT) == {row.key: row for row in rows}
         assert [read_one(store, row.key) for row in rows] == rows
 
-    def test_a_look_up_gets_vector_or_cause_and_the_end_of_every_row(
+    def test_a_lookup_returns_vector_or_cause_and_expiry_of_every_row(
         self, store: EmbeddingStore, clock: FakeClock
     ) -> None:
-        ends = clock.at + 10_000_000
+        expires_at = clock.at + 10_000_000
         rows: list[Row] = [
             embedding("ä 'quoted' \"key\"", 7, bytes(range(256)) * 20),
-            embedding("with TTL", 7, expires_at=ends),
-            negative("nothing there", 8, ends),
+            embedding("with TTL", 7, expires_at=expires_at),
+            negative("not found", 8, expires_at),
         ]
         store.write(SPACE, rows)
         expected = {
             rows[0].key: (bytes(range(256)) * 20, None),
-            "with TTL": (b"\0\0\x80\x3f", ends),
-            "nothing there": (Cause(CauseKind.NOT_FOUND, "404: gone"), ends),
+            "with TTL": (b"\0\0\x80\x3f", expires_at),
+            "not found": (Cause(CauseKind.NOT_FOUND, "404: absent"), expires_at),
         }
         assert look_up(store, *expected) == expected
         assert {key: row for key in expected for key, row in look_up(store, key).items()} == expected
 
-    def test_a_look_up_finds_the_keys_that_a_read_finds(self, store: EmbeddingStore, clock: FakeClock) -> None:
-        ends = clock.at + 60_000_000
+    def test_a_lookup_finds_the_keys_that_a_read_finds(self, store: EmbeddingStore, clock: FakeClock) -> None:
+        expires_at = clock.at + 60_000_000
         rows = [embedding(f"key {i}", i + 1, i.to_bytes(4, "little")) for i in range(2000)]
-        store.write(SPACE, [*rows[::2], embedding("e", 1, expires_at=ends), negative("n", 1, ends)])
+        store.write(SPACE, [*rows[::2], embedding("e", 1, expires_at=expires_at), negative("n", 1, expires_at)])
         store.delete(SPACE, ["key 4"], 5)
         clock.advance(timedelta(seconds=60))
         keys = [*(row.key for row in rows), "e", "n", "key 2"]
@@ -60,19 +60,21 @@ class StoreContract(WriteRule):
         assert [look_up(store, key) for key in ("e", "n", "key 4", "KEY 2")] == [{}] * 4
         assert look_up(store) == {}
 
-    def test_a_key_without_a_row_is_absent_from_the_answer(self, store: EmbeddingStore) -> None:
-        store.write(SPACE, [embedding("here", 1)])
-        assert set(store.read(SPACE, ["here", "not here", "here", "HERE", "here "], PATIENT)) == {"here"}
+    def test_a_key_without_a_row_is_absent_from_the_result(self, store: EmbeddingStore) -> None:
+        store.write(SPACE, [embedding("stored", 1)])
+        assert set(store.read(SPACE, ["stored", "not stored", "stored", "STORED", "stored "], PATIENT)) == {"stored"}
         assert store.read(SPACE, [], PATIENT) == {}
 
-    def test_one_read_answers_two_thousand_keys(self, store: EmbeddingStore) -> None:
+    def test_one_read_returns_two_thousand_keys(self, store: EmbeddingStore) -> None:
         rows = [embedding(f"key {i}", i + 1, i.to_bytes(4, "little")) for i in range(2000)]
         store.write(SPACE, rows[::2])
         assert store.read(SPACE, [row.key for row in rows], PATIENT) == {row.key: row for row in rows[::2]}
 
-    def test_a_row_whose_time_is_over_is_gone_for_every_reader(self, store: EmbeddingStore, clock: FakeClock) -> None:
-        ends = clock.at + 60_000_000
-        store.write(SPACE, [embedding("e", 1, expires_at=ends), negative("n", 1, ends), embedding("for ever", 1)])
+    def test_no_reader_sees_an_expired_row(self, store: EmbeddingStore, clock: FakeClock) -> None:
+        expires_at = clock.at + 60_000_000
+        store.write(
+            SPACE, [embedding("e", 1, expires_at=expires_at), negative("n", 1, expires_at), embedding("for ever", 1)]
+        )
         assert len(scanned(store)) == 3
         clock.advance(timedelta(seconds=60))
         assert set(store.read(SPACE, ["e", "n", "for ever"], PATIENT)) == {"for ever"}
@@ -87,8 +89,8 @@ class StoreContract(WriteRule):
         assert {row.key for row in scanned(store)} == {"a", "b", "c", "d"}
 
     def test_a_scan_is_bounded_by_page_and_sees_each_row_once_while_rows_change(self, store: EmbeddingStore) -> None:
-        there = {f"key {i}" for i in range(95)}
-        store.write(SPACE, [embedding(key, 1) for key in there])
+        existing = {f"key {i}" for i in range(95)}
+        store.write(SPACE, [embedding(key, 1) for key in existing])
         seen: list[str] = []
         for i, rows in enumerate(store.scan(SPACE, page=10)):
             assert 1 <= len(rows) <= 10
@@ -96,19 +98,19 @@ class StoreContract(WriteRule):
             store.write(SPACE, [embedding(f"new {i}-{j}", 1) for j in range(20)])
             store.write(SPACE, [embedding(seen[0], i + 2), embedding("key 94", i + 2)])
         assert len(seen) == len(set(seen))
-        assert set(seen) >= there
+        assert set(seen) >= existing
 
-    def test_a_row_deleted_during_a_scan_harms_no_other(self, store: EmbeddingStore) -> None:
-        there = {f"key {i}" for i in range(30)}
-        store.write(SPACE, [embedding(key, 1) for key in there])
+    def test_a_row_deleted_during_a_scan_affects_no_other(self, store: EmbeddingStore) -> None:
+        existing = {f"key {i}" for i in range(30)}
+        store.write(SPACE, [embedding(key, 1) for key in existing])
         pages = store.scan(SPACE, page=10)
         first = {row.key for row in next(pages)}
-        gone = set(sorted(there - first)[:5])
-        store.delete(SPACE, sorted(gone | first), 2)
+        deleted = set(sorted(existing - first)[:5])
+        store.delete(SPACE, sorted(deleted | first), 2)
         rest = {row.key for rows in pages for row in rows}
-        assert rest == there - first - gone
+        assert rest == existing - first - deleted
 
-    def test_spaces_are_apart(self, store: EmbeddingStore) -> None:
+    def test_spaces_are_isolated(self, store: EmbeddingStore) -> None:
         store.write(SPACE, [embedding("key", 1)])
         assert store.read(OTHER_SPACE, ["key"], PATIENT) == {}
         store.delete(OTHER_SPACE, ["key"], 9)
@@ -134,7 +136,7 @@ class StoreContract(WriteRule):
         with pytest.raises(UnavailableError, match="store"):
             store.count(unknown)
 
-    def test_a_closed_store_says_so_and_closes_twice(self, store: EmbeddingStore) -> None:
+    def test_a_closed_store_rejects_calls_and_may_be_closed_twice(self, store: EmbeddingStore) -> None:
         store.write(SPACE, [embedding("key", 1), embedding("key 2", 1)])
         half_read = store.scan(SPACE, page=1)
         next(iter(half_read))
@@ -155,8 +157,8 @@ class StoreContract(WriteRule):
         with pytest.raises(ClosedError):
             store.ensure_space(SPACE)
 
-    def test_threads_may_write_and_read_at_once(self, store: EmbeddingStore) -> None:
-        halves: list[Row] = []
+    def test_threads_may_write_and_read_concurrently(self, store: EmbeddingStore) -> None:
+        stale: list[Row] = []
         start = threading.Barrier(4)
 
         def write(times: Sequence[int]) -> None:
@@ -165,7 +167,7 @@ class StoreContract(WriteRule):
                 store.write(SPACE, [embedding(f"key {i}", at, at.to_bytes(4, "little")) for i in range(5)])
                 row = read_one(store, "key 0")
                 if row is None or row.written_at < at:
-                    halves.append(embedding("too old", at))
+                    stale.append(embedding("too old", at))
 
         orders = [range(1, 41), range(40, 0, -1), range(2, 41, 2), range(1, 41, 3)]
         threads = [threading.Thread(target=write, args=(times,)) for times in orders]
@@ -173,7 +175,7 @@ class StoreContract(WriteRule):
             thread.start()
         for thread in threads:
             thread.join()
-        assert halves == []
+        assert stale == []
         assert sorted(scanned(store), key=lambda row: row.key) == [
             embedding(f"key {i}", 40, (40).to_bytes(4, "little")) for i in range(5)
         ]

@@ -1,4 +1,4 @@
-"""The rule of writes and deletes that every store keeps; part of the store contract."""
+"""The contract of writes and deletes, which every store meets."""
 
 import itertools
 from collections import defaultdict
@@ -18,7 +18,7 @@ from embark_testing.fake_clock import FakeClock
 
 @dataclass(frozen=True)
 class Delete:
-    """A delete of one key in a history; a write is its row."""
+    """A delete of one key in a history; a write is represented by its row."""
 
     key: str
     at: Micros
@@ -27,7 +27,7 @@ class Delete:
 class WriteRule:
     """The latest `written_at` wins, an equal write wins over a write, a delete wins over an equal or earlier write."""
 
-    # A store that keeps another of equal writes says so here, and in a strict xfail of its own.
+    # A store that keeps another of equal writes sets this to False, and has a strict xfail.
     last_of_equals_wins = True
 
     @pytest.mark.parametrize("times", [(1, 2, 3), (3, 2, 1), (2, 3, 1)])
@@ -36,7 +36,7 @@ class WriteRule:
             store.write(SPACE, [embedding("key", at)])
         assert read_one(store, "key") == embedding("key", 3)
 
-    def test_an_equal_write_wins_over_what_is_there(self, store: EmbeddingStore, clock: FakeClock) -> None:
+    def test_an_equal_write_wins_over_the_stored_row(self, store: EmbeddingStore, clock: FakeClock) -> None:
         store.write(SPACE, [embedding("key", 5, b"1111"), embedding("key", 5, b"2222")])
         assert read_one(store, "key") == embedding("key", 5, b"2222")
         store.write(SPACE, [negative("key", 5, clock.at + 1_000_000)])
@@ -73,9 +73,7 @@ class WriteRule:
         assert read_one(store, "key") is None
         assert scanned(store) == []
 
-    def test_a_row_whose_time_is_over_still_stands_against_earlier_writes(
-        self, store: EmbeddingStore, clock: FakeClock
-    ) -> None:
+    def test_an_expired_row_still_rejects_earlier_writes(self, store: EmbeddingStore, clock: FakeClock) -> None:
         store.write(SPACE, [negative("key", 5, clock.at + 1)])
         clock.advance(timedelta(hours=1))
         store.write(SPACE, [embedding("key", 4)])
@@ -83,7 +81,7 @@ class WriteRule:
         store.write(SPACE, [embedding("key", 6)])
         assert read_one(store, "key") == embedding("key", 6)
 
-    def test_any_interleaving_of_writes_and_deletes_ends_as_the_rule_says(
+    def test_any_interleaving_of_writes_and_deletes_follows_the_rule(
         self, store: EmbeddingStore, clock: FakeClock
     ) -> None:
         histories = st.lists(st.lists(_changes(clock.at + 10**12), min_size=1, max_size=4), max_size=8)
@@ -98,19 +96,19 @@ class WriteRule:
             batches = [[replace(change, key=prefix + change.key) for change in batch] for batch in history]
             for batch in batches:
                 _apply(store, batch)
-            expected = _as_the_rule_says([change for batch in batches for change in batch])
+            expected = _apply_rule([change for batch in batches for change in batch])
             assert store.read(SPACE, [prefix + "a", prefix + "b"], PATIENT) == expected
 
         check()
         assert next(examples) >= 80
 
 
-def _changes(ends: Micros) -> st.SearchStrategy[Row | Delete]:
+def _changes(expires_at: Micros) -> st.SearchStrategy[Row | Delete]:
     keys, times = st.sampled_from("ab"), st.integers(1, 6)
     vectors = st.binary(min_size=4, max_size=4)
     return st.one_of(
         st.builds(embedding, keys, times, vectors),
-        st.builds(negative, keys, times, st.integers(ends, ends + 3)),
+        st.builds(negative, keys, times, st.integers(expires_at, expires_at + 3)),
         st.builds(Delete, keys, times),
     )
 
@@ -121,7 +119,7 @@ def _has_no_equal_writes(history: Sequence[Sequence[Row | Delete]]) -> bool:
 
 
 def _apply(store: EmbeddingStore, batch: Sequence[Row | Delete]) -> None:
-    """Apply changes in their order, neighbouring writes in one call."""
+    """Apply changes in order, adjacent writes in one call."""
     rows: list[Row] = []
     for change in batch:
         if isinstance(change, Delete):
@@ -133,8 +131,8 @@ def _apply(store: EmbeddingStore, batch: Sequence[Row | Delete]) -> None:
     store.write(SPACE, rows)
 
 
-def _as_the_rule_says(changes: Sequence[Row | Delete]) -> dict[str, Row]:
-    """Return, by key, the last arrived of the latest writes that are later than every delete."""
+def _apply_rule(changes: Sequence[Row | Delete]) -> dict[str, Row]:
+    """Return, by key, the latest write that is later than every delete; of equal ones the last to arrive."""
     deleted: dict[str, Micros] = defaultdict(int)
     for change in changes:
         if isinstance(change, Delete):

@@ -1,4 +1,4 @@
-"""What the brokers know of consumer groups, asked past the code under test."""
+"""The consumer groups that the brokers report, read without the code under test."""
 
 from confluent_kafka import ConsumerGroupTopicPartitions
 from confluent_kafka.admin import AdminClient
@@ -8,19 +8,19 @@ from embark.settings import TopicSettings
 _SECONDS = 30
 
 
-def groups_of(settings: TopicSettings) -> set[str]:
-    """Return the groups that the brokers know."""
+def list_groups(settings: TopicSettings) -> set[str]:
+    """Return the names of the groups on the brokers."""
     admin = _open_admin(settings)
     found = admin.list_consumer_groups(request_timeout=_SECONDS).result(_SECONDS)
     return {group.group_id for group in found.valid}
 
 
-def commits_of(settings: TopicSettings, group: str) -> dict[int, int]:
-    """Return what a group has committed, by partition."""
-    # A client that nothing refers to any more would never answer.
+def read_commits(settings: TopicSettings, group: str) -> dict[int, int]:
+    """Return the offsets that a group has committed, by partition."""
+    # An unreferenced client would never answer.
     admin = _open_admin(settings)
-    asked = admin.list_consumer_group_offsets([ConsumerGroupTopicPartitions(group)], request_timeout=_SECONDS)
-    return {found.partition: found.offset for found in asked[group].result(_SECONDS).topic_partitions}
+    replies = admin.list_consumer_group_offsets([ConsumerGroupTopicPartitions(group)], request_timeout=_SECONDS)
+    return {found.partition: found.offset for found in replies[group].result(_SECONDS).topic_partitions}
 
 
 def _open_admin(settings: TopicSettings) -> AdminClient:

@@ -1,4 +1,4 @@
-"""Topics on a Kafka broker, in the tests of the Kafka topic."""
+"""Topics on a Kafka broker for tests."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -15,19 +15,19 @@ from embark.topic.kafka.schema import ensure_topics
 from embark_testing.contracts.records import CAPACITY, NO_TIME, PARTITIONS
 from embark_testing.eventually import eventually
 
-# A group is settled within a few heartbeats; those of the test broker are a second apart.
+# A group settles within a few heartbeats; those of the test broker are a second apart.
 _SECONDS_TO_SETTLE = 60.0
 
 
 def topic_settings(bootstrap: str, partitions: int = PARTITIONS) -> TopicSettings:
-    """The settings of topics that nobody has used before."""
+    """Return the settings of topics that no test has used."""
     name = f"test.{uuid4().hex[:12]}"
     kafka = Kafka(bootstrap_servers=(bootstrap,), partitions=partitions)
     return TopicSettings(kafka=kafka, fills=f"{name}.fills", dead_letters=f"{name}.dead-letters")
 
 
 def topic_config(bootstrap: str, topic: str) -> dict[str, str]:
-    """The configuration of a topic, as the brokers have it."""
+    """Return the configuration of a topic as the brokers report it."""
     admin = AdminClient({"bootstrap.servers": bootstrap})
     resource = ConfigResource(ResourceType.TOPIC, topic)
     return {name: entry.value for name, entry in admin.describe_configs([resource])[resource].result(30).items()}
@@ -35,7 +35,7 @@ def topic_config(bootstrap: str, topic: str) -> dict[str, str]:
 
 @contextmanager
 def fresh_topic(bootstrap: str, partitions: int = PARTITIONS) -> Iterator[KafkaTopic]:
-    """A topic that is made for one test."""
+    """Open a topic that is created for one test."""
     settings = topic_settings(bootstrap, partitions)
     ensure_topics(settings)
     topic = KafkaTopic(settings, capacity=CAPACITY)
@@ -44,7 +44,7 @@ def fresh_topic(bootstrap: str, partitions: int = PARTITIONS) -> Iterator[KafkaT
 
 
 def settle(*consumers: FillConsumer, partitions: int = PARTITIONS) -> None:
-    """Wait until each of the members has partitions, together all of them, and holds every record that is left."""
+    """Wait until the members share all partitions and hold every record that is left."""
     members = [consumer for consumer in consumers if isinstance(consumer, KafkaConsumer)]
 
     def settled() -> bool:

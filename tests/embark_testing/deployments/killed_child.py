@@ -1,4 +1,4 @@
-"""A Python process that a test reads lines from and then kills, as a machine would: without a chance to tidy up."""
+"""A Python process whose output a test reads before it kills the process without a chance to clean up."""
 
 import signal
 import subprocess
@@ -10,7 +10,7 @@ from contextlib import contextmanager
 
 @contextmanager
 def child(code: str, *arguments: object) -> Iterator[tuple[subprocess.Popen[str], Iterator[str]]]:
-    """Run `code` in a process of its own; yields it and its lines of output, kills it with SIGKILL at the end."""
+    """Run `code` in a new process; yield the process and its lines of output, and send SIGKILL at the end."""
     command = [sys.executable, "-c", textwrap.dedent(code), *map(str, arguments)]
     with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:
         assert process.stdout is not None

@@ -1,4 +1,4 @@
-"""The neighbours of an embedding: what a search asks and finds, and how every store ranks what it found."""
+"""The neighbours of an embedding: the search, its results, and how every store ranks rows."""
 
 import heapq
 import time
@@ -14,16 +14,16 @@ from embark.errors import UnavailableError
 from embark.space import VectorForm
 from embark.store.rows import Embedding, Row
 
-# The stores without an index read every row; a page of them holds no more bytes and rows than this.
+# Stores without an index read every row, in pages of at most so many bytes and rows.
 _PAGE_BYTES: Final = 1024 * 1024
 _PAGE_ROWS: Final = 1000
 
 
 @dataclass(frozen=True, slots=True)
 class Search:
-    """Asks for the `k` embeddings whose directions are nearest to that of `vector`, a vector of `form`.
+    """A search for the `k` embeddings whose directions are nearest to that of `vector`, a vector of `form`.
 
-    The row of the key `leave_out` is none of them; no key is empty.
+    It leaves out the row of the key `leave_out`; no key is empty.
     """
 
     vector: bytes
@@ -34,16 +34,16 @@ class Search:
 
 @dataclass(frozen=True, slots=True)
 class Neighbour:
-    """A key with the cosine of the angle between its embedding and what was searched for, in [-1, 1]."""
+    """A key with the cosine of the angle between its embedding and the vector of the search, in [-1, 1]."""
 
     key: str
     score: float
 
 
 class Ranking:
-    """The best of the rows added so far: highest cosine first, of equal ones the lesser key.
+    """The nearest of the rows added so far: highest cosine first, ties by the smaller key.
 
-    Negatives, rows whose vector is not of the search's form, and vectors without a direction do not count.
+    Ignores negatives, rows whose vector does not have the form of the search, and vectors without a direction.
     """
 
     def __init__(self, search: Search) -> None:
@@ -53,11 +53,11 @@ class Ranking:
 
     @property
     def possible(self) -> bool:
-        """Whether what is searched for has a direction; without one it has no neighbours."""
+        """Whether the vector of the search has a direction; without one it has no neighbours."""
         return bool(self._direction.any())
 
     def add(self, rows: Sequence[Row]) -> None:
-        """Rank more rows."""
+        """Rank further rows."""
         form, leave_out = self._search.form, self._search.leave_out
         fit = [
             row
@@ -70,13 +70,13 @@ class Ranking:
         scores = np.clip(found_directions @ self._direction, -1.0, 1.0)
         directed = np.flatnonzero(found_directions.any(axis=1))
         found = [Neighbour(fit[index].key, float(scores[index])) for index in directed.tolist()]
-        # A key that a scan met twice, as it was written anew meanwhile, counts once.
+        # A key that was written again during the scan may come twice, and counts once.
         known = {each.key: each for each in (*self.best, *found)}
         self.best = heapq.nsmallest(self._search.k, known.values(), key=lambda each: (-each.score, each.key))
 
 
 class Deadline:
-    """The end of one search, `timeout` after it began."""
+    """The deadline of one search, `timeout` after it began."""
 
     def __init__(self, timeout: timedelta) -> None:
         self._timeout = timeout
@@ -86,7 +86,7 @@ class Deadline:
         """Return the time that is left.
 
         Raises:
-            UnavailableError: none is.
+            UnavailableError: the deadline has passed.
         """
         seconds = self._end - time.monotonic()
         if seconds <= 0:
@@ -109,10 +109,10 @@ def directions(vectors: Sequence[bytes], form: VectorForm) -> npt.NDArray[np.flo
 def search_all(
     search: Search, scan: Callable[[int], Iterable[Sequence[Row]]], deadline: Deadline
 ) -> Sequence[Neighbour]:
-    """Return the neighbours exactly, from pages of all rows; `scan` takes the rows of a page.
+    """Return the exact neighbours; `scan` yields all rows in pages of at most so many as it is given.
 
     Raises:
-        UnavailableError: the deadline passed before.
+        UnavailableError: the deadline passed.
     """
     ranking = Ranking(search)
     if ranking.possible:

@@ -1,4 +1,4 @@
-"""How far the re-embedding into a space has come, range by range; stores keep it as checkpoints."""
+"""How far the re-embedding into a space has come, range by range; stored as checkpoints."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
@@ -11,7 +11,7 @@ PROGRESS_TABLE: Final = "rollout_progress"
 
 @dataclass(frozen=True, slots=True)
 class RangeProgress:
-    """How far one range is: every row up to and including the token `cursor` was encoded (`done`) or `failed`."""
+    """The progress of one range: every row up to and including the token `cursor` was encoded (`done`) or `failed`."""
 
     token_range: TokenRange
     cursor: int
@@ -20,11 +20,11 @@ class RangeProgress:
 
     def __post_init__(self) -> None:
         if not self.token_range.start <= self.cursor <= self.token_range.end:
-            raise ValueError(f"the cursor {self.cursor} is outside of {self.token_range}")
+            raise ValueError(f"the cursor {self.cursor} is outside {self.token_range}")
 
     @property
     def remaining(self) -> TokenRange:
-        """What is left to scan."""
+        """The part that is left to scan."""
         return TokenRange(self.cursor, self.token_range.end)
 
     @property
@@ -33,12 +33,12 @@ class RangeProgress:
         return self.cursor == self.token_range.end
 
     def advanced(self, cursor: int, *, done: int, failed: int) -> Self:
-        """Return it after a further page with so many rows done and failed."""
+        """Return the progress after a page with so many rows `done` and `failed`."""
         return replace(self, cursor=cursor, done=self.done + done, failed=self.failed + failed)
 
 
 def find_progress(stored: Iterable[RangeProgress], space: str, token_range: TokenRange) -> RangeProgress | None:
-    """Return the progress of a range among those stored for its space; None: the range was not begun.
+    """Return the progress of a range among those stored for its space; None if the range has no checkpoint.
 
     Raises:
         ValueError: the space was split into other ranges before.

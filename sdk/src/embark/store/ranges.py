@@ -1,8 +1,8 @@
-"""Ranges of tokens, by which a space is scanned in parts; stores scan them, the re-embedding job splits and resumes.
+"""Token ranges, by which a space is scanned in parts.
 
 Every key has a token, a signed 64-bit hash: Cassandra's own there, `to_token` in the other stores. A space is split by
-arithmetic over all tokens, not by which host holds them, so a part is the same range after a restart and after hosts
-have come and gone.
+arithmetic over all tokens, not by the hosts that hold them, so a part is the same range after a restart and after hosts
+were added or removed.
 """
 
 from bisect import bisect_left
@@ -17,40 +17,42 @@ from embark.store.rows import KeyRow, Row
 
 R = TypeVar("R")
 
-# The tokens of Cassandra's Murmur3Partitioner. No key has the least one.
+# The tokens of Cassandra's Murmur3Partitioner. No key has the smallest one.
 FIRST_TOKEN: Final = -(2**63)
 LAST_TOKEN: Final = 2**63 - 1
-# Into so many ranges every re-embedding splits the ring, however many processes share them: so that any number of
-# others can take up the checkpoints that they leave.
+# Every re-embedding splits the ring into so many ranges, independent of the number of its processes, so that any number
+# of other processes can resume from the checkpoints.
 REEMBED_RANGES: Final = 256
 
 
 @dataclass(frozen=True, slots=True, order=True)
 class TokenRange:
-    """The tokens after `start` up to and including `end`; none where the two are equal."""
+    """The tokens after `start` up to and including `end`; none if the two are equal."""
 
     start: int
     end: int
 
     def __post_init__(self) -> None:
         if not FIRST_TOKEN <= self.start <= self.end <= LAST_TOKEN:
-            raise ValueError(f"{self.start} to {self.end} is no range of tokens")
+            raise ValueError(f"{self.start} to {self.end} is not a range of tokens")
 
 
 @dataclass(frozen=True)
 class Scanned(Generic[R]):
-    """Rows of a scanned range; every row of the range whose token is at most `cursor` is in this page or before it."""
+    """A page of a scanned range; every row of it with a token up to `cursor` is in this page or an earlier one."""
 
     rows: Sequence[R]
     cursor: int
 
+
+WHOLE_RING: Final = TokenRange(FIRST_TOKEN, LAST_TOKEN)
 
 Page = Scanned[Row]
 KeyPage = Scanned[KeyRow]
 
 
 def split_ring(parts: int) -> Sequence[TokenRange]:
-    """Return all tokens as `parts` ranges of equal size, each beginning where the one before it ends.
+    """Return all tokens as `parts` ranges of equal size, each starting where the one before it ends.
 
     Raises:
         ValueError: `parts` is not positive.
@@ -62,24 +64,19 @@ def split_ring(parts: int) -> Sequence[TokenRange]:
 
 
 def to_token(key: str) -> int:
-    """Return the token of a key in the stores that bring no hash of their own."""
+    """Return the token of a key in the stores without a hash of keys."""
     token = int.from_bytes(blake2b(key.encode(), digest_size=8).digest(), "big", signed=True)
     return LAST_TOKEN if token == FIRST_TOKEN else token
 
 
-def pages_of(fetched: Iterable[Sequence[tuple[int, Row | None]]], end: int, most: int) -> Iterator[Page]:
-    """Yield rows as `pages_between_tokens` does."""
-    return pages_between_tokens(fetched, end, most)
-
-
 def pages_between_tokens(
-    fetched: Iterable[Sequence[tuple[int, R | None]]], end: int, most: int
+    fetched: Iterable[Sequence[tuple[int, R | None]]], end: int, size: int
 ) -> Iterator[Scanned[R]]:
-    """Yield what a store has fetched of a range, as pages that end between two tokens; the last has `end` as cursor.
+    """Yield the rows that a store fetched of a range in pages that end between two tokens; the last cursor is `end`.
 
-    `fetched` has at most `most` rows at a time in the order of their tokens, None for a row that is over. The rows of
-    the last token are held back until the next one is seen. Should more than `most` share a token, which only keys made
-    for it do, they are passed on and the cursor stays before them: a scan that stops there reads them again.
+    `fetched` yields at most `size` rows at a time in the order of their tokens, None for an expired row. The rows of
+    the last token are held back until the next token is seen. If more than `size` share a token, which happens only
+    with keys chosen for it, they are yielded with a cursor before them: a scan that stops there reads them again.
     """
     held: list[tuple[int, R | None]] = []
     for found in fetched:
@@ -90,7 +87,7 @@ def pages_between_tokens(
         if whole:
             yield Scanned(_rows(held[:whole]), held[whole - 1][0])
             held = held[whole:]
-        elif len(held) > most:
+        elif len(held) > size:
             yield Scanned(_rows(held), held[-1][0] - 1)
             held = []
     yield Scanned(_rows(held), end)

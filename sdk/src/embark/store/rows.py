@@ -1,4 +1,4 @@
-"""The rows of a store: what is known of one key in one space."""
+"""The rows of a store: what it holds for one key in one space."""
 
 from dataclasses import dataclass
 from datetime import timedelta
@@ -7,8 +7,8 @@ from typing import Final
 from embark.causes import Cause
 from embark.clock import Micros
 
-# How long a delete, or a row whose time is over, still stands against earlier writes that arrive late; then a store may
-# forget it. Far longer than any fill is under way. Cassandra has the same rule under the name gc_grace_seconds.
+# How long a delete or an expired row still stands against earlier writes that arrive late; then a store may purge it.
+# Far longer than any fill is in flight. Cassandra's name of the same rule is gc_grace_seconds.
 GRACE: Final = timedelta(hours=24)
 
 
@@ -17,8 +17,8 @@ class Embedding:
     """A key's embedding.
 
     `vector` is one vector of the space's form (little-endian, contiguous). `written_at` is when its encoding began, not
-    when it was stored: so a row never claims to be younger than what it was made from, and an encode that was under
-    way while its key was invalidated loses to the invalidation. `expires_at` is None for a row without TTL.
+    when it was stored: so a row is never dated later than the content it was made from, and an encoding that was in
+    flight while its key was invalidated loses to the invalidation. `expires_at` is None for a row without TTL.
     """
 
     key: str
@@ -30,7 +30,7 @@ class Embedding:
 
 @dataclass(frozen=True, slots=True)
 class Negative:
-    """A key that cannot be encoded, and why; forgotten at `expires_at`."""
+    """A key that cannot be encoded, with the cause; it expires at `expires_at`."""
 
     key: str
     cause: Cause
@@ -40,7 +40,7 @@ class Negative:
 
 @dataclass(frozen=True, slots=True)
 class Present:
-    """That a key has an embedding, without the embedding; its time is over at `expires_at` (None: never)."""
+    """A key that has an embedding, without the embedding; it expires at `expires_at` (None: never)."""
 
     key: str
     expires_at: Micros | None = None
@@ -49,25 +49,25 @@ class Present:
 Row = Embedding | Negative
 
 KeyRow = Present | Negative
-"""What a scan of keys returns of a row: all of a negative, and of an embedding that it is there."""
+"""The result of a scan of keys: negatives whole, embeddings only as present."""
 
 Value = bytes | Cause
-"""What a look-up answers with: an embedding's vector, or a negative's cause."""
+"""The answer of a lookup: an embedding's vector, or a negative's cause."""
 
 Served = tuple[Value, Micros | None]
-"""What a look-up needs of a row: its value, and when its time is over (None: never)."""
+"""What a lookup needs of a row: its value, and when it expires (None: never)."""
 
 
 def served(row: Row) -> Served:
-    """Return what a look-up needs of the row."""
+    """Return what a lookup needs of the row."""
     return row.vector if isinstance(row, Embedding) else row.cause, row.expires_at
 
 
 def key_row(row: Row) -> KeyRow:
-    """Return what a scan of keys returns of the row."""
+    """Return the result of a scan of keys for the row."""
     return Present(row.key, row.expires_at) if isinstance(row, Embedding) else row
 
 
 def expired(row: Row | KeyRow, now: Micros) -> bool:
-    """Return whether the row's time is over."""
+    """Return whether the row has expired."""
     return row.expires_at is not None and row.expires_at <= now

@@ -1,7 +1,7 @@
-"""How a process proves itself to Cassandra, and whom it trusts; composition roots make it from mounted Secrets.
+"""Authentication and trust for connections to Cassandra, from mounted Secrets.
 
-Both are read for every new connection: who replaces a Secret, and changes the password in Cassandra, restarts nothing.
-Connections that are there go on, as Cassandra asks each for its password once.
+Credentials and certificates are read again for every new connection, so replacing a Secret needs no restart.
+Established connections continue: Cassandra checks the password only once for each.
 """
 
 import ssl
@@ -10,10 +10,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final, TypeVar
 
-from cassandra import AuthenticationFailed
 from cassandra.auth import AuthProvider, PlainTextAuthenticator
-from cassandra.cluster import Cluster
-from cassandra.connection import ConnectionException
 
 from embark.files import FileWatcher
 
@@ -30,53 +27,40 @@ class Credentials:
 
 
 CredentialsSource = Callable[[], Credentials]
-"""Returns what a new connection is to prove itself with; may raise OSError, and the connection fails."""
+"""Returns the credentials of a new connection; if it raises OSError, the connection fails."""
 
 
-class RenewedLogin(AuthProvider):  # type: ignore[misc] # the driver has no types
-    """Logs every new connection in as its source says then."""
+class ReloadingLogin(AuthProvider):  # type: ignore[misc] # the driver has no types
+    """Logs every new connection in with the credentials that its source returns at that time."""
 
     def __init__(self, source: CredentialsSource) -> None:
         self._source = source
 
-    def new_authenticator(self, host: str) -> "RenewedAuthenticator":  # noqa: ARG002 - as the driver has it
-        """Return what answers the server's question."""
-        return RenewedAuthenticator(self._source)
+    def new_authenticator(self, host: str) -> "ReloadingAuthenticator":  # noqa: ARG002 - the driver's signature
+        """Return the authenticator of a connection."""
+        return ReloadingAuthenticator(self._source)
 
 
-class RenewedAuthenticator(PlainTextAuthenticator):  # type: ignore[misc] # the driver has no types
-    """Reads the credentials when it is asked: the driver keeps one for all its attempts to come back to a host."""
+class ReloadingAuthenticator(PlainTextAuthenticator):  # type: ignore[misc] # the driver has no types
+    """Reads the credentials only when it responds: the driver keeps one for all its attempts to reach a host again."""
 
     def __init__(self, source: CredentialsSource) -> None:
         self._source = source
 
     def initial_response(self) -> Any:
-        """Return the first answer, which is the only one."""
+        """Return the first and only response."""
         credentials = self._source()
         super().__init__(credentials.username, credentials.password)
         return super().initial_response()
 
 
-class RetriedConnection(Cluster.connection_class):  # type: ignore[misc] # the driver has no types
-    """The driver's connection; one whose password was refused is like one that was not made, and tried again.
-
-    The driver never tries a host again that has refused a password. But where a password is changed, a Secret reaches
-    its pods up to a minute after Cassandra knows the new one.
-    """
-
-    def defunct(self, exc: Exception) -> Any:
-        """Give the connection up."""
-        refused = isinstance(exc, AuthenticationFailed)
-        return super().defunct(ConnectionException(str(exc), self.endpoint) if refused else exc)
-
-
-class RenewedContext(ssl.SSLContext):
-    """A context that reads its files again for a new connection if they have changed; created by tls_context."""
+class ReloadingContext(ssl.SSLContext):
+    """A context that loads its files again before a new connection when they have changed; see tls_context."""
 
     watcher: FileWatcher[None]
 
     def wrap_socket(self, *arguments: Any, **options: Any) -> ssl.SSLSocket:
-        """Wrap as SSLContext does; an authority that is no longer in ca.crt is trusted until the process ends."""
+        """Wrap a socket with the present files; an authority removed from ca.crt stays trusted until a restart."""
         self.watcher.renew()
         return super().wrap_socket(*arguments, **options)
 
@@ -84,28 +68,28 @@ class RenewedContext(ssl.SSLContext):
         """Load the files of `folder`.
 
         Raises:
-            OSError: a file is missing or is not what its name says; what was loaded before stays.
+            OSError: a file is missing or malformed; the files loaded before stay in use.
         """
-        _load(_context(ssl.SSLContext), folder)  # files that cannot be used would leave this context half loaded
+        _load(_new_context(ssl.SSLContext), folder)  # a failure would leave this context half loaded
         _load(self, folder)
 
 
 def tls_context(folder: Path) -> ssl.SSLContext:
-    """Return a context that trusts what ca.crt in `folder` has signed and shows tls.crt where there is one.
+    """Return a context that trusts the authorities in ca.crt of `folder`, and presents tls.crt if there is one.
 
-    The driver dials addresses that the cluster tells it, which certificates seldom name; so whoever the authority has
-    signed for is trusted, under whatever name. Give the cluster an authority of its own.
+    The driver connects to addresses that the cluster reports, which certificates seldom name. So any certificate of
+    the authority is trusted, whatever its name: give the cluster its own authority.
 
     Raises:
-        OSError: a file is missing or is not what its name says.
+        OSError: a file is missing or malformed.
     """
-    context = _context(RenewedContext)
+    context = _new_context(ReloadingContext)
     paths = (folder / name for name in _FILES)
     context.watcher = FileWatcher("certificates", paths, lambda: context.load(folder), OSError)
     return context
 
 
-def _context(kind: type[C]) -> C:
+def _new_context(kind: type[C]) -> C:
     context = kind(ssl.PROTOCOL_TLS_CLIENT)
     context.check_hostname = False
     return context

@@ -1,7 +1,7 @@
-"""The schema of a cache in Cassandra: its keyspace, the table of a space, that of checkpoints; for schema commands.
+"""The schema of a cache in Cassandra: its keyspace, a table for each space, and the table of checkpoints.
 
-Services never change the schema. Of several schema commands at once every one sends its statements to the same host,
-which carries them out one after the other: two hosts that make one table at the same time make two, of different ids.
+Only schema commands change it. When several run at once, all send their statements to the same host, which executes
+them one after the other: two hosts that create one table at the same time create two, with different ids.
 """
 
 import time
@@ -16,12 +16,12 @@ from embark.errors import UnavailableError
 from embark.names import embeddings_table
 from embark.spec import Cassandra
 from embark.store.cassandra.errors import unavailable_on_failure
-from embark.store.cassandra.rows import Statements
+from embark.store.cassandra.table import TableCql
 from embark.store.progress import PROGRESS_TABLE
 
 # A statement waits for those of the other commands, and then for every host to agree.
-_PATIENCE: Final = timedelta(seconds=60)
-_AGAIN_SECONDS: Final = 0.5
+_TIMEOUT: Final = timedelta(seconds=60)
+_RETRY_SECONDS: Final = 0.5
 
 _PROGRESS: Final = """
     CREATE TABLE IF NOT EXISTS "{keyspace}".{table} (
@@ -31,51 +31,51 @@ _PROGRESS: Final = """
 
 
 def ensure_schema(session: Any, cassandra: Cassandra, space: str) -> None:
-    """Make keyspace, progress table and the space's table where they are not there yet; return once all hosts agree.
+    """Create what is missing of keyspace, checkpoint table and the space's table; return once all hosts agree.
 
     Raises:
         UnavailableError: Cassandra does not answer, or its hosts do not agree.
-        ValueError: `space` cannot be part of a table's name.
+        ValueError: `space` is not the id of a space.
     """
-    table = Statements.of(cassandra.keyspace, space).create
+    table = TableCql.for_space(cassandra.keyspace, space).create
     keyspace = (
         f'CREATE KEYSPACE IF NOT EXISTS "{cassandra.keyspace}" WITH replication = '
         f"{{'class': 'NetworkTopologyStrategy', '{cassandra.datacenter}': {cassandra.replication_factor}}}"
     )
     progress = _PROGRESS.format(keyspace=cassandra.keyspace, table=PROGRESS_TABLE)
-    carry_out(session, cassandra, (keyspace, progress, table))
+    execute_schema(session, cassandra, (keyspace, progress, table))
 
 
 def drop_table(session: Any, cassandra: Cassandra, space: str) -> None:
-    """Drop the space's table where it is there; raises as ensure_schema."""
-    carry_out(session, cassandra, (Statements.of(cassandra.keyspace, space).drop,))
+    """Drop the space's table if it exists; raises as ensure_schema."""
+    execute_schema(session, cassandra, (TableCql.for_space(cassandra.keyspace, space).drop,))
 
 
 def drop_keyspace(session: Any, cassandra: Cassandra) -> None:
-    """Drop the keyspace with all that is in it where it is there; raises as ensure_schema."""
-    carry_out(session, cassandra, (f'DROP KEYSPACE IF EXISTS "{cassandra.keyspace}"',))
+    """Drop the keyspace with everything in it if it exists; raises as ensure_schema."""
+    execute_schema(session, cassandra, (f'DROP KEYSPACE IF EXISTS "{cassandra.keyspace}"',))
 
 
-def has_progress(session: Any, cassandra: Cassandra) -> bool:
-    """Return whether the keyspace is there and has the table of checkpoints; raises UnavailableError."""
-    return PROGRESS_TABLE in _tables(session, cassandra)
+def has_checkpoints(session: Any, cassandra: Cassandra) -> bool:
+    """Return whether the keyspace exists and has the table of checkpoints; raises UnavailableError."""
+    return PROGRESS_TABLE in _list_tables(session, cassandra)
 
 
-def spaces_of(session: Any, cassandra: Cassandra) -> Sequence[str]:
-    """Return the spaces that have a table, empty where there is no keyspace; raises UnavailableError."""
+def list_spaces(session: Any, cassandra: Cassandra) -> Sequence[str]:
+    """Return the spaces that have a table, none if there is no keyspace; raises UnavailableError."""
     prefix = embeddings_table("")
-    return sorted(name.removeprefix(prefix) for name in _tables(session, cassandra) if name.startswith(prefix))
+    return sorted(name.removeprefix(prefix) for name in _list_tables(session, cassandra) if name.startswith(prefix))
 
 
-def _tables(session: Any, cassandra: Cassandra) -> Sequence[str]:
-    asked = "SELECT table_name FROM system_schema.tables WHERE keyspace_name = %s"
+def _list_tables(session: Any, cassandra: Cassandra) -> Sequence[str]:
+    query = "SELECT table_name FROM system_schema.tables WHERE keyspace_name = %s"
     with unavailable_on_failure():
-        return [name for (name,) in session.execute(asked, (cassandra.keyspace,))]
+        return [name for (name,) in session.execute(query, (cassandra.keyspace,))]
 
 
-def carry_out(session: Any, cassandra: Cassandra, statements: Sequence[str]) -> None:
-    """Carry out changes of the schema, each once all hosts agree on the one before; raises UnavailableError."""
-    seconds = _PATIENCE.total_seconds()
+def execute_schema(session: Any, cassandra: Cassandra, statements: Sequence[str]) -> None:
+    """Execute changes of the schema, each once all hosts agree on the one before; raises UnavailableError."""
+    seconds = _TIMEOUT.total_seconds()
     with unavailable_on_failure():
         for statement in statements:
             host = _first_host(session, cassandra.datacenter)
@@ -83,7 +83,7 @@ def carry_out(session: Any, cassandra: Cassandra, statements: Sequence[str]) -> 
             future.result()
             if not future.is_schema_agreed:
                 raise UnavailableError("store", f"the hosts of Cassandra do not agree on the schema: {statement}")
-        # What another command has made already changes nothing here: agreement on that is awaited as well.
+        # A statement whose change another command has made changes nothing; agreement on that change is awaited too.
         _await_agreement(session.cluster, seconds)
 
 
@@ -94,10 +94,10 @@ def _await_agreement(cluster: Any, seconds: float) -> None:
         try:
             cluster.refresh_schema_metadata(max_schema_agreement_wait=seconds)
         except DriverException:
-            # The driver gives its own questions two seconds, which many commands at once can make too few.
+            # The driver gives its own queries two seconds, which many commands at once can make too few.
             if time.monotonic() >= deadline:
                 raise
-            time.sleep(_AGAIN_SECONDS)
+            time.sleep(_RETRY_SECONDS)
         else:
             return
 

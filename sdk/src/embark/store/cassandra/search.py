@@ -1,96 +1,171 @@
-"""The vector index of the Cassandra store: made, filled and dropped for the schema command, asked for neighbours."""
+"""The vector index of the Cassandra store: created, filled, dropped and searched.
+
+    direction vector<float, dimension>, with an SAI index, in the space's table
+
+The column holds the direction of the row's embedding: the vector scaled to unit length, in float32 for every dtype.
+So the dot product of two is their cosine, and the index accepts every value: Cassandra 5 refuses to write a zero vector
+or a large number into an index, and a search by cosine never ends when it meets a vector so short that its length
+underflows to zero. A vector without a direction, and a negative, leave the column null.
+
+The index only proposes keys, whose rows are then read as a lookup reads them. So no row is a neighbour that a lookup
+would not find, although the index is always read with the consistency of one replica.
+"""
 
 import logging
 from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
 from datetime import timedelta
-from typing import Any, Final
+from typing import Any, Final, Self
 
-from embark.clock import Clock
+from embark.clock import Clock, Micros
 from embark.errors import InvalidSpecError
 from embark.names import embeddings_table
-from embark.spec import Cassandra
-from embark.store.cassandra.directions import (
-    DIMENSIONS,
-    DirectedTable,
-    IndexedTable,
-    add_column,
-    create_index,
-    direction_bytes,
-    drop_index,
-    index_of,
-)
+from embark.space import VectorForm
+from embark.spec import Cassandra, DType
+from embark.store.cassandra.connection import CassandraConnection
+from embark.store.cassandra.driver_internals import bind_as_bytes, bind_encoded, vector_dimension
 from embark.store.cassandra.errors import unavailable_on_failure
-from embark.store.cassandra.link import CassandraLink
 from embark.store.cassandra.requests import CassandraRequests
-from embark.store.cassandra.schema import carry_out
-from embark.store.neighbours import Deadline, Neighbour, Ranking, Search
+from embark.store.cassandra.schema import execute_schema
+from embark.store.cassandra.table import WRITE, prepare, quoted_table, ttl_seconds, write_values
+from embark.store.neighbours import Deadline, Neighbour, Ranking, Search, directions
 from embark.store.ranges import Page
-from embark.store.rows import Row
+from embark.store.rows import Embedding, Row
 
 Read = Callable[[str, Sequence[str], timedelta], dict[str, Row]]
 
-# Cassandra answers a search of no more rows.
-_MOST: Final = 1000
-_MORE: Final = 4
+# Of an index over vectors of float; its limit of a term is 32 KiB.
+DIMENSIONS: Final = range(2, 8193)
+# Cassandra answers a search with at most so many rows.
+_MAX_PROPOSED: Final = 1000
+# A search that found too few rows proposes this many times as many keys.
+_GROWTH: Final = 4
+_LOG_EVERY_ROWS: Final = 10_000
+_ADD: Final = "ALTER TABLE {table} ADD IF NOT EXISTS direction vector<float, {dimension}>"
+_CREATE: Final = (
+    "CREATE CUSTOM INDEX IF NOT EXISTS \"{index}\" ON {table} (direction) USING 'StorageAttachedIndex'"
+    " WITH OPTIONS = {{'similarity_function': 'DOT_PRODUCT'}}"
+)
+_DROP: Final = 'DROP INDEX IF EXISTS "{keyspace}"."{index}"'
+_FILL: Final = "UPDATE {table} USING TIMESTAMP ? AND TTL ? SET direction = ? WHERE key = ?"
+_NEAREST: Final = "SELECT key FROM {table} ORDER BY direction ANN OF ? LIMIT ?"
 _HAS_INDEX: Final = (
     "SELECT index_name FROM system_schema.indexes WHERE keyspace_name = %s AND table_name = %s AND index_name = %s"
 )
-_TOLD_EVERY: Final = 10_000
+
+
+@dataclass(frozen=True, slots=True)
+class DirectedTable:
+    """The statements that write directions; preparing them fails while the table lacks the column."""
+
+    session: Any
+    dimension: int
+    write: Any  # direction, write_values
+    fill: Any  # written_at, TTL, direction, key
+
+    @classmethod
+    def prepare(cls, session: Any, cassandra: Cassandra, space: str) -> Self:
+        """Prepare the statements of a space; raises the driver's errors."""
+        table, consistency = quoted_table(cassandra.keyspace, space), cassandra.consistency.write.value
+        write = prepare(session, WRITE.format(table=table, more="direction, ", marks="?, "), consistency)
+        fill = prepare(session, _FILL.format(table=table), consistency)
+        bind_as_bytes(fill, 2)
+        return cls(session, vector_dimension(write, 0), write, fill)
+
+    def bind_write(self, row: Row, now: Micros) -> Any:
+        """Return the statement that writes a row with its direction."""
+        return bind_encoded(self.write, [self._direction(row), *write_values(row, now)])
+
+    def bind_fills(self, rows: Sequence[Row], now: Micros) -> list[Any]:
+        """Return the statements that add the directions of the embeddings among stored rows.
+
+        An UPDATE of only this column creates no row, so a row that was deleted since stays deleted.
+        """
+        return [
+            self.fill.bind((row.written_at, ttl_seconds(row.expires_at, now), self._direction(row), row.key))
+            for row in rows
+            if isinstance(row, Embedding)
+        ]
+
+    def _direction(self, row: Row) -> bytes | None:
+        """Return the column's value; the length of the vector shows its dtype."""
+        if not isinstance(row, Embedding):
+            return None
+        forms = (VectorForm(self.dimension, dtype) for dtype in DType)
+        form = next((form for form in forms if form.nbytes == len(row.vector)), None)
+        return None if form is None else direction_bytes(row.vector, form)
+
+
+@dataclass(frozen=True, slots=True)
+class IndexedTable:
+    """The statement that searches the index; preparing it fails while there is no index."""
+
+    session: Any
+    nearest: Any  # direction, limit
+
+    @classmethod
+    def prepare(cls, session: Any, cassandra: Cassandra, space: str) -> Self:
+        """Prepare the statement of a space; raises the driver's errors."""
+        # Cassandra serves a search only with the consistency of one replica of each range.
+        nearest = prepare(session, _NEAREST.format(table=quoted_table(cassandra.keyspace, space)), "LOCAL_ONE")
+        bind_as_bytes(nearest, 0)
+        return cls(session, nearest)
 
 
 class CassandraSearch:
-    """The indexes of the keyspace of `cassandra`; thread-safe."""
+    """The vector indexes of the keyspace of `cassandra`; thread-safe."""
 
     def __init__(
         self,
         cassandra: Cassandra,
-        link: CassandraLink,
+        connection: CassandraConnection,
         requests: CassandraRequests,
         clock: Clock,
-        patience: timedelta,
+        timeout: timedelta,
     ) -> None:
         self._cassandra = cassandra
-        self._link = link
+        self._connection = connection
         self._requests = requests
         self._clock = clock
-        self._patience = patience
+        self._timeout = timeout
         self._log = logging.getLogger(__name__)
 
     def similar(self, space: str, search: Search, timeout: timedelta, read: Read) -> Sequence[Neighbour]:
         """Return the nearest of the rows that `read` finds for the keys that the index proposes.
 
-        Rows whose time is over are proposed until Cassandra frees them; then more keys are asked for.
+        Expired rows are proposed until Cassandra frees them; the search then continues with more keys.
         """
         deadline, limit = Deadline(timeout), search.k + 1
         direction = direction_bytes(search.vector, search.form)
         if direction is None:
             return []
         while True:
-            table, left = self._link.prepared(IndexedTable, space, deadline.left())
+            table, left = self._connection.prepared(IndexedTable, space, deadline.left())
             [found] = self._requests.run(table.session, [table.nearest.bind((direction, limit))], left)
             keys = [key for (key,) in found]
             ranking = Ranking(search)
             ranking.add(list(read(space, keys, deadline.left()).values()))
-            if len(ranking.best) == search.k or len(keys) < limit or limit == _MOST:
+            if len(ranking.best) == search.k or len(keys) < limit or limit == _MAX_PROPOSED:
                 return ranking.best
-            limit = min(_MORE * limit, _MOST)
+            limit = min(_GROWTH * limit, _MAX_PROPOSED)
 
     def ensure(self, session: Any, space: str, dimension: int, pages: Iterable[Page]) -> None:
-        """Make the index where the spec asks for one and it is not there yet, and drop it where it does not.
+        """Create the index if the spec enables it and it is missing; drop it if the spec does not enable it.
 
-        The rows that are there, `pages`, get their directions before the index is made: where it is, they have them.
-        Writes without vectorSearch carry none, so an index must not outlive it. The column does: Cassandra would hold
-        the time of its drop against directions that are written again with the times of their rows.
+        The stored rows, `pages`, get their directions before the index is created: a present index is complete.
+        Writes without vectorSearch carry no direction, so an index must not outlive the setting. The column stays:
+        Cassandra would hold the time of its drop against directions that are written later with the times of their
+        rows.
 
         Raises:
             InvalidSpecError: vectors of this dimension cannot be indexed.
             UnavailableError: Cassandra does not answer, or its hosts do not agree.
         """
         keyspace = self._cassandra.keyspace
-        there = self._has_index(session, space)
+        exists = self._has_index(session, space)
         if not self._cassandra.vector_search:
-            if there:
-                carry_out(session, self._cassandra, [drop_index(keyspace, space)])
+            if exists:
+                execute_schema(session, self._cassandra, [_drop_index(keyspace, space)])
             return
         if dimension not in DIMENSIONS:
             raise InvalidSpecError(
@@ -98,25 +173,48 @@ class CassandraSearch:
                 f"the space {space} has vectors of {dimension} elements; Cassandra indexes those of "
                 f"{DIMENSIONS.start} to {DIMENSIONS.stop - 1}",
             )
-        if there:
+        if exists:
             return
-        carry_out(session, self._cassandra, [add_column(keyspace, space, dimension)])
-        self._link.forget(space)
+        execute_schema(session, self._cassandra, [_add_column(keyspace, space, dimension)])
+        self._connection.forget(space)
         self._fill(space, pages)
-        carry_out(session, self._cassandra, [create_index(keyspace, space)])
+        execute_schema(session, self._cassandra, [_create_index(keyspace, space)])
 
     def _fill(self, space: str, pages: Iterable[Page]) -> None:
-        filled = told = 0
+        filled = logged = 0
         for page in pages:
-            table, left = self._link.prepared(DirectedTable, space, self._patience)
+            table, left = self._connection.prepared(DirectedTable, space, self._timeout)
             fills = table.bind_fills(page.rows, self._clock())
             self._requests.run(table.session, fills, left)
             filled += len(fills)
-            if filled >= told + _TOLD_EVERY:
-                told = filled
-                self._log.info("%d rows have their directions", filled, extra={"space": space})
+            if filled >= logged + _LOG_EVERY_ROWS:
+                logged = filled
+                self._log.info("added the directions of %d rows", filled, extra={"space": space})
 
     def _has_index(self, session: Any, space: str) -> bool:
-        asked = self._cassandra.keyspace, embeddings_table(space), index_of(space)
+        wanted = self._cassandra.keyspace, embeddings_table(space), _index_name(space)
         with unavailable_on_failure():
-            return bool(session.execute(_HAS_INDEX, asked).current_rows)
+            return bool(session.execute(_HAS_INDEX, wanted).current_rows)
+
+
+def direction_bytes(vector: bytes, form: VectorForm) -> bytes | None:
+    """Return the direction of a vector of `form` encoded for CQL, big-endian float32; None if it has no direction."""
+    direction = directions([vector], form)[0]
+    return direction.astype(">f4").tobytes() if direction.any() else None
+
+
+def _index_name(space: str) -> str:
+    return f"{embeddings_table(space)}_direction"
+
+
+def _add_column(keyspace: str, space: str, dimension: int) -> str:
+    return _ADD.format(table=quoted_table(keyspace, space), dimension=dimension)
+
+
+def _create_index(keyspace: str, space: str) -> str:
+    return _CREATE.format(table=quoted_table(keyspace, space), index=_index_name(space))
+
+
+def _drop_index(keyspace: str, space: str) -> str:
+    quoted_table(keyspace, space)  # checks the space
+    return _DROP.format(keyspace=keyspace, index=_index_name(space))

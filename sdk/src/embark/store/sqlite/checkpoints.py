@@ -1,4 +1,4 @@
-"""Checkpoints in the SQLite file of the local mode; the SQLite store makes them."""
+"""Checkpoints in the SQLite file of the local mode."""
 
 from collections.abc import Sequence
 from datetime import timedelta
@@ -23,30 +23,33 @@ _DROP: Final = f"DELETE FROM {PROGRESS_TABLE} WHERE space = ?"  # noqa: S608 - n
 
 
 class SqliteCheckpoints:
-    """Checkpoints in a file whose tables ensure_space has made; thread-safe, and safe between processes."""
+    """Checkpoints in a file whose tables ensure_space has created; thread-safe, and safe between processes."""
 
-    def __init__(self, file: SqliteFile, patience: timedelta) -> None:
+    def __init__(self, file: SqliteFile, timeout: timedelta) -> None:
         self._file = file
-        self._patience = patience
+        self._timeout = timeout
 
     def save(self, space: str, progress: RangeProgress, *, first: bool = False) -> bool:
-        """Keep the progress of a range, unless what is kept is further; only the `first` begins one."""
-        to, token_range = (progress.cursor, progress.done, progress.failed), progress.token_range
-        with self._file.transaction(self._patience) as connection:
-            if first and connection.execute(_INSERT, (space, token_range.start, token_range.end, *to)).rowcount == 1:
+        """Store the progress of a range unless the stored one is further; only a `first` save creates one."""
+        reached, token_range = (progress.cursor, progress.done, progress.failed), progress.token_range
+        with self._file.transaction(self._timeout) as connection:
+            if (
+                first
+                and connection.execute(_INSERT, (space, token_range.start, token_range.end, *reached)).rowcount == 1
+            ):
                 return True
-            kept = connection.execute(_SAVE, (*to, space, token_range.start, token_range.end, progress.cursor))
-            return kept.rowcount == 1
+            updated = connection.execute(_SAVE, (*reached, space, token_range.start, token_range.end, progress.cursor))
+            return updated.rowcount == 1
 
     def load(self, space: str) -> Sequence[RangeProgress]:
-        """Return the progress of every range that was begun."""
-        with self._file.lend(self._patience) as connection:
+        """Return the progress of every range that has a checkpoint."""
+        with self._file.lend(self._timeout) as connection:
             return [
                 RangeProgress(TokenRange(start, end), cursor, done, failed)
                 for start, end, cursor, done, failed in connection.execute(_LOAD, (space,))
             ]
 
     def drop(self, space: str) -> None:
-        """Forget every range of the space."""
-        with self._file.transaction(self._patience) as connection:
+        """Delete the checkpoints of the space."""
+        with self._file.transaction(self._timeout) as connection:
             connection.execute(_DROP, (space,))

@@ -1,12 +1,12 @@
-"""Checkpoints in Cassandra, beside the embeddings; the Cassandra store makes them.
+"""Checkpoints in Cassandra, in the keyspace of the embeddings.
 
     rollout_progress(space text, range_start bigint, range_end bigint, cursor bigint, done bigint, failed bigint,
                      PRIMARY KEY (space, range_start))
 
-Every change is a lightweight transaction: a checkpoint never moves back however late a process wakes up, and a drop
-stands against saves that come after it. Write timestamps made of the progress would be cheaper, but a drop would need
-one that is later than any of them, and would then shadow the next rollout into the same space. A checkpoint is saved
-once in many rows.
+Every change is a lightweight transaction: a checkpoint never moves back, however late a process resumes, and a drop
+stands against saves that come after it. Write timestamps derived from the progress would be cheaper, but a drop would
+need a later one than any of them, and would then shadow the next rollout into the same space. A checkpoint is saved
+only once in many rows.
 """
 
 from collections.abc import Sequence
@@ -17,7 +17,7 @@ from typing import Any, Final, Self
 from cassandra import ConsistencyLevel
 
 from embark.spec import Cassandra
-from embark.store.cassandra.link import CassandraLink
+from embark.store.cassandra.connection import CassandraConnection
 from embark.store.cassandra.requests import CassandraRequests
 from embark.store.cassandra.table import prepare
 from embark.store.progress import PROGRESS_TABLE, RangeProgress
@@ -26,14 +26,14 @@ from embark.store.ranges import TokenRange
 _LOAD: Final = "SELECT range_start, range_end, cursor, done, failed FROM {table} WHERE space = ?"
 _INSERT: Final = """INSERT INTO {table} (space, range_start, range_end, cursor, done, failed)
     VALUES (?, ?, ?, ?, ?, ?) IF NOT EXISTS"""
-# Not less than: a save whose answer was lost is sent again.
+# Not `<`: a save whose reply was lost is sent again.
 _SAVE: Final = """UPDATE {table} SET cursor = ?, done = ?, failed = ? WHERE space = ? AND range_start = ?
     IF range_end = ? AND cursor <= ?"""
 _DROP: Final = "DELETE FROM {table} WHERE space = ? AND range_start = ? IF EXISTS"
 
 
 @dataclass(frozen=True, slots=True)
-class _Statements:
+class CheckpointStatements:
     """The prepared statements; the comments give the parameters."""
 
     session: Any
@@ -46,7 +46,7 @@ class _Statements:
     def prepare(cls, session: Any, cassandra: Cassandra, space: str) -> Self:  # noqa: ARG003 - one table for all
         """Prepare the statements; raises the driver's errors."""
         table = f'"{cassandra.keyspace}".{PROGRESS_TABLE}'
-        # A serial read also sees, and ends, a transaction whose process was told nothing.
+        # A serial read also completes a transaction whose client got no reply.
         load = prepare(session, _LOAD.format(table=table), "LOCAL_SERIAL")
         insert, save, drop = (
             prepare(session, cql.format(table=table), cassandra.consistency.write.value)
@@ -58,30 +58,30 @@ class _Statements:
 
 
 class CassandraCheckpoints:
-    """Checkpoints in the keyspace of `link`; thread-safe, and safe between processes."""
+    """Checkpoints in the keyspace of `connection`; thread-safe, and safe between processes."""
 
-    def __init__(self, link: CassandraLink, requests: CassandraRequests, patience: timedelta) -> None:
-        self._link = link
+    def __init__(self, connection: CassandraConnection, requests: CassandraRequests, timeout: timedelta) -> None:
+        self._connection = connection
         self._requests = requests
-        self._patience = patience
+        self._timeout = timeout
 
     def save(self, space: str, progress: RangeProgress, *, first: bool = False) -> bool:
-        """Keep the progress of a range, unless what is kept is further; only the `first` begins one."""
-        to, token_range = (progress.cursor, progress.done, progress.failed), progress.token_range
-        # Not applied: another process has begun it, or this one has and was not told.
-        if first and self._change("insert", space, (space, token_range.start, token_range.end, *to)):
+        """Store the progress of a range unless the stored one is further; only a `first` save creates one."""
+        reached, token_range = (progress.cursor, progress.done, progress.failed), progress.token_range
+        # Not applied: another process has created it, or this one has and got no reply.
+        if first and self._change("insert", space, (space, token_range.start, token_range.end, *reached)):
             return True
-        return self._change("save", space, (*to, space, token_range.start, token_range.end, progress.cursor))
+        return self._change("save", space, (*reached, space, token_range.start, token_range.end, progress.cursor))
 
     def load(self, space: str) -> Sequence[RangeProgress]:
-        """Return the progress of every range that was begun."""
+        """Return the progress of every range that has a checkpoint."""
         return [
             RangeProgress(TokenRange(start, end), cursor, done, failed)
             for start, end, cursor, done, failed in self._run("load", space, (space,))
         ]
 
     def drop(self, space: str) -> None:
-        """Forget every range of the space, one after the other: transactions of one space would only queue up."""
+        """Delete the checkpoints of the space one by one: transactions of one space would only queue up."""
         for progress in self.load(space):
             self._change("drop", space, (space, progress.token_range.start))
 
@@ -91,8 +91,8 @@ class CassandraCheckpoints:
         return bool(applied)
 
     def _run(self, statement: str, space: str, values: tuple[Any, ...]) -> Sequence[Any]:
-        statements, left = self._link.prepared(_Statements, space, self._patience)
+        statements, left = self._connection.prepared(CheckpointStatements, space, self._timeout)
         bound = getattr(statements, statement).bind(values)
-        bound.fetch_size = None  # the ranges of a space in one page
+        bound.fetch_size = None  # all ranges of a space in one page
         [rows] = self._requests.run(statements.session, [bound], left)
         return rows

@@ -1,7 +1,7 @@
-"""The connection of the Cassandra store: opened at the first use, retried while it fails, with statements prepared.
+"""The connection to Cassandra: opened at the first use, retried while it fails, with prepared statements.
 
-Connecting and preparing take longer than a look-up may wait, so one worker thread does both, and a caller waits for it
-no longer than it has time. What failed is tried again by the first caller after RETRY_SECONDS.
+Connecting and preparing take longer than a lookup may wait. One worker thread does both, and callers wait for it no
+longer than their timeout. The first caller after RETRY_SECONDS retries what failed.
 """
 
 import socket
@@ -20,26 +20,27 @@ from cassandra.query import tuple_factory
 
 from embark.errors import ClosedError, UnavailableError
 from embark.spec import Cassandra
-from embark.store.cassandra.access import CredentialsSource, RenewedLogin, RetriedConnection
+from embark.store.cassandra.access import CredentialsSource, ReloadingLogin
+from embark.store.cassandra.driver_internals import ReconnectingConnection
 from embark.store.cassandra.errors import DRIVER_ERRORS, NoAddressError, describe
 
 T = TypeVar("T")
 RETRY_SECONDS: Final = 1.0
-# A connection that has been still for the interval is asked for a sign of life, and given up when none comes in time:
-# so a host that vanished without a word is noticed, and one that is back is found within the sum of delay and timeout.
+# An idle connection is probed at this interval and closed when no reply comes in time. So a host that vanished is
+# noticed, and one that is back is found, within the sum of interval and timeout.
 _HEARTBEAT_SECONDS: Final = 2
 _HEARTBEAT_TIMEOUT_SECONDS: Final = 4
 _CONNECT_TIMEOUT_SECONDS: Final = 2
 _RECONNECT_SECONDS: Final = 1.0
-# The driver sends 4 KiB at a time. Without this the end of a longer write waits, by Nagle's algorithm, until the server
-# acknowledges its beginning, and a server that sees no whole request takes 40 ms for that.
-_AT_ONCE: Final = (socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-# Its frames cost the client less than those of version 5, which carry checksums computed in Python.
+# The driver sends 4 KiB at a time. Without this option Nagle's algorithm holds the end of a longer write back until the
+# server acknowledges its beginning, for which a server with an incomplete request takes 40 ms.
+_NO_DELAY: Final = (socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+# Its frames cost the client less than those of version 5, whose checksums are computed in Python.
 _PROTOCOL_VERSION: Final = 4
 
 
 class Prepared(Protocol):
-    """Prepared statements of one space, such as a Table."""
+    """The prepared statements of one space, such as a Table."""
 
     @classmethod
     def prepare(cls, session: Any, cassandra: Cassandra, space: str) -> Self:
@@ -48,7 +49,7 @@ class Prepared(Protocol):
 
 
 P = TypeVar("P", bound=Prepared)
-_Asked = tuple[type[Prepared], str]
+_Wanted = tuple[type[Prepared], str]
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,8 +58,8 @@ class _Failure:
     retry_at: float
 
 
-class CassandraLink:
-    """Lends the session and the prepared statements of one keyspace; thread-safe."""
+class CassandraConnection:
+    """The driver's session, and the prepared statements of one keyspace; thread-safe."""
 
     def __init__(self, cassandra: Cassandra, credentials: CredentialsSource | None, tls: ssl.SSLContext | None) -> None:
         self._cassandra = cassandra
@@ -66,17 +67,17 @@ class CassandraLink:
         self._tls = tls
         self._guard = threading.Lock()
         self._worker = ThreadPoolExecutor(1, thread_name_prefix="embark-cassandra")
-        self._prepared: dict[_Asked, Prepared] = {}
-        self._attempts: dict[_Asked, Future[Prepared | _Failure]] = {}
-        self._session: Any = None  # of the worker's thread, until that has ended
+        self._prepared: dict[_Wanted, Prepared] = {}
+        self._attempts: dict[_Wanted, Future[Prepared | _Failure]] = {}
+        self._session: Any = None  # used only by the worker's thread, until that has ended
         self._closed = False
 
     def prepared(self, kind: type[P], space: str, timeout: timedelta) -> tuple[P, timedelta]:
-        """Return a space's statements of a kind, and what is left of `timeout` once they and the connection are there.
+        """Return a space's statements of a kind, and what is left of `timeout` once they are prepared.
 
         Raises:
-            UnavailableError: there is no connection, or not what the statements are about, or not in time.
-            ClosedError: after close().
+            UnavailableError: there is no connection, or the statements cannot be prepared, or not in time.
+            ClosedError: the connection was closed.
         """
         begun = time.monotonic()
         found = self._prepared.get((kind, space)) or self._await(self._attempt((kind, space)), timeout.total_seconds())
@@ -85,22 +86,22 @@ class CassandraLink:
         return cast("P", found), timeout - timedelta(seconds=time.monotonic() - begun)
 
     def session(self, seconds: float) -> Any:
-        """Return the driver's session, as prepared() does; raises the driver's errors as well."""
+        """Return the driver's session; raises as prepared() does, and the driver's errors."""
         with self._guard:
             self._check_open()
             future = self._worker.submit(self._connect)
         return self._await(future, seconds)
 
     def forget(self, space: str) -> None:
-        """Prepare anew what may have been made, or dropped, since."""
+        """Prepare the statements of a space again at their next use, since its table was created or dropped."""
         with self._guard:
-            for kept in (self._prepared, self._attempts):
-                for asked in list(kept):
-                    if asked[1] == space:
-                        kept.pop(asked, None)
+            for known in (self._prepared, self._attempts):
+                for wanted in list(known):
+                    if wanted[1] == space:
+                        known.pop(wanted, None)
 
     def close(self) -> None:
-        """Close every connection; calls under way fail."""
+        """Close every connection; calls in flight fail."""
         with self._guard:
             if self._closed:
                 return
@@ -110,29 +111,29 @@ class CassandraLink:
         if self._session is not None:
             self._session.cluster.shutdown()
 
-    def _attempt(self, asked: _Asked) -> "Future[Prepared | _Failure]":
+    def _attempt(self, wanted: _Wanted) -> "Future[Prepared | _Failure]":
         with self._guard:
             self._check_open()
-            attempt = self._attempts.get(asked)
-            if attempt is None or _is_over(attempt):
-                attempt = self._attempts[asked] = self._worker.submit(self._prepare, asked)
+            attempt = self._attempts.get(wanted)
+            if attempt is None or _needs_retry(attempt):
+                attempt = self._attempts[wanted] = self._worker.submit(self._prepare, wanted)
             return attempt
 
     def _await(self, future: "Future[T]", seconds: float) -> T:
         try:
             return future.result(max(0.0, seconds))
         except CancelledError:
-            raise ClosedError("the Cassandra store was closed before") from None
+            raise ClosedError("the Cassandra store is closed") from None
         except TimeoutError:
             raise UnavailableError("store", "there is no connection to Cassandra yet") from None
 
-    def _prepare(self, asked: _Asked) -> Prepared | _Failure:
-        kind, space = asked
+    def _prepare(self, wanted: _Wanted) -> Prepared | _Failure:
+        kind, space = wanted
         try:
             prepared = kind.prepare(self._connect(), self._cassandra, space)
         except DRIVER_ERRORS as error:
             return _Failure(describe(error), time.monotonic() + RETRY_SECONDS)
-        self._prepared[asked] = prepared
+        self._prepared[wanted] = prepared
         return prepared
 
     def _connect(self) -> Any:
@@ -147,18 +148,18 @@ class CassandraLink:
 
     def _open_cluster(self) -> Any:
         try:
-            return _cluster(self._cassandra, self._credentials, self._tls)
+            return open_cluster(self._cassandra, self._credentials, self._tls)
         except UnresolvableContactPoints as error:
-            names = ", ".join(self._cassandra.contact_points)  # which the driver's own words do not say
+            names = ", ".join(self._cassandra.contact_points)  # the driver's message lacks them
             raise NoAddressError(f"no contact point has an address: {names}") from error
 
     def _check_open(self) -> None:
         if self._closed:
-            raise ClosedError("the Cassandra store was closed before")
+            raise ClosedError("the Cassandra store is closed")
 
 
-def _cluster(cassandra: Cassandra, credentials: CredentialsSource | None, tls: ssl.SSLContext | None) -> Any:
-    """Return the driver's cluster, not yet connected; its event loop is libev where that is built in."""
+def open_cluster(cassandra: Cassandra, credentials: CredentialsSource | None, tls: ssl.SSLContext | None) -> Any:
+    """Return the driver's cluster, not yet connected; its event loop is libev if the driver was built with it."""
     local = DCAwareRoundRobinPolicy(local_dc=cassandra.datacenter)
     profile = ExecutionProfile(TokenAwarePolicy(local, shuffle_replicas=True), row_factory=tuple_factory)
     return Cluster(
@@ -166,8 +167,8 @@ def _cluster(cassandra: Cassandra, credentials: CredentialsSource | None, tls: s
         port=cassandra.port,
         protocol_version=_PROTOCOL_VERSION,
         compression=False,  # vectors do not compress
-        sockopts=[_AT_ONCE],
-        auth_provider=RenewedLogin(credentials) if credentials else None,
+        sockopts=[_NO_DELAY],
+        auth_provider=ReloadingLogin(credentials) if credentials else None,
         ssl_context=tls,
         execution_profiles={EXEC_PROFILE_DEFAULT: profile},
         reconnection_policy=ConstantReconnectionPolicy(_RECONNECT_SECONDS, max_attempts=None),
@@ -176,15 +177,15 @@ def _cluster(cassandra: Cassandra, credentials: CredentialsSource | None, tls: s
         idle_heartbeat_interval=_HEARTBEAT_SECONDS,
         idle_heartbeat_timeout=_HEARTBEAT_TIMEOUT_SECONDS,
         monitor_reporting_enabled=False,
-        connection_class=RetriedConnection,
+        connection_class=ReconnectingConnection,
     )
 
 
-def _is_over(future: "Future[Prepared | _Failure]") -> bool:
+def _needs_retry(attempt: "Future[Prepared | _Failure]") -> bool:
     """Return whether the attempt failed and it is time for another."""
-    if not future.done() or future.cancelled():
+    if not attempt.done() or attempt.cancelled():
         return False
-    if future.exception() is not None:
+    if attempt.exception() is not None:
         return True
-    found = future.result()
+    found = attempt.result()
     return isinstance(found, _Failure) and time.monotonic() >= found.retry_at

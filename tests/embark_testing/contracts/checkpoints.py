@@ -1,4 +1,4 @@
-"""What every store promises of checkpoints and of dropping a space; a part of the contract suite."""
+"""The contract of checkpoints and of dropping a space, which every store meets."""
 
 import threading
 from collections.abc import Sequence
@@ -11,14 +11,22 @@ from hypothesis import strategies as st
 from embark.errors import ClosedError, UnavailableError
 from embark.store import Checkpoints, RangeProgress, RolloutStore, TokenRange, split_ring
 from embark.store.progress import find_progress
-from embark_testing.contracts.beginnings import begin
 from embark_testing.contracts.rows import OTHER_SPACE, PATIENT, SPACE, embedding
 
 FIRST, SECOND, THIRD = split_ring(3)
 DROPPED = "d0d0d0d0d0d0"
 
 
-class ProgressContract:
+def begin(checkpoints: Checkpoints, space: str, token_range: TokenRange) -> RangeProgress:
+    """Create the checkpoint of a range at its start, unless another process has; return its progress."""
+    start = RangeProgress(token_range, token_range.start)
+    checkpoints.save(space, start, first=True)
+    progress = find_progress(checkpoints.load(space), space, token_range)
+    assert progress is not None
+    return progress
+
+
+class CheckpointsContract:
     """Needs the fixture `store` (open, with both spaces ensured)."""
 
     @pytest.fixture
@@ -28,7 +36,7 @@ class ProgressContract:
             checkpoints.drop(space)
         return checkpoints
 
-    def test_a_range_begins_at_its_start_and_goes_on_from_its_checkpoint(self, checkpoints: Checkpoints) -> None:
+    def test_a_range_begins_at_its_start_and_continues_from_its_checkpoint(self, checkpoints: Checkpoints) -> None:
         begun = begin(checkpoints, SPACE, FIRST)
         assert begun == RangeProgress(FIRST, FIRST.start)
         assert (begun.remaining, begun.finished) == (FIRST, False)
@@ -36,10 +44,10 @@ class ProgressContract:
         assert checkpoints.save(SPACE, further)
         assert begin(checkpoints, SPACE, FIRST) == further
         assert further.remaining == TokenRange(FIRST.start + 7, FIRST.end)
-        over = further.advanced(FIRST.end, done=2**40, failed=2)
-        assert checkpoints.save(SPACE, over)
+        finished = further.advanced(FIRST.end, done=2**40, failed=2)
+        assert checkpoints.save(SPACE, finished)
         assert begin(checkpoints, SPACE, FIRST) == RangeProgress(FIRST, FIRST.end, 5 + 2**40, 3)
-        assert over.finished
+        assert finished.finished
 
     def test_a_checkpoint_never_moves_back(self, checkpoints: Checkpoints) -> None:
         begun = begin(checkpoints, SPACE, SECOND)
@@ -48,12 +56,12 @@ class ProgressContract:
         assert not checkpoints.save(SPACE, begun.advanced(8, done=100, failed=100))
         assert checkpoints.load(SPACE) == [further]
 
-    def test_a_save_whose_answer_was_lost_may_be_sent_again(self, checkpoints: Checkpoints) -> None:
+    def test_a_save_whose_reply_was_lost_may_be_sent_again(self, checkpoints: Checkpoints) -> None:
         further = begin(checkpoints, SPACE, SECOND).advanced(9, done=9, failed=0)
         assert [checkpoints.save(SPACE, further), checkpoints.save(SPACE, further)] == [True, True]
         assert checkpoints.load(SPACE) == [further]
 
-    def test_every_range_that_was_begun_is_loaded_in_order(self, checkpoints: Checkpoints) -> None:
+    def test_every_checkpoint_is_loaded_in_order(self, checkpoints: Checkpoints) -> None:
         assert checkpoints.load(SPACE) == []
         for part in (THIRD, FIRST, SECOND):
             begin(checkpoints, SPACE, part)
@@ -62,7 +70,7 @@ class ProgressContract:
         assert checkpoints.load(SPACE) == [RangeProgress(FIRST, FIRST.start), RangeProgress(SECOND, SECOND.start), last]
         assert checkpoints.load(OTHER_SPACE) == []
 
-    def test_a_range_may_begin_with_what_is_done_already_and_only_where_no_other_process_is_further(
+    def test_a_first_save_may_be_further_than_the_start_but_not_behind_another_process(
         self, checkpoints: Checkpoints
     ) -> None:
         reached = RangeProgress(SECOND, 9, 9, 0)
@@ -73,7 +81,7 @@ class ProgressContract:
         assert checkpoints.save(SPACE, further, first=True)
         assert checkpoints.load(SPACE) == [further]
 
-    def test_what_was_never_begun_or_was_dropped_is_never_saved(self, checkpoints: Checkpoints) -> None:
+    def test_a_checkpoint_that_was_never_created_or_was_dropped_is_not_saved(self, checkpoints: Checkpoints) -> None:
         assert not checkpoints.save(SPACE, RangeProgress(FIRST, 0 + FIRST.end, 1, 0))
         begun = begin(checkpoints, SPACE, FIRST)
         begin(checkpoints, OTHER_SPACE, FIRST)
@@ -82,7 +90,7 @@ class ProgressContract:
         assert checkpoints.load(SPACE) == []
         assert checkpoints.load(OTHER_SPACE) == [begun]
 
-    def test_a_space_that_was_dropped_begins_anew_and_is_saved_again(self, checkpoints: Checkpoints) -> None:
+    def test_a_dropped_space_starts_over_and_is_saved_again(self, checkpoints: Checkpoints) -> None:
         for done in range(3):
             begun = begin(checkpoints, SPACE, FIRST)
             assert begun == RangeProgress(FIRST, FIRST.start)
@@ -92,7 +100,7 @@ class ProgressContract:
             checkpoints.drop(SPACE)
             checkpoints.drop(SPACE)
 
-    def test_a_space_is_scanned_in_the_ranges_of_one_split(self, checkpoints: Checkpoints) -> None:
+    def test_a_space_has_the_ranges_of_only_one_split(self, checkpoints: Checkpoints) -> None:
         begun = begin(checkpoints, SPACE, FIRST)
         for other in split_ring(4)[:2]:
             assert not checkpoints.save(SPACE, RangeProgress(other, other.end))
@@ -100,22 +108,22 @@ class ProgressContract:
                 find_progress(checkpoints.load(SPACE), SPACE, other)
         assert checkpoints.load(SPACE) == [begun]
 
-    def test_saves_in_any_order_keep_the_furthest(self, checkpoints: Checkpoints) -> None:
+    def test_of_saves_in_any_order_the_furthest_stays(self, checkpoints: Checkpoints) -> None:
         @given(st.lists(st.integers(0, 6), max_size=8))
         @settings(max_examples=30, deadline=None)
         def check(steps: list[int]) -> None:
             checkpoints.drop(SPACE)
             begun = furthest = begin(checkpoints, SPACE, SECOND)
             for done, step in enumerate(steps):
-                asked = begun.advanced(SECOND.start + step, done=done, failed=0)
-                kept = checkpoints.save(SPACE, asked)
-                assert kept == (asked.cursor >= furthest.cursor)
-                furthest = asked if kept else furthest
+                saved = begun.advanced(SECOND.start + step, done=done, failed=0)
+                stored = checkpoints.save(SPACE, saved)
+                assert stored == (saved.cursor >= furthest.cursor)
+                furthest = saved if stored else furthest
                 assert checkpoints.load(SPACE) == [furthest]
 
         check()
 
-    def test_of_processes_that_begin_and_save_at_once_the_furthest_is_kept(self, checkpoints: Checkpoints) -> None:
+    def test_of_concurrent_processes_the_furthest_save_stays(self, checkpoints: Checkpoints) -> None:
         begun: list[RangeProgress] = []
         backward: list[RangeProgress] = []
         start = threading.Barrier(4)
@@ -124,11 +132,11 @@ class ProgressContract:
             start.wait()
             begun.append(replace(begin(checkpoints, SPACE, THIRD), cursor=THIRD.start, done=0))
             for step in steps:
-                asked = RangeProgress(THIRD, THIRD.start + step, step)
-                checkpoints.save(SPACE, asked)
-                [kept] = checkpoints.load(SPACE)
-                if kept.cursor < asked.cursor:
-                    backward.append(asked)
+                saved = RangeProgress(THIRD, THIRD.start + step, step)
+                checkpoints.save(SPACE, saved)
+                [stored] = checkpoints.load(SPACE)
+                if stored.cursor < saved.cursor:
+                    backward.append(saved)
 
         orders = [range(1, 16), range(15, 0, -1), range(1, 16, 3), range(2, 15, 4)]
         threads = [threading.Thread(target=work, args=(steps,)) for steps in orders]
@@ -140,7 +148,7 @@ class ProgressContract:
         assert backward == []
         assert checkpoints.load(SPACE) == [RangeProgress(THIRD, THIRD.start + 15, 15)]
 
-    def test_a_space_that_was_dropped_is_gone_with_its_checkpoints(
+    def test_a_dropped_space_loses_its_rows_and_checkpoints(
         self, store: RolloutStore, checkpoints: Checkpoints
     ) -> None:
         store.ensure_space(DROPPED)
@@ -158,7 +166,7 @@ class ProgressContract:
         assert store.read(SPACE, ["kept"], PATIENT).keys() == {"kept"}
         assert checkpoints.load(SPACE) == [begun]
 
-    def test_a_space_that_was_dropped_may_be_made_again_and_is_empty(
+    def test_a_dropped_space_may_be_created_again_and_is_empty(
         self, store: RolloutStore, checkpoints: Checkpoints
     ) -> None:
         for at in (1, 2):
@@ -170,10 +178,10 @@ class ProgressContract:
             assert checkpoints.save(DROPPED, RangeProgress(FIRST, FIRST.end))
             store.drop_space(DROPPED)
 
-    def test_a_space_that_never_was_is_dropped_too(self, store: RolloutStore) -> None:
+    def test_dropping_a_space_that_never_existed_succeeds(self, store: RolloutStore) -> None:
         store.drop_space("feedfeedfeed")
 
-    def test_checkpoints_end_with_their_store(self, store: RolloutStore, checkpoints: Checkpoints) -> None:
+    def test_checkpoints_close_with_their_store(self, store: RolloutStore, checkpoints: Checkpoints) -> None:
         begun = begin(checkpoints, SPACE, FIRST)
         store.close()
         with pytest.raises(ClosedError):
