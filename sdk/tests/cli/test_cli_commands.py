@@ -19,8 +19,8 @@ def cli_with(*points: EntryPoint) -> click.Group:
     return build_cli(added=lambda: points)
 
 
-def test_commands_of_other_packages_join() -> None:
-    # Any click command of an importable module does; this one is validate under another name.
+def test_commands_of_other_packages_are_added() -> None:
+    # Any click command of an importable module works; this one is validate under another name.
     cli = cli_with(EntryPoint("check", "embark.cli.validate:validate", GROUP))
     result = CliRunner().invoke(cli, ["check", str(SAMPLES / "photos.yaml")])
     assert (result.exit_code, result.output.count(": ok")) == (0, 1)
@@ -35,7 +35,7 @@ def test_commands_of_other_packages_join() -> None:
         ("embark.names:cache_name", "click"),
     ],
 )
-def test_a_broken_command_says_so_and_breaks_no_other(value: str, reason: str) -> None:
+def test_a_broken_command_is_reported_and_breaks_no_other(value: str, reason: str) -> None:
     cli = cli_with(EntryPoint("broken", value, GROUP))
     result = CliRunner().invoke(cli, ["broken", "--anything", "at", "all"])
     assert result.exit_code == 1
@@ -47,7 +47,7 @@ def test_a_broken_command_says_so_and_breaks_no_other(value: str, reason: str) -
     assert CliRunner().invoke(cli, ["validate", str(SAMPLES / "photos.yaml")]).exit_code == 0
 
 
-def test_a_command_is_loaded_only_when_it_is_asked_for(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_command_is_loaded_only_when_it_is_called(monkeypatch: pytest.MonkeyPatch) -> None:
     loaded = []
     monkeypatch.setattr(EntryPoint, "load", lambda self: loaded.append(self.name))
     cli = cli_with(EntryPoint("heavy", "embark.cli.validate:validate", GROUP))
@@ -57,27 +57,27 @@ def test_a_command_is_loaded_only_when_it_is_asked_for(monkeypatch: pytest.Monke
     assert loaded == ["heavy"]
 
 
-def test_no_package_takes_the_name_of_an_own_command() -> None:
+def test_no_package_can_replace_a_built_in_command() -> None:
     cli = cli_with(EntryPoint("validate", "no_such_module:command", GROUP))
     assert CliRunner().invoke(cli, ["validate", str(SAMPLES / "photos.yaml")]).exit_code == 0
 
 
-def test_every_command_and_option_says_what_it_is_for() -> None:
+def test_every_command_and_option_has_a_help_text() -> None:
     cli = build_cli(added=list)
     own = {"describe", "export", "invalidate", "lookup", "prefetch", "put", "similar", "validate"}
     rollout = {"approve", "pause", "plan", "resume", "rollback", "status"}
     assert cli.commands.keys() == own | rollout
-    silent = [
+    undocumented = [
         f"{command.name} {option.name}"
         for command in cli.commands.values()
         for option in command.params
         if isinstance(option, click.Option) and not option.help and option.name != "output"
     ]
-    assert silent == []
+    assert undocumented == []
     assert all(command.help and command.short_help for command in cli.commands.values())
 
 
-def test_the_installed_command_answers_and_ends_with_its_codes(target: str, server: DictEmbArk) -> None:
+def test_the_installed_command_answers_with_its_exit_statuses(target: str, server: DictEmbArk) -> None:
     def embark(*arguments: str) -> "subprocess.CompletedProcess[bytes]":
         command = [str(Path(sys.executable).parent / "embark"), *arguments]
         return subprocess.run(command, capture_output=True, timeout=60, check=False)

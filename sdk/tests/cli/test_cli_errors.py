@@ -19,19 +19,19 @@ Run = Callable[..., Result]
         *(["describe"], ["export", "-o", "x.parquet"]),
     ],
 )
-def test_a_lost_server_is_one_line_that_names_it(run: Run, command: list[str]) -> None:
+def test_an_unreachable_server_is_reported_in_one_line_that_names_it(run: Run, command: list[str]) -> None:
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
-        nobody = f"127.0.0.1:{free.getsockname()[1]}"
-        result = run(*command, ask=nobody)
+        unused = f"127.0.0.1:{free.getsockname()[1]}"
+        result = run(*command, address=unused)
     assert result.exit_code == 1
     assert result.stdout == ""
     [line] = result.stderr.splitlines()
-    assert line.startswith(f"Error: {nobody}: ")
-    assert "is EmbArk running there? --server" in line
+    assert line.startswith(f"Error: {unused}: ")
+    assert "is EmbArk running there? Set its address with --server" in line
 
 
-def test_a_refused_request_is_one_line(run: Run, target: str) -> None:
+def test_a_refused_request_is_reported_in_one_line(run: Run, target: str) -> None:
     result = run("lookup", "k0", "--space", "nowhere")
     assert (result.exit_code, result.stderr) == (1, f"Error: refused by {target}: no space nowhere\n")
 
@@ -39,7 +39,7 @@ def test_a_refused_request_is_one_line(run: Run, target: str) -> None:
 @pytest.mark.parametrize(
     ("command", "message"),
     [
-        (["lookup"], "no keys: give KEYs"),
+        (["lookup"], "no keys: pass KEYs"),
         (["prefetch", "-"], "no keys"),
         (["lookup", "--keys-file", "missing.txt"], "missing.txt: No such file"),
         (["put", "--space", "a", "--npy", "missing.npy", "--keys-file", "keys.txt"], "missing.npy: No such file"),
@@ -52,7 +52,7 @@ def test_a_refused_request_is_one_line(run: Run, target: str) -> None:
         (["export", "-o", "no/such/folder.parquet"], "folder.parquet"),
     ],
 )
-def test_bad_input_is_one_line_that_names_it(
+def test_bad_input_is_reported_in_one_line_that_names_it(
     run: Run, command: list[str], message: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(tmp_path)
@@ -68,13 +68,13 @@ def test_bad_input_is_one_line_that_names_it(
 
 
 @pytest.mark.parametrize("wrong", [["--timeout", "soon"], ["--timeout", "5"], ["--wait", "-1s"]])
-def test_a_wrong_duration_says_what_one_looks_like(run: Run, wrong: list[str]) -> None:
+def test_an_invalid_duration_is_answered_with_an_example(run: Run, wrong: list[str]) -> None:
     result = run("lookup", "k0", *wrong)
     assert result.exit_code == 2
     assert "such as 5ms, 30s or 1h30m" in result.stderr
 
 
-def test_any_error_of_embark_is_one_line(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_any_error_of_embark_is_reported_in_one_line(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
     def closed(*_: object, **__: object) -> None:
         raise ClosedError("closed\nfor good")
 
@@ -84,12 +84,12 @@ def test_any_error_of_embark_is_one_line(run: Run, monkeypatch: pytest.MonkeyPat
 
 
 def test_a_failed_command_leaves_no_file(run: Run, server: DictEmbArk, tmp_path: Path) -> None:
-    def lose(method: str, request: object, context: object) -> None:
+    def rename_space(method: str, request: object, context: object) -> None:
         del request, context
         if method == "Export":
             server.spaces["a"].id = "other"
 
-    server.hook = lose
+    server.hook = rename_space
     (tmp_path / "kept.parquet").write_text("older")
     assert run("export", "-o", str(tmp_path / "kept.parquet")).exit_code == 1
     assert run("lookup", "k0", "--space", "nowhere", "--npy", str(tmp_path / "new.npy")).exit_code == 1

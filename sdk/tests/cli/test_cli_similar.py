@@ -20,11 +20,11 @@ def test_neighbours_are_a_table_nearest_first(run: Run, server: DictEmbArk) -> N
     assert len(run("similar", "k3").stdout.splitlines()) == 11
 
 
-@pytest.mark.parametrize(("key", "said"), [("gone", "NEGATIVE  not_found (404 Not Found)"), ("new", "OOV_ENQUEUED")])
-def test_a_key_without_an_embedding_says_why_and_ends_with_3(run: Run, key: str, said: str) -> None:
+@pytest.mark.parametrize(("key", "shown"), [("dead", "NEGATIVE  not_found (404 Not Found)"), ("new", "OOV_ENQUEUED")])
+def test_a_key_without_an_embedding_is_reported_with_its_cause_and_status_3(run: Run, key: str, shown: str) -> None:
     result = run("similar", key)
     assert result.exit_code == 3
-    assert f"{key.ljust(4)} {said}".split() == result.stdout.splitlines()[-1].split()
+    assert f"{key.ljust(4)} {shown}".split() == result.stdout.splitlines()[-1].split()
 
 
 def test_json_is_one_object(run: Run) -> None:
@@ -35,10 +35,10 @@ def test_json_is_one_object(run: Run) -> None:
         "space": "a",
         "neighbours": [{"key": "k0", "score": 1.0}],
     }
-    missing = run("similar", "gone", "--json")
+    missing = run("similar", "dead", "--json")
     assert missing.exit_code == 3
     assert json.loads(missing.stdout) == {
-        "key": "gone",
+        "key": "dead",
         "status": "NEGATIVE",
         "space": "a",
         "cause": {"kind": "not_found", "detail": "404 Not Found"},
@@ -46,7 +46,7 @@ def test_json_is_one_object(run: Run) -> None:
     }
 
 
-def test_a_cache_that_does_not_search_is_one_line(run: Run, server: DictEmbArk, target: str) -> None:
+def test_a_cache_without_vector_search_is_reported_in_one_line(run: Run, server: DictEmbArk, target: str) -> None:
     def refuse(method: str, request: object, context: grpc.ServicerContext) -> None:
         del method, request
         context.abort(grpc.StatusCode.FAILED_PRECONDITION, "spec.store.cassandra.vectorSearch is false")
@@ -57,7 +57,7 @@ def test_a_cache_that_does_not_search_is_one_line(run: Run, server: DictEmbArk, 
     assert result.stderr == f"Error: refused by {target}: spec.store.cassandra.vectorSearch is false\n"
 
 
-def test_a_k_that_is_none_is_refused(run: Run, target: str) -> None:
+def test_an_invalid_k_is_rejected(run: Run, target: str) -> None:
     result = run("similar", "k3", "-k", "0")
     assert result.exit_code == 1
     assert f"refused by {target}: k is 0" in result.stderr

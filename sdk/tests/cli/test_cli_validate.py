@@ -7,7 +7,7 @@ Run = Callable[..., Result]
 SAMPLES = Path(__file__).parents[3] / "samples"
 
 
-def test_a_good_manifest_is_praised_with_its_cache_and_space(run: Run) -> None:
+def test_a_valid_manifest_is_shown_with_its_cache_and_space(run: Run) -> None:
     photos, titles = SAMPLES / "photos.yaml", SAMPLES / "titles.yaml"
     result = run("validate", str(photos), str(titles))
     assert result.exit_code == 0
@@ -17,7 +17,7 @@ def test_a_good_manifest_is_praised_with_its_cache_and_space(run: Run) -> None:
     ]
 
 
-def test_every_fault_of_every_file_is_printed_by_its_field(run: Run, tmp_path: Path) -> None:
+def test_every_error_of_every_file_is_printed_with_its_field(run: Run, tmp_path: Path) -> None:
     bad = tmp_path / "bad.yaml"
     text = (SAMPLES / "photos.yaml").read_text()
     bad.write_text(text.replace("dimension: 1280", "dimension: 0").replace("name: photos", "name: Photos"))
@@ -30,7 +30,7 @@ def test_every_fault_of_every_file_is_printed_by_its_field(run: Run, tmp_path: P
     assert ": ok, cache default/titles" in lines[2]
 
 
-def test_what_is_no_manifest_is_a_fault_of_the_file(run: Run, tmp_path: Path) -> None:
+def test_a_file_that_is_not_a_manifest_is_reported(run: Run, tmp_path: Path) -> None:
     (tmp_path / "list.yaml").write_text("- 1\n")
     (tmp_path / "photo.jpg").write_bytes(b"\xff\xd8\xff")
     (tmp_path / "broken.yaml").write_text("a: [")

@@ -8,8 +8,7 @@ import pyarrow.parquet as pq
 import pytest
 from click.testing import Result
 
-from embark.cli import keys as cli_keys
-from embark.cli import parquet
+from embark.cli.limits import CliLimits
 from embark.space import VectorForm
 from embark.spec import DType
 from embark_testing.embark.dict_embark import DictEmbArk, Rows
@@ -17,57 +16,50 @@ from embark_testing.embark.dict_embark import DictEmbArk, Rows
 Run = Callable[..., Result]
 
 
-def test_prefetch_counts_statuses_and_names_what_was_not_taken(run: Run) -> None:
-    result = run("prefetch", "k0", "n1", "n2", "gone", "x" * 9000)
+def test_prefetch_counts_statuses_and_names_the_keys_that_were_not_accepted(run: Run) -> None:
+    result = run("prefetch", "k0", "n1", "n2", "dead", "x" * 9000)
     assert result.exit_code == 3
     assert result.stdout.splitlines()[:4] == ["HIT: 1", "OOV_ENQUEUED: 2", "NEGATIVE: 1", "INVALID: 1"]
     assert "INVALID  invalid_key (the key has 9000 bytes" in result.stdout
-    assert run("prefetch", "k0", "n1", "gone").exit_code == 0
+    assert run("prefetch", "k0", "n1", "dead").exit_code == 0
 
 
-def test_a_cause_stays_with_its_key_over_many_calls(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(cli_keys, "CALL_KEYS", 2)
-    result = run("prefetch", "k0", "k1", "k2", "holds a \udcff", "k4")
+def test_a_cause_stays_with_its_key_over_many_calls(run: Run) -> None:
+    result = run("prefetch", "k0", "k1", "k2", "holds a \udcff", "k4", limits=CliLimits(keys_per_call=2))
     assert "INVALID  invalid_key (the key is not UTF-8 from byte 8 on)" in result.stdout
     assert result.exit_code == 3
 
 
-def test_invalidate_reaches_every_key_over_many_calls(
-    run: Run, server: DictEmbArk, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(cli_keys, "CALL_KEYS", 3)
-    result = run("invalidate", "-", stdin="\n".join(f"k{i}" for i in range(10)).encode())
+def test_invalidate_reaches_every_key_over_many_calls(run: Run, server: DictEmbArk) -> None:
+    stdin = "\n".join(f"k{i}" for i in range(10)).encode()
+    result = run("invalidate", "-", stdin=stdin, limits=CliLimits(keys_per_call=3))
     assert (result.exit_code, result.stdout) == (0, "OOV_ENQUEUED: 10\n")
     assert server.spaces["a"].vectors == {}
 
 
-def test_put_writes_the_rows_of_an_array(
-    run: Run, server: DictEmbArk, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(cli_keys, "CALL_KEYS", 3)
+def test_put_writes_the_rows_of_an_array(run: Run, server: DictEmbArk, tmp_path: Path) -> None:
     array = np.arange(40, dtype=np.float64).reshape(10, 4)
     np.save(tmp_path / "rows.npy", array)
     (tmp_path / "keys.txt").write_text("\n".join(f"p{i}" for i in range(10)))
     options = ["--npy", str(tmp_path / "rows.npy"), "--keys-file", str(tmp_path / "keys.txt"), "--space", "a"]
-    result = run("put", *options)
+    result = run("put", *options, limits=CliLimits(keys_per_call=3))
     assert (result.exit_code, result.stdout) == (0, "HIT: 10\n")
     written = [server.spaces["a"].vectors[f"p{i}".encode()] for i in range(10)]
     assert written == [row.astype("<f4").tobytes() for row in array]
 
 
 @pytest.mark.parametrize(
-    "case", [(dtype, *groups) for dtype in DType for groups in ((1, 4), (parquet.ROW_GROUP_BYTES, 1))], ids=str
+    "case", [(dtype, *groups) for dtype in DType for groups in ((1, 4), (CliLimits().row_group_bytes, 1))], ids=str
 )
-def test_an_export_holds_every_embedding_and_says_its_space(
-    run: Run, server: DictEmbArk, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, case: tuple[DType, int, int]
+def test_an_export_has_every_embedding_and_names_its_space(
+    run: Run, server: DictEmbArk, tmp_path: Path, case: tuple[DType, int, int]
 ) -> None:
     dtype, group_bytes, groups = case
-    monkeypatch.setattr(parquet, "ROW_GROUP_BYTES", group_bytes)
     rows = Rows("b", VectorForm(5, dtype)).fill(*(f"key {i} é" for i in range(10)))
     rows.negatives = server.spaces["a"].negatives
     server.spaces["b"] = rows
     path = tmp_path / "out.parquet"
-    result = run("export", "-o", str(path), "--space", "b")
+    result = run("export", "-o", str(path), "--space", "b", limits=CliLimits(row_group_bytes=group_bytes))
     assert result.stdout == f"{path}: 10 embeddings of space b\n"
     table = pq.read_table(path)
     element = pa.float32() if dtype is DType.FLOAT32 else pa.float16()
@@ -87,14 +79,14 @@ def test_an_export_holds_every_embedding_and_says_its_space(
     }
 
 
-def test_an_export_of_nothing_is_a_file_of_no_rows(run: Run, server: DictEmbArk, tmp_path: Path) -> None:
+def test_an_export_of_an_empty_space_is_a_file_without_rows(run: Run, server: DictEmbArk, tmp_path: Path) -> None:
     server.spaces["a"].vectors.clear()
     run("export", "-o", str(tmp_path / "out.parquet"))
     table = pq.read_table(tmp_path / "out.parquet")
     assert (table.num_rows, table.column_names) == (0, ["key", "vector"])
 
 
-def test_describe_says_what_the_space_is(run: Run) -> None:
+def test_describe_shows_the_space(run: Run) -> None:
     lines = dict(line.split("  ", 1) for line in run("describe").stdout.splitlines())
     values = {name: value.strip() for name, value in lines.items()}
     assert values["space"] == "a"

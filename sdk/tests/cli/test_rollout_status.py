@@ -218,14 +218,14 @@ def test_a_terminal_is_redrawn_at_its_last_height_and_wraps_no_line(
     commands.switched("Holding", message="m" * 50)
     screen = TerminalScreen()
     screen.show(commands.cache, ReembeddingRate(), commands.now)
-    screen.show_problem("no news")
+    screen.show_problem("no answer")
     _, first, second = capsys.readouterr().out.split("\x1b[J")
     drawn, _, up = first.rpartition("\n")
     assert up == f"\x1b[{len(drawn.splitlines())}F"
     assert all(len(line) < 20 for line in (*drawn.splitlines(), *second.splitlines()))
     text = "".join(format_status(commands.cache, ReembeddingRate(), commands.now))
     assert drawn.count("m") == text.count("m")
-    assert second.splitlines() == [*drawn.splitlines(), "  no news"]
+    assert second.splitlines() == [*drawn.splitlines(), "  no answer"]
 
 
 def test_a_small_terminal_shows_what_fits(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:

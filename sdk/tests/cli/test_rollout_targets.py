@@ -67,12 +67,12 @@ def test_a_missing_package_is_named(tmp_path: Path) -> None:
     assert folder.stderr == "Error: a data folder needs the package embark-local: run `pip install embark-local`\n"
 
 
-def test_a_package_that_does_not_load_is_named() -> None:
+def test_a_package_that_cannot_be_loaded_is_named() -> None:
     result = _run([EntryPoint("cluster", "no_such_module:open", GROUP)], "status", "photos")
     assert result.exit_code == 1
     assert (
         result.stderr
-        == "Error: embark-operator does not load: No module named 'no_such_module'; reinstall embark-operator\n"
+        == "Error: embark-operator cannot be loaded: No module named 'no_such_module'; reinstall embark-operator\n"
     )
 
 

@@ -1,1 +1,1 @@
-"""The command line `embark`; other packages' commands join it through the entry point group `embark.commands`."""
+"""The command line `embark`; other packages add commands through the entry point group `embark.commands`."""

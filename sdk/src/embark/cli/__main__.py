@@ -1,4 +1,4 @@
-"""`python -m embark.cli`, the same as `embark`."""
+"""`python -m embark.cli` is the same as `embark`."""
 
 from embark.cli.main import main
 

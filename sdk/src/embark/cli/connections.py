@@ -1,4 +1,4 @@
-"""What every command that asks a server has: its options, and errors in one line."""
+"""What the commands that call a server share: their options, the client, and errors in one line."""
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -13,8 +13,6 @@ from embark.errors import EmbArkError, UnavailableError
 from embark.spec.quantities import parse_duration
 
 DEFAULT_SERVER: Final = "127.0.0.1:50051"
-# The keys of one call: enough that requests run side by side, few enough that progress is seen.
-CALL_KEYS: Final = 4096
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 
@@ -25,7 +23,7 @@ class DurationType(click.ParamType[timedelta]):
     name = "duration"
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> timedelta:
-        """Parse, or fail with what a duration looks like."""
+        """Parse a duration, or fail with an example of one."""
         try:
             return parse_duration(value)
         except ValueError as error:
@@ -35,11 +33,9 @@ class DurationType(click.ParamType[timedelta]):
 DURATION: Final = DurationType()
 
 
-def asks_server(command: Command) -> Command:
-    """Add --server and --timeout, and what connected() reads itself: --tenant and the options of TLS."""
-    timeout = click.option(
-        "--timeout", type=DURATION, default="5s", show_default=True, help="How long one call may take."
-    )
+def with_server_options(command: Command) -> Command:
+    """Add --server and --timeout as parameters, and --tenant and the TLS options for connect() to read."""
+    timeout = click.option("--timeout", type=DURATION, default="5s", show_default=True, help="Timeout of a call.")
     server = click.option(
         "--server",
         envvar="EMBARK_SERVER",
@@ -47,7 +43,7 @@ def asks_server(command: Command) -> Command:
         show_default=True,
         show_envvar=True,
         metavar="HOST:PORT",
-        help="The EmbArk to ask.",
+        help="Address of the EmbArk server.",
     )
     return server(timeout(_tenant(_tls(command))))
 
@@ -58,51 +54,53 @@ def _tenant(command: Command) -> Command:
         default="",
         envvar="EMBARK_TENANT",
         expose_value=False,
-        callback=_note,
-        help="Whose quota misses are taken off; a client's certificate says it already.",
+        callback=_remember,
+        help="Tenant whose quota is charged for misses; not needed with a client certificate.",
     )(command)
 
 
 def _tls(command: Command) -> Command:
     file = click.Path(exists=True, dir_okay=False, path_type=Path)
     options = (
-        ("--tls-ca", file, "Call with TLS; the authority that has signed the server's certificate, as PEM."),
-        ("--tls-cert", file, "The own certificate, where the server asks for one; with --tls-ca and --tls-key."),
-        ("--tls-key", file, "The key of --tls-cert."),
-        ("--tls-server-name", str, "A name of the server's certificate, where --server is another."),
+        ("--tls-ca", file, "Use TLS and verify the server with this CA certificate (PEM)."),
+        ("--tls-cert", file, "Client certificate (PEM), if the server requires one; needs --tls-ca and --tls-key."),
+        ("--tls-key", file, "Private key of --tls-cert (PEM)."),
+        ("--tls-server-name", str, "Name in the server's certificate, if it differs from the host of --server."),
     )
     for name, kind, text in reversed(options):
         variable = f"EMBARK_{name.removeprefix('--').replace('-', '_').upper()}"
-        command = click.option(name, type=kind, envvar=variable, expose_value=False, callback=_note, help=text)(command)
+        command = click.option(name, type=kind, envvar=variable, expose_value=False, callback=_remember, help=text)(
+            command
+        )
     return command
 
 
-def _note(ctx: click.Context, param: click.Parameter, value: Any) -> None:
+def _remember(ctx: click.Context, param: click.Parameter, value: Any) -> None:
     ctx.meta[f"{__name__}.{param.name}"] = value
 
 
-def _noted(name: str) -> Any:
+def _recall(name: str) -> Any:
     return click.get_current_context().meta.get(f"{__name__}.{name}")
 
 
-def _asked_tls() -> ClientTls | None:
-    """Return what the options of TLS say; a part of it without the rest never means plain text."""
-    authority, certificate, key, name = map(_noted, ("tls_ca", "tls_cert", "tls_key", "tls_server_name"))
+def _parse_tls() -> ClientTls | None:
+    """Return the TLS options; an incomplete set of them is an error, never plain text."""
+    authority, certificate, key, name = map(_recall, ("tls_ca", "tls_cert", "tls_key", "tls_server_name"))
     if authority is None:
         if certificate or key or name:
             raise click.UsageError("--tls-cert, --tls-key and --tls-server-name need --tls-ca")
         return None
     if (certificate is None) != (key is None):
-        raise click.UsageError("--tls-cert and --tls-key go together")
+        raise click.UsageError("--tls-cert and --tls-key must be given together")
     return ClientTls(CertificateFiles(authority, certificate, key), name or "")
 
 
 @contextmanager
-def connected(server: str, timeout: timedelta) -> Iterator[EmbArkClient]:
-    """Open a client for a command's body; its errors become one line for people and exit code 1."""
-    tls = _asked_tls()
+def connect(server: str, timeout: timedelta) -> Iterator[EmbArkClient]:
+    """Open a client for the body of a command; an error becomes one line for people and exit status 1."""
+    tls = _parse_tls()
     try:
-        client = EmbArkClient(server, timeout=timeout.total_seconds(), tenant=_noted("tenant") or "", tls=tls)
+        client = EmbArkClient(server, timeout=timeout.total_seconds(), tenant=_recall("tenant") or "", tls=tls)
     except EmbArkError as error:
         raise click.ClickException(_one_line(error)) from None
     with client:
@@ -110,8 +108,8 @@ def connected(server: str, timeout: timedelta) -> Iterator[EmbArkClient]:
             yield client
         except UnavailableError as error:
             raise click.ClickException(
-                f"{_one_line(error)}; is EmbArk running there? --server or EMBARK_SERVER names another, "
-                f"--timeout gives it more time"
+                f"{_one_line(error)}; is EmbArk running there? Set its address with --server or EMBARK_SERVER, "
+                f"and allow more time with --timeout"
             ) from None
         except InvalidRequestError as error:
             raise click.ClickException(f"refused by {_one_line(error)}") from None

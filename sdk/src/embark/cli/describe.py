@@ -6,16 +6,18 @@ from datetime import timedelta
 import click
 
 from embark.cli.columns import format_columns
-from embark.cli.connections import asks_server, connected
+from embark.cli.connections import connect, with_server_options
 
 
-@click.command(short_help="Say what a space is.", help="Say what a space is, and how many embeddings it holds.")
-@click.option("--space", default="", metavar="ID", help="Default: the active space.")
+@click.command(
+    short_help="Describe a space.", help="Describe a space: its model, its vectors, and how many embeddings it holds."
+)
+@click.option("--space", default="", metavar="ID", help="Id of the space. Default: the active space.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
-@asks_server
+@with_server_options
 def describe(space: str, *, as_json: bool, server: str, timeout: timedelta) -> None:
     """Describe a space."""
-    with connected(server, timeout) as client:
+    with connect(server, timeout) as client:
         found = client.describe(space or None)
     fields: dict[str, str | int] = {
         "space": found.space,

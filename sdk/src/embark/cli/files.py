@@ -1,4 +1,4 @@
-"""Files that a command writes: whole under their name, or not there at all."""
+"""Output files that appear complete or not at all."""
 
 import os
 from collections.abc import Iterator
@@ -9,8 +9,8 @@ import click
 
 
 @contextmanager
-def written_whole(path: Path) -> Iterator[Path]:
-    """Yield a path beside `path` to write to; it takes the name `path` when the body ends, and is removed if it fails.
+def write_atomically(path: Path) -> Iterator[Path]:
+    """Yield a temporary path next to `path`; it is renamed to `path` at the end, or removed if the body fails.
 
     Raises:
         click.ClickException: the file cannot be written.

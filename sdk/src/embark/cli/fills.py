@@ -8,50 +8,52 @@ from typing import TYPE_CHECKING
 
 import click
 
-from embark.cli.connections import asks_server, connected
+from embark.cli.connections import connect, with_server_options
 from embark.cli.keys import in_calls, keys_argument, keys_file_option, read_keys
-from embark.cli.tables import report
+from embark.cli.output import report
 from embark.client import KeyStatus, Outcomes
 
 if TYPE_CHECKING:
     from embark.causes import Cause
 
-_ASKED = {KeyStatus.HIT, KeyStatus.OOV_ENQUEUED, KeyStatus.OOV_PENDING, KeyStatus.NEGATIVE}
-_CODES = "Ends with 0 when every key was taken, with 3 when at least one was not, and with 1 when there is no answer."
+_ACCEPTED = {KeyStatus.HIT, KeyStatus.OOV_ENQUEUED, KeyStatus.OOV_PENDING, KeyStatus.NEGATIVE}
+_EXIT_STATUS = "Exit status: 0 if every key was accepted, 3 if at least one was not, 1 on error."
 
 
 @click.command(
-    short_help="Ask for the fill of keys.",
-    help=f"Ask for the fill of the KEYs (-: one a line from stdin) that have no embedding yet.\n\n{_CODES}",
+    short_help="Request the fills of keys.",
+    help="Request the fills of the KEYs that have no embedding yet (-: read keys from stdin, one per line).\n\n"
+    + _EXIT_STATUS,
 )
 @keys_argument
 @keys_file_option
-@asks_server
+@with_server_options
 def prefetch(keys: tuple[str, ...], keys_file: Path | None, server: str, timeout: timedelta) -> None:
-    """Prefetch, and print what became of the keys."""
+    """Prefetch, and print the statuses of the keys."""
     raw = read_keys(keys, keys_file)
-    with connected(server, timeout) as client:
-        code = send_keys(raw, "prefetching", lambda part: client.prefetch(raw[part]), _ASKED)
+    with connect(server, timeout) as client:
+        code = send_keys(raw, "prefetching", lambda part: client.prefetch(raw[part]), _ACCEPTED)
     sys.exit(code)
 
 
 @click.command(
-    short_help="Delete the embeddings of keys and ask for new ones.",
-    help=f"Delete the rows of the KEYs (-: one a line from stdin), and ask for new ones.\n\n{_CODES}",
+    short_help="Delete the embeddings of keys, and request new ones.",
+    help="Delete the embeddings of the KEYs (-: read keys from stdin, one per line), and request new ones.\n\n"
+    + _EXIT_STATUS,
 )
 @keys_argument
 @keys_file_option
-@asks_server
+@with_server_options
 def invalidate(keys: tuple[str, ...], keys_file: Path | None, server: str, timeout: timedelta) -> None:
-    """Invalidate, and print what became of the keys."""
+    """Invalidate, and print the statuses of the keys."""
     raw = read_keys(keys, keys_file)
-    with connected(server, timeout) as client:
-        code = send_keys(raw, "invalidating", lambda part: client.invalidate(raw[part]), _ASKED)
+    with connect(server, timeout) as client:
+        code = send_keys(raw, "invalidating", lambda part: client.invalidate(raw[part]), _ACCEPTED)
     sys.exit(code)
 
 
-def send_keys(keys: Sequence[bytes], label: str, send: Callable[[slice], Outcomes], taken: set[KeyStatus]) -> int:
-    """Send keys call by call, print what became of them, and return the exit code."""
+def send_keys(keys: Sequence[bytes], label: str, send: Callable[[slice], Outcomes], accepted: set[KeyStatus]) -> int:
+    """Send keys call by call, print their statuses, and return the exit status."""
     statuses: list[KeyStatus] = []
     causes: dict[int, Cause] = {}
     with in_calls(len(keys), label) as calls:
@@ -59,4 +61,4 @@ def send_keys(keys: Sequence[bytes], label: str, send: Callable[[slice], Outcome
             outcomes = send(part)
             causes |= {part.start + index: cause for index, cause in outcomes.causes.items()}
             statuses += outcomes.statuses
-    return report(keys, statuses, causes, taken)
+    return report(keys, statuses, causes, accepted)

@@ -1,4 +1,4 @@
-"""The keys of a command: from its arguments, from a file, from stdin; and how they are shown."""
+"""The keys of a command: read from arguments, stdin and files, and shown on a terminal."""
 
 import os
 import sys
@@ -9,23 +9,23 @@ from typing import Any, Final
 
 import click
 
-from embark.cli.connections import CALL_KEYS
+from embark.cli.limits import current_limits
 
-_SHOWN: Final = 60
+_MAX_SHOWN: Final = 60
 
 keys_argument = click.argument("keys", nargs=-1, metavar="[KEY...]")
 keys_file_option = click.option(
     "--keys-file",
     type=click.Path(path_type=Path),
-    help="Read keys from this file, one a line; empty lines are skipped.",
+    help="Read keys from this file, one per line; empty lines are skipped.",
 )
 
 
 def read_keys(arguments: Sequence[str], keys_file: Path | None) -> list[bytes]:
-    """Return the keys of the arguments (`-`: one a line from stdin), then those of the file.
+    """Return the keys of the arguments (`-`: read from stdin, one per line), then those of the file.
 
     Raises:
-        click.ClickException: the file cannot be read, or there is no key at all.
+        click.ClickException: the file cannot be read, or no key was given.
     """
     keys: list[bytes] = []
     for argument in arguments:
@@ -33,12 +33,12 @@ def read_keys(arguments: Sequence[str], keys_file: Path | None) -> list[bytes]:
     if keys_file is not None:
         keys += read_keys_file(keys_file)
     if not keys:
-        raise click.ClickException("no keys: give KEYs, - to read them from stdin, or --keys-file")
+        raise click.ClickException("no keys: pass KEYs, - to read them from stdin, or --keys-file")
     return keys
 
 
 def read_keys_file(path: Path) -> list[bytes]:
-    """Return the keys of a file; `-` is stdin.
+    """Return the keys in a file, or on stdin for `-`.
 
     Raises:
         click.ClickException: the file cannot be read.
@@ -52,20 +52,21 @@ def read_keys_file(path: Path) -> list[bytes]:
 
 
 def show_key(key: bytes | str) -> str:
-    """Return the key as a terminal may show it: nothing unprintable, and not too long."""
+    """Return the key as a terminal can show it: escaped and shortened."""
     text = key if isinstance(key, str) else key.decode(errors="backslashreplace")
     printable = "".join(c if c.isprintable() else ascii(c)[1:-1] for c in text)
-    return printable if len(printable) <= _SHOWN else f"{printable[: _SHOWN - 1]}…"
+    return printable if len(printable) <= _MAX_SHOWN else f"{printable[: _MAX_SHOWN - 1]}…"
 
 
 def in_calls(count: int, label: str) -> AbstractContextManager[Any]:
-    """Return slices of `count` keys, one for each call, with a progress bar on a terminal when there are several."""
-    slices = [slice(start, min(start + CALL_KEYS, count)) for start in range(0, count, CALL_KEYS)]
-    return progress(slices, label, hidden=len(slices) < 2)  # noqa: PLR2004 - one call shows nothing between
+    """Return slices of `count` keys, one per call, with a progress bar on a terminal if there are several."""
+    size = current_limits().keys_per_call
+    slices = [slice(start, min(start + size, count)) for start in range(0, count, size)]
+    return progress(slices, label, hidden=len(slices) < 2)  # noqa: PLR2004 - a single call has no progress
 
 
 def progress(items: Any, label: str, *, length: int | None = None, hidden: bool = False) -> AbstractContextManager[Any]:
-    """Return a progress bar on stderr, shown when that is a terminal."""
+    """Return a progress bar, shown on stderr if that is a terminal."""
     hidden = hidden or not sys.stderr.isatty()
     return click.progressbar(items, length=length, label=label, file=sys.stderr, hidden=hidden)
 

@@ -1,8 +1,8 @@
-"""The command `embark`: its own commands, and those that other packages add."""
+"""The command `embark`, with its own commands and those of other packages."""
 
 from collections.abc import Callable, Iterable
 from importlib.metadata import EntryPoint, entry_points, version
-from typing import Any
+from typing import Any, Final
 
 import click
 
@@ -15,27 +15,28 @@ from embark.cli.rollout.commands import ROLLOUT_COMMANDS
 from embark.cli.similar import similar
 from embark.cli.validate import validate
 
-GROUP = "embark.commands"
+GROUP: Final = "embark.commands"
+"""Entry points of the commands that other packages add."""
 
 
 def installed_commands() -> Iterable[EntryPoint]:
-    """Return the commands that installed packages add."""
+    """Return the commands of installed packages."""
     return entry_points(group=GROUP)
 
 
-class Commands(click.Group):
-    """A group whose further commands are loaded when they are asked for, so that a broken one harms itself alone."""
+class PluginGroup(click.Group):
+    """A group that loads the commands of other packages on demand, so that a broken one does not affect the others."""
 
     def __init__(self, added: Callable[[], Iterable[EntryPoint]], **group: Any) -> None:
         super().__init__(**group)
         self._added = added
 
     def list_commands(self, ctx: click.Context) -> list[str]:
-        """Return every name, sorted."""
+        """Return the names of all commands, sorted."""
         return sorted({*super().list_commands(ctx), *(point.name for point in self._added())})
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
-        """Return a command of this package, or else the one that another package adds under this name."""
+        """Return the command of this package, or else of another package, with that name."""
         own = super().get_command(ctx, cmd_name)
         if own is not None:
             return own
@@ -48,7 +49,7 @@ class Commands(click.Group):
 def _load(point: EntryPoint) -> click.Command:
     try:
         command = point.load()
-    except Exception as error:  # noqa: BLE001 - whatever another package's import raises is told, not raised
+    except Exception as error:  # noqa: BLE001 - an import may raise anything, and is reported
         return _broken(point, f"{type(error).__name__}: {error}")
     if not isinstance(command, click.Command):
         return _broken(point, f"{point.value} is not a click command")
@@ -60,13 +61,13 @@ def _broken(point: EntryPoint, reason: str) -> click.Command:
 
     def fail() -> None:
         raise click.ClickException(
-            f"the command {point.name} of {package} does not load: {reason}; reinstall {package}"
+            f"the command {point.name} of {package} cannot be loaded: {reason}; reinstall {package}"
         )
 
     return click.Command(
         point.name,
         callback=fail,
-        short_help=f"(does not load: {reason})",
+        short_help=f"(cannot be loaded: {reason})",
         context_settings={"ignore_unknown_options": True, "allow_extra_args": True},
         add_help_option=False,
     )
@@ -75,7 +76,7 @@ def _broken(point: EntryPoint, reason: str) -> click.Command:
 def build_cli(added: Callable[[], Iterable[EntryPoint]] = installed_commands) -> click.Group:
     """Return the whole command line."""
     commands = (describe, export, invalidate, lookup, prefetch, put, similar, validate, *ROLLOUT_COMMANDS)
-    group = Commands(
+    group = PluginGroup(
         added,
         name="embark",
         help="EmbArk, the embedding cache: look up, fill, inspect and export embeddings.",

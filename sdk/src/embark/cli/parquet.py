@@ -1,10 +1,10 @@
-"""Embeddings as a Parquet file, written row group by row group; `embark export` alone uses it."""
+"""Embeddings as a Parquet file, written in row groups."""
 
 from collections.abc import Sequence
 from importlib.metadata import version
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Final, Self
+from typing import Any, Self
 
 import numpy as np
 import numpy.typing as npt
@@ -14,12 +14,9 @@ import pyarrow.parquet as pq
 from embark.client import SpaceDescription
 from embark.spec import DType
 
-# Readers take row groups whole: some tens of megabytes are read well and held easily.
-ROW_GROUP_BYTES: Final = 32 * 1024 * 1024
 
-
-def schema_of(space: SpaceDescription) -> pa.Schema:
-    """Return the schema: key, and vector as a fixed-size list; the metadata says what the vectors are."""
+def build_schema(space: SpaceDescription) -> pa.Schema:
+    """Return the schema: key, and vector as a fixed-size list; the metadata describes the space."""
     element = pa.float32() if space.form.dtype is DType.FLOAT32 else pa.float16()
     metadata = {
         "space": space.space,
@@ -34,22 +31,23 @@ def schema_of(space: SpaceDescription) -> pa.Schema:
 
 
 class ParquetRows:
-    """Appends rows to a new file; `count` is how many there are."""
+    """Appends rows to a new file; `count` is the number of rows so far."""
 
-    def __init__(self, path: Path, space: SpaceDescription) -> None:
+    def __init__(self, path: Path, space: SpaceDescription, row_group_bytes: int) -> None:
         self.count = 0
         self._form = space.form
-        self._schema = schema_of(space)
+        self._row_group_bytes = row_group_bytes
+        self._schema = build_schema(space)
         self._writer = pq.ParquetWriter(path, self._schema, compression="zstd")
         self._keys: list[str] = []
         self._vectors: list[npt.NDArray[np.floating]] = []
 
     def append(self, keys: Sequence[str], vectors: npt.NDArray[np.floating]) -> None:
-        """Add rows, `vectors` being [number of keys, dimension]."""
+        """Append rows; `vectors` is [number of keys, dimension] in the space's dtype."""
         self._keys += keys
         self._vectors.append(vectors)
         self.count += len(keys)
-        if len(self._keys) * self._form.nbytes >= ROW_GROUP_BYTES:
+        if len(self._keys) * self._form.nbytes >= self._row_group_bytes:
             self._flush()
 
     def __enter__(self) -> Self:

@@ -7,26 +7,26 @@ from datetime import timedelta
 import click
 
 from embark.cli.columns import format_columns
-from embark.cli.connections import asks_server, connected
-from embark.cli.tables import neighbours_json, neighbours_rows, report
+from embark.cli.connections import connect, with_server_options
+from embark.cli.output import neighbours_json, neighbours_rows, report
 from embark.client import KeyStatus
 
 
 @click.command(
-    short_help="Find the keys that are most like a key.",
-    help="Find the keys whose embeddings are nearest to that of KEY, in a cache with vectorSearch.\n\n"
-    "Prints them nearest first, with the cosine of the angle to KEY's embedding: 1 for the same direction. Ends with 0 "
-    "when KEY has its embedding, with 3 when it has not (yet), and with 1 when there is no answer.",
+    short_help="Find the keys most similar to a key.",
+    help="Find the keys whose embeddings are nearest to the embedding of KEY. The cache needs vectorSearch.\n\n"
+    "Prints the keys, nearest first, with the cosine of the angle between the embeddings: 1 is the same direction. "
+    "Exit status: 0 if KEY has an embedding, 3 if it does not (yet), 1 on error.",
 )
 @click.argument("key")
-@click.option("-k", "count", type=int, default=10, show_default=True, help="How many to find; at most 100.")
-@click.option("--space", default="", metavar="ID", help="Search this space; default: the active one.")
+@click.option("-k", "count", type=int, default=10, show_default=True, help="Number of keys to find, at most 100.")
+@click.option("--space", default="", metavar="ID", help="Id of the space to search. Default: the active space.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object instead of the table.")
-@asks_server
+@with_server_options
 def similar(key: str, count: int, space: str, *, as_json: bool, server: str, timeout: timedelta) -> None:
-    """Search, and print the neighbours or why there are none."""
+    """Search, and print the neighbours or the reason why there are none."""
     raw = os.fsencode(key)
-    with connected(server, timeout) as client:
+    with connect(server, timeout) as client:
         found = client.similar(raw, count, space=space or None)
     status = found.status or KeyStatus.UNKNOWN
     if as_json:

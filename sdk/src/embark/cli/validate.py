@@ -11,23 +11,23 @@ from embark.space import space_of
 
 
 @click.command(
-    short_help="Check manifests without a cluster.",
-    help="Check EmbeddingCache manifests as a cluster would, and print every fault by its field.\n\n"
-    "Ends with 0 when all of them are good, else with 1.",
+    short_help="Validate manifests without a cluster.",
+    help="Check EmbeddingCache manifests as a cluster would, and print every error with its field.\n\n"
+    "Exit status: 0 if all of them are valid, else 1.",
 )
 @click.argument("files", nargs=-1, required=True, type=click.Path(path_type=Path), metavar="FILE...")
 def validate(files: tuple[Path, ...]) -> None:
-    """Print `FILE: field: message` for every fault, `FILE: ok, ...` for a good manifest."""
-    faulty = False
+    """Print `FILE: field: message` for every error, `FILE: ok, ...` for a valid manifest."""
+    invalid = False
     for file in files:
-        lines = _faults(file)
-        faulty |= bool(lines)
-        for line in lines or [_praise(file)]:
+        lines = _find_errors(file)
+        invalid |= bool(lines)
+        for line in lines or [_describe_valid(file)]:
             click.echo(f"{file}: {line}")
-    sys.exit(1 if faulty else 0)
+    sys.exit(1 if invalid else 0)
 
 
-def _faults(file: Path) -> list[str]:
+def _find_errors(file: Path) -> list[str]:
     try:
         text = file.read_text(encoding="utf-8")
     except OSError as error:
@@ -37,6 +37,6 @@ def _faults(file: Path) -> list[str]:
     return [str(fault) for fault in find_faults(text)]
 
 
-def _praise(file: Path) -> str:
+def _describe_valid(file: Path) -> str:
     cache = parse_manifest(file.read_text(encoding="utf-8"))
     return f"ok, cache {cache_name(cache)}, space {space_of(cache.spec.encoder).id}"

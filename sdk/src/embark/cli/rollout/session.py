@@ -95,7 +95,7 @@ def _load_opener(kind: str, points: list[EntryPoint]) -> Callable[[Any], Abstrac
             try:
                 return point.load()  # type: ignore[no-any-return] # what the group promises
             except ImportError as error:
-                raise click.ClickException(f"{package} does not load: {error}; reinstall {package}") from None
+                raise click.ClickException(f"{package} cannot be loaded: {error}; reinstall {package}") from None
     place = "a cluster" if kind == "cluster" else "a data folder"
     other = "; for a cache that `embark local` runs, pass --data FOLDER" if kind == "cluster" else ""
     raise click.ClickException(f"{place} needs the package {package}: run `pip install {package}`{other}")

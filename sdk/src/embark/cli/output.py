@@ -1,4 +1,4 @@
-"""How answers are printed: as a table for people, as one JSON object a key for programs."""
+"""Results of lookups and writes: tables for people, JSON for programs."""
 
 import json
 from collections.abc import Sequence
@@ -13,11 +13,11 @@ from embark.cli.columns import format_columns
 from embark.cli.keys import show_key
 from embark.client import Embeddings, KeyStatus, Neighbours
 
-_FIRST_NUMBERS = 3
+_SHOWN_NUMBERS = 3
 
 
 def lookup_rows(keys: Sequence[bytes], found: Embeddings) -> list[list[str]]:
-    """Return a row for every key: key, status, cause, norm and first numbers; an OOV embedding is not shown as one."""
+    """Return one row per key: key, status, cause, norm and first numbers; those of an OOV embedding are not shown."""
     rows = []
     for index, (key, status) in enumerate(zip(keys, found.statuses, strict=True)):
         numbers = _numbers(found.vectors[index]) if status is KeyStatus.HIT else ["", ""]
@@ -26,7 +26,7 @@ def lookup_rows(keys: Sequence[bytes], found: Embeddings) -> list[list[str]]:
 
 
 def lookup_json(keys: Sequence[bytes], found: Embeddings, *, vectors: bool) -> list[str]:
-    """Return a JSON object for every key; bytes of a key that are not UTF-8 are escaped."""
+    """Return one JSON object per key; bytes of a key that are not UTF-8 are escaped."""
     lines = []
     for index, (key, status) in enumerate(zip(keys, found.statuses, strict=True)):
         line: dict[str, Any] = {
@@ -42,7 +42,7 @@ def lookup_json(keys: Sequence[bytes], found: Embeddings, *, vectors: bool) -> l
 
 
 def neighbours_rows(found: Neighbours) -> list[list[str]]:
-    """Return a heading, and a row for every neighbour."""
+    """Return a heading and one row per neighbour."""
     return [
         ["KEY", "SCORE"],
         *([show_key(key), f"{score:.4f}"] for key, score in zip(found.keys, found.scores, strict=True)),
@@ -50,7 +50,7 @@ def neighbours_rows(found: Neighbours) -> list[list[str]]:
 
 
 def neighbours_json(key: bytes, found: Neighbours) -> str:
-    """Return the JSON object of a search for the neighbours of a key."""
+    """Return the neighbours of a key as a JSON object."""
     line = {
         "key": key.decode(errors="backslashreplace"),
         "status": found.status.name if found.status is not None else None,
@@ -62,23 +62,23 @@ def neighbours_json(key: bytes, found: Neighbours) -> str:
 
 
 def report(
-    keys: Sequence[bytes], statuses: Sequence[KeyStatus], causes: dict[int, Cause], taken: set[KeyStatus]
+    keys: Sequence[bytes], statuses: Sequence[KeyStatus], causes: dict[int, Cause], accepted: set[KeyStatus]
 ) -> int:
-    """Print how many keys have each status, and every key that was not taken; return 0, or 3 when there is one."""
+    """Print the number of keys per status and every key that was not accepted; return 3 if there is one, else 0."""
     for status in KeyStatus:
         count = sum(one is status for one in statuses)
         if count:
             click.echo(f"{status.name}: {count}")
-    refused = [index for index, status in enumerate(statuses) if status not in taken]
-    if refused:
-        rows = [[show_key(keys[i]), statuses[i].name, _cause(causes.get(i))] for i in refused]
+    rejected = [index for index, status in enumerate(statuses) if status not in accepted]
+    if rejected:
+        rows = [[show_key(keys[i]), statuses[i].name, _cause(causes.get(i))] for i in rejected]
         click.echo(format_columns([["KEY", "STATUS", "CAUSE"], *rows]))
-    return 3 if refused else 0
+    return 3 if rejected else 0
 
 
 def _numbers(vector: npt.NDArray[np.floating]) -> list[str]:
-    first = " ".join(f"{number:.4f}" for number in vector[:_FIRST_NUMBERS].tolist())
-    more = " …" if len(vector) > _FIRST_NUMBERS else ""
+    first = " ".join(f"{number:.4f}" for number in vector[:_SHOWN_NUMBERS].tolist())
+    more = " …" if len(vector) > _SHOWN_NUMBERS else ""
     return [f"{float(np.linalg.norm(vector.astype(np.float64))):.4f}", f"{first}{more}"]
 
 
