@@ -16,6 +16,7 @@ from benchmarks.children import Child, child
 from benchmarks.ratios import Rate, Ratio, compare
 from benchmarks.subjects import retina_on
 from embark.rpc.channels import server_options
+from embark.service_names import RETINA_SERVICE
 from embark.spec import Preprocessing
 from embark.v1 import retina_pb2
 from embark_testing.caches import SAMPLES, sample_settings
@@ -23,7 +24,7 @@ from retina.decode import decode
 from retina.models import model_path, models_folder
 from retina.profiles import PROFILES, fill_row
 
-ENCODE: Final = "/embark.v1.RetinaService/Encode"
+ENCODE: Final = f"/{RETINA_SERVICE}/Encode"
 ITEMS: Final = 16
 CORES: Final = len(os.sched_getaffinity(0))
 # Enough that a runner never waits for the next call.

@@ -11,9 +11,10 @@ import grpc
 from benchmarks.children import Child
 from benchmarks.ratios import Rate
 from embark.rpc.channels import server_options
+from embark.service_names import EMBARK_SERVICE
 from embark.v1 import embark_pb2
 
-LOOKUP: Final = "/embark.v1.EmbArkService/Lookup"
+LOOKUP: Final = f"/{EMBARK_SERVICE}/Lookup"
 Requests = Callable[[int], Iterator[bytes]]
 """Gives the endless requests of a caller by its number."""
 

@@ -9,6 +9,7 @@ from PIL import Image
 
 from embark.client import EmbArkClient, KeyStatus
 from embark.rpc.channels import open_channel
+from embark.service_names import RETINA_SERVICE
 from embark.v1 import retina_pb2, retina_pb2_grpc
 from embark_local.compose import run_local
 from embark_testing.caches import sample
@@ -111,7 +112,7 @@ def test_an_invalidated_photograph_is_fetched_again(photos: Cache, origin: Origi
 
 
 def _encode(target: str, space: str, contents: list[bytes]) -> list[bytes]:
-    with open_channel(target, "embark.v1.RetinaService") as channel:
+    with open_channel(target, RETINA_SERVICE) as channel:
         items = [retina_pb2.EncodeItem(content=content) for content in contents]
         reply = retina_pb2_grpc.RetinaServiceStub(channel).Encode(
             retina_pb2.EncodeRequest(space=space, items=items), timeout=WAIT, wait_for_ready=True

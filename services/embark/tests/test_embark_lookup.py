@@ -9,6 +9,7 @@ from google.protobuf.duration_pb2 import Duration
 
 from embark.causes import Cause, CauseKind
 from embark.errors import UnavailableError
+from embark.service_names import EMBARK_SERVICE
 from embark.statuses import KeyStatus
 from embark.store import Negative
 from embark.topic.memory import MemoryTopic
@@ -181,9 +182,7 @@ def test_a_request_out_of_bounds_is_refused_and_says_why(
 
 def test_bytes_that_are_no_request_are_refused_as_such() -> None:
     with running() as harness:
-        lookup: grpc.UnaryUnaryMultiCallable[bytes, bytes] = harness.channel.unary_unary(
-            "/embark.v1.EmbArkService/Lookup"
-        )
+        lookup: grpc.UnaryUnaryMultiCallable[bytes, bytes] = harness.channel.unary_unary(f"/{EMBARK_SERVICE}/Lookup")
         with pytest.raises(grpc.RpcError) as refused:
             lookup(b"\xff\xff\xff", timeout=30)
         assert refused.value.code() is grpc.StatusCode.INVALID_ARGUMENT

@@ -14,6 +14,7 @@ from embark.client import EmbArkClient, InvalidRequestError, KeyStatus
 from embark.rpc.certificates import files_of
 from embark.rpc.channels import open_channel
 from embark.rpc.peers import identities_of
+from embark.service_names import EMBARK_SERVICE
 from embark_testing.embark.secured import RANKER, SERVER_NAME, authority_in, client_tls, secured
 from embark_testing.servers.authorities import Authority
 
@@ -91,7 +92,7 @@ def test_health_is_told_to_whoever_has_a_certificate_and_the_interface_is_not(
     credentials = grpc.ssl_channel_credentials(client.authority, client.private_key, client.certificate)
     with (
         secured(server, authorized_identities=ALLOWED) as harness,
-        open_channel(harness.target, "embark.v1.EmbArkService", credentials, SERVER_NAME) as channel,
+        open_channel(harness.target, EMBARK_SERVICE, credentials, SERVER_NAME) as channel,
     ):
         checks: Any = health_pb2_grpc.HealthStub(channel)
         health = checks.Check(health_pb2.HealthCheckRequest(), timeout=30)

@@ -13,13 +13,13 @@ from grpc_reflection.v1alpha import reflection_pb2, reflection_pb2_grpc
 from prometheus_client import CollectorRegistry
 
 from embark.rpc.channels import open_channel
+from embark.service_names import EMBARK_SERVICE
 from embark.settings import Listen
 from embark.statuses import KeyStatus
 from embark.topic import Losses
 from embark.topic.memory import MemoryTopic
 from embark.v1 import embark_pb2 as pb
 from embark.v1.embark_pb2_grpc import EmbArkServiceStub
-from embark_server.handlers import SERVICE
 from embark_server.server import EmbArkServer
 from embark_testing.embark.harness import Harness, embark_settings, read_statuses, running, vector
 from embark_testing.eventually import eventually
@@ -52,7 +52,7 @@ def test_a_drain_loses_no_call() -> None:
         harness.store.gate.clear()
         calls = [harness.stub.Lookup.future(pb.LookupRequest(keys=[b"%d" % n]), timeout=60) for n in range(20)]
         eventually(lambda: len(harness.store.reads) == 20, what="every call is in the store")
-        watch = health(harness.channel).Watch(health_pb2.HealthCheckRequest(service=SERVICE))
+        watch = health(harness.channel).Watch(health_pb2.HealthCheckRequest(service=EMBARK_SERVICE))
         assert next(watch).status == SERVING
         thread = stopping(harness)
         assert next(watch).status == NOT_SERVING
@@ -111,7 +111,7 @@ def test_a_drain_ends_a_stream_after_the_answer_under_way() -> None:
 def test_a_health_checked_client_gets_its_answers_and_holds_no_drain_up() -> None:
     with running() as harness:
         harness.write({"a": vector(1)})
-        with open_channel(harness.target, SERVICE) as channel:
+        with open_channel(harness.target, EMBARK_SERVICE) as channel:
             stub = EmbArkServiceStub(channel)
             request = pb.LookupRequest(keys=[b"a"])
             assert read_statuses(stub.Lookup(request, timeout=30, wait_for_ready=True)) == [KeyStatus.HIT]
@@ -134,7 +134,7 @@ def test_readiness_says_why_not_until_the_store_has_answered_once() -> None:
         assert probe(harness, "/readyz") == (200, "ok\n")
 
 
-@pytest.mark.parametrize("service", ["", SERVICE])
+@pytest.mark.parametrize("service", ["", EMBARK_SERVICE])
 def test_health_is_told_by_service(service: str) -> None:
     with running() as harness:
         stub = health(harness.channel)
@@ -149,7 +149,7 @@ def test_reflection_lists_the_service() -> None:
         stub: Any = reflection_pb2_grpc.ServerReflectionStub(harness.channel)
         request = reflection_pb2.ServerReflectionRequest(list_services="")
         response = next(iter(stub.ServerReflectionInfo(iter([request]), timeout=30)))
-        assert SERVICE in {service.name for service in response.list_services_response.service}
+        assert EMBARK_SERVICE in {service.name for service in response.list_services_response.service}
 
 
 def test_metrics_are_on_the_second_port() -> None:

@@ -12,13 +12,14 @@ from grpc_reflection.v1alpha import reflection_pb2, reflection_pb2_grpc
 from prometheus_client import CollectorRegistry
 
 from embark.rpc.channels import open_aio_channel
+from embark.service_names import RETINA_SERVICE
 from embark.v1 import retina_pb2, retina_pb2_grpc
 from embark_testing.eventually import eventually_async
 from embark_testing.retina.images import jpeg
 from embark_testing.retina.models import install, mean_model, settings
 from embark_testing.retina.origin import open_origin
 from embark_testing.retina.service import SECONDS, by_content, by_key, open_retina, started
-from retina.server import SERVICE, RetinaServer
+from retina.server import RetinaServer
 
 pytestmark = pytest.mark.asyncio
 
@@ -26,14 +27,14 @@ pytestmark = pytest.mark.asyncio
 async def test_health_and_reflection_list_the_service(tmp_path: Path) -> None:
     async with open_retina(settings(install(tmp_path, mean_model())), tmp_path) as client:
         health: Any = health_pb2_grpc.HealthStub(client.channel)
-        for name in ("", SERVICE):
+        for name in ("", RETINA_SERVICE):
             answer = await health.Check(health_pb2.HealthCheckRequest(service=name), timeout=SECONDS)
             assert answer.status == health_pb2.HealthCheckResponse.SERVING
         listing = reflection_pb2.ServerReflectionRequest(list_services="")
         stub: Any = reflection_pb2_grpc.ServerReflectionStub(client.channel)  # type: ignore[arg-type]
         replies = stub.ServerReflectionInfo(iter([listing]))
         names = [service.name async for reply in replies for service in reply.list_services_response.service]
-    assert SERVICE in names
+    assert RETINA_SERVICE in names
 
 
 def probe(port: int, path: str) -> tuple[int, str]:
@@ -69,9 +70,9 @@ async def test_draining_is_reported_first_and_loses_no_call(tmp_path: Path) -> N
     async with open_origin() as origin, asyncio.timeout(SECONDS), started(server):
         origin.files["/a"] = jpeg()
         origin.gate = asyncio.Event()
-        async with open_aio_channel(f"127.0.0.1:{server.port}", SERVICE) as channel:
+        async with open_aio_channel(f"127.0.0.1:{server.port}", RETINA_SERVICE) as channel:
             health: Any = health_pb2_grpc.HealthStub(channel)
-            watch = health.Watch(health_pb2.HealthCheckRequest(service=SERVICE))
+            watch = health.Watch(health_pb2.HealthCheckRequest(service=RETINA_SERVICE))
             statuses = [(await watch.read()).status]
             request = retina_pb2.EncodeRequest(space=loaded.space.id, items=[by_key(origin.url("/a"))])
             call = retina_pb2_grpc.RetinaServiceStub(channel).Encode(request)

@@ -8,13 +8,14 @@ from prometheus_client import CollectorRegistry
 
 from embark.rpc.certificates import CertificateError, files_of
 from embark.rpc.channels import open_aio_channel
+from embark.service_names import RETINA_SERVICE
 from embark.settings import RetinaSettings, TlsSettings
 from embark.v1 import retina_pb2, retina_pb2_grpc
 from embark_testing.embark.secured import SERVER_NAME, authority_in
 from embark_testing.retina.models import install, mean_model, settings
 from embark_testing.retina.service import SECONDS, by_content, started
 from embark_testing.servers.authorities import Authority
-from retina.server import SERVICE, RetinaServer
+from retina.server import RetinaServer
 
 pytestmark = pytest.mark.asyncio
 
@@ -38,7 +39,7 @@ async def count_results(
     loaded: RetinaSettings, server: RetinaServer, credentials: grpc.ChannelCredentials | None
 ) -> int:
     """Return how many results one call has."""
-    async with open_aio_channel(f"127.0.0.1:{server.port}", SERVICE, credentials, SERVER_NAME) as channel:
+    async with open_aio_channel(f"127.0.0.1:{server.port}", RETINA_SERVICE, credentials, SERVER_NAME) as channel:
         request = retina_pb2.EncodeRequest(space=loaded.space.id, items=[by_content(b"not an image")])
         reply = await retina_pb2_grpc.RetinaServiceStub(channel).Encode(request, timeout=SECONDS)
         return len(reply.results)

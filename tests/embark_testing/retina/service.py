@@ -9,10 +9,11 @@ import grpc.aio
 from prometheus_client import CollectorRegistry
 
 from embark.rpc.channels import open_aio_channel
+from embark.service_names import RETINA_SERVICE
 from embark.settings import RetinaSettings
 from embark.v1 import retina_pb2, retina_pb2_grpc
 from retina.dialling import Connect
-from retina.server import SERVICE, RetinaServer
+from retina.server import RetinaServer
 
 SECONDS = 30
 """The deadline of a call, far longer than any call takes unless something is broken."""
@@ -52,7 +53,7 @@ async def open_retina(
     registry = CollectorRegistry()
     async with (
         started(RetinaServer(settings, models=models, registry=registry, connect=connect, cores=cores)) as server,
-        open_aio_channel(f"127.0.0.1:{server.port}", SERVICE) as channel,
+        open_aio_channel(f"127.0.0.1:{server.port}", RETINA_SERVICE) as channel,
     ):
         yield Client(settings, server, channel, retina_pb2_grpc.RetinaServiceStub(channel), registry)
 

@@ -7,13 +7,14 @@ from typing import Any, TypeVar, cast
 import grpc
 import grpc.aio
 
-from embark.client.call_plans import SERVICE, CallPlan, ServerCall
+from embark.client.call_plans import CallPlan, ServerCall
 from embark.client.deadlines import CallDeadline
 from embark.client.errors import error_from_status
 from embark.errors import ClosedError, EmbArkError
 from embark.rpc.channels import open_aio_channel
 from embark.rpc.links import ClientTls, Link
 from embark.rpc.peers import TENANT
+from embark.service_names import EMBARK_SERVICE
 from embark.v1 import embark_pb2
 from embark.v1.embark_pb2_grpc import EmbArkServiceStub
 
@@ -33,7 +34,7 @@ class AioTransport:
         name = tls.server_name if tls else ""
         self._link: Link[grpc.aio.Channel, Any] = Link(
             tls,
-            lambda credentials: open_aio_channel(target, SERVICE, credentials, name),
+            lambda credentials: open_aio_channel(target, EMBARK_SERVICE, credentials, name),
             EmbArkServiceStub,
             self._close_later,
             seconds,

@@ -30,8 +30,6 @@ if TYPE_CHECKING:
     from embark.space import VectorForm
 
 T = TypeVar("T")
-SERVICE: Final = "embark.v1.EmbArkService"
-"""The full name of the service, as health checks name it."""
 _UINT32: Final = 2**32
 
 

@@ -7,13 +7,14 @@ from typing import Any, Optional, TypeVar, cast
 
 import grpc
 
-from embark.client.call_plans import SERVICE, CallPlan, ServerCall
+from embark.client.call_plans import CallPlan, ServerCall
 from embark.client.deadlines import CallDeadline
 from embark.client.errors import error_from_status
 from embark.errors import ClosedError, EmbArkError
 from embark.rpc.channels import open_channel
 from embark.rpc.links import ClientTls, Link
 from embark.rpc.peers import TENANT
+from embark.service_names import EMBARK_SERVICE
 from embark.v1 import embark_pb2
 from embark.v1.embark_pb2_grpc import EmbArkServiceStub
 
@@ -34,7 +35,7 @@ class ThreadTransport:
         name = tls.server_name if tls else ""
         self._link: Link[grpc.Channel, EmbArkServiceStub] = Link(
             tls,
-            lambda credentials: open_channel(target, SERVICE, credentials, name),
+            lambda credentials: open_channel(target, EMBARK_SERVICE, credentials, name),
             EmbArkServiceStub,
             lambda channel: channel.close(),
             seconds,

@@ -13,6 +13,8 @@ from typing import Final
 import grpc
 from grpc_health.v1 import health_pb2
 
+from embark.rpc.grpc_internals import non_blocking
+
 _Send = Callable[[health_pb2.HealthCheckResponse | None], None]
 
 SERVING: Final = health_pb2.HealthCheckResponse.SERVING
@@ -53,6 +55,7 @@ class Health:
             context.set_details(f"no service {request.service!r} here")
         return health_pb2.HealthCheckResponse(status=status)
 
+    @non_blocking
     def Watch(  # noqa: N802 - named by the proto
         self, request: health_pb2.HealthCheckRequest, context: grpc.ServicerContext, send: _Send
     ) -> None:
@@ -63,9 +66,6 @@ class Health:
         if not context.add_callback(lambda: self._forget(watch)):
             self._forget(watch)
         watch.tell()
-
-    # What grpcio's server reads to call Watch with a function to send with, instead of iterating what it returns.
-    Watch.experimental_non_blocking = True  # type: ignore[attr-defined]
 
     def _status(self, service: str) -> int | None:
         with self._lock:

@@ -11,14 +11,15 @@ import grpc
 from grpc_health.v1 import health_pb2
 from grpc_reflection.v1alpha import reflection, reflection_pb2
 
+from embark.rpc.grpc_internals import PooledBehavior, register_handlers
 from embark.rpc.health import Health
+from embark.service_names import EMBARK_SERVICE
 from embark.v1 import embark_pb2 as pb
 from embark_server.calls import Authorizer
 from embark_server.limits import Limits
 from embark_server.servicer import Servicer
 from embark_server.threads import LookupThreads
 
-SERVICE: Final = pb.DESCRIPTOR.services_by_name["EmbArkService"].full_name
 HEALTH: Final = health_pb2.DESCRIPTOR.services_by_name["Health"].full_name
 
 # Room for rejecting further streams at once while all others are open.
@@ -56,18 +57,6 @@ class Pools:
             pool.shutdown(wait=wait)
 
 
-class _Pooled:
-    """A behavior with its own pool; grpcio's server reads the pool from an attribute."""
-
-    def __init__(self, pool: ThreadPoolExecutor, behavior: Callable[..., Any], *, non_blocking: bool = False) -> None:
-        self.experimental_thread_pool = pool
-        self.experimental_non_blocking = non_blocking
-        self._behavior = behavior
-
-    def __call__(self, *arguments: Any) -> Any:
-        return self._behavior(*arguments)
-
-
 class _StreamLimit:
     """Rejects streams beyond a limit, instead of queueing them behind streams that may never end."""
 
@@ -102,9 +91,9 @@ class Handlers:
 
     def add_to(self, server: grpc.Server) -> None:
         """Register every method with `server`."""
-        _add(server, SERVICE, self._embark())
-        _add(server, HEALTH, self._health_checks())
-        _add(server, reflection.SERVICE_NAME, self._reflection())
+        register_handlers(server, EMBARK_SERVICE, self._embark())
+        register_handlers(server, HEALTH, self._health_checks())
+        register_handlers(server, reflection.SERVICE_NAME, self._reflection())
 
     def _embark(self) -> _Handlers:
         servicer, unary = self._servicer, grpc.unary_unary_rpc_method_handler
@@ -144,15 +133,15 @@ class Handlers:
 
     def _health_checks(self) -> _Handlers:
         request, response = health_pb2.HealthCheckRequest.FromString, health_pb2.HealthCheckResponse.SerializeToString
-        check = _Pooled(self._pools.probes, self._health.Check)
-        watch = _Pooled(self._pools.probes, self._health.Watch, non_blocking=True)
+        check = PooledBehavior(self._pools.probes, self._health.Check)
+        watch = PooledBehavior(self._pools.probes, self._health.Watch, non_blocking=True)
         return {
             "Check": grpc.unary_unary_rpc_method_handler(check, request, response),
             "Watch": grpc.unary_stream_rpc_method_handler(watch, request, response),
         }
 
     def _reflection(self) -> _Handlers:
-        reflected = reflection.ReflectionServicer((SERVICE, HEALTH, reflection.SERVICE_NAME))
+        reflected = reflection.ReflectionServicer((EMBARK_SERVICE, HEALTH, reflection.SERVICE_NAME))
         request, response = reflection_pb2.ServerReflectionRequest, reflection_pb2.ServerReflectionResponse
         return {
             "ServerReflectionInfo": grpc.stream_stream_rpc_method_handler(
@@ -160,17 +149,11 @@ class Handlers:
             )
         }
 
-    def _change(self, behavior: Callable[..., Any]) -> _Pooled:
-        return _Pooled(self._pools.changes, self._protect(behavior))
+    def _change(self, behavior: Callable[..., Any]) -> PooledBehavior:
+        return PooledBehavior(self._pools.changes, self._protect(behavior))
 
-    def _search(self, behavior: Callable[..., Any]) -> _Pooled:
-        return _Pooled(self._pools.searches, self._protect(behavior))
+    def _search(self, behavior: Callable[..., Any]) -> PooledBehavior:
+        return PooledBehavior(self._pools.searches, self._protect(behavior))
 
-    def _stream(self, behavior: Callable[..., Iterator[Any]]) -> _Pooled:
-        return _Pooled(self._pools.streams, self._protect(self._streams.apply(behavior)))
-
-
-def _add(server: grpc.Server, service: str, handlers: _Handlers) -> None:
-    # Both, as generated code does: registered methods are found without parsing their name.
-    server.add_generic_rpc_handlers((grpc.method_handlers_generic_handler(service, handlers),))
-    server.add_registered_method_handlers(service, handlers)
+    def _stream(self, behavior: Callable[..., Iterator[Any]]) -> PooledBehavior:
+        return PooledBehavior(self._pools.streams, self._protect(self._streams.apply(behavior)))

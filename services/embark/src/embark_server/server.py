@@ -16,9 +16,11 @@ from embark.errors import UnavailableError
 from embark.hosts import url_host
 from embark.rpc.certificates import server_credentials
 from embark.rpc.channels import server_options
+from embark.rpc.grpc_internals import create_server
 from embark.rpc.health import Health
 from embark.rpc.memory import keep_freed_memory
 from embark.rpc.probes import Probes
+from embark.service_names import EMBARK_SERVICE
 from embark.settings import EmbArkSettings
 from embark.spec import Oov
 from embark.topic import FillProducer
@@ -27,7 +29,7 @@ from embark_server.changes import Changes
 from embark_server.counts import Counts
 from embark_server.fills import Fills, RepeatWindow
 from embark_server.guarded_store import GuardedStore, ServedStore
-from embark_server.handlers import SERVICE, Handlers, Pools
+from embark_server.handlers import Handlers, Pools
 from embark_server.limits import DEFAULT_LIMITS, DEFAULT_TIMEOUTS, Limits, Timeouts
 from embark_server.lookup import Lookups
 from embark_server.metrics import EmbArkMetrics
@@ -69,10 +71,9 @@ class EmbArkServer:
         lookups = Lookups(runtime, fills, self._waits)
         self._servicer = Servicer(runtime, lookups, Changes(runtime, fills), Searches(runtime, lookups))
         self._registry = registry
-        self._health = Health([SERVICE])
+        self._health = Health([EMBARK_SERVICE])
         self._pools = Pools.open(limits)
-        # The server only calls submit, which every Executor has.
-        self._server = grpc.server(self._pools.lookups, options=server_options())  # type: ignore[arg-type]
+        self._server = create_server(self._pools.lookups, server_options())
         authorizer = Authorizer(
             settings.tls.authorized_identities if settings.tls else (),
             on_denied=lambda: metrics.refused.labels(grpc.StatusCode.PERMISSION_DENIED.name).inc(),

@@ -14,12 +14,11 @@ from embark.rpc.certificates import CertificateFiles, files_of
 from embark.rpc.channels import open_channel
 from embark.rpc.links import ClientTls, Link
 from embark.rpc.wire import cause_of_wire
+from embark.service_names import RETINA_SERVICE
 from embark.settings import TlsSettings
 from embark.space import Space
 from embark.v1 import retina_pb2, retina_pb2_grpc
 from kfc.requests import TRACEPARENT
-
-_SERVICE: Final = "embark.v1.RetinaService"
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,7 +74,7 @@ class RetinaEncoder:
         name = tls.server_name if tls else ""
         self._link: Final[Link[grpc.Channel, retina_pb2_grpc.RetinaServiceStub]] = Link(
             _client_tls(tls) if tls else None,
-            lambda credentials: open_channel(target, _SERVICE, credentials, name),
+            lambda credentials: open_channel(target, RETINA_SERVICE, credentials, name),
             retina_pb2_grpc.RetinaServiceStub,
             lambda channel: channel.close(),
         )

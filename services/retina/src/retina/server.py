@@ -17,8 +17,9 @@ from embark.rpc.certificates import server_credentials
 from embark.rpc.channels import server_options
 from embark.rpc.memory import keep_freed_memory
 from embark.rpc.probes import Probes
+from embark.service_names import RETINA_SERVICE
 from embark.settings import RetinaSettings
-from embark.v1 import retina_pb2, retina_pb2_grpc
+from embark.v1 import retina_pb2_grpc
 from retina.batcher import Batcher, available_cores
 from retina.call_encoder import CallEncoder
 from retina.dialling import Connect
@@ -28,7 +29,6 @@ from retina.load import load_encoder
 from retina.metrics import RetinaMetrics
 from retina.servicer import RetinaServicer
 
-SERVICE: Final = retina_pb2.DESCRIPTOR.services_by_name["RetinaService"].full_name
 _SERVING: Final = health_pb2.HealthCheckResponse.SERVING
 _NOT_SERVING: Final = health_pb2.HealthCheckResponse.NOT_SERVING
 _NOTIFY_SECONDS: Final = 1.0
@@ -120,7 +120,7 @@ class RetinaServer:
         checks = health.aio.HealthServicer()
         retina_pb2_grpc.add_RetinaServiceServicer_to_server(servicer, server)
         health_pb2_grpc.add_HealthServicer_to_server(checks, server)
-        reflection.enable_server_reflection([SERVICE, health.SERVICE_NAME, reflection.SERVICE_NAME], server)
+        reflection.enable_server_reflection([RETINA_SERVICE, health.SERVICE_NAME, reflection.SERVICE_NAME], server)
         self._port = _bind(server, self._settings)
         await server.start()
         resources.push_async_callback(self._drain, server, checks)
@@ -143,7 +143,7 @@ class RetinaServer:
 
 async def _set_health(checks: health.aio.HealthServicer, status: int) -> None:
     """Set the status of the whole server and of the service by name; clients ask for either."""
-    for name in (health.OVERALL_HEALTH, SERVICE):
+    for name in (health.OVERALL_HEALTH, RETINA_SERVICE):
         await checks.set(name, status)
 
 

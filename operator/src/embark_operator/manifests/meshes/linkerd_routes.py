@@ -7,6 +7,7 @@ headless Services have no effect. KFC calls Retina by such addresses, balances a
 from collections.abc import Mapping
 from typing import Final
 
+from embark.service_names import EMBARK_SERVICE
 from embark.settings import Listen
 from embark_operator.cluster.apis import Apis
 from embark_operator.cluster.kinds import GRPC_ROUTE, HTTP_ROUTE, Kind
@@ -14,12 +15,11 @@ from embark_operator.manifests.children import MANIFEST_HASH, build_child, canon
 from embark_operator.manifests.meshes.meshed import MeshChildren, Meshed
 from embark_operator.names import Manifest
 
-_EMBARK: Final = "embark.v1.EmbArkService"
 # They change nothing: a look-up asks again at most for a fill that is asked for already.
 LOOKUPS: Final = ("Lookup", "Similar", "DescribeSpace", "DescribeRollout")
 """Methods that may be tried again."""
 _SERVICES: Final = (
-    _EMBARK,
+    EMBARK_SERVICE,
     "grpc.health.v1.Health",
     "grpc.reflection.v1.ServerReflection",
     "grpc.reflection.v1alpha.ServerReflection",
@@ -39,7 +39,7 @@ def build_routes(meshed: Meshed, apis: Apis) -> MeshChildren:
     kind = GRPC_ROUTE if not missing else HTTP_ROUTE
     if missing and apis.lack(HTTP_ROUTE):
         return MeshChildren(missing=missing)
-    lookups = [(_EMBARK, method) for method in LOOKUPS]
+    lookups = [(EMBARK_SERVICE, method) for method in LOOKUPS]
     return MeshChildren(
         (
             _route(meshed, kind, "lookups", lookups, _retries(kind)),
