@@ -49,7 +49,7 @@ def test_unreadable_records_among_many_are_kept_with_their_cause_and_stall_no_pa
     assert all("unreadable" in line for line in listed)
     shown = _command(deployment, "show", listed[0].split()[0])
     assert any("can be replayed" in line and "no" in line for line in shown)
-    assert _command(deployment, "replay", "--all") == [f"asked again: 0; cannot be read, left alone: {len(unreadable)}"]
+    assert _command(deployment, "replay", "--all") == [f"replayed: 0; unreadable, skipped: {len(unreadable)}"]
 
 
 def test_a_dead_letter_that_is_replayed_is_filled_once_its_origin_is_back(
@@ -67,7 +67,7 @@ def test_a_dead_letter_that_is_replayed_is_filled_once_its_origin_is_back(
         assert key in line
         assert "unreachable" in line
         with Origin.serving(port):
-            assert _command(hasty, "replay", line.split()[0]) == ["asked again: 1"]
+            assert _command(hasty, "replay", line.split()[0]) == ["replayed: 1"]
             eventually(lambda: read_vectors(hasty, [key]), WAIT, "the fill")
 
 

@@ -9,10 +9,10 @@ from embark.errors import UnavailableError
 from embark.store import Embedding
 from embark.topic import Fill, Record
 from embark.topic.memory import MemoryTopic
+from embark.topic.replays import DeadLetter, replay
 from embark_testing.kfc.harness import Bench
 from embark_testing.kfc.parts import ENCODER_FAILED, UNREACHABLE, vector_of
 from kfc.fill.dead_letters import build_dead_letter
-from kfc.fill.replays import DeadLetter, replay
 
 CAUSE = Cause(CauseKind.UNREACHABLE, "no answer")
 FILL = Fill(b"https://photographs.example/a.jpg", requested_at=1_000_000, not_before=7).to_bytes()
@@ -20,14 +20,14 @@ FILL = Fill(b"https://photographs.example/a.jpg", requested_at=1_000_000, not_be
 
 def test_a_dead_letter_shows_its_cause_and_the_record_as_it_was_consumed() -> None:
     record = Record("fills", 3, 41, b"key", FILL)
-    letter = DeadLetter.of(Record("dead", 0, 9, b"key", build_dead_letter(record, CAUSE, 5, 2_000_000)))
+    letter = DeadLetter.from_record(Record("dead", 0, 9, b"key", build_dead_letter(record, CAUSE, 5, 2_000_000)))
     assert (letter.place, letter.cause, letter.attempts) == ("0/9", CAUSE, 5)
     assert (letter.key, letter.value, letter.origin) == (b"key", FILL, "fills/3/41")
     assert letter.failed_at.timestamp() == 2
 
 
 def test_bytes_that_are_no_dead_letter_are_shown_and_not_raised() -> None:
-    letter = DeadLetter.of(Record("dead", 1, 2, b"key", b"\xff\xff"))
+    letter = DeadLetter.from_record(Record("dead", 1, 2, b"key", b"\xff\xff"))
     assert letter.cause.kind is CauseKind.UNREADABLE
     assert not letter.replayable
 
@@ -48,7 +48,7 @@ def test_a_replayed_key_is_encoded_although_it_is_still_remembered_as_unreachabl
     bench.until_done()
     assert bench.negative("a")
     bench.encoder.causes.clear()
-    letters = [DeadLetter.of(record) for record in bench.dead_letters.read()]
+    letters = [DeadLetter.from_record(record) for record in bench.dead_letters.read()]
     assert replay(letters, bench.producer, _never) == 1
     bench.until_done()
     assert bench.embedding("a")
@@ -62,21 +62,21 @@ def test_a_replay_of_a_key_that_was_filled_since_encodes_nothing(bench: Bench) -
     attempts = bench.encoder.times["a"]
     bench.clock.advance(timedelta(seconds=1))
     bench.memory.write(bench.space, [Embedding("a", vector_of("a"), bench.clock.at)])
-    replay([DeadLetter.of(record) for record in bench.dead_letters.read()], bench.producer, _never)
+    replay([DeadLetter.from_record(record) for record in bench.dead_letters.read()], bench.producer, _never)
     bench.until_done()
     assert bench.encoder.times["a"] == attempts
 
 
 def test_a_replay_into_a_full_topic_says_how_far_it_came() -> None:
     topic = MemoryTopic(capacity=1)
-    with pytest.raises(UnavailableError, match="took 1 of 2"):
+    with pytest.raises(UnavailableError, match="accepted only 1 of 2"):
         replay([_letter(FILL), _letter(FILL)], topic.producer(), _never)
     topic.close()
 
 
 def _letter(value: bytes) -> DeadLetter:
     record = Record("fills", 0, 0, b"key", value)
-    return DeadLetter.of(Record("dead", 0, 0, b"key", build_dead_letter(record, CAUSE, 5, 0)))
+    return DeadLetter.from_record(Record("dead", 0, 0, b"key", build_dead_letter(record, CAUSE, 5, 0)))
 
 
 def _never() -> None:

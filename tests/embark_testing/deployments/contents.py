@@ -11,8 +11,8 @@ from embark.store.cassandra.adapter import CassandraStore
 from embark.topic import Fill
 from embark.topic.kafka.cluster import KafkaCluster
 from embark.topic.kafka.lag import KafkaOffsets
+from embark.topic.replays import DeadLetter
 from embark_testing.deployments.deployment import Deployment
-from kfc.fill.replays import DeadLetter
 
 _PATIENCE = timedelta(seconds=10)
 _ALL = 100_000
@@ -34,7 +34,7 @@ def write_embedding(deployment: Deployment, key: str, vector: bytes) -> None:
 def read_dead_letters(deployment: Deployment) -> list[DeadLetter]:
     """Return every dead letter."""
     with closing(open_topic(deployment.settings.kfc.topic, Secrets())) as topic:
-        return [DeadLetter.of(record) for record in topic.dead_letters().read(_ALL)]
+        return [DeadLetter.from_record(record) for record in topic.dead_letters().read(_ALL)]
 
 
 def read_fills(deployment: Deployment) -> list[Fill]:

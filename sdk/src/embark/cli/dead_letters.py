@@ -1,4 +1,4 @@
-"""`embark dead-letters`: list, show and replay the records that could not be filled; joins the `embark` command."""
+"""`embark dead-letters`: list, show and replay the records that could not be filled."""
 
 import functools
 import time
@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import timedelta
 from pathlib import Path
+from typing import Final
 
 import click
 from pydantic import ValidationError
@@ -17,23 +18,25 @@ from embark.errors import EmbArkError, UnavailableError
 from embark.processes import read_settings
 from embark.settings import KfcSettings
 from embark.topic import FillTopic
-from kfc.fill.replays import PATIENCE, DeadLetter, replay
+from embark.topic.replays import DeadLetter, replay
 
-_STEP_SECONDS = 0.05
+# How long the topic may take to acknowledge the replayed records.
+_ACKNOWLEDGE_TIMEOUT: Final = timedelta(seconds=30)
+_POLL_SECONDS: Final = 0.05
 
 _settings = click.option(
-    "--settings", required=True, type=click.Path(path_type=Path, exists=True), help="The settings file of KFC."
+    "--settings", required=True, type=click.Path(path_type=Path, exists=True), help="Settings file of KFC."
 )
 _limit = click.option(
-    "--limit", default=100, show_default=True, type=click.IntRange(1), help="The newest dead letters that are read."
+    "--limit", default=100, show_default=True, type=click.IntRange(1), help="Read only the newest dead letters."
 )
 _FOLDER = click.Path(path_type=Path, exists=True, file_okay=False)
-_credentials = click.option("--topic-credentials", type=_FOLDER, help="Folder with username and password.")
-_tls = click.option("--topic-tls", type=_FOLDER, help="Folder with ca.crt, tls.crt and tls.key.")
+_credentials = click.option("--topic-credentials", type=_FOLDER, help="Folder with the files username and password.")
+_tls = click.option("--topic-tls", type=_FOLDER, help="Folder with the files ca.crt, tls.crt and tls.key.")
 
 
-def _reads_letters(command: Callable[..., None]) -> Callable[..., None]:
-    """Give a command the options that say where the dead letters are, and hand it the open topic instead of them."""
+def _with_letters(command: Callable[..., None]) -> Callable[..., None]:
+    """Add the options that select dead letters; pass the open topic and the letters as the first arguments."""
 
     @_settings
     @_credentials
@@ -44,8 +47,8 @@ def _reads_letters(command: Callable[..., None]) -> Callable[..., None]:
         settings: Path, topic_credentials: Path | None, topic_tls: Path | None, limit: int, **others: object
     ) -> None:
         secrets = Secrets(topic_credentials=topic_credentials, topic_tls=topic_tls)
-        with _topic(settings, secrets) as topic:
-            letters = [DeadLetter.of(record) for record in topic.dead_letters().read(limit)]
+        with _open_topic(settings, secrets) as topic:
+            letters = [DeadLetter.from_record(record) for record in topic.dead_letters().read(limit)]
             command(topic, letters, **others)
 
     return run
@@ -53,13 +56,13 @@ def _reads_letters(command: Callable[..., None]) -> Callable[..., None]:
 
 @click.group("dead-letters")
 def dead_letters() -> None:
-    """Look at the records that could not be filled, and ask for them again."""
+    """List, show and replay the records that could not be filled."""
 
 
 @dead_letters.command("list")
-@_reads_letters
+@_with_letters
 def list_letters(_: FillTopic, letters: Sequence[DeadLetter]) -> None:
-    """Print the newest dead letters, the oldest of them first."""
+    """Print the newest dead letters, oldest first."""
     rows = [
         [
             letter.place,
@@ -75,10 +78,10 @@ def list_letters(_: FillTopic, letters: Sequence[DeadLetter]) -> None:
 
 @dead_letters.command("show")
 @click.argument("place")
-@_reads_letters
+@_with_letters
 def show_letter(_: FillTopic, letters: Sequence[DeadLetter], place: str) -> None:
-    """Print one dead letter whole; PLACE is what `list` prints."""
-    letter = _pick(letters, [place])[0]
+    """Print the dead letter at PLACE, as printed by `list`."""
+    letter = _select(letters, [place])[0]
     fields = {
         "place": letter.place,
         "key": show_key(letter.key),
@@ -93,34 +96,34 @@ def show_letter(_: FillTopic, letters: Sequence[DeadLetter], place: str) -> None
 
 
 @dead_letters.command("replay")
-@click.option("--all", "everything", is_flag=True, help="Every dead letter within --limit.")
+@click.option("--all", "everything", is_flag=True, help="Replay every dead letter within --limit.")
 @click.argument("places", nargs=-1)
-@_reads_letters
+@_with_letters
 def replay_letters(
     topic: FillTopic, letters: Sequence[DeadLetter], places: tuple[str, ...], *, everything: bool
 ) -> None:
-    """Ask for the records of dead letters again; PLACES are what `list` prints."""
+    """Request the fills of the dead letters at PLACES again, as printed by `list`."""
     if everything == bool(places):
-        raise click.UsageError("give either PLACES or --all")
-    chosen = letters if everything else _pick(letters, places)
+        raise click.UsageError("pass either PLACES or --all")
+    chosen = letters if everything else _select(letters, places)
     producer = topic.producer()
-    deadline = time.monotonic() + PATIENCE.total_seconds()
+    deadline = time.monotonic() + _ACKNOWLEDGE_TIMEOUT.total_seconds()
 
     def wait() -> None:
         if time.monotonic() > deadline:
-            raise UnavailableError("topic", f"{producer.pending()} records are not acknowledged")
-        time.sleep(_STEP_SECONDS)
+            raise UnavailableError("topic", f"{producer.pending()} records were not acknowledged")
+        time.sleep(_POLL_SECONDS)
 
     try:
         count = replay(chosen, producer, wait)
     finally:
         producer.close(timedelta(0))
     skipped = len(chosen) - count
-    click.echo(f"asked again: {count}" + (f"; cannot be read, left alone: {skipped}" if skipped else ""))
+    click.echo(f"replayed: {count}" + (f"; unreadable, skipped: {skipped}" if skipped else ""))
 
 
 @contextmanager
-def _topic(path: Path, secrets: Secrets) -> Iterator[FillTopic]:
+def _open_topic(path: Path, secrets: Secrets) -> Iterator[FillTopic]:
     try:
         topic = open_topic(read_settings(path, KfcSettings).topic, secrets)
         try:
@@ -131,7 +134,7 @@ def _topic(path: Path, secrets: Secrets) -> Iterator[FillTopic]:
         raise click.ClickException(str(error)) from error
 
 
-def _pick(letters: Sequence[DeadLetter], places: Sequence[str]) -> Sequence[DeadLetter]:
+def _select(letters: Sequence[DeadLetter], places: Sequence[str]) -> Sequence[DeadLetter]:
     by_place = {letter.place: letter for letter in letters}
     missing = [place for place in places if place not in by_place]
     if missing:

@@ -1,8 +1,8 @@
-"""Dead letters read back, and their records asked for anew; the command `embark dead-letters` calls it."""
+"""Dead letters: reading them, and replaying the records in them."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from typing import Final, Self
 
 from google.protobuf.message import DecodeError
@@ -11,29 +11,32 @@ from embark.causes import Cause, CauseKind
 from embark.clock import micros
 from embark.errors import UnavailableError
 from embark.rpc.wire import cause_of_wire
-from embark.topic import Fill, FillProducer, Record
+from embark.topic.protocols import FillProducer
+from embark.topic.records import Fill, Record
 from embark.v1 import fills_pb2
 
-# How long the topic may take to acknowledge what is replayed.
-PATIENCE: Final = timedelta(seconds=30)
 _EPOCH: Final = datetime.fromtimestamp(0, UTC)
 
 
 @dataclass(frozen=True, slots=True)
 class DeadLetter:
-    """A dead letter as people see it; `place` is `partition/offset` of the letter itself, and names it."""
+    """A record that could not be filled, and why."""
 
     place: str
+    """`partition/offset` of the letter, which identifies it."""
     cause: Cause
     attempts: int
     failed_at: datetime
     key: bytes
+    """The key of the record."""
     value: bytes
+    """The value of the record: an encoded FillRequest, unless it is unreadable."""
     origin: str
+    """`topic/partition/offset` that the record was consumed from."""
 
     @classmethod
-    def of(cls, record: Record) -> Self:
-        """Read a record of the dead letters; one that is no DeadLetter is shown as UNREADABLE, with its bytes."""
+    def from_record(cls, record: Record) -> Self:
+        """Read a record of the dead-letter topic; the cause of one that is not a DeadLetter is UNREADABLE."""
         place = f"{record.partition}/{record.offset}"
         try:
             letter = fills_pb2.DeadLetter.FromString(record.value)
@@ -52,14 +55,14 @@ class DeadLetter:
 
     @property
     def replayable(self) -> bool:
-        """Whether its record can be read now; replaying another would only make a new dead letter."""
+        """Whether the record can be read; replaying one that cannot would only create another dead letter."""
         return self.request is not None
 
     @property
     def request(self) -> Fill | None:
-        """The request to make again; None: its record cannot be read.
+        """The fill to request again; None: the record cannot be read.
 
-        What was written before it failed does not answer it: or the negative of a key that was unreachable would.
+        Only a row written after the failure satisfies it, so that the negative of an unreachable key does not.
         """
         try:
             fill = Fill.from_bytes(self.value)
@@ -70,17 +73,17 @@ class DeadLetter:
 
 
 def replay(letters: Sequence[DeadLetter], producer: FillProducer, wait: Callable[[], None]) -> int:
-    """Ask for what `letters` asked for again; return how many, once all are acknowledged.
+    """Request the fills of `letters` again, and return how many were requested once all are acknowledged.
 
-    `wait` is called between two looks at what is pending. Letters stay where they are: a topic has no delete.
+    `wait` is called between two checks of what is pending. The letters stay in their topic.
 
     Raises:
-        UnavailableError: the topic takes no more, or does not acknowledge; the message says how far it came.
+        UnavailableError: the topic does not accept or acknowledge the records.
     """
     requests = [(letter.key, fill) for letter in letters if (fill := letter.request) is not None]
     for number, (key, fill) in enumerate(requests):
         if not producer.produce(key, fill.to_bytes(), {}):
-            raise UnavailableError("topic", f"took {number} of {len(requests)} records and no more; try again")
+            raise UnavailableError("topic", f"accepted only {number} of {len(requests)} records; try again")
     while producer.pending():
         wait()
     return len(requests)
