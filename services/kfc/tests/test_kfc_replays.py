@@ -5,11 +5,11 @@ from datetime import timedelta
 import pytest
 
 from embark.causes import Cause, CauseKind
+from embark.cli.replays import DeadLetter, replay
 from embark.errors import UnavailableError
 from embark.store import Embedding
 from embark.topic import Fill, Record
 from embark.topic.memory import MemoryTopic
-from embark.topic.replays import DeadLetter, replay
 from embark_testing.kfc.harness import Bench
 from embark_testing.kfc.parts import ENCODER_FAILED, UNREACHABLE, vector_of
 from kfc.fill.dead_letters import build_dead_letter

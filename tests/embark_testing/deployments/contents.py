@@ -5,13 +5,13 @@ from contextlib import closing, contextmanager
 from datetime import timedelta
 
 from embark.backends import Secrets, open_store, open_topic
+from embark.cli.replays import DeadLetter
 from embark.clock import now
 from embark.store import Embedding
 from embark.store.cassandra.adapter import CassandraStore
 from embark.topic import Fill
 from embark.topic.kafka.cluster import KafkaCluster
 from embark.topic.kafka.lag import KafkaOffsets
-from embark.topic.replays import DeadLetter
 from embark_testing.deployments.deployment import Deployment
 
 _PATIENCE = timedelta(seconds=10)

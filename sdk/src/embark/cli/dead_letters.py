@@ -14,11 +14,11 @@ from pydantic import ValidationError
 from embark.backends import Secrets, open_topic
 from embark.cli.columns import format_columns
 from embark.cli.keys import show_key
+from embark.cli.replays import DeadLetter, replay
 from embark.errors import EmbArkError, UnavailableError
 from embark.processes import read_settings
 from embark.settings import KfcSettings
 from embark.topic import FillTopic
-from embark.topic.replays import DeadLetter, replay
 
 # How long the topic may take to acknowledge the replayed records.
 _ACKNOWLEDGE_TIMEOUT: Final = timedelta(seconds=30)

@@ -11,8 +11,7 @@ from embark.causes import Cause, CauseKind
 from embark.clock import micros
 from embark.errors import UnavailableError
 from embark.rpc.wire import cause_of_wire
-from embark.topic.protocols import FillProducer
-from embark.topic.records import Fill, Record
+from embark.topic import Fill, FillProducer, Record
 from embark.v1 import fills_pb2
 
 _EPOCH: Final = datetime.fromtimestamp(0, UTC)
