@@ -5,7 +5,8 @@ import pytest
 from embark.backends import add_secret_options
 from embark.errors import InvalidSpecError
 from embark.processes import settings_parser
-from embark_operator.manifests.keyspace_jobs import build_drop_keyspace
+from embark.settings import DropScope, DropSettings
+from embark_operator.manifests.jobs import build_drop_keyspace
 from embark_operator.names import Manifest
 from embark_testing.caches import sample
 from embark_testing.worlds.child_manifests import IMAGES, SECRETS, UID, container
@@ -24,15 +25,16 @@ def test_the_names_of_the_longest_cache_are_dns_labels() -> None:
     assert max(map(len, texts)) <= 63
 
 
-def test_the_command_is_told_where_each_secret_is() -> None:
-    template = job_of(build_drop_keyspace(sample("photos", **SECRETS), UID, IMAGES))["spec"]["template"]
+def test_the_command_takes_its_settings_and_the_folder_of_each_secret_and_no_other_argument() -> None:
+    manifests = build_drop_keyspace(sample("photos", **SECRETS), UID, IMAGES)
+    template = job_of(manifests)["spec"]["template"]
     parser = settings_parser("kfc.schema.drop", "")
     add_secret_options(parser)
-    parser.add_argument("--keyspace", action="store_true")
-    asked = parser.parse_args(container(template)["args"])
-    assert asked.keyspace
+    args = parser.parse_args(container(template)["args"])
     mounted = {Path(mount["mountPath"]) for mount in container(template)["volumeMounts"]}
-    assert {asked.store_credentials, asked.store_tls, asked.topic_credentials, asked.topic_tls} <= mounted
+    assert {args.store_credentials, args.store_tls, args.topic_credentials, args.topic_tls} <= mounted
+    (config_map,) = (manifest for manifest in manifests if manifest["kind"] == "ConfigMap")
+    assert DropSettings.model_validate_json(config_map["data"]["settings.json"]).scope is DropScope.CACHE
 
 
 def test_an_edit_that_the_command_does_not_read_leaves_the_job_as_it_is() -> None:

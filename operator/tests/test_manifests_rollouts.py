@@ -1,7 +1,6 @@
-import argparse
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import pytest
 from hypothesis import given, settings
@@ -9,7 +8,9 @@ from hypothesis import strategies as st
 
 from embark.backends import Secrets, add_secret_options
 from embark.processes import settings_parser
-from embark.settings import KfcSettings
+from embark.settings import DropScope, DropSettings, ReembedSettings, VerifySettings
+from embark.settings.jobs import TERMINATION_LOG
+from embark.spec.model import Model
 from embark.spec.rollout import Rollout
 from embark_operator.manifests.children import MANIFEST_HASH
 from embark_operator.manifests.rollout_jobs import build_reembed_job
@@ -31,6 +32,7 @@ from embark_testing.worlds.child_manifests import (
 )
 
 Change = dict[str, dict[str, Any]]
+S = TypeVar("S", bound=Model)
 
 JOBS = ["reembed", "verify", "drop"]
 MODULES = {"reembed": "kfc.reembed", "verify": "kfc.verify", "drop": "kfc.schema.drop"}
@@ -44,19 +46,21 @@ def job_of_attempt(component: str, attempt: int) -> Manifest:
     return find_component(build_rollout_children(sample("photos"), attempt=attempt), "Job", component)
 
 
-def asked(manifest: Manifest) -> argparse.Namespace:
-    """Return what the commands of a rollout would read from their arguments."""
-    parser = settings_parser("test", "")
-    add_secret_options(parser)
-    parser.add_argument("--of", type=int)
-    parser.add_argument("--keys-per-second", type=float, default=0)
-    parser.add_argument("--max-lookup-slowdown", type=float, default=0)
-    parser.add_argument("--embark")
-    parser.add_argument("--again", action="store_true")
-    parser.add_argument("--verdict", type=Path)
-    parser.add_argument("--min-coverage")
-    parser.add_argument("--max-failure-ratio")
-    return parser.parse_args(container(manifest["spec"]["template"])["args"])
+def settings_of(component: str, form: type[S], *, attempt: int = 0, **change: dict[str, Any]) -> S:
+    """Return the settings that a Job's pods mount."""
+    children = build_rollout_children(sample("photos", **change), attempt=attempt)
+    pod = find_component(children, "Job", component)["spec"]["template"]["spec"]
+    config_map = find_component(children, "ConfigMap", component)
+    assert {"name": "settings", "configMap": {"name": config_map["metadata"]["name"]}} in pod["volumes"]
+    return form.model_validate_json(config_map["data"]["settings.json"])
+
+
+def reembed_settings(attempt: int = 0, **change: dict[str, Any]) -> ReembedSettings:
+    return settings_of("reembed", ReembedSettings, attempt=attempt, **change)
+
+
+def verify_settings(**change: dict[str, Any]) -> VerifySettings:
+    return settings_of("verify", VerifySettings, attempt=0, **change)
 
 
 @pytest.mark.parametrize("component", JOBS)
@@ -69,23 +73,25 @@ def test_a_rollout_s_job_runs_its_command_as_kfc_does(component: str) -> None:
 
 
 @pytest.mark.parametrize("component", JOBS)
-def test_a_rollout_s_job_is_told_where_each_secret_is(component: str) -> None:
+def test_a_rollout_s_job_takes_its_settings_and_the_folder_of_each_secret_and_no_other_argument(component: str) -> None:
     template = job(component, **SECRETS)["spec"]["template"]
     folders = {mount["name"]: Path(mount["mountPath"]) for mount in container(template)["volumeMounts"]}
-    told = Secrets.from_args(asked({"spec": {"template": template}}))
+    parser = settings_parser("test", "")
+    add_secret_options(parser)
+    args = parser.parse_args(container(template)["args"])
+    assert args.settings == folders["settings"] / "settings.json"
     named = ("store-credentials", "store-tls", "topic-credentials", "topic-tls")
-    assert told == Secrets(*(folders[secret] for secret in named))
+    assert Secrets.from_args(args) == Secrets(*(folders[secret] for secret in named))
 
 
-@pytest.mark.parametrize("component", ["reembed", "verify"])
-def test_the_candidate_is_filled_and_judged_with_the_settings_and_the_account_of_its_kfc(component: str) -> None:
-    cache = sample("photos")
-    kfc = kfc_name(cache, candidate_settings(cache).space.id)
-    manifest = job(component)
-    pod = manifest["spec"]["template"]["spec"]
-    assert pod["serviceAccountName"] == kfc
-    assert {"name": "settings", "configMap": {"name": kfc}} in pod["volumes"]
-    assert manifest["metadata"]["labels"][SPACE_LABEL] == candidate_settings(cache).space.id
+def test_the_candidate_is_filled_and_verified_with_the_settings_and_the_account_of_its_kfc() -> None:
+    candidate = candidate_settings(sample("photos"))
+    assert reembed_settings().kfc == verify_settings().kfc == candidate
+    for manifest in (job("reembed"), job("verify")):
+        assert manifest["spec"]["template"]["spec"]["serviceAccountName"] == kfc_name(
+            sample("photos"), candidate.space.id
+        )
+        assert manifest["metadata"]["labels"][SPACE_LABEL] == candidate.space.id
 
 
 def test_a_space_is_dropped_by_what_outlives_its_kfc() -> None:
@@ -93,7 +99,9 @@ def test_a_space_is_dropped_by_what_outlives_its_kfc() -> None:
     manifest = find_component(children, "Job", "drop")
     config_map = find_component(children, "ConfigMap", "drop")
     account = find_component(children, "ServiceAccount", "drop")
-    space = KfcSettings.model_validate_json(config_map["data"]["settings.json"]).space.id
+    dropped = DropSettings.model_validate_json(config_map["data"]["settings.json"])
+    assert dropped.scope is DropScope.SPACE
+    space = dropped.kfc.space.id
     pod = manifest["spec"]["template"]["spec"]
     assert pod["serviceAccountName"] == account["metadata"]["name"] == f"photos-drop-{space}"
     assert {"name": "settings", "configMap": {"name": config_map["metadata"]["name"]}} in pod["volumes"]
@@ -102,38 +110,36 @@ def test_a_space_is_dropped_by_what_outlives_its_kfc() -> None:
 
 @pytest.mark.parametrize("parallelism", [1, 3, 256])
 def test_the_pods_that_reembed_share_the_ranges_and_the_rate(parallelism: int) -> None:
-    manifest = job("reembed", rollout={"parallelism": parallelism, "maxKeysPerSecond": 1000})
-    spec, told = manifest["spec"], asked(manifest)
+    change = {"parallelism": parallelism, "maxKeysPerSecond": 1000}
+    spec, read = job("reembed", rollout=change)["spec"], reembed_settings(rollout=change)
     assert (spec["completionMode"], spec["completions"], spec["parallelism"]) == ("Indexed", parallelism, parallelism)
-    assert told.of == parallelism
-    assert told.keys_per_second * parallelism == pytest.approx(1000)
+    assert read.processes == parallelism
+    assert read.keys_per_second * parallelism == pytest.approx(1000)
 
 
-def test_without_a_limit_none_is_told_to_the_pods_that_reembed() -> None:
-    assert "--keys-per-second" not in container(job("reembed")["spec"]["template"])["args"]
+def test_without_a_limit_the_pods_that_reembed_have_none() -> None:
+    assert reembed_settings().keys_per_second == 0
 
 
-def test_the_pods_that_reembed_ask_every_embark_of_the_cache_what_look_ups_take() -> None:
+def test_the_pods_that_reembed_read_the_lookup_latencies_of_every_embark_of_the_cache() -> None:
     cache = sample("photos")
-    manifest, services = job("reembed"), select_kind(build_every_child(cache), "Service")
-    told = asked(manifest)
-    assert told.max_lookup_slowdown == 2
-    host, port = told.embark.split(":")
-    (named,) = (found for found in services if host == f"{found['metadata']['name']}.{cache.metadata.namespace}")
+    read, services = reembed_settings(), select_kind(build_every_child(cache), "Service")
+    assert read.max_lookup_slowdown == 2
+    assert read.embark
+    (named,) = (s for s in services if read.embark.host == f"{s['metadata']['name']}.{cache.metadata.namespace}")
     assert named["spec"]["clusterIP"] == "None"
     assert named["spec"]["selector"]["app.kubernetes.io/component"] == "embark"
-    assert int(port) in [served["port"] for served in named["spec"]["ports"]]
-    assert asked(job("reembed", rollout={"maxLookupSlowdown": 5})).max_lookup_slowdown == 5
+    assert read.embark.port in [served["port"] for served in named["spec"]["ports"]]
+    assert reembed_settings(rollout={"maxLookupSlowdown": 5}).max_lookup_slowdown == 5
 
 
-def test_where_look_ups_may_take_any_time_nobody_is_asked() -> None:
-    told = asked(job("reembed", rollout={"maxLookupSlowdown": 0}))
-    assert (told.max_lookup_slowdown, told.embark) == (0, None)
+def test_no_latencies_are_read_if_lookups_may_take_any_time() -> None:
+    read = reembed_settings(rollout={"maxLookupSlowdown": 0})
+    assert (read.max_lookup_slowdown, read.embark) == (0, None)
 
 
-def test_a_rollout_that_goes_on_after_a_halt_encodes_negatives_again() -> None:
-    assert not asked(job_of_attempt("reembed", 0)).again
-    assert all(asked(job_of_attempt("reembed", attempt)).again for attempt in (1, 2))
+def test_a_rollout_that_continues_after_a_halt_retries_failed_keys() -> None:
+    assert [reembed_settings(attempt).retry_failed for attempt in (0, 1, 2)] == [False, True, True]
 
 
 def test_a_pod_that_reembeds_is_replaced_once_it_is_gone_and_a_disruption_is_no_failure() -> None:
@@ -156,7 +162,7 @@ def test_a_pod_that_reembeds_answers_probes_where_kfc_does() -> None:
 def test_pausing_changes_a_job_in_nothing_but_that_it_is_suspended() -> None:
     cache = sample("photos")
     running, paused = (
-        build_reembed_job(cache, UID, candidate_settings(cache), IMAGES, attempt=0, suspended=suspended)
+        build_reembed_job(cache, UID, candidate_settings(cache), IMAGES, attempt=0, suspended=suspended)[-1]
         for suspended in (False, True)
     )
     assert (running["spec"].pop("suspend"), paused["spec"].pop("suspend")) == (False, True)
@@ -170,14 +176,15 @@ def test_the_pod_that_judges_leaves_its_verdict_where_its_kubelet_looks_and_its_
     assert only["terminationMessagePolicy"] == "FallbackToLogsOnError"
     # Where kubelets look unless a container says otherwise.
     assert "terminationMessagePath" not in only
-    assert asked(job("verify")).verdict == Path("/dev/termination-log")
+    assert verify_settings().termination_log == TERMINATION_LOG == "/dev/termination-log"
 
 
 @pytest.mark.parametrize("ratio", ["0", "0.5", "0.9999999", "0.000001", "1"])
-def test_the_gates_are_told_as_the_spec_writes_them(ratio: str) -> None:
-    told = asked(job("verify", rollout={"minCoverage": ratio, "maxFailureRatio": ratio}))
-    assert told.min_coverage == told.max_failure_ratio == ratio
-    assert Rollout.model_validate_json(f'{{"minCoverage": "{told.min_coverage}"}}').min_coverage == float(ratio)
+def test_the_gate_is_in_the_settings_as_the_spec_writes_it(ratio: str) -> None:
+    read = verify_settings(rollout={"minCoverage": ratio, "maxFailureRatio": ratio})
+    assert read.min_coverage == read.max_failure_ratio == float(ratio)
+    assert read.model_dump(mode="json")["min_coverage"] == ratio
+    assert Rollout.model_validate_json(f'{{"minCoverage": "{ratio}"}}').min_coverage == read.min_coverage
 
 
 @pytest.mark.parametrize("component", ["verify", "drop"])

@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from embark_operator.manifests.keyspace_jobs import build_drop_keyspace
+from embark_operator.manifests.jobs import build_drop_keyspace
 from embark_operator.names import Manifest
 from embark_testing.caches import sample
 from embark_testing.worlds.child_manifests import GPUS, IMAGES, SCHEDULED, UID, every_child, templates

@@ -6,7 +6,7 @@ from typing import TypeVar
 import pytest
 
 from embark.errors import UnavailableError
-from embark.settings import KfcSettings
+from embark.settings import DropScope, DropSettings
 from embark_operator.cluster.finalizers import FINALIZER
 from embark_operator.cluster.kinds import (
     AUTOSCALER,
@@ -27,7 +27,7 @@ from embark_testing.worlds.reconciled_caches import KEY, World
 T = TypeVar("T")
 STARTERS = {AUTOSCALER.name, DEPLOYMENT.name, JOB.name}
 RETAIN = {"deletionPolicy": "Retain"}
-STORE_AWAY = "error: store: no answer in time"
+STORE_AWAY = "store: no answer in time"
 
 
 def test_a_cache_is_guarded_before_anything_is_made_of_it() -> None:
@@ -89,13 +89,13 @@ def test_a_job_that_outlives_the_cache_drops_the_keyspace_with_its_settings() ->
     assert not any("ownerReferences" in body["metadata"] for body in world.drops())
     pod = job["spec"]["template"]["spec"]
     assert pod["containers"][0]["command"] == ["python", "-m", "kfc.schema.drop"]
-    assert "--keyspace" in pod["containers"][0]["args"]
     (settings,) = world.drops(CONFIG_MAP)
     assert (
         pod["serviceAccountName"] == settings["metadata"]["name"] == world.drops(SERVICE_ACCOUNT)[0]["metadata"]["name"]
     )
-    parsed = KfcSettings.model_validate_json(settings["data"]["settings.json"])
-    assert parsed.store.cassandra.keyspace == "photos"
+    parsed = DropSettings.model_validate_json(settings["data"]["settings.json"])
+    assert parsed.scope is DropScope.CACHE
+    assert parsed.kfc.store.cassandra.keyspace == "photos"
     assert world.reconcile() == []
 
 
@@ -114,7 +114,7 @@ def test_a_drop_that_fails_says_why_and_is_told_as_one_event_however_often_it_is
     world = DeletingWorld()
     world.reconcile()
     world.to_drop()
-    for said in (STORE_AWAY, "error: topic: no answer in time", STORE_AWAY):
+    for said in (STORE_AWAY, "topic: no answer in time", STORE_AWAY):
         world.say(said)
         world.reconcile()
         world.add_drop_pod({"running": {}})

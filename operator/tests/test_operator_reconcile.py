@@ -3,6 +3,7 @@ from datetime import timedelta
 import pytest
 
 from embark.errors import UnavailableError
+from embark.termination import TerminationMessage
 from embark_operator.cluster.kinds import CACHE, CHILD_KINDS, CONFIG_MAP, DEPLOYMENT, EVENT, JOB, SERVICE, Kind
 from embark_operator.cluster.protocol import ApiRefusedError
 from embark_operator.names import FIELD_MANAGER, Manifest
@@ -149,18 +150,30 @@ def test_each_change_of_phase_and_nothing_else_is_an_event() -> None:
     assert events == ["Pending", "Ready"]
 
 
-def test_a_schema_job_that_fails_tells_which_server_and_what_it_said() -> None:
-    world = World()
-    world.reconcile()
+def add_failed_schema_pod(world: World, message: str) -> None:
     job = world.child(JOB, "schema")["metadata"]["name"]
-    said = "error: topic: photos.fills: no answer in time"
-    ended = {"state": {"terminated": {"exitCode": 1, "message": said}}}
+    ended = {"state": {"terminated": {"exitCode": 1, "message": message}}}
     metadata = {"name": "schema-1", "namespace": "default", "labels": {"embark.dev/cache": "photos", "job-name": job}}
     pod = {"apiVersion": "v1", "kind": "Pod", "metadata": metadata, "status": {"containerStatuses": [ended]}}
     world.cluster.create(pod)
+
+
+def test_a_schema_job_that_fails_reports_which_server_and_why() -> None:
+    world = World()
+    world.reconcile()
+    error = UnavailableError("topic", "photos.fills: no answer in time")
+    add_failed_schema_pod(world, TerminationMessage.from_error(error).to_json())
     world.reconcile()
     assert (world.condition("StoreReady")["status"], world.condition("TopicReady")["status"]) == ("True", "False")
-    assert world.condition("TopicReady")["message"] == said
+    assert world.condition("TopicReady")["message"] == str(error)
+
+
+def test_the_last_line_of_a_crashed_job_is_its_error() -> None:
+    world = World()
+    world.reconcile()
+    add_failed_schema_pod(world, "Traceback (most recent call last):\nMemoryError: out of memory\n")
+    world.reconcile()
+    assert world.condition("StoreReady")["message"] == "MemoryError: out of memory"
 
 
 def test_a_refused_child_is_named_and_tried_again() -> None:

@@ -6,7 +6,8 @@ import pytest
 from embark.names import APPROVED
 from embark.rollout.step import ObservedProgress
 from embark.rollout.verdict import Verdict
-from embark.settings import KfcSettings
+from embark.settings import KfcSettings, ReembedSettings
+from embark.termination import TerminationMessage
 from embark_operator.cluster.kinds import CACHE, CONFIG_MAP, DEPLOYMENT, EVENT, JOB
 from embark_operator.manifests.config_maps import SETTINGS_KEY
 from embark_testing.worlds.reconciled_caches import KEY
@@ -112,10 +113,12 @@ def test_fixing_the_spec_of_a_halted_rollout_goes_on_with_an_attempt_of_its_own(
     world.apply_cache(encoder=OTHER, rollout={"maxFailureRatio": "0.1"})
     world.go_on("Reembedding")
     world.reconcile()
-    (job,) = [
-        b for (kind, *_), b in world.cluster.objects.items() if kind == JOB and "reembed" in b["metadata"]["name"]
+    (text,) = [
+        body["data"]["settings.json"]
+        for (kind, *_), body in world.cluster.objects.items()
+        if kind == CONFIG_MAP and "reembed" in body["metadata"]["name"]
     ]
-    assert "--again" in job["spec"]["template"]["spec"]["containers"][0]["args"]
+    assert ReembedSettings.model_validate_json(text).retry_failed
     world.go_on("Holding")
 
 
@@ -129,7 +132,7 @@ def test_a_candidate_whose_retina_ends_again_and_again_halts_in_its_own_words_wh
     world.reconcile()
     world.react()
     retina = world.child(DEPLOYMENT, f"photos-retina-{world.space('candidate')}")
-    ended = {"exitCode": 1, "message": "error: the model has another digest"}
+    ended = {"exitCode": 1, "message": TerminationMessage(error="the model has another digest").to_json()}
     container = {"restartCount": 1, "state": state, "lastState": {"terminated": ended}}
     labels = retina["spec"]["template"]["metadata"]["labels"]
     world.add_pod("default", "crashing", labels, {"containerStatuses": [container]})

@@ -107,12 +107,12 @@ def test_beside_look_ups_it_goes_at_their_pace_and_leaves_no_key_out(
     cache: ReembeddedCache, retina: CountingRetina, candidate: KfcSettings
 ) -> None:
     embark = cache.embark(0)
-    pace = ("--max-lookup-slowdown", "50", "--embark", f"127.0.0.1:{embark.listen.probes_port}")
+    probes = {"host": embark.listen.host, "port": embark.listen.probes_port}
     with service("embark_server", embark, cache.folder) as serving:
         serving.await_ready()
         with (
             statuses_meanwhile(serving.target, KEYS) as statuses,
-            cache.reembed(candidate, 0, 1, *pace) as reembedding,
+            cache.reembed(candidate, max_lookup_slowdown=50, embark=probes) as reembedding,
         ):
             reembedding.await_ready()
             eventually(lambda: 0 < reembedding.metric("embark_reembed_limit") < inf, WAIT, "a limit")

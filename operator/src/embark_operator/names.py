@@ -2,7 +2,7 @@
 
 from typing import Any, Final
 
-from embark.settings import Listen
+from embark.settings import Listen, ProbesAddress
 from embark.spec import EmbeddingCache
 
 Manifest = dict[str, Any]
@@ -50,9 +50,10 @@ def embark_headless_name(cache: EmbeddingCache) -> str:
     return f"{embark_name(cache)}-headless"
 
 
-def embark_probes(cache: EmbeddingCache) -> str:
-    """Return where every pod of EmbArk tells its counts, as host:port."""
-    return f"{embark_headless_name(cache)}.{cache.metadata.namespace}:{Listen().probes_port}"
+def embark_probes(cache: EmbeddingCache) -> ProbesAddress:
+    """Return the address at which every pod of EmbArk serves its counts."""
+    host = f"{embark_headless_name(cache)}.{cache.metadata.namespace}"
+    return ProbesAddress(host=host, port=Listen().probes_port)
 
 
 def kfc_name(cache: EmbeddingCache, space_id: str) -> str:

@@ -5,15 +5,19 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import Self
+from typing import Self, TypeVar
+
+from pydantic import BaseModel
 
 from embark.clock import now
-from embark.processes import exit_status, log_json, settings_parser
+from embark.processes import exit_status, log_json, read_settings, settings_parser
 from embark.settings import StoreSettings, TopicSettings
 from embark.store.cassandra.access import Credentials, tls_context
 from embark.store.cassandra.adapter import CassandraStore
 from embark.topic.kafka.adapter import KafkaTopic
 from embark.topic.kafka.options import KafkaAccess
+
+S = TypeVar("S", bound=BaseModel)
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,22 +35,16 @@ class Secrets:
         return cls(args.store_credentials, args.store_tls, args.topic_credentials, args.topic_tls)
 
 
-def run_command(
-    program: str,
-    description: str,
-    run: Callable[[argparse.Namespace], None],
-    add_options: Callable[[argparse.ArgumentParser], None] = lambda _: None,
-) -> int:
+def run_command(program: str, description: str, form: type[S], run: Callable[[S, Secrets], None]) -> int:
     """Run the entry point of a process on Cassandra and Kafka; return its exit status.
 
-    Parse the command line (--settings, the folders of Secrets, and the options of `add_options`), log JSON, call `run`.
+    Parse the command line (--settings and the folders of Secrets), log JSON, read the settings, call `run`.
     """
     parser = settings_parser(program, description)
     add_secret_options(parser)
-    add_options(parser)
-    asked = parser.parse_args()
+    args = parser.parse_args()
     log_json()
-    return exit_status(lambda: run(asked))
+    return exit_status(lambda: run(read_settings(args.settings, form), Secrets.from_args(args)))
 
 
 def add_secret_options(parser: argparse.ArgumentParser) -> None:

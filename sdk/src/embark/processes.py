@@ -12,6 +12,7 @@ from pydantic import BaseModel, ValidationError
 
 from embark.errors import EmbArkError
 from embark.signals import Stopping
+from embark.termination import TerminationMessage
 
 S = TypeVar("S", bound=BaseModel)
 
@@ -56,11 +57,15 @@ def settings_parser(program: str, description: str) -> argparse.ArgumentParser:
 
 
 def exit_status(run: Callable[[], None]) -> int:
-    """Call `run`; return 0, or 1 with a line on stderr for an error that people can mend."""
+    """Call `run` and return 0, or 1 for an error that people can fix.
+
+    The error is a line on stderr and, in a pod, the container's TerminationMessage.
+    """
     try:
         run()
     except (EmbArkError, ValidationError, OSError) as error:
         print(f"error: {error}", file=sys.stderr)  # noqa: T201 - what a person reads when a pod does not start
+        TerminationMessage.from_error(error).write_if_mounted()
         return 1
     return 0
 

@@ -1,6 +1,5 @@
 """The two ends of a space's life on real servers: where its consumer group begins, and that nothing of it stays."""
 
-import argparse
 import subprocess
 import sys
 import uuid
@@ -16,14 +15,14 @@ import pytest
 from embark.backends import Secrets, open_store, open_topic
 from embark.clock import now
 from embark.processes import exit_status
-from embark.settings import KfcSettings, settings_for
+from embark.settings import DropSettings, KfcSettings, settings_for
 from embark.store import Embedding, split_ring
 from embark.topic import Fill, Record
 from embark.topic.kafka.groups import drop_group
 from embark_testing.caches import sample
 from embark_testing.contracts.checkpoints import begin
 from embark_testing.deployments.group_contents import list_groups, read_commits
-from embark_testing.deployments.processes import PATIENCE, run_schema, write_settings
+from embark_testing.deployments.processes import PATIENCE, run_schema
 from embark_testing.servers.cassandra_keyspaces import cql_session
 from embark_testing.servers.cassandra_server import CassandraServer
 from embark_testing.servers.free_ports import free_ports
@@ -48,16 +47,16 @@ class Spaces:
 
     def drop(self, settings: KfcSettings) -> tuple[int, str]:
         """Run the drop command; return its exit status and what it wrote."""
-        path = write_settings(settings, self.folder / settings.space.id)
+        path = self.folder / settings.space.id / "drop.json"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(DropSettings(kfc=settings).model_dump_json(by_alias=True))
         command = [sys.executable, "-m", "kfc.schema.drop", "--settings", str(path)]
         ended = subprocess.run(command, stderr=subprocess.PIPE, text=True, timeout=PATIENCE, check=False)
         return ended.returncode, ended.stderr
 
     def drop_here(self, settings: KfcSettings) -> int:
         """Run the drop command in this process; return its exit status."""
-        path = write_settings(settings, self.folder / settings.space.id)
-        secrets = dict.fromkeys(["store_credentials", "store_tls", "topic_credentials", "topic_tls"])
-        return exit_status(lambda: drop.run(argparse.Namespace(settings=path, **secrets)))
+        return exit_status(lambda: drop.run(DropSettings(kfc=settings), Secrets()))
 
     def use(self, settings: KfcSettings) -> None:
         """Let the space have a row, a checkpoint, and commits of its group."""

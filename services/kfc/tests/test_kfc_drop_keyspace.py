@@ -12,11 +12,11 @@ import pytest
 
 from embark.backends import Secrets, open_store
 from embark.clock import now
-from embark.settings import KfcSettings, settings_for
+from embark.settings import DropScope, DropSettings, KfcSettings, settings_for
 from embark.store import Embedding
 from embark_testing.caches import sample
 from embark_testing.deployments.group_contents import read_commits
-from embark_testing.deployments.processes import PATIENCE, run_schema, write_settings
+from embark_testing.deployments.processes import PATIENCE, run_schema
 from embark_testing.servers.cassandra_keyspaces import cql_session
 from embark_testing.servers.cassandra_server import CassandraServer
 from embark_testing.servers.free_ports import free_ports
@@ -51,8 +51,10 @@ class Cache:
 
 def drop(settings: KfcSettings, folder: Path) -> tuple[int, str]:
     """Run the command; return its exit status and what it wrote."""
-    path = write_settings(settings, folder)
-    command = [sys.executable, "-m", "kfc.schema.drop", "--settings", str(path), "--keyspace"]
+    folder.mkdir(parents=True, exist_ok=True)
+    path = folder / "drop.json"
+    path.write_text(DropSettings(kfc=settings, scope=DropScope.CACHE).model_dump_json(by_alias=True))
+    command = [sys.executable, "-m", "kfc.schema.drop", "--settings", str(path)]
     ended = subprocess.run(command, stderr=subprocess.PIPE, text=True, timeout=2 * PATIENCE, check=False)
     return ended.returncode, ended.stderr
 

@@ -10,7 +10,7 @@ from random import Random
 import pytest
 
 from kfc.reembed.lookup_times import Times
-from kfc.reembed.pace import CYCLE_SECONDS, REST_SECONDS, PaceController
+from kfc.reembed.pace import DEFAULT_TUNING, PaceController
 
 BOUNDS = [0.0001 * 1.12**step for step in range(120)]
 SLOWDOWN = 2.0
@@ -37,7 +37,7 @@ class World:
             took = [self.lookup(keys / self.most) for _ in range(self.a_second)]
             (self.beside if keys else self.resting).extend(took)
             self.keys.append(keys)
-            begins = second % CYCLE_SECONDS == 0
+            begins = second % DEFAULT_TUNING.cycle_seconds == 0
             self.limits.append(self.pace.advance(times(took), round(keys), begins=begins))
         return self
 
@@ -87,7 +87,7 @@ def test_look_ups_that_begin_are_measured_without_the_re_embedding_and_bring_a_l
     world = World(0, 2000).run(30)
     world.a_second = 100
     world.run(20)
-    assert world.limits[30:36] == [inf, *[0.0] * REST_SECONDS, *world.limits[35:36]]
+    assert world.limits[30:36] == [inf, *[0.0] * DEFAULT_TUNING.rest_seconds, *world.limits[35:36]]
     assert all(0 < limit < inf for limit in world.limits[35:])
 
 
@@ -102,8 +102,10 @@ def test_look_ups_that_end_leave_no_limit_and_find_the_one_they_had() -> None:
 
 def test_every_minute_it_rests_for_the_same_seconds_of_every_process() -> None:
     limits = World(100, 2000).run(300).limits
-    resting = [second for second, limit in enumerate(limits) if limit == 0 and second > REST_SECONDS]
-    assert resting == [60 * minute + second + 1 for minute in range(1, 5) for second in range(REST_SECONDS)]
+    resting = [second for second, limit in enumerate(limits) if limit == 0 and second > DEFAULT_TUNING.rest_seconds]
+    assert resting == [
+        60 * minute + second + 1 for minute in range(1, 5) for second in range(DEFAULT_TUNING.rest_seconds)
+    ]
 
 
 def test_look_ups_that_are_slow_for_another_reason_slow_it_down_until_they_have_been_seen_so_in_rests() -> None:
@@ -121,7 +123,9 @@ def test_where_something_else_holds_it_back_the_limit_does_not_run_away() -> Non
     world.most = 20_000
     pace, limit = world.pace, 0.0
     for second in range(300):
-        limit = pace.advance(times([world.usual] * 100), min(round(limit), 40), begins=second % CYCLE_SECONDS == 0)
+        limit = pace.advance(
+            times([world.usual] * 100), min(round(limit), 40), begins=second % DEFAULT_TUNING.cycle_seconds == 0
+        )
     assert limit <= 4 * 40
 
 
@@ -129,7 +133,9 @@ def test_an_embark_that_says_nothing_more_changes_no_limit_and_one_that_never_di
     world = World(100, 2000).run(130)
     assert [world.pace.advance(None, 100, begins=False) for _ in range(20)] == [world.limits[-1]] * 20
     silent = PaceController(SLOWDOWN)
-    assert [silent.advance(None, 0, begins=False) for _ in range(10)][REST_SECONDS:] == [inf] * (10 - REST_SECONDS)
+    assert [silent.advance(None, 0, begins=False) for _ in range(10)][DEFAULT_TUNING.rest_seconds :] == [inf] * (
+        10 - DEFAULT_TUNING.rest_seconds
+    )
 
 
 def test_no_look_up_more_slows_it_down_where_all_take_as_long() -> None:

@@ -17,7 +17,7 @@ from embark_testing.fake_clock import FakeClock
 from embark_testing.kfc.reembed_harness import ReembedHarness
 from kfc.outages import StoppedError
 from kfc.reembed.lookup_times import Times
-from kfc.reembed.pacing import paced
+from kfc.reembed.pace import paced
 from kfc.reembed.rates import RateLimit
 
 SECOND = 0.02
@@ -55,8 +55,8 @@ def test_the_log_says_when_look_ups_hold_it_back_and_when_none_does_any_more(
     with paced(limit, lambda: next(told), 2, second=SECOND):
         eventually(lambda: limit.rate == inf)
     assert [record.message for record in caplog.records] == [
-        "the re-embedding goes as fast as look-ups bear",
-        "the re-embedding goes on: nobody looks anything up",
+        "the re-embedding runs as fast as lookups bear",
+        "the re-embedding runs unlimited: no lookups",
     ]
 
 
@@ -66,7 +66,7 @@ def test_a_fault_in_looking_at_look_ups_holds_nothing_back(limit: RateLimit, cap
 
     with paced(limit, fail, 2, second=SECOND):
         eventually(lambda: limit.rate == inf)
-    assert "goes on without" in caplog.text
+    assert "continues without a limit" in caplog.text
 
 
 def test_a_re_embedding_beside_look_ups_encodes_everything_and_no_faster_than_they_bear(bench: ReembedHarness) -> None:

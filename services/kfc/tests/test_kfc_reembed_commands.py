@@ -1,6 +1,5 @@
 """`kfc.reembed` and `kfc.verify`, with the store and the encoder of a test in place of Cassandra and Retina."""
 
-import argparse
 import json
 import logging
 import subprocess
@@ -8,19 +7,23 @@ import sys
 import threading
 import urllib.error
 import urllib.request
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from math import inf
 from pathlib import Path
+from typing import Any
 
 import pytest
 from prometheus_client import CollectorRegistry
+from pydantic import ValidationError
 
+from embark.backends import Secrets
 from embark.clock import now
 from embark.errors import InvalidSpecError
 from embark.rollout.verdict import Verdict
-from embark.settings import Listen
+from embark.settings import Listen, ReembedSettings, VerifySettings
 from embark.signals import Stopping
 from embark.store.memory import MemoryStore
+from embark.termination import TerminationMessage
 from embark_testing.eventually import eventually
 from embark_testing.fake_clock import FakeClock
 from embark_testing.kfc.reembed_harness import UNDECODABLE, FiniteEncoder, ReembedHarness
@@ -45,37 +48,36 @@ class _Command:
         self.bench = bench
         self._monkeypatch = monkeypatch
         self.stopping = Stopping()
-        self.settings = folder / "settings.json"
         self.verdict = folder / "verdict.json"
-        self.settings.write_text(bench.settings.model_dump_json(by_alias=True))
         bench.encoder.close = lambda: None  # type: ignore[attr-defined]
-        monkeypatch.delenv("JOB_COMPLETION_INDEX", raising=False)
         for module in (reembed, verify_command):
             monkeypatch.setattr(module, "open_store", lambda *_: bench.store)
         monkeypatch.setattr(reembed, "RetinaEncoder", lambda *_: bench.encoder)
 
-    def reembed(self, *options: str) -> None:
-        reembed.run(self._asked(reembed.add_options, options), self.stopping)
+    def reembed(self, index: str = "0", **fields: Any) -> None:
+        """Run one of `processes`, by default the only one."""
+        self._register()
+        settings = ReembedSettings.model_validate({"kfc": self.bench.settings, "processes": 1} | fields)
+        reembed.run(settings, Secrets(), self.stopping, {"JOB_COMPLETION_INDEX": index} if index else {})
 
-    def verify(self, *options: str) -> Verdict:
-        gate = ["--min-coverage", "0.99", "--max-failure-ratio", "0.01", "--verdict", str(self.verdict)]
-        verify_command.run(self._asked(verify_command.add_options, [*gate, *options]), self.stopping)
-        return Verdict.model_validate_json(self.verdict.read_text())
+    def verify(self) -> Verdict:
+        """Run the check with the gate that specs have by default; return its verdict."""
+        self._register()
+        gate = {"min_coverage": "0.99", "max_failure_ratio": "0.01", "termination_log": str(self.verdict)}
+        settings = VerifySettings.model_validate({"kfc": self.bench.settings} | gate)
+        verify_command.run(settings, Secrets(), self.stopping)
+        message = TerminationMessage.model_validate_json(self.verdict.read_text())
+        assert message.verdict
+        return message.verdict
 
     def metric(self, name: str, **labels: str) -> float:
         """Return a metric of the last command."""
         return self._registry.get_sample_value(name, labels) or 0.0
 
-    def _asked(self, add_options: object, options: Sequence[str]) -> argparse.Namespace:
+    def _register(self) -> None:
         self._registry = CollectorRegistry()
         for module in (reembed, verify_command):
             self._monkeypatch.setattr(module, "REGISTRY", self._registry)
-        parser = argparse.ArgumentParser()
-        add_options(parser)  # type: ignore[operator]
-        asked = parser.parse_args(options)
-        asked.settings = self.settings
-        asked.store_credentials = asked.store_tls = asked.topic_credentials = asked.topic_tls = None
-        return asked
 
 
 @pytest.fixture
@@ -90,23 +92,23 @@ def command(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[_Comman
     bench.encoder.down.clear()
 
 
-def test_processes_of_a_job_share_the_keys_and_count_them(command: _Command, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_processes_of_a_job_share_the_keys_and_count_them(command: _Command) -> None:
     keys = command.bench.fill(300)
     command.bench.encoder.causes[keys[0]] = UNDECODABLE
-    monkeypatch.setenv("JOB_COMPLETION_INDEX", "0")
-    command.reembed("--of", "2")
+    command.reembed("0", processes=2)
     first = len(command.bench.encoder.times)
     assert 0 < first < 300
     assert sum(command.metric("embark_reembed_keys_total", outcome=one) for one in ("done", "failed")) == first
-    command.reembed("--index", "1", "--of", "2")
+    command.reembed("1", processes=2)
     assert command.bench.encoder.times == dict.fromkeys(keys, 1)
     assert command.bench.counts() == (299, 1)
     assert len(command.bench.store.checkpoints().load(command.bench.space)) == 256
 
 
-def test_an_index_that_is_none_of_the_processes_is_refused(command: _Command) -> None:
-    with pytest.raises(InvalidSpecError, match="2 is not one of 2 processes"):
-        command.reembed("--index", "2", "--of", "2")
+@pytest.mark.parametrize("index", ["2", "-1", "one", ""])
+def test_an_index_that_is_not_one_of_the_processes_is_refused(command: _Command, index: str) -> None:
+    with pytest.raises(InvalidSpecError, match=f"JOB_COMPLETION_INDEX: '{index}' is not one of 2 processes"):
+        command.reembed(index, processes=2)
 
 
 def test_it_goes_at_the_pace_of_the_embark_that_it_is_told_of(
@@ -120,17 +122,20 @@ def test_it_goes_at_the_pace_of_the_embark_that_it_is_told_of(
         return lambda: Times({0.001: 100})
 
     monkeypatch.setattr(reembed, "PodLookupTimes", pods)
-    command.reembed("--index", "0", "--of", "1", "--max-lookup-slowdown", "3", "--embark", "[::1]:8080")
+    command.reembed(max_lookup_slowdown=3, embark={"host": "::1", "port": 8080})
     assert asked == [("::1", 8080)]
-    assert "the re-embedding goes as fast as look-ups bear" in caplog.messages
+    assert "the re-embedding runs as fast as lookups bear" in caplog.messages
     assert command.bench.encoder.times == dict.fromkeys(keys, 1)
     assert command.metric("embark_reembed_limit") == inf  # once it is over
 
 
-@pytest.mark.parametrize("address", ["embark", ":8080", "embark:", "embark:http", "embark:65536"])
-def test_what_is_no_address_of_an_embark_is_refused(command: _Command, address: str) -> None:
-    with pytest.raises(SystemExit):
-        command.reembed("--index", "0", "--of", "1", "--embark", address)
+@pytest.mark.parametrize(
+    "address",
+    [{"host": "", "port": 8080}, {"host": "embark"}, {"host": "embark", "port": 0}, {"host": "embark", "port": 65536}],
+)
+def test_an_invalid_address_of_embark_is_refused(command: _Command, address: dict[str, Any]) -> None:
+    with pytest.raises(ValidationError, match=r"embark\.(host|port)"):
+        command.reembed(embark=address)
 
 
 def test_readiness_names_an_outage_and_a_stop_is_no_good_end(command: _Command) -> None:
@@ -140,7 +145,7 @@ def test_readiness_names_an_outage_and_a_stop_is_no_good_end(command: _Command) 
 
     def body() -> None:
         try:
-            command.reembed("--index", "0", "--of", "1")
+            command.reembed()
         except UnfinishedError as error:
             ends.append(error)
 
@@ -168,15 +173,12 @@ def _readiness(command: _Command) -> str:
 
 def test_a_passed_gate_keeps_the_checkpoints_and_a_failed_one_forgets_them(command: _Command) -> None:
     keys = command.bench.fill(100)
-    command.reembed("--index", "0", "--of", "1")
+    command.reembed()
     assert command.verify() == Verdict(keys=100, held=100, failed=0, sampled=100)
     assert json.loads(command.verdict.read_text()) == {
-        "keys": 100,
-        "held": 100,
-        "failed": 0,
-        "sampled": 100,
-        "faults": [],
-        "lost": [],
+        "error": "",
+        "server": "",
+        "verdict": {"keys": 100, "held": 100, "failed": 0, "sampled": 100, "faults": [], "lost": []},
     }
     assert command.bench.over()
     assert command.bench.counts() == (100, 0)
@@ -190,7 +192,7 @@ def test_lost_keys_are_in_the_verdict_and_in_the_log_with_their_causes(
 ) -> None:
     keys = command.bench.fill(100)
     command.bench.encoder.causes[keys[7]] = UNDECODABLE
-    command.reembed("--index", "0", "--of", "1")
+    command.reembed()
     named = f"{keys[7]}: {UNDECODABLE}"
     assert command.verify().lost == (named,)
     assert [record.message for record in caplog.records if record.levelname == "WARNING"] == [f"lost: {named}"]

@@ -17,6 +17,7 @@ from embark.spec.rollout import Rollout
 from embark.store import Embedding, Negative, RolloutStore, Served, split_ring
 from embark.store.memory import MemoryStore
 from embark.store.sqlite.adapter import SqliteStore
+from embark.termination import MAX_TERMINATION_BYTES, TerminationMessage
 from embark_testing.fake_clock import FakeClock
 from embark_testing.kfc.parts import NOT_FOUND, UNREACHABLE
 from embark_testing.kfc.reembed_harness import (
@@ -28,7 +29,7 @@ from embark_testing.kfc.reembed_harness import (
     ReembedHarness,
 )
 from kfc.verify import verification
-from kfc.verify.verification import MOST_BYTES, find_faults, fit, verify
+from kfc.verify.verification import find_faults, fit, verify
 
 FORM = VectorForm(2, DType.FLOAT32)
 GATE = Rollout()
@@ -88,7 +89,7 @@ def test_a_few_of_many_lost_keys_are_named_however_long_they_are(bench: ReembedH
     verdict = _verify(bench)
     assert verdict.failed == 20
     assert 0 < len(verdict.lost) <= MAX_LOST
-    assert len(verdict.model_dump_json(by_alias=True).encode()) <= MOST_BYTES
+    assert len(TerminationMessage(verdict=verdict).to_json().encode()) <= MAX_TERMINATION_BYTES == 4096
 
 
 def test_lost_keys_give_way_to_faults_where_a_pods_last_words_have_no_room_for_both() -> None:

@@ -130,4 +130,4 @@ def test_beside_look_ups_it_goes_at_their_pace(bench: Bench, caplog: pytest.LogC
         with lookups.going_on():
             on(local, b)
         assert lookups.faults == []
-    assert "the re-embedding goes as fast as look-ups bear" in caplog.messages
+    assert "the re-embedding runs as fast as lookups bear" in caplog.messages

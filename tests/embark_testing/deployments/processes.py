@@ -1,5 +1,6 @@
 """The services as processes of their own, as a pod runs them: settings file in, probes to ask, signals to end them."""
 
+import os
 import subprocess
 import sys
 import urllib.error
@@ -11,10 +12,17 @@ from tempfile import NamedTemporaryFile
 
 from prometheus_client.parser import text_string_to_metric_families
 
-from embark.settings import EmbArkSettings, KfcSettings, RetinaSettings
+from embark.settings import (
+    EmbArkSettings,
+    KfcSettings,
+    Listen,
+    ReembedSettings,
+    RetinaSettings,
+    VerifySettings,
+)
 from embark_testing.eventually import eventually
 
-Settings = EmbArkSettings | KfcSettings | RetinaSettings
+Settings = EmbArkSettings | KfcSettings | RetinaSettings | ReembedSettings | VerifySettings
 PATIENCE = 60.0
 
 
@@ -23,17 +31,17 @@ class Service:
 
     def __init__(self, process: "subprocess.Popen[bytes]", settings: Settings, log: Path) -> None:
         self._process = process
-        self._settings = settings
+        self._listen = listen_settings(settings)
         self.log = log
 
     @property
     def target(self) -> str:
         """Where it answers gRPC."""
-        return f"{self._settings.listen.host}:{self._settings.listen.grpc_port}"
+        return f"{self._listen.host}:{self._listen.grpc_port}"
 
     def readiness(self) -> str:
         """Return what /readyz says, or nothing while the process does not answer."""
-        listen = self._settings.listen
+        listen = self._listen
         try:
             with urllib.request.urlopen(f"http://{listen.host}:{listen.probes_port}/readyz", timeout=5) as answer:
                 return str(answer.read().decode()).strip()
@@ -46,7 +54,7 @@ class Service:
 
     def metric(self, name: str, **labels: str) -> float:
         """Return the value of a sample of /metrics, 0 where there is none."""
-        listen = self._settings.listen
+        listen = self._listen
         with urllib.request.urlopen(f"http://{listen.host}:{listen.probes_port}/metrics", timeout=5) as answer:
             families = list(text_string_to_metric_families(answer.read().decode()))
         samples = [sample for family in families for sample in family.samples]
@@ -78,14 +86,16 @@ class Service:
 
 
 @contextmanager
-def service(program: str | Path, settings: Settings, folder: Path, *arguments: str) -> Iterator[Service]:
+def service(
+    program: str | Path, settings: Settings, folder: Path, *arguments: str, **environment: str
+) -> Iterator[Service]:
     """Start a module (`python -m`) or a script with its settings; killed at the end if it still runs."""
     folder.mkdir(parents=True, exist_ok=True)
     started = [str(program)] if isinstance(program, Path) else ["-m", program]
     command = [sys.executable, *started, "--settings", str(write_settings(settings, folder)), *arguments]
     with (
         NamedTemporaryFile("wb", prefix=f"{Path(program).stem}-", suffix=".log", dir=folder, delete=False) as log,
-        subprocess.Popen(command, stdout=log, stderr=log) as process,
+        subprocess.Popen(command, stdout=log, stderr=log, env=os.environ | environment) as process,
     ):
         try:
             yield Service(process, settings, Path(log.name))
@@ -101,9 +111,14 @@ def run_schema(settings: KfcSettings, folder: Path, times: int = 1) -> Sequence[
     return [process.wait(PATIENCE) for process in processes]
 
 
+def listen_settings(settings: Settings) -> Listen:
+    """Return where a process with these settings listens."""
+    return (settings.kfc if isinstance(settings, ReembedSettings | VerifySettings) else settings).listen
+
+
 def write_settings(settings: Settings, folder: Path) -> Path:
     """Write the JSON file that a pod would mount."""
     folder.mkdir(parents=True, exist_ok=True)
-    path = folder / f"{type(settings).__name__}-{settings.listen.probes_port}.json"
+    path = folder / f"{type(settings).__name__}-{listen_settings(settings).probes_port}.json"
     path.write_text(settings.model_dump_json(by_alias=True))
     return path

@@ -9,6 +9,7 @@ from functools import partial
 from unittest.mock import patch
 
 from embark import backends
+from embark.settings import EmbArkSettings
 from embark.topic.kafka.adapter import KafkaTopic
 from embark_server import __main__ as process
 
@@ -19,7 +20,7 @@ def main() -> int:
     parser.add_argument("--capacity", type=int, required=True)
     asked, sys.argv[1:] = parser.parse_known_args()
     with patch.object(backends, "KafkaTopic", partial(KafkaTopic, capacity=asked.capacity)):
-        return backends.run_command("embark_server", "Answer look-ups of one cache.", process.run)
+        return backends.run_command("embark_server", "Answer look-ups of one cache.", EmbArkSettings, process.run)
 
 
 if __name__ == "__main__":

@@ -8,6 +8,7 @@ import sys
 from unittest.mock import patch
 
 from embark.backends import run_command
+from embark.settings import KfcSettings
 from embark.topic.kafka import consumer as kafka_consumer
 from embark.topic.kafka.options import Options, consumer_options
 from kfc import __main__ as process
@@ -23,7 +24,7 @@ def main() -> int:
         return consumer_options(group, classic=classic) | {"max.poll.interval.ms": asked.max_poll_interval_ms}
 
     with patch.object(kafka_consumer, "consumer_options", options):
-        return run_command("kfc", "Fill one space.", process.run)
+        return run_command("kfc", "Fill one space.", KfcSettings, process.run)
 
 
 if __name__ == "__main__":

@@ -14,6 +14,7 @@ from typing import Any
 from unittest.mock import patch
 
 from embark.backends import run_command
+from embark.settings import KfcSettings
 from embark.store.cassandra.adapter import CassandraStore
 from embark.topic.kafka.consumer import KafkaConsumer
 from kfc import __main__ as process
@@ -55,7 +56,7 @@ def main() -> int:
     asked, sys.argv[1:] = parser.parse_known_args()
     owner, name = POINTS[asked.point]
     with patch.object(owner, name, deadly(getattr(owner, name), asked.armed, asked.times)):
-        return run_command("kfc", "Fill one space until it is killed.", process.run)
+        return run_command("kfc", "Fill one space until it is killed.", KfcSettings, process.run)
 
 
 if __name__ == "__main__":

@@ -1,8 +1,6 @@
 """A cache on real servers whose spaces are re-embedded one from another, and the commands that do it, as processes."""
 
-import argparse
 import hashlib
-import json
 import uuid
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, closing, contextmanager
@@ -10,18 +8,28 @@ from dataclasses import dataclass
 from datetime import timedelta
 from functools import partial
 from pathlib import Path
-from types import ModuleType
+from typing import Any
 
 import numpy as np
 
 from embark.backends import Secrets, open_store, open_topic
 from embark.clock import now
 from embark.rollout.verdict import Verdict
-from embark.settings import CacheSettings, EmbArkSettings, KfcSettings, Listen, settings_for
+from embark.settings import (
+    CacheSettings,
+    DropSettings,
+    EmbArkSettings,
+    KfcSettings,
+    Listen,
+    ReembedSettings,
+    VerifySettings,
+    settings_for,
+)
 from embark.store import Embedding, RolloutStore, Row
+from embark.termination import TerminationMessage
 from embark.topic import Fill
 from embark_testing.caches import sample
-from embark_testing.deployments.processes import Service, service, write_settings
+from embark_testing.deployments.processes import Service, service
 from embark_testing.kfc.fake_retina import FakeRetina, RetinaServer
 from embark_testing.servers.cassandra_server import CassandraServer
 from embark_testing.servers.free_ports import free_ports
@@ -32,7 +40,6 @@ from kfc.schema import drop
 DIMENSION = 2
 ITEMS = 16
 INFLIGHT = 2
-_SECRETS = dict.fromkeys(["store_credentials", "store_tls", "topic_credentials", "topic_tls"])
 _PATIENCE = timedelta(seconds=30)
 
 
@@ -63,23 +70,23 @@ class ReembeddedCache:
 
     def make(self, settings: KfcSettings) -> None:
         """Run the schema command in this process."""
-        self._run(schema, settings)
+        schema.run(settings, Secrets())
 
     def drop(self, settings: KfcSettings) -> None:
         """Run the drop command in this process."""
-        self._run(drop, settings)
+        drop.run(DropSettings(kfc=settings), Secrets())
 
-    def start(self, module: str, settings: KfcSettings, *arguments: str) -> AbstractContextManager[Service]:
-        """Start a command with probes of its own."""
-        [port] = free_ports("127.0.0.1", 1)
-        own = settings.model_copy(update={"listen": Listen(host="127.0.0.1", probes_port=port)})
-        return service(module, own, self.folder, *arguments)
+    def start(self, module: str, settings: KfcSettings) -> AbstractContextManager[Service]:
+        """Start a service with probes of its own."""
+        return service(module, _with_free_probes(settings), self.folder)
 
     def reembed(
-        self, settings: KfcSettings, index: int = 0, of: int = 1, *options: str
+        self, settings: KfcSettings, index: int = 0, processes: int = 1, **fields: Any
     ) -> AbstractContextManager[Service]:
         """Start one of the processes of a re-embedding."""
-        return self.start("kfc.reembed", settings, "--index", str(index), "--of", str(of), *options)
+        kfc = _with_free_probes(settings)
+        form = ReembedSettings.model_validate({"kfc": kfc, "processes": processes} | fields)
+        return service("kfc.reembed", form, self.folder, JOB_COMPLETION_INDEX=str(index))
 
     def embark(self, number: int) -> EmbArkSettings:
         """Return the settings of an EmbArk that serves a space."""
@@ -90,10 +97,13 @@ class ReembeddedCache:
     def verify(self, settings: KfcSettings) -> Verdict:
         """Run the verify command with the gate that specs have by default."""
         path = self.folder / "verdict.json"
-        gate = ("--min-coverage", "0.99", "--max-failure-ratio", "0.01", "--verdict", str(path))
-        with self.start("kfc.verify", settings, *gate) as verifying:
+        gate = {"min_coverage": "0.99", "max_failure_ratio": "0.01", "termination_log": str(path)}
+        form = VerifySettings.model_validate({"kfc": _with_free_probes(settings)} | gate)
+        with service("kfc.verify", form, self.folder) as verifying:
             assert verifying.wait() == 0, verifying.log.read_text()
-        return Verdict.model_validate(json.loads(path.read_text()))
+        verdict = TerminationMessage.model_validate_json(path.read_text()).verdict
+        assert verdict
+        return verdict
 
     @contextmanager
     def store(self) -> Iterator[RolloutStore]:
@@ -130,9 +140,10 @@ class ReembeddedCache:
                 assert producer.produce(key.encode(), Fill(key.encode(), now()).to_bytes(), {})
             assert producer.close(_PATIENCE) == 0
 
-    def _run(self, command: ModuleType, settings: KfcSettings) -> None:
-        path = write_settings(settings, self.folder / settings.space.id)
-        command.run(argparse.Namespace(settings=path, **_SECRETS))
+
+def _with_free_probes(settings: KfcSettings) -> KfcSettings:
+    [port] = free_ports("127.0.0.1", 1)
+    return settings.model_copy(update={"listen": Listen(host="127.0.0.1", probes_port=port)})
 
 
 def reembedded_cache(cassandra: CassandraServer, kafka: KafkaServer, folder: Path) -> ReembeddedCache:

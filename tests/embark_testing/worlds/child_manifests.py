@@ -90,8 +90,8 @@ def build_rollout_children(
     dropped = _space_beside(source, source.dimension + 2)
     return [
         *build_kfc(cache, UID, candidate, images),
-        build_reembed_job(cache, UID, candidate, images, attempt=attempt, suspended=suspended),
-        build_verify_job(cache, UID, candidate, images, attempt=attempt),
+        *build_reembed_job(cache, UID, candidate, images, attempt=attempt, suspended=suspended),
+        *build_verify_job(cache, UID, candidate, images, attempt=attempt),
         *build_drop(cache, UID, settings_for(cache, dropped).kfc, images),
     ]
 

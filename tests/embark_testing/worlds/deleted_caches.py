@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from embark.termination import TerminationMessage
 from embark_operator.cluster.finalizers import FINALIZER
 from embark_operator.cluster.kinds import CACHE, CONFIG_MAP, EVENT, JOB, POD, SERVICE_ACCOUNT, Kind
 from embark_operator.names import COMPONENT_LABEL, DROP_KEYSPACE, Manifest
@@ -64,7 +65,7 @@ class DeletingWorld(World):
 
     def say(self, words: str) -> None:
         """Let the pod of the Job that drops the keyspace end with an error, and wait for its next attempt."""
-        self.add_drop_pod({"terminated": {"exitCode": 1, "message": words}})
+        self.add_drop_pod({"terminated": {"exitCode": 1, "message": TerminationMessage(error=words).to_json()}})
 
     def add_drop_pod(self, state: Manifest) -> None:
         """Let the Job that drops the keyspace have a pod in that state."""

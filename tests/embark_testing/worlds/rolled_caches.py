@@ -6,6 +6,7 @@ from typing import Any
 from embark.rollout.step import ObservedProgress
 from embark.rollout.verdict import Verdict
 from embark.settings import EmbArkSettings
+from embark.termination import TerminationMessage
 from embark_operator.cluster.kinds import CACHE, CONFIG_MAP, DEPLOYMENT, JOB, POD
 from embark_operator.manifests.config_maps import SETTINGS_KEY
 from embark_operator.names import COMPONENT_LABEL, SPACE_LABEL, Manifest
@@ -86,7 +87,7 @@ class RollingWorld(World):
             if kind == JOB:
                 done = {"status": {"conditions": [{"type": "Complete", "status": "True"}]}}
                 self.cluster.edit(kind, namespace, name, done)
-                said = self.verdict.model_dump_json(by_alias=True) if component == "verify" else ""
+                said = TerminationMessage(verdict=self.verdict).to_json() if component == "verify" else ""
                 ended = {"phase": "Succeeded", "containerStatuses": [{"state": {"terminated": {"message": said}}}]}
                 self.add_pod(namespace, name, body["metadata"]["labels"] | {"job-name": name}, ended)
         self.cluster.writes.clear()

@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 from embark.rollout.state import RolloutState
 from embark.rollout.step import ObservedJob, ObservedProgress, ObservedRollout
 from embark.rollout.verdict import Verdict, find_gate_failure
-from embark.settings import EmbArkSettings, KfcSettings
+from embark.settings import EmbArkSettings, KfcSettings, ReembedSettings
 from embark.spec.rollout import Rollout as RolloutSpec
 from embark_operator.cluster.kinds import CONFIG_MAP, JOB, Child, child_of
 from embark_operator.manifests.config_maps import SETTINGS_KEY
@@ -99,14 +99,14 @@ class ModelCluster:
         """Encode one further key for each candidate; the Job is complete when none is left."""
         for job, run in self.jobs_of("reembed"):
             space = job["metadata"]["labels"][SPACE_LABEL]
-            again = "--again" in job["spec"]["template"]["spec"]["containers"][0]["args"]
+            retry_failed = ReembedSettings.model_validate_json(self._settings_of_job(job)).retry_failed
             scanned = self.scanned.setdefault(space, set())
             left = sorted(set(self.tables[self.filled[space]]) - scanned)
             if job["spec"]["suspend"] or run.failed:
                 continue
             for key in left[:1]:
                 scanned.add(key)
-                if again or key not in self.tables[space]:
+                if retry_failed or key not in self.tables[space]:
                     self.tables[space][key] = self._encodes(space, key)
             run.complete = not left
 
@@ -185,6 +185,15 @@ class ModelCluster:
         for child, body in self.children.items():
             if child.kind == CONFIG_MAP and body["metadata"]["labels"][COMPONENT_LABEL] == component:
                 yield body["data"][SETTINGS_KEY]
+
+    def _settings_of_job(self, job: Manifest) -> str:
+        (name,) = (
+            volume["configMap"]["name"]
+            for volume in job["spec"]["template"]["spec"]["volumes"]
+            if "configMap" in volume
+        )
+        namespaced = (body for child, body in self.children.items() if (child.kind, child.name) == (CONFIG_MAP, name))
+        return str(next(namespaced)["data"][SETTINGS_KEY])
 
     @staticmethod
     def _judge(source: Mapping[int, bool], candidate: Mapping[int, bool]) -> Verdict:

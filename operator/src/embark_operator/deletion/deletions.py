@@ -25,7 +25,7 @@ from embark_operator.deletion.keyspaces import (
     find_sharer,
     keyspace_of,
 )
-from embark_operator.manifests.keyspace_jobs import build_drop_keyspace
+from embark_operator.manifests.jobs import build_drop_keyspace
 from embark_operator.names import Manifest, child_selector
 from embark_operator.observe.pods import first_failure, is_true
 from embark_operator.options import Options
@@ -116,7 +116,7 @@ class Deletions:
             return self._let_go(key, f"{keyspace} is dropped")
         if is_true(job, "Failed"):
             return replace(self._fail(body, f"{child_of(job)} failed"), deleted=delete(self._cluster, [job]))
-        why = first_failure(find_pods(self._cluster, key), [job])
+        why = first_failure(find_pods(self._cluster, key), [job]).error
         if why:
             return replace(made, again=self._fail(body, why).again)
         # A pod that is at work again has not succeeded yet: what it said last stays.

@@ -143,14 +143,14 @@ def _settings(cache: EmbeddingCache, space: SpaceRecord) -> FillingSettings:
 
 def _build_jobs(cache: EmbeddingCache, uid: str, options: Options, rollout: RolloutState) -> list[Manifest]:
     images, attempt, spaces = options.images, rollout.status.attempt, rollout.spaces
-    jobs = []
+    jobs: list[Manifest] = []
     if spaces.candidate:
         settings = _settings(cache, spaces.candidate).kfc
         if rollout.phase is RolloutPhase.REEMBEDDING:
             suspended = cache.spec.rollout.paused
-            jobs.append(build_reembed_job(cache, uid, settings, images, attempt=attempt, suspended=suspended))
+            jobs += build_reembed_job(cache, uid, settings, images, attempt=attempt, suspended=suspended)
         if rollout.phase is RolloutPhase.VERIFYING:
-            jobs.append(build_verify_job(cache, uid, settings, images, attempt=attempt))
+            jobs += build_verify_job(cache, uid, settings, images, attempt=attempt)
     if spaces.dropped:
         drop = build_drop(cache, uid, _settings(cache, spaces.dropped).kfc, images)
         # Its settings from the start: they name the space, should the status be lost.

@@ -10,9 +10,6 @@ from embark_operator.names import Manifest
 
 GRPC: Final = "grpc"
 PROBES: Final = "probes"
-TERMINATION_LOG: Final = "/dev/termination-log"
-"""Where a container leaves its last words: the kubelet mounts a file there that every user can write, also where the
-root file system is read-only. It keeps the first 4096 bytes."""
 # Calls still come to a pod that ends until every client and node has heard of it; only then does its drain begin.
 PRE_STOP_SECONDS: Final = 5
 

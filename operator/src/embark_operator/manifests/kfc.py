@@ -7,9 +7,9 @@ from embark_operator.manifests.children import Component
 from embark_operator.manifests.config_maps import build_config_map, settings_hash
 from embark_operator.manifests.containers import Process
 from embark_operator.manifests.deployments import build_deployment
+from embark_operator.manifests.jobs import build_schema_job
 from embark_operator.manifests.kfc_scaling import build_kfc_scaler
 from embark_operator.manifests.resources import KFC, build_resources
-from embark_operator.manifests.schema_jobs import build_schema_job
 from embark_operator.manifests.services import build_account
 from embark_operator.manifests.volumes import secret_arguments, secret_mounts, tls_mounts
 from embark_operator.names import Manifest, kfc_name

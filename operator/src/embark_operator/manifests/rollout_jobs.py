@@ -1,110 +1,118 @@
-"""The Jobs of a rollout: one fills the candidate, one judges it, one drops a space; called by `build`."""
+"""The Jobs of a rollout: the re-embedding of a candidate, its verification, and the drop of a space."""
 
 from dataclasses import replace
 from typing import Any, Final
 
-from embark.settings import KfcSettings
+from embark.settings import DropSettings, KfcSettings, ReembedSettings, VerifySettings
 from embark.spec import EmbeddingCache
+from embark.spec.model import Model
 from embark_operator.manifests.children import Component
 from embark_operator.manifests.config_maps import SETTINGS_HASH, build_config_map, settings_hash
-from embark_operator.manifests.containers import TERMINATION_LOG, Process
-from embark_operator.manifests.jobs import build_job, build_once, build_pod_template, kfc_command
+from embark_operator.manifests.containers import Process
+from embark_operator.manifests.jobs import HASH_LENGTH, build_job, build_pod_template, build_retried, kfc_command
 from embark_operator.manifests.services import build_account
 from embark_operator.manifests.volumes import tls_mounts
 from embark_operator.names import Manifest, drop_name, embark_probes, kfc_name
 from embark_operator.options import Images
 
-# The command waits out a store or a Retina that is away, so a pod that ends has a fault that most likely comes again:
-# too little memory, a row that nobody thought of. The attempts are 10 s apart, then twice as long each time, at most
-# 10 min (DefaultJobPodFailureBackOff and MaxJobPodFailureBackOff of Kubernetes' Job controller): 20 take 2.5 hours,
-# which a bad node does not last, and after which somebody should hear of it.
+# The command waits out outages of the store and of Retina, so a pod that fails has an error that most likely comes
+# again: too little memory, an unexpected row. The attempts are 10 s apart, then twice as long each time, at most 10 min
+# (DefaultJobPodFailureBackOff and MaxJobPodFailureBackOff of Kubernetes' Job controller): 20 take 2.5 hours, which
+# outlasts a bad node, and after which a person should know.
 _ATTEMPTS_PER_INDEX: Final = 20
 
 
 def build_reembed_job(
     cache: EmbeddingCache, uid: str, settings: KfcSettings, images: Images, *, attempt: int, suspended: bool
-) -> Manifest:
-    """Return the Job `<cache>-reembed-<hash>`, which fills the candidate that `settings` are of from its source.
+) -> list[Manifest]:
+    """Return the settings and the Job `<cache>-reembed-<hash>`, which fills the candidate from its source.
 
-    `attempt` counts how often the rollout was resumed after it had halted; each is a Job of its own. Of one Job,
-    `suspended` alone can be changed.
+    `settings` are the candidate's. `attempt` counts how often the rollout was resumed after a halt; each has a Job of
+    its own. Only `suspended` can be changed in a Job.
 
     Raises:
-        InvalidSpecError: a field of spec.kfc.resources is none that can be run with.
+        InvalidSpecError: a field of spec.kfc.resources is not usable.
     """
     rollout = cache.spec.rollout
-    arguments = ["--of", str(rollout.parallelism)]
-    if rollout.max_keys_per_second:
-        arguments += ["--keys-per-second", str(rollout.max_keys_per_second / rollout.parallelism)]
-    if rollout.max_lookup_slowdown:
-        arguments += ["--max-lookup-slowdown", str(rollout.max_lookup_slowdown), "--embark", embark_probes(cache)]
-    if attempt:
-        arguments.append("--again")
-    component = _component(cache, uid, settings, "reembed")
-    process = _process("kfc.reembed", cache, settings, images, tuple(arguments))
-    # It alone of the Jobs calls Retina.
+    reembed = ReembedSettings(
+        kfc=settings,
+        processes=rollout.parallelism,
+        keys_per_second=rollout.max_keys_per_second / rollout.parallelism,
+        max_lookup_slowdown=rollout.max_lookup_slowdown,
+        embark=embark_probes(cache) if rollout.max_lookup_slowdown else None,
+        retry_failed=attempt > 0,
+    )
+    process = kfc_command("kfc.reembed", settings, images, cache.spec.kfc.resources)
+    # The only Job that calls Retina.
     process = replace(process, listen=settings.listen, mounts=(*process.mounts, *tls_mounts(cache)))
-    template = _template(component, process, settings, images)
+    component = _component(cache, uid, settings, "reembed")
+    config_map = _build_settings(component, reembed)
+    template = _build_template(component, process, images, config_map)
     spec = _indexed(template, rollout.parallelism)
-    return build_job(component, spec, purpose={"attempt": attempt}, changeable={"suspend": suspended})
+    job = build_job(component, spec, purpose={"attempt": attempt}, mutable={"suspend": suspended})
+    return [config_map, job]
 
 
 def build_verify_job(
     cache: EmbeddingCache, uid: str, settings: KfcSettings, images: Images, *, attempt: int
-) -> Manifest:
-    """Return the Job `<cache>-verify-<hash>`, whose pod leaves its verdict on a candidate as its termination message.
+) -> list[Manifest]:
+    """Return the settings and the Job `<cache>-verify-<hash>`, whose pod reports its verdict on a candidate.
 
-    Another `attempt`, and other gates, are another Job.
+    The verdict is in the pod's TerminationMessage. Another `attempt`, and another gate, are another Job.
 
     Raises:
-        InvalidSpecError: a field of spec.kfc.resources is none that can be run with.
+        InvalidSpecError: a field of spec.kfc.resources is not usable.
     """
-    gates = cache.spec.rollout.model_dump(mode="json", by_alias=True)
-    arguments = (
-        *("--verdict", TERMINATION_LOG),
-        *("--min-coverage", gates["minCoverage"]),
-        *("--max-failure-ratio", gates["maxFailureRatio"]),
+    rollout = cache.spec.rollout
+    verify = VerifySettings(
+        kfc=settings, min_coverage=rollout.min_coverage, max_failure_ratio=rollout.max_failure_ratio
     )
+    process = kfc_command("kfc.verify", settings, images, cache.spec.kfc.resources)
     component = _component(cache, uid, settings, "verify")
-    process = _process("kfc.verify", cache, settings, images, arguments)
-    template = _template(component, process, settings, images)
-    return build_job(component, build_once(template), purpose={"attempt": attempt})
+    config_map = _build_settings(component, verify)
+    template = _build_template(component, process, images, config_map)
+    return [config_map, build_job(component, build_retried(template), purpose={"attempt": attempt})]
 
 
 def build_drop(cache: EmbeddingCache, uid: str, settings: KfcSettings, images: Images) -> list[Manifest]:
-    """Return account, settings and Job of what drops a space; those of its KFC are gone by then.
+    """Return account, settings and Job of the drop of a space, whose KFC no longer exists.
 
     Account and settings are called `<cache>-drop-<space>`, the Job `<cache>-drop-<hash>`: while a space is dropped, an
-    image or a Secret may change, and a Job may not.
+    image or a Secret may change, and a Job may not. The settings also keep the space, should the status be lost.
 
     Raises:
-        InvalidSpecError: a field of spec.kfc.resources is none that can be run with.
+        InvalidSpecError: a field of spec.kfc.resources is not usable.
     """
-    own = Component(cache, uid, "drop", drop_name(cache, settings.space.id), settings.space.id)
-    process = _process("kfc.schema.drop", cache, settings, images)
-    template = _template(own, process, settings, images, account=own.name)
-    job = build_job(_component(cache, uid, settings, "drop"), build_once(template), purpose={})
-    return [build_account(own), build_config_map(own, settings), job]
+    drop = DropSettings(kfc=settings)
+    shared = Component(cache, uid, "drop", drop_name(cache, settings.space.id), settings.space.id)
+    process = kfc_command("kfc.schema.drop", settings, images, cache.spec.kfc.resources)
+    # A process that waits for a store with a wrong address would never read the right one: new settings, a new Job.
+    annotations = {SETTINGS_HASH: settings_hash(drop)}
+    template = build_pod_template(
+        shared, process, images, account=shared.name, config_map=shared.name, annotations=annotations
+    )
+    job = build_job(_component(cache, uid, settings, "drop"), build_retried(template), purpose={})
+    return [build_account(shared), build_config_map(shared, drop), job]
 
 
 def _component(cache: EmbeddingCache, uid: str, settings: KfcSettings, title: str) -> Component:
     return Component(cache, uid, title, f"{cache.metadata.name}-{title}", settings.space.id)
 
 
-def _process(
-    module: str, cache: EmbeddingCache, settings: KfcSettings, images: Images, arguments: tuple[str, ...] = ()
-) -> Process:
-    return kfc_command(module, settings, images, cache.spec.kfc.resources, arguments)
+def _build_settings(component: Component, settings: Model) -> Manifest:
+    """Return the ConfigMap `<component>-<hash>`.
+
+    A Job cannot change and its processes read their settings once, so new settings have a new name, and so a new Job,
+    which continues where the one before it stopped.
+    """
+    named = replace(component, name=f"{component.name}-{settings_hash(settings)[:HASH_LENGTH]}")
+    return build_config_map(named, settings)
 
 
-def _template(
-    component: Component, process: Process, settings: KfcSettings, images: Images, account: str = ""
-) -> Manifest:
-    # A process that waits for a store whose address was wrong would never read the right one: new settings, a new Job.
-    # It goes on where the one before it was.
-    annotations = {SETTINGS_HASH: settings_hash(settings)}
-    account = account or kfc_name(component.cache, settings.space.id)
-    return build_pod_template(component, process, account, images, annotations)
+def _build_template(component: Component, process: Process, images: Images, config_map: Manifest) -> Manifest:
+    """Return the template of pods that run as the KFC of their space."""
+    account = kfc_name(component.cache, component.space_id)
+    return build_pod_template(component, process, images, account=account, config_map=config_map["metadata"]["name"])
 
 
 def _indexed(template: Manifest, parallelism: int) -> dict[str, Any]:
@@ -114,11 +122,11 @@ def _indexed(template: Manifest, parallelism: int) -> dict[str, Any]:
         "completions": parallelism,
         "parallelism": parallelism,
         "backoffLimitPerIndex": _ATTEMPTS_PER_INDEX,
-        # A pod that a node's drain or a preemption took is no failed attempt.
+        # A pod that was evicted by a node's drain or a preemption is not a failed attempt.
         "podFailurePolicy": {
             "rules": [{"action": "Ignore", "onPodConditions": [{"type": "DisruptionTarget", "status": "True"}]}]
         },
-        # Not before the last pod of an index is really gone: two would encode the same keys.
+        # Only once the last pod of an index has terminated: two would encode the same keys.
         "podReplacementPolicy": "Failed",
         "template": template | {"spec": template["spec"] | {"restartPolicy": "Never"}},
     }

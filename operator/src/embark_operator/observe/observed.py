@@ -25,7 +25,9 @@ class SchemaStatus:
 
     done: bool
     why: str = ""
-    """What its last attempt said; empty: it has not failed."""
+    """The error of its last attempt; empty: it has not failed."""
+    server: str = ""
+    """The server that did not answer, if that is the error."""
 
 
 @dataclass(frozen=True, slots=True)

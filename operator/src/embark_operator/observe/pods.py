@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from embark.spec import EmbeddingCache
+from embark.termination import TerminationMessage
 from embark_operator.cluster.kinds import DEPLOYMENT, JOB, Child
 from embark_operator.names import COMPONENT_LABEL, SPACE_LABEL, Manifest
 from embark_operator.observe.observed import SchemaStatus, WorkloadStatus
@@ -12,6 +13,8 @@ from embark_operator.observe.services import Samples, Services, sum_samples
 
 # Of a program that has ended by itself; higher ones say that somebody killed it.
 _OWN_ERRORS: Final = range(1, 126)
+# A ValidationError names the field and the problem on three lines.
+_SHOWN_LINES: Final = 3
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,7 +34,8 @@ def summarize_schema(sight: PodSummary, space: str) -> SchemaStatus:
         return SchemaStatus(done=False)
     if all(is_true(job, "Complete") for job in jobs):
         return SchemaStatus(done=True)
-    return SchemaStatus(done=False, why=first_failure(sight.pods, jobs))
+    failure = first_failure(sight.pods, jobs)
+    return SchemaStatus(done=False, why=failure.error, server=failure.server)
 
 
 def find_jobs(sight: PodSummary, component: str, space: str) -> list[Manifest]:
@@ -44,11 +48,11 @@ def find_jobs(sight: PodSummary, component: str, space: str) -> list[Manifest]:
     ]
 
 
-def first_failure(pods: Sequence[Manifest], jobs: Sequence[Manifest]) -> str:
-    """Return what the first pod of these Jobs that does not run says; empty: all run."""
+def first_failure(pods: Sequence[Manifest], jobs: Sequence[Manifest]) -> TerminationMessage:
+    """Return why the first pod of these Jobs that does not run does not; without an error: all run."""
     names = {job["metadata"]["name"] for job in jobs}
-    words = [said(pod) for pod in pods if pod["metadata"].get("labels", {}).get("job-name") in names]
-    return next(filter(None, words), "")
+    failures = (pod_failure(pod) for pod in pods if pod["metadata"].get("labels", {}).get("job-name") in names)
+    return next((failure for failure in failures if failure), TerminationMessage())
 
 
 def summarize_workload(sight: PodSummary, name: str) -> WorkloadStatus:
@@ -80,7 +84,8 @@ def _unready_pod(deployment: Manifest, pods: Sequence[Manifest]) -> Manifest | N
 def _why(pod: Manifest, services: Services) -> str:
     """Return what keeps a pod that is not ready, by name and in its own words where it has any."""
     address = pod.get("status", {}).get("podIP", "")
-    reason = said(pod) or (services.readiness(address) if address else "") or _last_error(pod)
+    failure = pod_failure(pod)
+    reason = failure.error if failure else (services.readiness(address) if address else "") or _last_error(pod)
     return f"{pod['metadata']['name']}: {reason or 'has not said why it is not ready'}"
 
 
@@ -95,12 +100,18 @@ def _has_failed(pod: Manifest) -> bool:
 def _last_error(pod: Manifest) -> str:
     """Return how a container that runs again has ended before; empty: none has."""
     ended = [_ended(container) for container in pod.get("status", {}).get("containerStatuses", ())]
-    return next((_ending(found) for found in ended if found and found.get("exitCode")), "")
+    return next((_read_termination(found).error for found in ended if found and found.get("exitCode")), "")
 
 
-def _ending(ended: Mapping[str, Any]) -> str:
+def _read_termination(ended: Mapping[str, Any]) -> TerminationMessage:
+    """Return how a container has failed: as its process reports it or, after a crash, by the last line of its log."""
+    text = str(ended.get("message") or "").strip()
+    message = TerminationMessage.parse(text)
+    if message is None:
+        message = TerminationMessage(error="".join(text.splitlines()[-1:]))
+    error = " ".join(line.strip() for line in message.error.splitlines()[:_SHOWN_LINES])
     status = f"ended with status {ended['exitCode']} ({ended.get('reason', 'Error')})"
-    return _error_in(str(ended.get("message") or "")) or status
+    return message.model_copy(update={"error": error or status})
 
 
 def _ended(container: Mapping[str, Any]) -> Mapping[str, Any] | None:
@@ -110,27 +121,20 @@ def _ended(container: Mapping[str, Any]) -> Mapping[str, Any] | None:
     return ended
 
 
-def said(pod: Manifest) -> str:
-    """Return what kubelet or scheduler say of a pod that does not run; empty: it runs."""
+def pod_failure(pod: Manifest) -> TerminationMessage | None:
+    """Return why a pod does not run, by its process, the kubelet or the scheduler; None: it runs."""
     status = pod.get("status", {})
     for container in (*status.get("initContainerStatuses", ()), *status.get("containerStatuses", ())):
         ended = _ended(container)
         waiting = container.get("state", {}).get("waiting")
         if ended and (waiting or "terminated" in container["state"]) and ended.get("exitCode"):
-            return _ending(ended)
+            return _read_termination(ended)
         if waiting and waiting.get("message"):
-            return f"{waiting['reason']}: {waiting['message']}"
+            return TerminationMessage(error=f"{waiting['reason']}: {waiting['message']}")
     for condition in status.get("conditions", ()):
         if condition["type"] == "PodScheduled" and condition["status"] == "False":
-            return f"not scheduled: {condition.get('message', '')}"
-    return ""
-
-
-def _error_in(log: str) -> str:
-    """Return the error that ended a service, with the line after it where it goes on there; else the last line."""
-    lines = log.strip().splitlines()
-    errors = [number for number, line in enumerate(lines) if line.startswith("error: ")]
-    return " ".join(line.strip() for line in lines[errors[-1] :][:3]) if errors else "".join(lines[-1:])
+            return TerminationMessage(error=f"not scheduled: {condition.get('message', '')}")
+    return None
 
 
 def ready_addresses(sight: PodSummary, component: str, space: str = "") -> list[str]:

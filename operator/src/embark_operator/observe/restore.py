@@ -7,7 +7,7 @@ from typing import Final, TypeVar
 from pydantic import ValidationError
 
 from embark.rollout.state import RolloutPhase, RolloutState, initial_rollout
-from embark.settings import EmbArkSettings, KfcSettings, RetinaSettings
+from embark.settings import DropSettings, EmbArkSettings, KfcSettings, RetinaSettings
 from embark.space import Space, space_of
 from embark.spec import EmbeddingCache, Encoder, Output
 from embark.spec.model import Model
@@ -61,7 +61,7 @@ def _is_whole(status: EmbeddingCacheStatus) -> bool:
 def _restored(
     cache: EmbeddingCache, embark: EmbArkSettings, live: Mapping[Child, Manifest], now: datetime
 ) -> RolloutState:
-    dropping = {settings.space.id: settings.space for settings in _settings(live, "drop", KfcSettings)}
+    dropping = {drop.kfc.space.id: drop.kfc.space for drop in _settings(live, "drop", DropSettings)}
     encoders = {space_id: _rewritten(cache.spec.encoder, space) for space_id, space in dropping.items()}
     encoders |= {
         settings.space.id: encoder_from_settings(settings) for settings in _settings(live, "retina", RetinaSettings)

@@ -2,11 +2,10 @@
 
 from dataclasses import replace
 
-from pydantic import ValidationError
-
 from embark.rollout.state import RolloutPhase, RolloutState
 from embark.rollout.step import ObservedJob, ObservedRollout
 from embark.rollout.verdict import Verdict
+from embark.termination import TerminationMessage
 from embark_operator.names import COMPONENT_LABEL, SPACE_LABEL, Manifest, kfc_name, retina_name
 from embark_operator.observe.observed import Readings, WorkloadStatus
 from embark_operator.observe.pods import (
@@ -75,10 +74,9 @@ def _verdict(sight: PodSummary, space: str) -> Verdict | None:
     for pod in find_pods(sight, "verify", space):
         if pod["metadata"]["labels"].get("job-name") in names and pod["status"].get("phase") == "Succeeded":
             for container in pod["status"].get("containerStatuses", ()):
-                try:
-                    return Verdict.model_validate_json(container["state"]["terminated"].get("message", ""))
-                except ValidationError:
-                    continue
+                message = TerminationMessage.parse(container["state"]["terminated"].get("message", ""))
+                if message and message.verdict:
+                    return message.verdict
     return None
 
 
@@ -89,7 +87,7 @@ def _see_job(sight: PodSummary, component: str, space: str) -> ObservedJob:
     complete = all(is_true(job, "Complete") for job in jobs)
     failed = any(is_true(job, "Failed") for job in jobs)
     ended = next(filter(None, (condition_message(job, "Failed") for job in jobs)), "")
-    return ObservedJob(complete, failed, "" if complete else first_failure(sight.pods, jobs) or ended)
+    return ObservedJob(complete, failed, "" if complete else first_failure(sight.pods, jobs).error or ended)
 
 
 def _works_on(pod: Manifest, space: str) -> bool:

@@ -173,7 +173,7 @@ def _servers(schema: SchemaStatus) -> tuple[Finding, Finding]:
     store, topic = "StoreReady", "TopicReady"
     if schema.done:
         return Finding(store, _TRUE, "SchemaDone"), Finding(topic, _TRUE, "SchemaDone")
-    if schema.why.startswith("error: topic:"):
+    if schema.server == "topic":
         return Finding(store, _TRUE, "SchemaDone"), Finding(topic, _FALSE, "SchemaFailed", schema.why)
     if schema.why:
         waits = "the schema command makes tables before topics, and has not come so far"

@@ -4,6 +4,7 @@ The operator mounts them as JSON, the service parses the same class, the local m
 """
 
 from embark.settings.caches import CacheSettings, FillingSettings, filling_settings_for, settings_for
+from embark.settings.jobs import DropScope, DropSettings, ProbesAddress, ReembedSettings, VerifySettings
 from embark.settings.services import (
     EmbArkSettings,
     KfcSettings,
@@ -16,14 +17,19 @@ from embark.settings.services import (
 
 __all__ = [
     "CacheSettings",
+    "DropScope",
+    "DropSettings",
     "EmbArkSettings",
     "FillingSettings",
     "KfcSettings",
     "Listen",
+    "ProbesAddress",
+    "ReembedSettings",
     "RetinaSettings",
     "StoreSettings",
     "TlsSettings",
     "TopicSettings",
+    "VerifySettings",
     "filling_settings_for",
     "settings_for",
 ]

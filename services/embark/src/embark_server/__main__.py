@@ -5,7 +5,6 @@ from embark.signals import catch_signals, end_on_signals
 if __name__ == "__main__":
     end_on_signals()  # the imports below take a second
 
-import argparse
 import sys
 from contextlib import ExitStack
 from datetime import timedelta
@@ -14,7 +13,7 @@ from prometheus_client import REGISTRY
 
 from embark.backends import Secrets, open_store, open_topic, run_command
 from embark.clock import now
-from embark.processes import read_settings, wait_for_stop
+from embark.processes import wait_for_stop
 from embark.settings import EmbArkSettings
 from embark_server.server import EmbArkServer
 
@@ -22,9 +21,8 @@ from embark_server.server import EmbArkServer
 FLUSH_TIMEOUT = timedelta(seconds=5)
 
 
-def run(args: argparse.Namespace) -> None:
+def run(settings: EmbArkSettings, secrets: Secrets) -> None:
     """Answer lookups until SIGTERM or SIGINT, then drain."""
-    settings, secrets = read_settings(args.settings, EmbArkSettings), Secrets.from_args(args)
     stopping = catch_signals()
     with ExitStack() as stack:
         store = open_store(settings.store, secrets)
@@ -40,4 +38,4 @@ def run(args: argparse.Namespace) -> None:
 
 
 if __name__ == "__main__":
-    sys.exit(run_command("embark_server", "Answer lookups of one cache.", run))
+    sys.exit(run_command("embark_server", "Answer lookups of one cache.", EmbArkSettings, run))

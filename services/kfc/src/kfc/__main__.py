@@ -5,7 +5,6 @@ from embark.signals import catch_signals, end_on_signals
 if __name__ == "__main__":
     end_on_signals()  # the imports below take a second
 
-import argparse
 import sys
 from contextlib import ExitStack
 
@@ -13,15 +12,14 @@ from prometheus_client import REGISTRY
 
 from embark.backends import Secrets, open_store, open_topic, run_command
 from embark.clock import now
-from embark.processes import read_settings, wait_for_stop
+from embark.processes import wait_for_stop
 from embark.settings import KfcSettings
 from kfc.encoder import RetinaEncoder
 from kfc.fill.service import KfcService
 
 
-def run(asked: argparse.Namespace) -> None:
+def run(settings: KfcSettings, secrets: Secrets) -> None:
     """Fill until SIGTERM or SIGINT, then finish what is under way."""
-    settings, secrets = read_settings(asked.settings, KfcSettings), Secrets.from_args(asked)
     stopping = catch_signals()
     with ExitStack() as stack:
         store = open_store(settings.store, secrets)
@@ -38,4 +36,4 @@ def run(asked: argparse.Namespace) -> None:
 
 
 if __name__ == "__main__":
-    sys.exit(run_command("kfc", "Fill one space.", run))
+    sys.exit(run_command("kfc", "Fill one space.", KfcSettings, run))

@@ -1,6 +1,5 @@
 """What the commands share that a Job runs to its end: options, the signals that stop them early, probes, outages."""
 
-import argparse
 import random
 import threading
 from collections.abc import Callable
@@ -9,9 +8,7 @@ from typing import Final, TypeVar
 
 from prometheus_client import CollectorRegistry
 
-from embark.backends import add_secret_options
 from embark.errors import EmbArkError
-from embark.processes import exit_status, log_json, settings_parser
 from embark.rpc.probes import Probes
 from embark.settings import KfcSettings
 from embark.signals import Stopping
@@ -26,22 +23,6 @@ _WATCH_SECONDS: Final = 1.0
 
 class UnfinishedError(EmbArkError):
     """A command was stopped before its work was done; it must not end as if it were."""
-
-
-def run_job(
-    program: str,
-    description: str,
-    options: Callable[[argparse.ArgumentParser], None],
-    run: Callable[[argparse.Namespace, Stopping], None],
-    stopping: Stopping,
-) -> int:
-    """Be the main of a Job's process: parse the command line, log JSON, call `run`; return the exit status."""
-    parser = settings_parser(program, description)
-    add_secret_options(parser)
-    options(parser)
-    asked = parser.parse_args()
-    log_json()
-    return exit_status(lambda: run(asked, stopping))
 
 
 class Job:

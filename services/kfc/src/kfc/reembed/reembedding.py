@@ -21,7 +21,7 @@ from kfc.encoder import EncoderClient
 from kfc.metrics import KfcMetrics
 from kfc.outages import Outages, Server
 from kfc.reembed.lookup_times import LookupLatencySource
-from kfc.reembed.pacing import paced
+from kfc.reembed.pace import paced
 from kfc.reembed.pages import SourcePages
 from kfc.reembed.pipeline import ReembedPass
 from kfc.reembed.rates import RateLimit

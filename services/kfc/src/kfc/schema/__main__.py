@@ -4,21 +4,18 @@ Of a space that is re-embedded from another it also sets where its consumer grou
 is before that space is scanned. What was asked for earlier is in the other space, and comes from there.
 """
 
-import argparse
 import logging
 import sys
 from contextlib import closing
 
 from embark.backends import Secrets, open_store, run_command, topic_access
-from embark.processes import read_settings
 from embark.settings import KfcSettings
 from embark.topic.kafka.groups import start_at_end
 from embark.topic.kafka.schema import ensure_topics
 
 
-def run(asked: argparse.Namespace) -> None:
+def run(settings: KfcSettings, secrets: Secrets) -> None:
     """Make what the space needs and is not there yet; safe to run again, and by several at once."""
-    settings, secrets = read_settings(asked.settings, KfcSettings), Secrets.from_args(asked)
     log = logging.getLogger(__name__)
     with closing(open_store(settings.store, secrets)) as store:
         store.ensure_space(settings.space.id)
@@ -37,4 +34,4 @@ def run(asked: argparse.Namespace) -> None:
 
 
 if __name__ == "__main__":
-    sys.exit(run_command("kfc.schema", "Make the tables and topics of one space.", run))
+    sys.exit(run_command("kfc.schema", "Make the tables and topics of one space.", KfcSettings, run))

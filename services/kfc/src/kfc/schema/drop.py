@@ -1,49 +1,62 @@
-"""The drop command, `python -m kfc.schema.drop --settings FILE`: ends a space that a cache keeps no longer.
+"""The drop command, `python -m kfc.schema.drop --settings FILE`: drops a space that a cache no longer keeps.
 
-With `--keyspace` it ends the whole cache, as far as store and consumer groups are concerned.
+With the scope Cache it drops the whole cache from store and topic, once none of its services runs.
 
-It may be run again at any point; where the servers do not answer, or the space's KFC still runs, it ends with status 1
-and the Job that runs it tries again.
+It is safe to run again at any point. If a server does not answer, or a KFC of the space still runs, it exits with
+status 1, and the Job that runs it tries again.
 """
 
-import argparse
 import logging
 import sys
 from contextlib import closing
+from typing import Final
 
 from embark.backends import Secrets, open_store, run_command, topic_access
-from embark.processes import read_settings
-from embark.settings import KfcSettings
+from embark.settings import DropScope, DropSettings, KfcSettings
 from embark.topic.kafka.groups import drop_group
-from kfc.schema.keyspaces import drop_keyspace
+
+_log: Final = logging.getLogger(__name__)
 
 
-def run(asked: argparse.Namespace) -> None:
-    """Drop the consumer group of the space once it has no member, then its checkpoints and its table."""
-    settings, secrets = read_settings(asked.settings, KfcSettings), Secrets.from_args(asked)
-    log = logging.getLogger(__name__)
-    # First: while a KFC still is a member it writes to the table.
-    dropped = drop_group(settings.topic, settings.consumer_group, topic_access(secrets))
-    log.info(
-        "the consumer group is %s", "dropped" if dropped else "not there", extra={"group": settings.consumer_group}
-    )
+def run(settings: DropSettings, secrets: Secrets) -> None:
+    """Drop what `settings.scope` says."""
+    drop = drop_cache if settings.scope is DropScope.CACHE else drop_space
+    drop(settings.kfc, secrets)
+
+
+def drop_space(settings: KfcSettings, secrets: Secrets) -> None:
+    """Drop the consumer group of the space once it has no member, then its checkpoints and its table.
+
+    Raises:
+        UnavailableError: a server does not answer, or the space's KFC still runs.
+    """
+    # First: a KFC that is still a member writes to the table.
+    _drop_group(settings, settings.space.id, secrets)
     with closing(open_store(settings.store, secrets)) as store:
         store.drop_space(settings.space.id)
-    log.info("the store has the space no longer", extra={"cache": settings.cache, "space": settings.space.id})
+    _log.info("dropped the space from the store", extra={"cache": settings.cache, "space": settings.space.id})
 
 
-def _add_options(parser: argparse.ArgumentParser) -> None:
-    whole = "drop the keyspace with every space in it, and the consumer groups of all of them"
-    parser.add_argument("--keyspace", action="store_true", help=whole)
+def drop_cache(settings: KfcSettings, secrets: Secrets) -> None:
+    """Drop the consumer groups of every space of the cache, and then its keyspace; its topics stay.
+
+    The keyspace lists the spaces, so an interrupted drop can be run again.
+
+    Raises:
+        UnavailableError: a server does not answer, or a KFC of the cache still runs.
+    """
+    with closing(open_store(settings.store, secrets)) as store:
+        for space in sorted({settings.space.id, *store.spaces()}):
+            _drop_group(settings, space, secrets)
+        store.drop_keyspace()
+    _log.info("dropped the keyspace", extra={"keyspace": settings.store.cassandra.keyspace})
 
 
-def _run_asked(asked: argparse.Namespace) -> None:
-    if asked.keyspace:
-        drop_keyspace(read_settings(asked.settings, KfcSettings), Secrets.from_args(asked))
-    else:
-        run(asked)
+def _drop_group(settings: KfcSettings, space: str, secrets: Secrets) -> None:
+    group = settings.group_of(space)
+    dropped = drop_group(settings.topic, group, topic_access(secrets))
+    _log.info("the consumer group %s", "was dropped" if dropped else "does not exist", extra={"group": group})
 
 
 if __name__ == "__main__":
-    does = "Drop the table, the checkpoints and the consumer group of one space."
-    sys.exit(run_command("kfc.schema.drop", does, _run_asked, _add_options))
+    sys.exit(run_command("kfc.schema.drop", "Drop one space, or all of a cache.", DropSettings, run))

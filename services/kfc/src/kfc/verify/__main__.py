@@ -1,57 +1,54 @@
-"""The verify command: `python -m kfc.verify --settings FILE --verdict FILE`, whether look-ups may switch to a space."""
+"""The verify command, `python -m kfc.verify --settings FILE`: reports whether lookups may switch to a space."""
 
 from embark.signals import catch_signals
 
 if __name__ == "__main__":
     stopping = catch_signals()  # the imports below take a second
 
-import argparse
 import logging
 import sys
 from contextlib import closing
+from functools import partial
 from pathlib import Path
 
 from prometheus_client import REGISTRY
 
-from embark.backends import Secrets, open_store
-from embark.processes import read_settings
+from embark.backends import Secrets, open_store, run_command
 from embark.rollout.verdict import find_gate_failure
-from embark.settings import KfcSettings
+from embark.settings import VerifySettings
 from embark.signals import Stopping
 from embark.spec.rollout import Rollout
-from kfc.jobs import Job, run_job
+from embark.termination import TerminationMessage
+from kfc.jobs import Job
 from kfc.outages import Server
 from kfc.verify.verification import verify
 
 
-def add_options(parser: argparse.ArgumentParser) -> None:
-    """Let the command take the gate, and where its verdict goes."""
-    parser.add_argument("--verdict", type=Path, required=True, help="file to write the verdict to, as JSON")
-    parser.add_argument("--min-coverage", required=True, help="as in spec.rollout")
-    parser.add_argument("--max-failure-ratio", required=True, help="as in spec.rollout")
+def run(settings: VerifySettings, secrets: Secrets, stopping: Stopping) -> None:
+    """Write the verdict; if the gate is not passed, drop the checkpoints, so that the next scan starts over.
 
-
-def run(asked: argparse.Namespace, stopping: Stopping) -> None:
-    """Write the verdict; where the gate is not passed, forget the checkpoints, so that the next scan begins anew."""
-    settings, secrets = read_settings(asked.settings, KfcSettings), Secrets.from_args(asked)
-    gate = Rollout(min_coverage=asked.min_coverage, max_failure_ratio=asked.max_failure_ratio)
-    job = Job(settings, stopping, REGISTRY)
-    space = settings.space
-    with closing(open_store(settings.store, secrets)) as store:
+    Raises:
+        UnfinishedError: the process was stopped before it had a verdict.
+    """
+    gate = Rollout(min_coverage=settings.min_coverage, max_failure_ratio=settings.max_failure_ratio)
+    job = Job(settings.kfc, stopping, REGISTRY)
+    space = settings.kfc.space
+    with closing(open_store(settings.kfc.store, secrets)) as store:
 
         def work() -> None:
-            verdict = verify(store, settings.source, space, job.retry_until_up)
-            fault = find_gate_failure(verdict, gate)
-            if fault:
+            verdict = verify(store, settings.kfc.source, space, job.retry_until_up)
+            failure = find_gate_failure(verdict, gate)
+            if failure:
                 job.retry_until_up(Server.STORE, lambda: store.checkpoints().drop(space.id))
-            asked.verdict.write_text(verdict.model_dump_json(by_alias=True))
-            log, extra = logging.getLogger(__name__), {"cache": settings.cache, "space": space.id}
+            Path(settings.termination_log).write_text(TerminationMessage(verdict=verdict).to_json())
+            log, extra = logging.getLogger(__name__), {"cache": settings.kfc.cache, "space": space.id}
             for lost in verdict.lost:
                 log.warning("lost: %s", lost, extra=extra)
-            log.info("the gate is %s", fault or "passed", extra=extra)
+            log.info("the gate is %s", failure or "passed", extra=extra)
 
         job.do(work)
 
 
 if __name__ == "__main__":
-    sys.exit(run_job("kfc.verify", "Judge a space before look-ups switch to it.", add_options, run, stopping))
+    does = "Check a space before lookups switch to it."
+    sys.exit(run_command("kfc.verify", does, VerifySettings, partial(run, stopping=stopping)))

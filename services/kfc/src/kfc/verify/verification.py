@@ -9,6 +9,7 @@ from embark.causes import Cause
 from embark.rollout.verdict import MAX_FAULTS, MAX_LOST, Verdict
 from embark.space import Space, VectorForm
 from embark.store import REEMBED_RANGES, KeyRow, Negative, RolloutStore, Served, TokenRange, split_ring
+from embark.termination import MAX_TERMINATION_BYTES, TerminationMessage
 from kfc.outages import Server
 from kfc.scans import PAGE_ROWS, READ_TIMEOUT, RetryUntilUp, call_without_retry, scan_patiently
 
@@ -17,8 +18,6 @@ MOST_SAMPLED: Final = 1000
 _SAMPLED_A_RANGE: Final = -(-MOST_SAMPLED // REEMBED_RANGES)
 # A key may be as long as a verdict may be.
 _SHOWN: Final = 100
-MOST_BYTES: Final = 4096
-"""Of a verdict, as Kubernetes cuts a pod's termination message off there."""
 
 
 def verify(
@@ -52,8 +51,8 @@ def verify(
 
 
 def fit(verdict: Verdict) -> Verdict:
-    """Return the verdict with no more lost keys named than fit into MOST_BYTES."""
-    while verdict.lost and len(verdict.model_dump_json(by_alias=True).encode()) > MOST_BYTES:
+    """Return the verdict with no more lost keys named than fit into a termination message."""
+    while verdict.lost and len(TerminationMessage(verdict=verdict).to_json().encode()) > MAX_TERMINATION_BYTES:
         verdict = verdict.model_copy(update={"lost": verdict.lost[:-1]})
     return verdict
 
