@@ -3,7 +3,7 @@
 import hashlib
 import json
 from dataclasses import dataclass
-from typing import Final
+from typing import Final, Self
 
 import numpy as np
 
@@ -47,6 +47,20 @@ class Space(Model):
     dtype: DType
     normalization: Normalization
 
+    @classmethod
+    def from_encoder(cls, encoder: Encoder) -> Self:
+        """Return the space that `encoder` writes; the encoder's other fields do not change it."""
+        return cls(
+            model_digest=encoder.model.digest,
+            modality=encoder.modality,
+            preprocessing=encoder.preprocessing,
+            role=encoder.role,
+            output_tensor=encoder.output.tensor,
+            dimension=encoder.output.dimension,
+            dtype=encoder.output.dtype,
+            normalization=encoder.output.normalization,
+        )
+
     @property
     def id(self) -> str:
         """The first 12 hex digits of sha256 over the canonical JSON (sorted keys, no spaces, UTF-8) of the fields."""
@@ -58,17 +72,3 @@ class Space(Model):
     def form(self) -> VectorForm:
         """How a vector of this space lies in memory."""
         return VectorForm(self.dimension, self.dtype)
-
-
-def space_of(encoder: Encoder) -> Space:
-    """Return the space that `encoder` writes; fields of the encoder that are not in Space do not change it."""
-    return Space(
-        model_digest=encoder.model.digest,
-        modality=encoder.modality,
-        preprocessing=encoder.preprocessing,
-        role=encoder.role,
-        output_tensor=encoder.output.tensor,
-        dimension=encoder.output.dimension,
-        dtype=encoder.output.dtype,
-        normalization=encoder.output.normalization,
-    )

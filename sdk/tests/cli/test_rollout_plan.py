@@ -6,13 +6,13 @@ from embark.cli.rollout.amounts import format_bytes, format_seconds
 from embark.cli.rollout.plan_lines import format_plan
 from embark.cli.rollout.rollout_plan import PlanAction, ReembeddingCost, RolloutPlan, plan_rollout
 from embark.names import APPROVED
-from embark.space import space_of
+from embark.space import Space
 from embark.spec import EmbeddingCache, Encoder
 from embark.spec.status import EmbeddingCacheStatus
 from embark_testing.caches import sample
 from embark_testing.worlds.rollout_commands import NEW, OLD, THIRD_MODEL, encoder_with, record
 
-OLD_ID, NEW_ID = space_of(OLD).id, space_of(NEW).id
+OLD_ID, NEW_ID = Space.from_encoder(OLD).id, Space.from_encoder(NEW).id
 THIRD = encoder_with(**THIRD_MODEL)
 
 

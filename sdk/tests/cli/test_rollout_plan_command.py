@@ -3,7 +3,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from embark.space import space_of
+from embark.space import Space
 from embark_testing.caches import sample_text
 from embark_testing.worlds.rollout_commands import NEW, OLD, OTHER_MODEL, Commands
 
@@ -26,7 +26,7 @@ def test_a_plan_of_the_same_file_exits_with_0(tmp_path: Path) -> None:
     result = Commands().run("plan", _manifest(tmp_path, sample_text("photos")))
     assert (result.exit_code, result.output) == (
         0,
-        f"default/photos: no re-embedding: same space {space_of(OLD).id}\n",
+        f"default/photos: no re-embedding: same space {Space.from_encoder(OLD).id}\n",
     )
 
 
@@ -34,7 +34,7 @@ def test_a_plan_of_a_name_is_that_of_the_rollout_in_progress() -> None:
     commands = Commands()
     commands.roll_out("AwaitingApproval", total=7)
     result = commands.run("plan", "photos")
-    assert (result.exit_code, f"to space {space_of(NEW).id}" in result.output) == (0, True)
+    assert (result.exit_code, f"to space {Space.from_encoder(NEW).id}" in result.output) == (0, True)
 
 
 def test_faults_are_printed_as_validate_does_before_any_cluster_is_opened(tmp_path: Path) -> None:

@@ -11,10 +11,10 @@ from embark.cli.rollout.screens import TerminalScreen
 from embark.cli.rollout.status_lines import format_status
 from embark.errors import UnavailableError
 from embark.names import RESUMED
-from embark.space import space_of
+from embark.space import Space
 from embark_testing.worlds.rollout_commands import NEW, OLD, Commands, record
 
-OLD_ID, NEW_ID = space_of(OLD).id, space_of(NEW).id
+OLD_ID, NEW_ID = Space.from_encoder(OLD).id, Space.from_encoder(NEW).id
 
 
 def _then(commands: Commands, *events: Callable[[], None]) -> None:

@@ -7,7 +7,7 @@ from embark.cli.rollout.session import ClusterTarget
 from embark.cli.rollout.steps import build_replacement
 from embark.errors import EmbArkError
 from embark.names import APPROVED, RESUMED
-from embark.space import space_of
+from embark.space import Space
 from embark_testing.worlds.rollout_commands import (
     NEW,
     NOW,
@@ -38,7 +38,7 @@ def test_approve_names_the_waiting_candidate() -> None:
     commands = Commands()
     commands.roll_out("AwaitingApproval")
     result = commands.run("approve", "photos")
-    candidate = space_of(NEW).id
+    candidate = Space.from_encoder(NEW).id
     assert (result.exit_code, result.output) == (0, f"default/photos: space {candidate} is approved\n")
     assert commands.cache.metadata.annotations == {APPROVED: candidate}
     assert "already approved" in commands.run("approve", "photos").output
@@ -111,7 +111,7 @@ def test_rollback_after_the_switch_goes_back_to_the_previous_space(phase: str) -
     result = commands.run("rollback", "photos")
     assert result.exit_code == 0
     assert result.output == (
-        f"default/photos: spec.encoder is set back to efficientnet-lite0, space {space_of(OLD).id}\n"
+        f"default/photos: spec.encoder is set back to efficientnet-lite0, space {Space.from_encoder(OLD).id}\n"
     )
     assert commands.cache.spec.encoder == OLD
 

@@ -5,7 +5,7 @@ from pathlib import Path
 import grpc
 import pytest
 
-from embark.rpc.certificates import CertificateError, CertificateFiles, files_of
+from embark.rpc.certificates import CertificateError, CertificateFiles
 from embark.rpc.links import ClientTls, Link
 from embark_testing.embark.secured import authority_in
 
@@ -31,7 +31,7 @@ def test_renewed_certificates_open_a_new_channel_and_the_old_one_is_closed_much_
     authority = authority_in(tmp_path / "authority")
     folder = authority.identify(tmp_path / "client", "DNS:a")
     channels, time = Channels(), [0.0]
-    link = channels.link(ClientTls(files_of(folder)), time)
+    link = channels.link(ClientTls(CertificateFiles.in_folder(folder)), time)
     time[0] = 5.0
     assert link.stub == "stub 1"
     authority.identify(folder, "DNS:a")

@@ -5,7 +5,7 @@ import pytest
 from embark.errors import InvalidSpecError
 from embark.names import cache_name, consumer_group, dead_letters_topic, embeddings_table, fills_topic, retina_target
 from embark.settings import CacheSettings, EmbArkSettings, settings_for
-from embark.space import space_of
+from embark.space import Space
 from embark.spec import EmbArk, EmbeddingCache, Serving
 
 
@@ -27,7 +27,7 @@ def test_settings_read_back_from_the_json_that_a_config_map_holds(document: dict
 
 def test_each_service_gets_what_the_cache_declares(document: dict[str, Any]) -> None:
     cache = cache_of(document)
-    space = space_of(cache.spec.encoder)
+    space = Space.from_encoder(cache.spec.encoder)
     embark, kfc, retina = settings_for(cache)
     assert embark.active == kfc.space == retina.space == space
     assert embark.cache == kfc.cache == retina.cache == "team/thumbnails"
@@ -69,7 +69,7 @@ def test_how_many_replicas_there_are_and_what_they_get_is_in_no_settings(documen
 
 def test_settings_of_another_space_name_that_space_alone(document: dict[str, Any]) -> None:
     cache = cache_of(document)
-    other = space_of(cache.spec.encoder).model_copy(update={"dimension": 3})
+    other = Space.from_encoder(cache.spec.encoder).model_copy(update={"dimension": 3})
     embark, kfc, retina = settings_for(cache, other)
     assert embark.active == kfc.space == retina.space == other
     assert other.id in kfc.consumer_group

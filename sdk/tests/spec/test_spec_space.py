@@ -7,7 +7,7 @@ import pytest
 import yaml
 
 from embark.manifest import parse_manifest
-from embark.space import Space, VectorForm, space_of
+from embark.space import Space, VectorForm
 from embark.spec import DType, EmbeddingCache
 
 ZERO = f"sha256:{'0' * 64}"
@@ -20,7 +20,7 @@ GOLDEN = "07a94b6bb144"
 
 
 def space_id(document: dict[str, Any]) -> str:
-    return space_of(EmbeddingCache.model_validate(document).spec.encoder).id
+    return Space.from_encoder(EmbeddingCache.model_validate(document).spec.encoder).id
 
 
 def change(document: dict[str, Any], path: str, value: object) -> None:
@@ -36,7 +36,10 @@ def test_the_id_is_the_hash_of_the_canonical_json(document: dict[str, Any]) -> N
 
 def test_the_ids_of_the_samples_never_change() -> None:
     samples = Path(__file__).parents[3] / "samples"
-    ids = {path.stem: space_of(parse_manifest(path.read_text()).spec.encoder).id for path in samples.glob("*.yaml")}
+    ids = {
+        path.stem: Space.from_encoder(parse_manifest(path.read_text()).spec.encoder).id
+        for path in samples.glob("*.yaml")
+    }
     assert (ids["photos"], ids["titles"]) == ("7bdb635910b3", "c47976966bb4")
 
 
@@ -57,7 +60,7 @@ def test_a_change_of_what_makes_embeddings_comparable_is_a_new_space(
     document: dict[str, Any], path: str, value: object
 ) -> None:
     before = Space.model_validate(
-        space_of(EmbeddingCache.model_validate(document).spec.encoder).model_dump(by_alias=True)
+        Space.from_encoder(EmbeddingCache.model_validate(document).spec.encoder).model_dump(by_alias=True)
     )
     # By itself modality or role would contradict the preprocessing, which a Space alone does not check.
     field = {"model.digest": "model_digest", "output.tensor": "output_tensor"}.get(path, path.rsplit(".", 1)[-1])
@@ -112,7 +115,7 @@ def test_any_other_change_keeps_the_space(document: dict[str, Any], path: str, v
 
 def test_a_space_reads_back_from_json(document: dict[str, Any]) -> None:
     document["spec"]["encoder"]["output"]["tensor"] = "größe"
-    space = space_of(EmbeddingCache.model_validate(document).spec.encoder)
+    space = Space.from_encoder(EmbeddingCache.model_validate(document).spec.encoder)
     assert Space.model_validate_json(space.model_dump_json(by_alias=True)) == space
     assert yaml.safe_load(space.model_dump_json(by_alias=True))["outputTensor"] == "größe"
 

@@ -5,7 +5,7 @@ import pytest
 
 from embark.causes import Cause, CauseKind
 from embark.clock import micros, now
-from embark.rpc.wire import cause_of_wire, cause_to_wire, dtype_to_wire, form_of_wire
+from embark.rpc.wire import cause_from_wire, cause_to_wire, dtype_to_wire, form_from_wire
 from embark.space import VectorForm
 from embark.spec import DType
 from embark.statuses import KeyStatus, statuses_from_wire
@@ -15,7 +15,7 @@ from embark.v1 import types_pb2
 @pytest.mark.parametrize("kind", list(CauseKind))
 def test_a_cause_travels_unchanged(kind: CauseKind) -> None:
     cause = Cause(kind, "why")
-    assert cause_of_wire(types_pb2.Cause.FromString(cause_to_wire(cause).SerializeToString())) == cause
+    assert cause_from_wire(types_pb2.Cause.FromString(cause_to_wire(cause).SerializeToString())) == cause
 
 
 def test_every_kind_and_dtype_of_the_wire_has_a_value() -> None:
@@ -26,23 +26,23 @@ def test_every_kind_and_dtype_of_the_wire_has_a_value() -> None:
 
 def test_a_cause_of_a_later_version_is_one_that_may_pass() -> None:
     message = types_pb2.Cause(kind=99, detail="new")  # type: ignore[arg-type]
-    assert cause_of_wire(message) == Cause(CauseKind.ENCODER_FAILED, "new")
-    assert not cause_of_wire(message).permanent
+    assert cause_from_wire(message) == Cause(CauseKind.ENCODER_FAILED, "new")
+    assert not cause_from_wire(message).permanent
 
 
 def test_a_detail_from_the_wire_is_made_printable() -> None:
-    assert cause_of_wire(types_pb2.Cause(kind=types_pb2.CAUSE_KIND_BLOCKED, detail="a\nb")).detail == "a b"
+    assert cause_from_wire(types_pb2.Cause(kind=types_pb2.CAUSE_KIND_BLOCKED, detail="a\nb")).detail == "a b"
 
 
 @pytest.mark.parametrize("dtype", list(DType))
 def test_a_form_travels_unchanged(dtype: DType) -> None:
-    assert form_of_wire(7, dtype_to_wire(dtype)) == VectorForm(7, dtype)
+    assert form_from_wire(7, dtype_to_wire(dtype)) == VectorForm(7, dtype)
 
 
 @pytest.mark.parametrize("number", [0, 99])
 def test_a_dtype_that_is_not_known_is_a_value_error(number: int) -> None:
     with pytest.raises(ValueError, match=f"dtype {number} .* not known"):
-        form_of_wire(7, number)  # type: ignore[arg-type]
+        form_from_wire(7, number)  # type: ignore[arg-type]
 
 
 def test_the_statuses_are_those_of_the_wire() -> None:

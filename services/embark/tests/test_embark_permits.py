@@ -11,9 +11,9 @@ from grpc_health.v1 import health_pb2, health_pb2_grpc
 from grpc_reflection.v1alpha import reflection_pb2, reflection_pb2_grpc
 
 from embark.client import EmbArkClient, InvalidRequestError, KeyStatus
-from embark.rpc.certificates import files_of
+from embark.rpc.certificates import CertificateFiles
 from embark.rpc.channels import open_channel
-from embark.rpc.peers import identities_of
+from embark.rpc.peers import read_identities
 from embark.service_names import EMBARK_SERVICE
 from embark_testing.embark.secured import RANKER, SERVER_NAME, authority_in, client_tls, secured
 from embark_testing.servers.authorities import Authority
@@ -88,7 +88,7 @@ def test_another_identity_is_denied_every_method_and_told_no_data(
 def test_health_is_told_to_whoever_has_a_certificate_and_the_interface_is_not(
     authority: Authority, server: Path, tmp_path: Path
 ) -> None:
-    client = files_of(authority.identify(tmp_path / "client", "DNS:other")).read()
+    client = CertificateFiles.in_folder(authority.identify(tmp_path / "client", "DNS:other")).read()
     credentials = grpc.ssl_channel_credentials(client.authority, client.private_key, client.certificate)
     with (
         secured(server, authorized_identities=ALLOWED) as harness,
@@ -125,4 +125,4 @@ def test_under_mtls_the_certificate_says_the_tenant_and_metadata_does_not(
 
 
 def test_a_peer_without_a_certificate_has_no_name() -> None:
-    assert identities_of({"transport_security_type": [b"ssl"]}) == ()
+    assert read_identities({"transport_security_type": [b"ssl"]}) == ()

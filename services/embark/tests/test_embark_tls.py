@@ -13,7 +13,7 @@ import pytest
 
 from embark.client import AsyncEmbArkClient, CertificateError, ClientTls, EmbArkClient
 from embark.errors import EmbArkError, UnavailableError
-from embark.rpc.certificates import files_of, watch_certificates
+from embark.rpc.certificates import CertificateFiles, watch_certificates
 from embark_testing.embark.harness import running
 from embark_testing.embark.secured import RANKER, SERVER_NAME, authority_in, client_tls, nameless_tls, secured
 from embark_testing.eventually import eventually
@@ -96,7 +96,7 @@ def test_a_client_never_falls_back_to_plain_text(server: Path) -> None:
 
 def test_a_server_of_another_name_or_authority_is_not_spoken_to(server: Path, tmp_path: Path) -> None:
     strange = Authority(tmp_path / "strange").identify(tmp_path / "other", "")
-    files = files_of(server)
+    files = CertificateFiles.in_folder(server)
     for tls in (nameless_tls(strange), ClientTls(files, "other.default")):
         with (
             secured(server, client_certificates=False) as harness,
@@ -161,7 +161,7 @@ def test_a_client_shows_its_renewed_certificate_without_being_made_anew(
 def test_a_certificate_without_its_key_changes_nothing_until_the_key_comes(
     authority: Authority, ranker: Path, tmp_path: Path
 ) -> None:
-    watcher = watch_certificates(files_of(ranker))
+    watcher = watch_certificates(CertificateFiles.in_folder(ranker))
     first = watcher.current
     new = authority.identify(tmp_path / "new", f"URI:{RANKER}")
     (ranker / "tls.crt").write_bytes((new / "tls.crt").read_bytes())

@@ -3,7 +3,7 @@
 import pytest
 
 from embark.causes import CauseKind
-from embark.rpc.wire import cause_of_wire
+from embark.rpc.wire import cause_from_wire
 from embark.store import Negative
 from embark.topic import Fill
 from embark_testing.kfc.harness import Bench, FailingDeadLetters, probe
@@ -17,7 +17,7 @@ def test_a_key_that_stays_unreachable_becomes_a_dead_letter_and_a_negative(bench
     bench.until_done()
     (letter,) = bench.letters()
     (record,) = [record for record in bench.consumer.polled if record.key == b"a"]
-    assert (cause_of_wire(letter.cause), letter.attempts) == (UNREACHABLE, 5)
+    assert (cause_from_wire(letter.cause), letter.attempts) == (UNREACHABLE, 5)
     assert (letter.record_key, letter.record_value) == (record.key, record.value)
     assert (letter.topic, letter.partition, letter.offset) == (record.topic, record.partition, record.offset)
     assert letter.failed_at.ToMicroseconds() == bench.clock.at
@@ -33,7 +33,7 @@ def test_an_item_that_the_model_fails_on_becomes_a_dead_letter_and_no_negative(b
     bench.start()
     bench.ask(["a"])
     bench.until_done()
-    assert [cause_of_wire(letter.cause) for letter in bench.letters()] == [ENCODER_FAILED]
+    assert [cause_from_wire(letter.cause) for letter in bench.letters()] == [ENCODER_FAILED]
     assert bench.row("a") is None
     bench.ask(["a"])
     bench.until_done()
@@ -72,7 +72,7 @@ def test_records_that_cannot_be_read_are_kept_among_good_ones(bench: Bench) -> N
     bench.start()
     bench.until_done()
     letters = {letter.record_key: letter for letter in bench.letters()}
-    kinds = {key: cause_of_wire(letter.cause).kind for key, letter in letters.items()}
+    kinds = {key: cause_from_wire(letter.cause).kind for key, letter in letters.items()}
     assert kinds == {b"odd": CauseKind.UNREADABLE, b"\xff": CauseKind.INVALID_KEY}
     assert [letter.attempts for letter in letters.values()] == [0, 0]
     assert all(bench.embedding(key) for key in keys)

@@ -8,7 +8,7 @@ import pytest
 
 from embark.causes import Cause, CauseKind
 from embark.errors import UnavailableError
-from embark.rpc.wire import cause_of_wire
+from embark.rpc.wire import cause_from_wire
 from embark_testing.kfc.fake_retina import FakeRetina, RetinaServer, serving
 from embark_testing.kfc.harness import Bench
 from embark_testing.kfc.parts import NOT_FOUND, kfc_settings, vector_of
@@ -143,7 +143,7 @@ def test_keys_that_every_call_is_rejected_for_become_dead_letters_and_hold_nobod
     letters = bench.letters()
     assert {letter.record_key.decode() for letter in letters} == set(poison)
     assert {letter.attempts for letter in letters} == {5}
-    assert {cause_of_wire(letter.cause).kind for letter in letters} == {CauseKind.ENCODER_FAILED}
+    assert {cause_from_wire(letter.cause).kind for letter in letters} == {CauseKind.ENCODER_FAILED}
 
 
 def test_a_rejected_call_is_halved_only_as_far_as_needed(encoder: RetinaEncoder, retina: FakeRetina) -> None:

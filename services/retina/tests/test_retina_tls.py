@@ -6,7 +6,7 @@ import grpc
 import pytest
 from prometheus_client import CollectorRegistry
 
-from embark.rpc.certificates import CertificateError, files_of
+from embark.rpc.certificates import CertificateError, CertificateFiles
 from embark.rpc.channels import open_aio_channel
 from embark.service_names import RETINA_SERVICE
 from embark.settings import RetinaSettings, TlsSettings
@@ -50,7 +50,7 @@ async def test_only_callers_with_a_certificate_of_the_cache_are_answered(
 ) -> None:
     loaded = secured(tmp_path, folder)
     strange = Authority(tmp_path / "strange").identify(tmp_path / "other", "")
-    own, other = files_of(folder).read(), files_of(strange).read()
+    own, other = CertificateFiles.in_folder(folder).read(), CertificateFiles.in_folder(strange).read()
     async with started(RetinaServer(loaded, models=tmp_path, registry=CollectorRegistry(), cores=1)) as server:
         right = grpc.ssl_channel_credentials(own.authority, own.private_key, own.certificate)
         assert await count_results(loaded, server, right) == 1
@@ -63,7 +63,7 @@ async def test_only_callers_with_a_certificate_of_the_cache_are_answered(
                 await count_results(loaded, server, wrong)
             assert refused.value.code() is grpc.StatusCode.UNAVAILABLE
         authority.identify(folder, f"DNS:{SERVER_NAME}")
-        own = files_of(folder).read()
+        own = CertificateFiles.in_folder(folder).read()
         renewed = grpc.ssl_channel_credentials(own.authority, own.private_key, own.certificate)
         assert await count_results(loaded, server, renewed) == 1
 

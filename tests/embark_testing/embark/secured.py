@@ -8,7 +8,6 @@ from typing import Any, Final
 import pytest
 
 from embark.client import CertificateFiles, ClientTls
-from embark.rpc.certificates import files_of
 from embark.settings import TlsSettings
 from embark_testing.embark.harness import Harness, embark_settings, running, vector
 from embark_testing.servers.authorities import Authority
@@ -38,7 +37,7 @@ def secured(folder: Path, tenants: list[dict[str, Any]] | None = None, **tls: An
 
 def client_tls(folder: Path) -> ClientTls:
     """Return the TLS options of a client with the certificate in `folder`."""
-    return ClientTls(files_of(folder), SERVER_NAME)
+    return ClientTls(CertificateFiles.in_folder(folder), SERVER_NAME)
 
 
 def nameless_tls(folder: Path) -> ClientTls:

@@ -6,7 +6,7 @@ from typing import Any
 from hypothesis import strategies as st
 
 from embark.settings import KfcSettings, settings_for
-from embark.space import Space, space_of
+from embark.space import Space
 from embark.spec import EmbeddingCache
 from embark_operator.manifests.build import build
 from embark_operator.manifests.kfc import build_kfc
@@ -77,7 +77,7 @@ def children(**changes: dict[str, Any]) -> list[Manifest]:
 
 def candidate_settings(cache: EmbeddingCache) -> KfcSettings:
     """Return the settings of the KFC of a candidate that is re-embedded from the cache's space."""
-    source = space_of(cache.spec.encoder)
+    source = Space.from_encoder(cache.spec.encoder)
     candidate = _space_beside(source, source.dimension + 1)
     return settings_for(cache, candidate, source=source.id).kfc
 
@@ -86,7 +86,7 @@ def build_rollout_children(
     cache: EmbeddingCache, images: Images = IMAGES, *, attempt: int = 0, suspended: bool = False
 ) -> list[Manifest]:
     """Return the children that a rollout adds in any of its phases: of a candidate, and of a space to drop."""
-    candidate, source = candidate_settings(cache), space_of(cache.spec.encoder)
+    candidate, source = candidate_settings(cache), Space.from_encoder(cache.spec.encoder)
     dropped = _space_beside(source, source.dimension + 2)
     return [
         *build_kfc(cache, UID, candidate, images),

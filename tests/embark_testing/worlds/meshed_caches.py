@@ -3,7 +3,7 @@
 from typing import Any, Final
 
 from embark.settings import KfcSettings, settings_for
-from embark.space import space_of
+from embark.space import Space
 from embark.spec import EmbeddingCache
 from embark_operator.cluster import apis, kinds
 from embark_operator.cluster.apis import Apis
@@ -52,7 +52,7 @@ def build_sample_mesh(cache: EmbeddingCache, served: Apis) -> MeshChildren:
 
 
 def kfc_settings(cache: EmbeddingCache) -> KfcSettings:
-    return settings_for(cache, space_of(cache.spec.encoder)).kfc
+    return settings_for(cache, Space.from_encoder(cache.spec.encoder)).kfc
 
 
 def build_sample_scaler(

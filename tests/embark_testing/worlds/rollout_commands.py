@@ -13,7 +13,7 @@ from embark.cli.rollout.commands import ROLLOUT_COMMANDS
 from embark.cli.rollout.resources import CacheRef, ResourceBody
 from embark.cli.rollout.session import ClusterTarget, RolloutSession, SessionOpener, Target
 from embark.manifest import parse_body
-from embark.space import space_of
+from embark.space import Space
 from embark.spec import EmbeddingCache, Encoder
 from embark_testing.caches import sample, sample_text
 from embark_testing.worlds.memory_caches import MemoryCaches
@@ -35,7 +35,7 @@ NEW = encoder_with(**OTHER_MODEL, output={"dimension": 512})
 def record(encoder: Encoder, **fields: Any) -> ResourceBody:
     """Return a space of the status."""
     dumped = encoder.model_dump(mode="json", by_alias=True, exclude_none=True)
-    return {"id": space_of(encoder).id, "encoder": dumped, "source": "", **fields}
+    return {"id": Space.from_encoder(encoder).id, "encoder": dumped, "source": "", **fields}
 
 
 def photos_body(namespace: str = "default") -> ResourceBody:
@@ -86,7 +86,7 @@ class Commands:
     def roll_out(self, phase: str, **rollout: Any) -> None:
         """Enter `phase` of a rollout from OLD to NEW, before the switch."""
         self.set_encoder(NEW)
-        spaces = {"active": record(OLD), "candidate": record(NEW, coverage="0.25", source=space_of(OLD).id)}
+        spaces = {"active": record(OLD), "candidate": record(NEW, coverage="0.25", source=Space.from_encoder(OLD).id)}
         self._report_rollout(spaces, {"phase": phase, **rollout})
 
     def switched(self, phase: str, **rollout: Any) -> None:

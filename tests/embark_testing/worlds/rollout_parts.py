@@ -6,7 +6,7 @@ from typing import Any, Final
 
 from embark.rollout.state import RolloutPhase, RolloutState, initial_rollout
 from embark.rollout.verdict import Verdict
-from embark.space import space_of
+from embark.space import Space
 from embark.spec import EmbeddingCache, Encoder
 from embark.spec.rollout import Rollout as RolloutSpec
 from embark.spec.status import CandidateSpace, PreviousSpace
@@ -29,7 +29,7 @@ def encoder(letter: str) -> Encoder:
 @once
 def space(letter: str) -> str:
     """Return the id of an encoder's space."""
-    return space_of(encoder(letter)).id
+    return Space.from_encoder(encoder(letter)).id
 
 
 @once

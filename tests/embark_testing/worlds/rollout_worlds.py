@@ -6,7 +6,7 @@ from typing import Any, Final
 from embark.names import APPROVED, RESUMED
 from embark.rollout.advance import advance
 from embark.rollout.state import RolloutPhase, RolloutState
-from embark.space import space_of
+from embark.space import Space
 from embark.spec.rollout import Approval
 from embark.spec.status import EmbeddingCacheStatus
 from embark_operator.manifests.build import build
@@ -46,7 +46,7 @@ class RolloutWorld:
 
     @property
     def wanted(self) -> str:
-        return space_of(self.cache.spec.encoder).id
+        return Space.from_encoder(self.cache.spec.encoder).id
 
     @property
     def rollout(self) -> RolloutState:

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from embark.errors import InvalidSpecError
 from embark.rollout.state import RolloutPhase, RolloutState, cache_for_space, initial_rollout
 from embark.settings import FillingSettings, filling_settings_for, settings_for
-from embark.space import space_of
+from embark.space import Space
 from embark.spec import EmbeddingCache, EmbeddingCacheSpec
 from embark.spec.serving import MeshProvider, Retina
 from embark.spec.status import SpaceRecord
@@ -77,7 +77,7 @@ def build(
     settings = settings_for(
         cache_for_space(cache, rollout.active),
         oov_vector=oov_vector(rollout.active.id),
-        previous=space_of(previous.encoder) if previous else None,
+        previous=Space.from_encoder(previous.encoder) if previous else None,
     )
     spaces = [space.id for space in rollout.served]
     mesh = build_mesh(cache, uid, around.apis, spaces)

@@ -8,7 +8,7 @@ from pydantic import ValidationError
 
 from embark.rollout.state import RolloutPhase, RolloutState, initial_rollout
 from embark.settings import DropSettings, EmbArkSettings, KfcSettings, RetinaSettings
-from embark.space import Space, space_of
+from embark.space import Space
 from embark.spec import EmbeddingCache, Encoder, Output
 from embark.spec.model import Model
 from embark.spec.status import ActiveSpace, CandidateSpace, DroppedSpace, EmbeddingCacheStatus, PreviousSpace, Spaces
@@ -66,7 +66,7 @@ def _restored(
     encoders |= {
         settings.space.id: encoder_from_settings(settings) for settings in _settings(live, "retina", RetinaSettings)
     }
-    encoders[space_of(cache.spec.encoder).id] = cache.spec.encoder
+    encoders[Space.from_encoder(cache.spec.encoder).id] = cache.spec.encoder
     sources = {settings.space.id: settings.source for settings in _settings(live, "kfc", KfcSettings)}
     if embark.active.id not in encoders:
         return initial_rollout(cache.spec.encoder, now)  # without its encoder it cannot be filled, or left
@@ -84,7 +84,7 @@ def _restored(
         if sources[space_id] == active.id:
             state = state.with_spaces(candidate=CandidateSpace.model_validate(record(space_id)))
             return state.with_phase(RolloutPhase.PREPARING, now, _LOST, started_at=now)
-        dropping[space_id] = space_of(encoders[space_id])
+        dropping[space_id] = Space.from_encoder(encoders[space_id])
     for space_id in sorted(dropping):
         state = state.with_spaces(dropped=DroppedSpace.model_validate(record(space_id)))
         return state.with_phase(RolloutPhase.ROLLING_BACK, now, _LOST)

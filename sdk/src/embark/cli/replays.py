@@ -10,7 +10,7 @@ from google.protobuf.message import DecodeError
 from embark.causes import Cause, CauseKind
 from embark.clock import micros
 from embark.errors import UnavailableError
-from embark.rpc.wire import cause_of_wire
+from embark.rpc.wire import cause_from_wire
 from embark.topic import Fill, FillProducer, Record
 from embark.v1 import fills_pb2
 
@@ -44,7 +44,7 @@ class DeadLetter:
             return cls(place, cause, 0, _EPOCH, record.key, record.value, "")
         return cls(
             place,
-            cause_of_wire(letter.cause),
+            cause_from_wire(letter.cause),
             letter.attempts,
             letter.failed_at.ToDatetime(UTC),
             letter.record_key,

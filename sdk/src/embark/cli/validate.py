@@ -7,7 +7,7 @@ import click
 
 from embark.manifest import find_faults, parse_manifest
 from embark.names import cache_name
-from embark.space import space_of
+from embark.space import Space
 
 
 @click.command(
@@ -39,4 +39,4 @@ def _find_errors(file: Path) -> list[str]:
 
 def _describe_valid(file: Path) -> str:
     cache = parse_manifest(file.read_text(encoding="utf-8"))
-    return f"ok, cache {cache_name(cache)}, space {space_of(cache.spec.encoder).id}"
+    return f"ok, cache {cache_name(cache)}, space {Space.from_encoder(cache.spec.encoder).id}"

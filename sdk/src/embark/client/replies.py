@@ -7,7 +7,7 @@ import numpy as np
 
 from embark.client.errors import BadReplyError
 from embark.client.results import Embeddings, Neighbours, Outcomes, RolloutDescription, SpaceDescription
-from embark.rpc.wire import cause_of_wire, form_of_wire
+from embark.rpc.wire import cause_from_wire, form_from_wire
 from embark.space import VectorForm
 from embark.statuses import KeyStatus, statuses_from_wire
 from embark.v1 import embark_pb2
@@ -36,7 +36,7 @@ def merge_outcomes(server: str, counts: Sequence[int], replies: Sequence[_Reply]
         for index, message in reply.causes.items():
             if index >= count:
                 raise BadReplyError(server, f"a reply to {count} keys has a cause for key {index}")
-            causes[first + index] = cause_of_wire(message)
+            causes[first + index] = cause_from_wire(message)
     return Outcomes(tuple(statuses), causes)
 
 
@@ -67,7 +67,7 @@ def form_from_reply(server: str, reply: embark_pb2.LookupResponse | embark_pb2.E
     if not reply.dimension:
         raise BadReplyError(server, f"a reply of space {reply.space} has no dimension")
     try:
-        return form_of_wire(reply.dimension, reply.dtype)
+        return form_from_wire(reply.dimension, reply.dtype)
     except ValueError as error:
         raise BadReplyError(server, str(error)) from None
 
@@ -100,7 +100,7 @@ def neighbours_from_reply(server: str, reply: embark_pb2.SimilarResponse, k: int
         tuple(reply.scores),
         statuses_from_wire([reply.status])[0] if is_key else None,
         reply.space,
-        cause_of_wire(reply.cause) if reply.HasField("cause") else None,
+        cause_from_wire(reply.cause) if reply.HasField("cause") else None,
     )
 
 
@@ -116,7 +116,7 @@ def space_from_reply(server: str, reply: embark_pb2.DescribeSpaceResponse) -> Sp
         BadReplyError: this version does not know the dtype, or the OOV embedding has another dimension.
     """
     try:
-        form = form_of_wire(reply.dimension, reply.dtype)
+        form = form_from_wire(reply.dimension, reply.dtype)
     except ValueError as error:
         raise BadReplyError(server, str(error)) from None
     if len(reply.oov_vector) != form.nbytes:

@@ -5,7 +5,7 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Any, Final, Self
 
-from embark.space import space_of
+from embark.space import Space
 from embark.spec import EmbeddingCache, Encoder
 from embark.spec.status import ActiveSpace, CandidateSpace, DroppedSpace, RolloutStatus, SpaceRecord, Spaces
 
@@ -94,7 +94,7 @@ def next_check(rollout: RolloutState, now: datetime) -> timedelta | None:
 
 def initial_rollout(encoder: Encoder, since: datetime | None = None) -> RolloutState:
     """Return the state of a new cache, which has only one space."""
-    active = ActiveSpace(id=space_of(encoder).id, encoder=encoder, since=since)
+    active = ActiveSpace(id=Space.from_encoder(encoder).id, encoder=encoder, since=since)
     return RolloutState(active, Spaces(active=active))
 
 

@@ -6,7 +6,7 @@ from datetime import datetime
 from embark.names import APPROVED, RESUMED
 from embark.rollout.state import RolloutState
 from embark.rollout.verdict import Verdict
-from embark.space import space_of
+from embark.space import Space
 from embark.spec import EmbeddingCache, EmbeddingCacheSpec
 from embark.spec.rollout import Approval
 
@@ -74,7 +74,7 @@ class StepInput:
     @property
     def wanted(self) -> str:
         """The id of the space that the spec's encoder writes."""
-        return space_of(self.cache.spec.encoder).id
+        return Space.from_encoder(self.cache.spec.encoder).id
 
     @property
     def approved(self) -> bool:

@@ -6,7 +6,7 @@ What is read is checked before it is used: of a certificate that was replaced be
 import ssl
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Final, cast
+from typing import TYPE_CHECKING, Final, Self, cast
 
 import grpc
 
@@ -39,6 +39,11 @@ class CertificateFiles:
     authority: Path
     certificate: Path | None = None
     private_key: Path | None = None
+
+    @classmethod
+    def in_folder(cls, folder: Path) -> Self:
+        """Return the files of a folder that a Secret of type kubernetes.io/tls is mounted at."""
+        return cls(folder / "ca.crt", folder / "tls.crt", folder / "tls.key")
 
     def read(self) -> Certificates:
         """Return what the files hold, all of one moment.
@@ -84,18 +89,13 @@ def watch_certificates(files: CertificateFiles) -> FileWatcher[Certificates]:
     return FileWatcher("certificates", files.paths, files.read, CertificateError)
 
 
-def files_of(folder: Path) -> CertificateFiles:
-    """Return the files of a folder that a Secret of type kubernetes.io/tls is mounted at."""
-    return CertificateFiles(folder / "ca.crt", folder / "tls.crt", folder / "tls.key")
-
-
 def server_credentials(folder: Path, *, client_certificates: bool) -> grpc.ServerCredentials:
     """Return the credentials of a server; each handshake looks whether the files of `folder` have changed.
 
     Raises:
         CertificateError: a file cannot be used.
     """
-    watcher = watch_certificates(files_of(folder))
+    watcher = watch_certificates(CertificateFiles.in_folder(folder))
 
     def configuration(found: Certificates) -> grpc.ServerCertificateConfiguration:
         trusted = found.authority if client_certificates else None

@@ -7,7 +7,7 @@ TENANT: Final = "embark-tenant"
 """Metadata of a call: its tenant, where clients have no certificates. Whoever can reach the server may say any."""
 
 
-def identities_of(context: Mapping[str, Any]) -> tuple[str, ...]:
+def read_identities(context: Mapping[str, Any]) -> tuple[str, ...]:
     """Return the names of a peer: its SPIFFE URI, else its DNS names, else its common name; empty: no certificate.
 
     `context` is gRPC's auth_context, lists of bytes by kind. A common name beside other names says nothing.

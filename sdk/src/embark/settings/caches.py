@@ -14,7 +14,7 @@ from embark.settings.services import (
     TopicSettings,
     find_vector_fault,
 )
-from embark.space import Space, space_of
+from embark.space import Space
 from embark.spec import EmbeddingCache, Encoder
 
 TLS_FOLDER: Final = "/var/run/secrets/embark.dev/tls"
@@ -53,7 +53,7 @@ def settings_for(
         InvalidSpecError: miss.oov is Vector and the vector is missing or not one of the space, or the reverse.
     """
     spec = cache.spec
-    space = space or space_of(spec.encoder)
+    space = space or Space.from_encoder(spec.encoder)
     vector = None if oov_vector is None else tuple(oov_vector)
     fault = find_vector_fault(spec.miss.oov, space, vector)
     if fault:
@@ -76,7 +76,7 @@ def settings_for(
 def filling_settings_for(cache: EmbeddingCache, space: Space | None = None, *, source: str = "") -> FillingSettings:
     """Return the settings of KFC and Retina alone; see settings_for."""
     spec = cache.spec
-    space = space or space_of(spec.encoder)
+    space = space or Space.from_encoder(spec.encoder)
     kfc = KfcSettings(
         cache=cache_name(cache),
         space=space,

@@ -107,7 +107,7 @@ class KfcSettings(Model):
     retina_tls: TlsSettings | None = Field(default=None, exclude_if=_is_absent)
     """None: Retina is called in plain text."""
 
-    def group_of(self, space_id: str) -> str:
+    def consumer_group_for(self, space_id: str) -> str:
         """Return the consumer group of another space of the cache; see names.consumer_group."""
         return self.consumer_group.removesuffix(self.space.id) + space_id
 

@@ -8,7 +8,7 @@ import grpc
 
 from embark.clock import Micros
 from embark.rates import TokenBucket
-from embark.rpc.peers import TENANT, identities_of
+from embark.rpc.peers import TENANT, read_identities
 from embark.spec.identities import matcher
 from embark.spec.tenants import DEFAULT_TENANT, Tenant
 
@@ -73,7 +73,7 @@ class GrpcCallContext:
 
     def identities(self) -> tuple[str, ...]:
         """See CallContext."""
-        return identities_of(self._context.auth_context())
+        return read_identities(self._context.auth_context())
 
     def wake_event(self) -> threading.Event:
         """See CallContext."""
@@ -101,7 +101,7 @@ class Authorizer:
             return behavior
 
         def protected(request: Any, context: grpc.ServicerContext) -> T:
-            if not self._matches(identities_of(context.auth_context())):
+            if not self._matches(read_identities(context.auth_context())):
                 self._on_denied()
                 context.abort(grpc.StatusCode.PERMISSION_DENIED, _DENIED)
             return behavior(request, context)

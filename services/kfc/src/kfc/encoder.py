@@ -10,10 +10,10 @@ import grpc
 
 from embark.causes import Cause, CauseKind
 from embark.errors import UnavailableError
-from embark.rpc.certificates import CertificateFiles, files_of
+from embark.rpc.certificates import CertificateFiles
 from embark.rpc.channels import open_channel
 from embark.rpc.links import ClientTls, Link
-from embark.rpc.wire import cause_of_wire
+from embark.rpc.wire import cause_from_wire
 from embark.service_names import RETINA_SERVICE
 from embark.settings import TlsSettings
 from embark.space import Space
@@ -110,7 +110,7 @@ class RetinaEncoder:
 
     def _outcome(self, result: retina_pb2.EncodeResult) -> EncodedVector | Cause:
         if result.WhichOneof("outcome") == "cause":
-            return cause_of_wire(result.cause)
+            return cause_from_wire(result.cause)
         if len(result.vector) != self._nbytes:
             detail = f"a vector of {len(result.vector)} bytes, not {self._nbytes}"
             return Cause(CauseKind.ENCODER_FAILED, detail)
@@ -124,7 +124,7 @@ class RetinaEncoder:
 
 
 def _client_tls(tls: TlsSettings) -> ClientTls:
-    files = files_of(Path(tls.folder))
+    files = CertificateFiles.in_folder(Path(tls.folder))
     # A certificate of its own is shown where Retina asks for one, and a Secret without it will do elsewhere.
     return ClientTls(files if tls.client_certificates else CertificateFiles(files.authority))
 

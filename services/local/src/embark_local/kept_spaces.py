@@ -4,7 +4,7 @@ from datetime import datetime, timedelta
 from typing import Self
 
 from embark.errors import InvalidSpecError
-from embark.space import space_of
+from embark.space import Space
 from embark.spec import Encoder
 from embark.spec.model import Model
 
@@ -102,4 +102,4 @@ class KeptSpaces(Model):
 
 def id_of(encoder: Encoder) -> str:
     """Return the id of the space that an encoder writes."""
-    return space_of(encoder).id
+    return Space.from_encoder(encoder).id

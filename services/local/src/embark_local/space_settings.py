@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from embark.settings import CacheSettings, FillingSettings, Listen, filling_settings_for, settings_for
-from embark.space import space_of
+from embark.space import Space
 from embark.spec import EmbeddingCache, Encoder, Oov
 
 LOOPBACK = "127.0.0.1"
@@ -48,7 +48,7 @@ def serving_settings(
         miss = cache.spec.miss.model_copy(update={"oov": Oov.ZEROS})
         cache = cache.model_copy(update={"spec": cache.spec.model_copy(update={"miss": miss})})
         oov_vector = None
-    kept = None if previous is None else space_of(previous)
+    kept = None if previous is None else Space.from_encoder(previous)
     return on_loopback(settings_for(cache, oov_vector=oov_vector, previous=kept), grpc_port, certificates)
 
 

@@ -7,7 +7,7 @@ from embark.names import APPROVED
 from embark.rollout.plan import expected_seconds
 from embark.rollout.state import RolloutPhase
 from embark.settings import CacheSettings, settings_for
-from embark.space import space_of
+from embark.space import Space
 from embark.spec import EmbeddingCache, EmbeddingCacheSpec, Encoder
 from embark.spec.rollout import Approval
 from embark.spec.status import EmbeddingCacheStatus
@@ -70,9 +70,9 @@ class RolloutPlan:
 
 def plan_rollout(live: EmbeddingCache, wanted: EmbeddingCache) -> RolloutPlan:
     """Return what applying `wanted` does to the cache `live`, given the status of `live`."""
-    spaces, space = live.status.spaces, space_of(wanted.spec.encoder).id
+    spaces, space = live.status.spaces, Space.from_encoder(wanted.spec.encoder).id
     encoder = spaces.active.encoder if spaces.active else live.spec.encoder
-    active = spaces.active.id if spaces.active else space_of(encoder).id
+    active = spaces.active.id if spaces.active else Space.from_encoder(encoder).id
     action, dropped = _find_action(live.status, active, space)
     fills = action in (PlanAction.CONTINUE, PlanAction.REEMBED)
     serves_it = action in (PlanAction.NONE, PlanAction.DROP_CANDIDATE)
@@ -133,7 +133,7 @@ def _estimate_cost(
         seconds=expected_seconds(spec, keys, encode_seconds) if keys is not None and has_duration else None,
         at_least=encode_seconds is None,
         encoder_hours=hours,
-        stored_bytes=None if held is None else held * space_of(spec.encoder).form.nbytes,
+        stored_bytes=None if held is None else held * Space.from_encoder(spec.encoder).form.nbytes,
     )
 
 

@@ -10,7 +10,7 @@ from embark.cli.rollout.outcome import find_rejection
 from embark.cli.rollout.progress import ReembeddingRate
 from embark.names import cache_name
 from embark.rollout.state import RolloutPhase
-from embark.space import space_of
+from embark.space import Space
 from embark.spec import EmbeddingCache
 from embark.spec.status import SpaceRecord
 
@@ -106,7 +106,7 @@ def _spaces(cache: EmbeddingCache, now: datetime) -> Iterator[list[str]]:
 
 
 def _row(role: str, space: SpaceRecord, state: str) -> list[str]:
-    dimension = space_of(space.encoder).dimension
+    dimension = Space.from_encoder(space.encoder).dimension
     return [role, space.id, f"{space.encoder.model.name}, {dimension}", state]
 
 

@@ -8,7 +8,7 @@ from embark.cli.rollout.resources import ResourceBody, StoredCache
 from embark.errors import EmbArkError
 from embark.names import APPROVED, RESUMED, cache_name
 from embark.rollout.state import RolloutPhase
-from embark.space import space_of
+from embark.space import Space
 from embark.spec import EmbeddingCache
 from embark.spec.status import SpaceRecord
 
@@ -76,7 +76,7 @@ def roll_back(stored: StoredCache) -> Step:
     """Restore the encoder of the space before the rollout."""
     cache = stored.cache
     target = _find_space_before(cache)
-    if space_of(cache.spec.encoder).id == target.id:
+    if Space.from_encoder(cache.spec.encoder).id == target.id:
         return Step(f"{cache_name(cache)}: the spec already declares space {target.id}; this is not picked up yet")
     encoder = target.encoder.model_dump(mode="json", by_alias=True, exclude_none=True)
     change = {

@@ -27,7 +27,7 @@ def run(settings: KfcSettings, secrets: Secrets) -> None:
         for difference in topic.differences:
             log.warning("topic %s: %s", topic.name, difference, extra={"topic": topic.name})
     if settings.source:
-        beside = settings.group_of(settings.source)
+        beside = settings.consumer_group_for(settings.source)
         joined = start_at_end(settings.topic, settings.consumer_group, access, offsets_of=beside)
         where = f"begins where {beside} is" if joined else "has begun already"
         log.info("the consumer group %s", where, extra={"group": settings.consumer_group, "source": settings.source})

@@ -53,7 +53,7 @@ def drop_cache(settings: KfcSettings, secrets: Secrets) -> None:
 
 
 def _drop_group(settings: KfcSettings, space: str, secrets: Secrets) -> None:
-    group = settings.group_of(space)
+    group = settings.consumer_group_for(space)
     dropped = drop_group(settings.topic, group, topic_access(secrets))
     _log.info("the consumer group %s", "was dropped" if dropped else "does not exist", extra={"group": group})
 
