@@ -34,9 +34,8 @@ DURATION: Final = DurationType()
 
 
 def with_server_options(command: Command) -> Command:
-    """Add --server and --timeout as parameters, and --tenant and the TLS options for connect() to read."""
-    timeout = click.option("--timeout", type=DURATION, default="5s", show_default=True, help="Timeout of a call.")
-    server = click.option(
+    """Add the options that connect() reads: --server, --timeout, --tenant and those of TLS."""
+    server = _option(
         "--server",
         envvar="EMBARK_SERVER",
         default=DEFAULT_SERVER,
@@ -45,18 +44,19 @@ def with_server_options(command: Command) -> Command:
         metavar="HOST:PORT",
         help="Address of the EmbArk server.",
     )
-    return server(timeout(_tenant(_tls(command))))
-
-
-def _tenant(command: Command) -> Command:
-    return click.option(
+    timeout = _option("--timeout", type=DURATION, default="5s", show_default=True, help="Timeout of a call.")
+    tenant = _option(
         "--tenant",
         default="",
         envvar="EMBARK_TENANT",
-        expose_value=False,
-        callback=_remember,
         help="Tenant whose quota is charged for misses; not needed with a client certificate.",
-    )(command)
+    )
+    return server(timeout(tenant(_tls(command))))
+
+
+def _option(name: str, **attributes: Any) -> Callable[[Command], Command]:
+    """Return an option whose value is kept for connect() instead of passed to the command."""
+    return click.option(name, expose_value=False, callback=_remember, **attributes)
 
 
 def _tls(command: Command) -> Command:
@@ -96,11 +96,12 @@ def _parse_tls() -> ClientTls | None:
 
 
 @contextmanager
-def connect(server: str, timeout: timedelta) -> Iterator[EmbArkClient]:
+def connect() -> Iterator[EmbArkClient]:
     """Open a client for the body of a command; an error becomes one line for people and exit status 1."""
+    timeout = _recall("timeout").total_seconds()
     tls = _parse_tls()
     try:
-        client = EmbArkClient(server, timeout=timeout.total_seconds(), tenant=_recall("tenant") or "", tls=tls)
+        client = EmbArkClient(_recall("server"), timeout=timeout, tenant=_recall("tenant"), tls=tls)
     except EmbArkError as error:
         raise click.ClickException(_one_line(error)) from None
     with client:

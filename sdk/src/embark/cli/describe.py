@@ -1,7 +1,6 @@
 """`embark describe`."""
 
 import json
-from datetime import timedelta
 
 import click
 
@@ -15,9 +14,9 @@ from embark.cli.connections import connect, with_server_options
 @click.option("--space", default="", metavar="ID", help="Id of the space. Default: the active space.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
 @with_server_options
-def describe(space: str, *, as_json: bool, server: str, timeout: timedelta) -> None:
+def describe(space: str, *, as_json: bool) -> None:
     """Describe a space."""
-    with connect(server, timeout) as client:
+    with connect() as client:
         found = client.describe(space or None)
     fields: dict[str, str | int] = {
         "space": found.space,

@@ -1,6 +1,5 @@
 """`embark export`."""
 
-from datetime import timedelta
 from pathlib import Path
 
 import click
@@ -21,12 +20,12 @@ from embark.cli.limits import current_limits
 )
 @click.option("--space", default="", metavar="ID", help="Id of the space. Default: the active space.")
 @with_server_options
-def export(output: Path, space: str, server: str, timeout: timedelta) -> None:
+def export(output: Path, space: str) -> None:
     """Export a space."""
     # pyarrow is slow to import, and only this command needs it.
     from embark.cli.parquet import ParquetRows  # noqa: PLC0415
 
-    with connect(server, timeout) as client:
+    with connect() as client:
         description = client.describe(space or None)
         with (
             write_atomically(output) as part,

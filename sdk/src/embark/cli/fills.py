@@ -2,7 +2,6 @@
 
 import sys
 from collections.abc import Callable, Sequence
-from datetime import timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -28,10 +27,10 @@ _EXIT_STATUS = "Exit status: 0 if every key was accepted, 3 if at least one was 
 @keys_argument
 @keys_file_option
 @with_server_options
-def prefetch(keys: tuple[str, ...], keys_file: Path | None, server: str, timeout: timedelta) -> None:
+def prefetch(keys: tuple[str, ...], keys_file: Path | None) -> None:
     """Prefetch, and print the statuses of the keys."""
     raw = read_keys(keys, keys_file)
-    with connect(server, timeout) as client:
+    with connect() as client:
         code = send_keys(raw, "prefetching", lambda part: client.prefetch(raw[part]), _ACCEPTED)
     sys.exit(code)
 
@@ -44,10 +43,10 @@ def prefetch(keys: tuple[str, ...], keys_file: Path | None, server: str, timeout
 @keys_argument
 @keys_file_option
 @with_server_options
-def invalidate(keys: tuple[str, ...], keys_file: Path | None, server: str, timeout: timedelta) -> None:
+def invalidate(keys: tuple[str, ...], keys_file: Path | None) -> None:
     """Invalidate, and print the statuses of the keys."""
     raw = read_keys(keys, keys_file)
-    with connect(server, timeout) as client:
+    with connect() as client:
         code = send_keys(raw, "invalidating", lambda part: client.invalidate(raw[part]), _ACCEPTED)
     sys.exit(code)
 

@@ -48,15 +48,13 @@ def lookup(
     as_json: bool,
     vectors: bool,
     npy: Path | None,
-    server: str,
-    timeout: timedelta,
 ) -> None:
     """Look up, print, and write the array if requested."""
     raw = read_keys(keys, keys_file)
     rows = [["KEY", "STATUS", "CAUSE", "NORM", "NUMBERS"]]
     hits = 0
     with ExitStack() as stack:
-        client = stack.enter_context(connect(server, timeout))
+        client = stack.enter_context(connect())
         array: np.ndarray | None = None
         file = stack.enter_context(write_atomically(npy)) if npy else None
         for part, found in _look_up_in_calls(client, raw, space, wait.total_seconds()):

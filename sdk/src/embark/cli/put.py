@@ -1,7 +1,6 @@
 """`embark put`."""
 
 import sys
-from datetime import timedelta
 from pathlib import Path
 
 import click
@@ -27,7 +26,7 @@ from embark.client import KeyStatus
 )
 @click.option("--keys-file", required=True, type=click.Path(path_type=Path), help="File of the keys, one per line.")
 @with_server_options
-def put(space: str, npy: Path, keys_file: Path, server: str, timeout: timedelta) -> None:
+def put(space: str, npy: Path, keys_file: Path) -> None:
     """Write, and print the statuses of the keys."""
     keys = read_keys_file(keys_file)
     vectors = _read_array(npy)
@@ -35,7 +34,7 @@ def put(space: str, npy: Path, keys_file: Path, server: str, timeout: timedelta)
         raise click.ClickException(
             f"{npy} has shape {vectors.shape} and {keys_file} has {len(keys)} keys; the array must have one row per key"
         )
-    with connect(server, timeout) as client:
+    with connect() as client:
         code = send_keys(keys, "writing", lambda part: client.put(space, keys[part], vectors[part]), {KeyStatus.HIT})
     sys.exit(code)
 

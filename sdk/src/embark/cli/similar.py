@@ -2,7 +2,6 @@
 
 import os
 import sys
-from datetime import timedelta
 
 import click
 
@@ -23,10 +22,10 @@ from embark.client import KeyStatus
 @click.option("--space", default="", metavar="ID", help="Id of the space to search. Default: the active space.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object instead of the table.")
 @with_server_options
-def similar(key: str, count: int, space: str, *, as_json: bool, server: str, timeout: timedelta) -> None:
+def similar(key: str, count: int, space: str, *, as_json: bool) -> None:
     """Search, and print the neighbours or the reason why there are none."""
     raw = os.fsencode(key)
-    with connect(server, timeout) as client:
+    with connect() as client:
         found = client.similar(raw, count, space=space or None)
     status = found.status or KeyStatus.UNKNOWN
     if as_json:
