@@ -15,12 +15,12 @@ from typing import Final
 
 from embark.settings import KfcSettings
 from embark.spec.autoscaling import LagAutoscaling
+from embark.spec.quantities import canonical_quantity
 from embark.spec.serving import Kfc
 from embark_operator.cluster.apis import EXTERNAL_METRICS, Apis
 from embark_operator.cluster.kinds import SCALED_OBJECT
 from embark_operator.manifests.children import Component
 from embark_operator.manifests.keda import build_scaled_object, lag_trigger
-from embark_operator.manifests.quantities import canonical_quantity
 from embark_operator.manifests.scaling import KFC_TARGET_CPU, Bounds, build_autoscaler, build_cpu_autoscaler
 from embark_operator.names import Manifest
 

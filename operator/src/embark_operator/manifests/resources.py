@@ -5,9 +5,9 @@ from collections.abc import Mapping
 from typing import Final
 
 from embark.errors import InvalidSpecError
-from embark.spec.resources import Resources, quantity_value
+from embark.spec.quantities import canonical_quantity, quantity_value
+from embark.spec.resources import Resources
 from embark.spec.serving import Gpu
-from embark_operator.manifests.quantities import canonical_quantity
 from embark_operator.names import Manifest
 
 # Autoscaling by CPU needs a request for it, and a scheduler knows nothing of a pod without requests. They are small, so

@@ -1,5 +1,6 @@
 """Quantities as Kubernetes users write them (`5ms`, `10Mi`, `0.99`), parsed once into timedelta, int and float."""
 
+import math
 import re
 from datetime import timedelta
 from decimal import Decimal
@@ -15,7 +16,13 @@ _LONGEST: Final = timedelta(hours=175_200)  # 20 years of 365 days, the longest 
 
 LONGEST_WINDOW: Final = "1h"  # the longest that an autoscaler of Kubernetes looks back
 
-_FACTORS: Final = {"": 1, "k": 10**3, "M": 10**6, "G": 10**9, "Ki": 2**10, "Mi": 2**20, "Gi": 2**30}
+_BINARY: Final = ("", "Ki", "Mi", "Gi", "Ti", "Pi", "Ei")
+_DECIMAL: Final = ("m", "", "k", "M", "G", "T", "P", "E")
+_FACTORS: Final = {suffix: Decimal(1024) ** power for power, suffix in enumerate(_BINARY)} | {
+    suffix: Decimal(1000) ** power for power, suffix in enumerate(_DECIMAL, start=-1)
+}
+QUANTITY_PATTERN: Final = r"^[0-9]+(\.[0-9]+)?(m|k|M|G|T|Ki|Mi|Gi|Ti)?$"
+_MAX_NUMBER: Final = 2**63 - 1  # the API server stores no larger one
 SIZE_PATTERN: Final = r"^[0-9]+(Ki|Mi|Gi|k|M|G)?$"
 LARGEST_SIZE: Final = "1024Gi"
 _LARGEST: Final = 2**40
@@ -86,8 +93,7 @@ def parse_size(value: object) -> int:
     if isinstance(value, int) and not isinstance(value, bool) and value >= 0:
         size = value
     elif _is_text(value, SIZE_PATTERN):
-        digits = value.rstrip("".join(_FACTORS))
-        size = int(digits) * _FACTORS[value.removeprefix(digits)]
+        size = int(quantity_value(value))
     else:
         raise ValueError(f"{value!r} is not a size such as 10Mi or 500k")
     if size > _LARGEST:
@@ -110,9 +116,59 @@ def parse_positive_size(value: object) -> int:
 def format_size(value: int) -> str:
     """Return the shortest text that parse_size reads as `value`."""
     for unit in ("Gi", "Mi", "Ki"):
-        if value and value % _FACTORS[unit] == 0:
-            return f"{value // _FACTORS[unit]}{unit}"
+        factor = int(_FACTORS[unit])
+        if value and value % factor == 0:
+            return f"{value // factor}{unit}"
     return str(value)
+
+
+def parse_quantity(value: object) -> str:
+    """Return the quantity of a container's resource as text; a whole number needs no quotes, as in `cpu: 2`.
+
+    Raises:
+        ValueError: neither text of that form nor a whole number.
+    """
+    if isinstance(value, int) and not isinstance(value, bool) and 0 <= value <= _MAX_NUMBER:
+        value = str(value)
+    if not _is_text(value, QUANTITY_PATTERN):
+        raise ValueError(f"{value!r} is not a quantity such as 2, 500m or 1Gi")
+    return value
+
+
+def quantity_value(quantity: str) -> Decimal:
+    """Return the number that a quantity of Kubernetes stands for."""
+    digits = quantity.rstrip("".join(_FACTORS))
+    return Decimal(digits) * _FACTORS[quantity.removeprefix(digits)]
+
+
+def canonical_quantity(quantity: str) -> str:
+    """Return the quantity of a container's resource as the API server stores it: `1` for `1000m`, `1Gi` for `1024Mi`.
+
+    That is the whole number with the largest suffix of its own kind (binary or decimal) that loses nothing, rounded up
+    to thousandths, which is how finely resources are kept (resource.Quantity and SetDefaults_ResourceList of
+    Kubernetes). A binary quantity below 1024, or with a fraction of a byte, is written as a decimal one.
+
+    Raises:
+        ValueError: it exceeds what Kubernetes can count.
+    """
+    value = quantity_value(quantity)
+    if value > _MAX_NUMBER:
+        raise ValueError(f"{quantity} exceeds the largest quantity, {_MAX_NUMBER}")
+    thousandths = math.ceil(value * 1000)
+    whole, fraction = divmod(thousandths, 1000)
+    if quantity.endswith("i") and not fraction and whole >= 1024:  # noqa: PLR2004 - 1Ki
+        return _shorten(whole, 1024, _BINARY)
+    return _shorten(thousandths, 1000, _DECIMAL)
+
+
+def _shorten(number: int, factor: int, suffixes: tuple[str, ...]) -> str:
+    if number == 0:
+        return "0"
+    at = 0
+    while number % factor == 0 and at < len(suffixes) - 1:
+        number //= factor
+        at += 1
+    return f"{number}{suffixes[at]}"
 
 
 def parse_ratio(value: object) -> float:
@@ -165,6 +221,13 @@ Window = Annotated[
 ]
 Size = Annotated[int, BeforeValidator(parse_size), PlainSerializer(format_size), _size_schema(0)]
 PositiveSize = Annotated[int, BeforeValidator(parse_positive_size), PlainSerializer(format_size), _size_schema(1)]
+Quantity = Annotated[
+    str,
+    BeforeValidator(parse_quantity),
+    WithJsonSchema(
+        {"x-kubernetes-int-or-string": True, "pattern": QUANTITY_PATTERN, "maxLength": _MAX_LENGTH, "minimum": 0}
+    ),
+]
 Ratio = Annotated[
     float,
     BeforeValidator(_read_ratio),
