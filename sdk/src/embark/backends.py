@@ -1,4 +1,4 @@
-"""Opens the Cassandra store and the Kafka topic of a service from its settings and mounted Secrets."""
+"""Opens the Cassandra store and the Kafka topic of a process from its settings and mounted Secrets."""
 
 import argparse
 from collections.abc import Callable
@@ -22,7 +22,7 @@ S = TypeVar("S", bound=BaseModel)
 
 @dataclass(frozen=True, slots=True)
 class Secrets:
-    """The folders that Secrets are mounted at; None: the cache names none."""
+    """The folders at which Secrets are mounted; None if the cache names no Secret."""
 
     store_credentials: Path | None = None
     store_tls: Path | None = None
@@ -48,54 +48,54 @@ def run_command(program: str, description: str, form: type[S], run: Callable[[S,
 
 
 def add_secret_options(parser: argparse.ArgumentParser) -> None:
-    """Let a command take the folders of Secrets."""
+    """Add the options for the folders of Secrets."""
     for server in ("store", "topic"):
         parser.add_argument(f"--{server}-credentials", type=Path, help="folder with username and password")
         parser.add_argument(f"--{server}-tls", type=Path, help="folder with ca.crt, tls.crt and tls.key")
 
 
 def open_store(settings: StoreSettings, secrets: Secrets) -> CassandraStore:
-    """Return the store; nothing is dialled yet.
+    """Return the store, which connects at its first call.
 
     Raises:
         OSError: a file of a Secret is missing.
     """
-    credentials = partial(_credentials, secrets.store_credentials) if secrets.store_credentials else None
+    credentials = partial(_read_credentials, secrets.store_credentials) if secrets.store_credentials else None
     if credentials:
-        credentials()  # so that a file that is missing is told now, and not when the store is dialled
+        credentials()  # reports a missing file now instead of at the first call
     tls = tls_context(secrets.store_tls) if secrets.store_tls else None
     return CassandraStore(settings, now, credentials, tls)
 
 
 def topic_access(secrets: Secrets) -> KafkaAccess:
-    """Return how the brokers let this process in.
+    """Return the contents of the topic's Secrets.
 
     Raises:
         OSError: a file of a Secret is missing.
     """
     credentials, tls = secrets.topic_credentials, secrets.topic_tls
     return KafkaAccess(
-        username=_text(credentials / "username") if credentials else "",
-        password=_text(credentials / "password") if credentials else "",
-        authority=_text(tls / "ca.crt") if tls else "",
-        certificate=_text(tls / "tls.crt") if tls and (tls / "tls.crt").exists() else "",
-        private_key=_text(tls / "tls.key") if tls and (tls / "tls.key").exists() else "",
+        username=_read_text(credentials / "username") if credentials else "",
+        password=_read_text(credentials / "password") if credentials else "",
+        authority=_read_text(tls / "ca.crt") if tls else "",
+        certificate=_read_text(tls / "tls.crt") if tls and (tls / "tls.crt").exists() else "",
+        private_key=_read_text(tls / "tls.key") if tls and (tls / "tls.key").exists() else "",
     )
 
 
 def open_topic(settings: TopicSettings, secrets: Secrets) -> KafkaTopic:
-    """Return the topic; nothing is dialled yet.
+    """Return the topic; its producers and consumers connect in the background.
 
     Raises:
-        InvalidSpecError: the settings and the Secrets do not go together.
+        InvalidSpecError: the settings do not match the contents of the Secrets.
     """
     return KafkaTopic(settings, topic_access(secrets))
 
 
-def _credentials(folder: Path) -> Credentials:
-    return Credentials(_text(folder / "username"), _text(folder / "password"))
+def _read_credentials(folder: Path) -> Credentials:
+    return Credentials(_read_text(folder / "username"), _read_text(folder / "password"))
 
 
-def _text(path: Path) -> str:
-    # Secrets made by `echo` end with a newline that is not part of them.
+def _read_text(path: Path) -> str:
+    # Secrets created with `echo` end with a newline that is not part of them.
     return path.read_text().rstrip("\n")

@@ -7,7 +7,7 @@ pytest.register_assert_rewrite("embark_testing.contracts")
 
 from embark.topic import FillTopic  # noqa: E402
 from embark.topic.sqlite.adapter import SqliteTopic  # noqa: E402
-from embark_testing.contracts.records import CAPACITY, PARTITIONS  # noqa: E402 - after the rewriting is asked for
+from embark_testing.contracts.records import CAPACITY, PARTITIONS  # noqa: E402 - after the rewriting is registered
 
 
 @pytest.fixture

@@ -15,8 +15,8 @@ pytestmark = pytest.mark.integration
 
 @pytest.fixture
 def topic(kafka: KafkaServer) -> Iterator[FillTopic]:
-    with fresh_topic(kafka.bootstrap) as made:
-        yield made
+    with fresh_topic(kafka.bootstrap) as topic:
+        yield topic
 
 
 @pytest.fixture
@@ -33,13 +33,13 @@ def jam(kafka: KafkaServer) -> Jam:
 
 
 class TestKafkaTopic(TopicContract):
-    """The contract, on a broker."""
+    """The contract on a broker."""
 
     def settle(self, *consumers: FillConsumer) -> None:
         settle(*consumers)
 
 
-def test_an_earlier_commit_that_comes_late_changes_nothing_on_kafka(topic: FillTopic) -> None:
+def test_a_late_commit_of_an_earlier_offset_changes_nothing_on_kafka(topic: FillTopic) -> None:
     consumer = topic.consumer("group")
     send(topic.producer(), "key", "key", "key")
     records = take(consumer, 3)
@@ -49,7 +49,7 @@ def test_an_earlier_commit_that_comes_late_changes_nothing_on_kafka(topic: FillT
     assert topic.consumer("group").lag() == 0
 
 
-def test_what_a_full_queue_did_not_take_is_counted(
+def test_records_shed_by_a_full_queue_are_counted(
     topic: KafkaTopic, jam: Callable[[], AbstractContextManager[None]]
 ) -> None:
     producer = topic.producer()

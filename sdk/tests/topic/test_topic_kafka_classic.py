@@ -1,4 +1,4 @@
-"""The topic on brokers that know the classic group protocol alone, as those before Kafka 4 do."""
+"""The topic on brokers that support only the classic group protocol, as those before Kafka 4."""
 
 from collections.abc import Iterator
 
@@ -14,7 +14,7 @@ pytestmark = pytest.mark.integration
 
 @pytest.fixture(scope="module")
 def classic(kafka: KafkaServer, tmp_path_factory: pytest.TempPathFactory) -> Iterator[KafkaServer]:
-    # After `kafka`, which says what is missing where it cannot be started.
+    # Requested after `kafka`, which skips with a reason if no broker can be started.
     del kafka
     properties = {"group.coordinator.rebalance.protocols": "classic"}
     with kafka_server(tmp_path_factory.mktemp("classic"), properties=properties) as server:
@@ -23,8 +23,8 @@ def classic(kafka: KafkaServer, tmp_path_factory: pytest.TempPathFactory) -> Ite
 
 @pytest.fixture
 def topic(classic: KafkaServer) -> Iterator[KafkaTopic]:
-    with fresh_topic(classic.bootstrap) as made:
-        yield made
+    with fresh_topic(classic.bootstrap) as topic:
+        yield topic
 
 
 def test_members_share_the_partitions_by_the_classic_protocol(topic: KafkaTopic) -> None:
@@ -35,7 +35,7 @@ def test_members_share_the_partitions_by_the_classic_protocol(topic: KafkaTopic)
     assert (one.classic, two.classic) == (True, True)
 
 
-def test_a_group_goes_on_from_its_commit_by_the_classic_protocol(topic: KafkaTopic) -> None:
+def test_a_group_continues_from_its_commit_by_the_classic_protocol(topic: KafkaTopic) -> None:
     producer, consumer = topic.producer(), topic.consumer("group")
     send(producer, "done 1", "done 2", "done 3")
     consumer.commit(finished(take(consumer, 3)))

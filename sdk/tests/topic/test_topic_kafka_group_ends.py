@@ -1,4 +1,4 @@
-"""Where a consumer group begins, and how it ends, on brokers of either group protocol."""
+"""Where a consumer group starts, and how it is dropped, on brokers of both group protocols."""
 
 import subprocess
 import sys
@@ -57,7 +57,7 @@ def group() -> str:
     return f"group.{uuid4().hex[:12]}"
 
 
-def test_a_group_that_joins_at_the_end_gets_what_comes_later_and_nothing_else(
+def test_a_group_that_starts_at_the_end_gets_only_later_records(
     settings: TopicSettings, topic: KafkaTopic, group: str
 ) -> None:
     producer = topic.producer()
@@ -72,7 +72,7 @@ def test_a_group_that_joins_at_the_end_gets_what_comes_later_and_nothing_else(
     assert consumer.poll(1, NO_TIME) == []
 
 
-def test_a_group_that_joins_beside_another_gets_what_that_one_has_yet_to_finish(
+def test_a_group_that_starts_at_the_offsets_of_another_gets_what_that_one_has_not_finished(
     settings: TopicSettings, topic: KafkaTopic, group: str
 ) -> None:
     producer, other = topic.producer(), topic.consumer(f"{group}.other")
@@ -87,7 +87,7 @@ def test_a_group_that_joins_beside_another_gets_what_that_one_has_yet_to_finish(
     assert consumer.poll(1, NO_TIME) == []
 
 
-def test_beside_a_group_that_has_finished_nothing_every_record_is_read(
+def test_a_group_that_starts_at_the_offsets_of_one_without_commits_gets_every_record(
     settings: TopicSettings, topic: KafkaTopic, group: str
 ) -> None:
     sent = send(topic.producer(), *(f"waits {i}" for i in range(10)))
@@ -96,26 +96,26 @@ def test_beside_a_group_that_has_finished_nothing_every_record_is_read(
 
 
 @pytest.mark.parametrize("call", [start_at_end, drop_group])
-def test_a_broker_that_has_never_had_a_group_is_waited_for(
+def test_a_broker_without_any_group_yet_is_awaited(
     tmp_path: Path, kafka: KafkaServer, call: Callable[[TopicSettings, str], bool]
 ) -> None:
-    # In a process of its own: librdkafka once ended the one that asked too early.
+    # In a separate process: librdkafka once killed the process of a request that came too early.
     del kafka
-    asked = "import sys; from embark.settings import TopicSettings; from embark.topic.kafka.groups import *"
-    asked += f"; sys.exit(10 + {call.__name__}(TopicSettings.model_validate_json(sys.argv[1]), 'group'))"
+    code = "import sys; from embark.settings import TopicSettings; from embark.topic.kafka.groups import *"
+    code += f"; sys.exit(10 + {call.__name__}(TopicSettings.model_validate_json(sys.argv[1]), 'group'))"
     with kafka_server(tmp_path) as server:
         settings = topic_settings(server.bootstrap)
         ensure_topics(settings)
-        ended = subprocess.run([sys.executable, "-c", asked, settings.model_dump_json(by_alias=True)], check=False)
-    assert ended.returncode == 10 + (call is start_at_end)
+        result = subprocess.run([sys.executable, "-c", code, settings.model_dump_json(by_alias=True)], check=False)
+    assert result.returncode == 10 + (call is start_at_end)
 
 
-def test_every_partition_of_an_empty_topic_has_its_commit(settings: TopicSettings, group: str) -> None:
+def test_every_partition_of_an_empty_topic_gets_a_commit(settings: TopicSettings, group: str) -> None:
     assert start_at_end(settings, group) is True
     assert read_commits(settings, group) == dict.fromkeys(range(PARTITIONS), 0)
 
 
-def test_a_group_that_has_joined_is_not_moved_by_joining_again(
+def test_a_started_group_is_not_moved_by_starting_it_again(
     settings: TopicSettings, topic: KafkaTopic, group: str
 ) -> None:
     assert start_at_end(settings, group) is True
@@ -125,7 +125,7 @@ def test_a_group_that_has_joined_is_not_moved_by_joining_again(
     assert sorted_keys(take(topic.consumer(group), 20)) == new
 
 
-def test_a_group_that_has_committed_in_one_partition_alone_is_not_moved(
+def test_a_group_that_has_committed_in_only_one_partition_is_not_moved(
     settings: TopicSettings, topic: KafkaTopic, group: str
 ) -> None:
     keys = send(topic.producer(), *(f"key {i}" for i in range(20)))
@@ -138,7 +138,7 @@ def test_a_group_that_has_committed_in_one_partition_alone_is_not_moved(
     assert sorted([*sorted_keys(again), first.key]) == sorted(keys)
 
 
-def test_a_group_at_work_that_has_committed_nothing_is_not_moved(
+def test_a_group_with_members_but_without_commits_is_not_moved(
     settings: TopicSettings, topic: KafkaTopic, group: str
 ) -> None:
     keys = send(topic.producer(), *(f"key {i}" for i in range(20)))
@@ -149,19 +149,15 @@ def test_a_group_at_work_that_has_committed_nothing_is_not_moved(
     assert sorted_keys(take(consumer, 20)) == keys
 
 
-def test_several_that_join_at_once_lose_no_record_that_comes_later(
-    settings: TopicSettings, topic: KafkaTopic, group: str
-) -> None:
+def test_concurrent_starts_lose_no_later_record(settings: TopicSettings, topic: KafkaTopic, group: str) -> None:
     with ThreadPoolExecutor(4) as threads:
-        joins = [threads.submit(start_at_end, settings, group) for _ in range(4)]
-        assert True in [join.result() for join in joins]
+        starts = [threads.submit(start_at_end, settings, group) for _ in range(4)]
+        assert True in [start.result() for start in starts]
     new = send(topic.producer(), *(f"new {i}" for i in range(20)))
     assert sorted_keys(take(topic.consumer(group), 20)) == new
 
 
-def test_of_partitions_that_are_added_later_every_record_is_read(
-    settings: TopicSettings, topic: KafkaTopic, group: str
-) -> None:
+def test_every_record_of_partitions_added_later_is_read(settings: TopicSettings, topic: KafkaTopic, group: str) -> None:
     assert start_at_end(settings, group) is True
     more = settings.kafka.model_copy(update={"partitions": PARTITIONS + 3})
     grown = settings.model_copy(update={"kafka": more})
@@ -175,7 +171,7 @@ def test_of_partitions_that_are_added_later_every_record_is_read(
     wider.close()
 
 
-def test_a_dropped_group_is_gone_with_its_commits(settings: TopicSettings, topic: KafkaTopic, group: str) -> None:
+def test_a_dropped_group_loses_its_commits(settings: TopicSettings, topic: KafkaTopic, group: str) -> None:
     send(topic.producer(), *(f"key {i}" for i in range(20)))
     consumer = topic.consumer(group)
     consumer.commit(finished(take(consumer, 20)))
@@ -187,7 +183,7 @@ def test_a_dropped_group_is_gone_with_its_commits(settings: TopicSettings, topic
     assert drop_group(settings, group) is False
 
 
-def test_a_group_that_has_never_had_a_member_is_dropped_too(settings: TopicSettings, group: str) -> None:
+def test_a_group_that_never_had_a_member_is_dropped(settings: TopicSettings, group: str) -> None:
     assert start_at_end(settings, group) is True
     assert drop_group(settings, group) is True
     assert group not in list_groups(settings)
@@ -213,7 +209,7 @@ def test_a_group_whose_members_stay_is_kept_and_named(settings: TopicSettings, t
     consumer = topic.consumer(group)
     settle(consumer)
     with pytest.raises(UnavailableError, match=f"group {group} of {settings.fills} still has members"):
-        drop_group(settings, group, patience=SHORT)
+        drop_group(settings, group, timeout=SHORT)
     assert group in list_groups(settings)
     keys = send(topic.producer(), "key")
     assert sorted_keys(take(consumer, 1)) == keys
@@ -222,14 +218,14 @@ def test_a_group_whose_members_stay_is_kept_and_named(settings: TopicSettings, t
 @pytest.mark.parametrize("call", [start_at_end, drop_group])
 def test_a_broker_that_does_not_answer_is_named_with_group_and_topic(settings: TopicSettings, call: object) -> None:
     [port] = free_ports("127.0.0.1", 1)
-    nowhere = settings.kafka.model_copy(update={"bootstrap_servers": (f"127.0.0.1:{port}",)})
-    asked = settings.model_copy(update={"kafka": nowhere})
+    unreachable = settings.kafka.model_copy(update={"bootstrap_servers": (f"127.0.0.1:{port}",)})
+    other = settings.model_copy(update={"kafka": unreachable})
     with pytest.raises(UnavailableError, match=f"group g of {settings.fills}: .*127.0.0.1:{port}"):
-        call(asked, "g", patience=SHORT)  # type: ignore[operator]
+        call(other, "g", timeout=SHORT)  # type: ignore[operator]
 
 
-def test_a_topic_that_is_not_there_is_named(settings: TopicSettings, group: str) -> None:
+def test_a_missing_topic_is_named(settings: TopicSettings, group: str) -> None:
     other = settings.model_copy(update={"fills": f"{settings.fills}.other"})
     with pytest.raises(UnavailableError, match=f"group {group} of {other.fills}: .*[Uu]nknown topic"):
         start_at_end(other, group)
-    eventually(lambda: group not in list_groups(settings), what="no group was made")
+    eventually(lambda: group not in list_groups(settings), what="no group was created")

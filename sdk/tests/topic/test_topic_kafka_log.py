@@ -15,7 +15,7 @@ def refused(log: KafkaLog, port: int, milliseconds: int) -> None:
     )
 
 
-def test_a_line_that_is_repeated_is_passed_on_once_a_minute(caplog: pytest.LogCaptureFixture) -> None:
+def test_a_repeated_line_is_forwarded_once_a_minute(caplog: pytest.LogCaptureFixture) -> None:
     seconds = iter([0.0, 1.0, 2.0, 59.0, 61.0])
     log = KafkaLog(lambda: next(seconds))
     for port, milliseconds in [(9092, 0), (9092, 7), (9093, 0), (9092, 0), (9092, 0)]:
@@ -25,9 +25,9 @@ def test_a_line_that_is_repeated_is_passed_on_once_a_minute(caplog: pytest.LogCa
     assert {record.levelname for record in caplog.records} == {"ERROR"}
 
 
-def test_different_lines_are_all_passed_on(caplog: pytest.LogCaptureFixture) -> None:
+def test_different_lines_are_all_forwarded(caplog: pytest.LogCaptureFixture) -> None:
     log = KafkaLog(lambda: 0.0)
     for port in range(1_500):
         refused(log, port, 0)
     assert len(caplog.records) == 1_500
-    assert len(log._passed) <= 1_000
+    assert len(log._forwarded) <= 1_000

@@ -23,7 +23,7 @@ def settings() -> TopicSettings:
         (KafkaAccess(username="embark", authority="PEM"), "sasl_ssl"),
     ],
 )
-def test_what_the_secrets_hold_says_how_brokers_are_spoken_to(
+def test_the_contents_of_the_secrets_select_the_protocol(
     settings: TopicSettings, access: KafkaAccess, protocol: str
 ) -> None:
     options = access_options(settings.kafka, access)
@@ -31,31 +31,31 @@ def test_what_the_secrets_hold_says_how_brokers_are_spoken_to(
     assert ("sasl.password" in options, options.get("ssl.ca.pem", "")) == (bool(access.username), access.authority)
 
 
-def test_a_tls_secret_means_tls_with_the_systems_authorities_too(settings: TopicSettings) -> None:
+def test_a_tls_secret_enables_tls_with_the_authorities_of_the_system(settings: TopicSettings) -> None:
     kafka = settings.kafka.model_copy(update={"tls_secret": "kafka-tls"})
     assert access_options(kafka, KafkaAccess())["security.protocol"] == "ssl"
 
 
-def test_a_secret_without_credentials_is_refused_before_anything_is_sent(settings: TopicSettings) -> None:
+def test_a_secret_without_credentials_is_rejected_before_anything_is_sent(settings: TopicSettings) -> None:
     kafka = settings.kafka.model_copy(update={"credentials_secret": "kafka"})
     with pytest.raises(InvalidSpecError, match="credentialsSecret"):
         KafkaTopic(settings.model_copy(update={"kafka": kafka}))
 
 
-def test_a_certificate_without_its_key_is_refused(settings: TopicSettings) -> None:
+def test_a_certificate_without_its_key_is_rejected(settings: TopicSettings) -> None:
     with pytest.raises(InvalidSpecError, match="tlsSecret"):
         KafkaTopic(settings, KafkaAccess(certificate="PEM"))
 
 
-def test_a_pem_that_is_none_is_refused(settings: TopicSettings) -> None:
-    topic = KafkaTopic(settings, KafkaAccess(authority="no PEM"))
+def test_a_malformed_pem_is_rejected(settings: TopicSettings) -> None:
+    topic = KafkaTopic(settings, KafkaAccess(authority="not a PEM"))
     with pytest.raises(InvalidSpecError, match=r"spec\.topic\.kafka: librdkafka refuses it"):
         topic.producer()
     topic.close()
 
 
 @pytest.mark.parametrize("mechanism", SaslMechanism)
-def test_the_spec_says_how_the_user_proves_itself(settings: TopicSettings, mechanism: SaslMechanism) -> None:
+def test_the_spec_selects_the_sasl_mechanism(settings: TopicSettings, mechanism: SaslMechanism) -> None:
     kafka = settings.kafka.model_copy(update={"sasl_mechanism": mechanism})
     assert access_options(kafka, KafkaAccess(username="embark"))["sasl.mechanism"] == mechanism.value
 
@@ -67,6 +67,6 @@ def test_secrets_are_not_printed() -> None:
     assert "a key" not in repr(access)
 
 
-def test_a_classic_group_moves_as_little_as_the_new_one() -> None:
+def test_a_classic_group_moves_as_few_partitions_as_the_new_protocol() -> None:
     assert consumer_options("group", classic=True)["partition.assignment.strategy"] == "cooperative-sticky"
     assert "partition.assignment.strategy" not in consumer_options("group", classic=False)

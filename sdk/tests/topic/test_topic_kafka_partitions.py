@@ -3,7 +3,7 @@ from embark.topic.kafka.partitions import OwnedPartitions
 
 
 def filled(**counts: int) -> OwnedPartitions:
-    """Partitions `p0`, `p1` … with records from offset 100 on."""
+    """Return partitions `p0`, `p1` … with records starting at offset 100."""
     partitions = OwnedPartitions()
     for name, count in counts.items():
         partitions.assign([int(name[1:])])
@@ -20,7 +20,7 @@ def places(records: list[Record]) -> list[tuple[int, int]]:
     return [(record.partition, record.offset) for record in records]
 
 
-def test_partitions_share_what_is_handed_out_and_leave_no_room_unused() -> None:
+def test_partitions_share_the_returned_records_and_leave_no_room_unused() -> None:
     partitions = filled(p0=100, p1=2, p2=100)
     records = partitions.take(20)
     assert len(records) == 20
@@ -35,22 +35,22 @@ def test_a_small_limit_reaches_every_partition_in_turn() -> None:
     assert {partitions.take(1)[0].partition for _ in range(3)} == {0, 1, 2}
 
 
-def test_nothing_held_hands_out_nothing() -> None:
+def test_without_held_records_none_are_returned() -> None:
     assert filled(p0=0).take(10) == []
     assert OwnedPartitions().take(10) == []
 
 
-def test_what_was_handed_out_may_be_committed_and_moves_on_only() -> None:
+def test_returned_records_may_be_committed_only_forwards() -> None:
     partitions = filled(p0=5)
     partitions.take(3)
     assert partitions.accept({0: 102}) == {0: 102}
     assert partitions.accept({0: 102}) == {}
     assert partitions.accept({0: 101}) == {}
     assert partitions.accept({0: 103}) == {0: 103}
-    assert (partitions.kept, partitions.refused) == ({0: 103}, 0)
+    assert (partitions.accepted, partitions.refused) == ({0: 103}, 0)
 
 
-def test_what_was_not_handed_out_is_refused() -> None:
+def test_offsets_of_records_that_were_not_returned_are_refused() -> None:
     partitions = filled(p0=5)
     assert partitions.accept({0: 101, 7: 3}) == {}
     partitions.take(2)
@@ -58,7 +58,7 @@ def test_what_was_not_handed_out_is_refused() -> None:
     assert partitions.refused == 3
 
 
-def test_a_partition_that_is_revoked_takes_its_records_and_offsets_along() -> None:
+def test_a_revoked_partition_loses_its_records_and_offsets() -> None:
     partitions = filled(p0=5, p1=5)
     partitions.take(4)
     partitions.revoke([0, 9])
@@ -69,7 +69,7 @@ def test_a_partition_that_is_revoked_takes_its_records_and_offsets_along() -> No
     assert (partitions.held, partitions.refused) == (0, 1)
 
 
-def test_a_partition_that_comes_back_accepts_only_what_it_hands_out_from_then_on() -> None:
+def test_a_reassigned_partition_accepts_only_records_returned_since() -> None:
     partitions = filled(p0=5)
     partitions.take(5)
     partitions.revoke([0])
@@ -82,10 +82,10 @@ def test_a_partition_that_comes_back_accepts_only_what_it_hands_out_from_then_on
     assert partitions.refused == 2
 
 
-def test_partitions_are_halted_and_go_on_once_each() -> None:
+def test_each_partition_is_paused_and_resumed_once() -> None:
     partitions = filled(p0=1, p1=1, p2=0)
-    assert partitions.halt(partitions.begun()) == [0, 1]
-    assert partitions.halt(partitions.begun()) == []
+    assert partitions.pause(partitions.started()) == [0, 1]
+    assert partitions.pause(partitions.started()) == []
     assert partitions.revoke([1, 2]) == [1]
-    assert partitions.go_on() == [0]
-    assert partitions.go_on() == []
+    assert partitions.resume() == [0]
+    assert partitions.resume() == []

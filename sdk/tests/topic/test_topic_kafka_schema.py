@@ -21,14 +21,14 @@ def with_kafka(settings: TopicSettings, **changes: int) -> TopicSettings:
     return settings.model_copy(update={"kafka": settings.kafka.model_copy(update=changes)})
 
 
-def make_topic(kafka: KafkaServer, topic: str, config: dict[str, str]) -> None:
-    """Make a topic of one partition as somebody else might have made it."""
+def create_topic(kafka: KafkaServer, topic: str, config: dict[str, str]) -> None:
+    """Create a topic of one partition with a configuration that EmbArk did not choose."""
     admin = AdminClient({"bootstrap.servers": kafka.bootstrap})
     admin.create_topics([NewTopic(topic, 1, 1, config=config)])[topic].result(10)
-    eventually(lambda: topic in admin.list_topics(timeout=10).topics, what="the topic is known")
+    eventually(lambda: topic in admin.list_topics(timeout=10).topics, what="the brokers list the topic")
 
 
-def test_topics_are_made_once_with_partitions_retention_and_compression(kafka: KafkaServer) -> None:
+def test_topics_are_created_once_with_partitions_retention_and_compression(kafka: KafkaServer) -> None:
     settings = topic_settings(kafka.bootstrap, partitions=3)
     assert [state.created for state in ensure_topics(settings)] == [True, True]
     assert list(ensure_topics(settings)) == [TopicState(settings.fills), TopicState(settings.dead_letters)]
@@ -41,12 +41,12 @@ def test_topics_are_made_once_with_partitions_retention_and_compression(kafka: K
     assert config["min.insync.replicas"] == "1"
 
 
-def test_what_a_topic_that_is_there_has_otherwise_is_set_and_logged_and_the_rest_left_alone(
+def test_differing_settings_of_an_existing_topic_are_changed_and_logged_and_others_stay(
     kafka: KafkaServer, caplog: pytest.LogCaptureFixture
 ) -> None:
     settings = topic_settings(kafka.bootstrap)
     others = {"retention.ms": "1000", "compression.type": "gzip", "segment.bytes": "2097152"}
-    make_topic(kafka, settings.fills, others)
+    create_topic(kafka, settings.fills, others)
     with caplog.at_level(logging.INFO, "embark.topic.kafka.schema"):
         fills, letters = ensure_topics(settings)
     assert (fills.created, fills.grown_from, letters.created) == (False, 1, True)
@@ -82,15 +82,15 @@ def test_missing_partitions_are_added_and_too_many_are_reported(kafka: KafkaServ
     assert other.differences == ("1 replicas, and the cache says 2",)
 
 
-def test_several_at_once_make_a_topic_once(kafka: KafkaServer) -> None:
+def test_concurrent_commands_create_a_topic_once(kafka: KafkaServer) -> None:
     settings = topic_settings(kafka.bootstrap)
     with ThreadPoolExecutor(6) as threads:
-        states = [asked.result() for asked in [threads.submit(ensure_topics, settings) for _ in range(6)]]
+        states = [future.result() for future in [threads.submit(ensure_topics, settings) for _ in range(6)]]
     assert all(state.differences == () for pair in states for state in pair)
     assert any(pair[0].created for pair in states)
 
 
-def test_more_replicas_than_brokers_are_refused_with_the_brokers_words(kafka: KafkaServer) -> None:
+def test_more_replicas_than_brokers_are_rejected_with_the_message_of_the_broker(kafka: KafkaServer) -> None:
     settings = with_kafka(topic_settings(kafka.bootstrap), replication_factor=3)
     with pytest.raises(UnavailableError, match=rf"{settings.fills}: .*replication factor"):
         ensure_topics(settings)

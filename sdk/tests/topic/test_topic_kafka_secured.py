@@ -1,4 +1,4 @@
-"""The Kafka topic on brokers that speak TLS and ask for a password, or for a certificate."""
+"""The Kafka topic on brokers that require TLS and a password, or a certificate."""
 
 import logging
 import os
@@ -14,6 +14,7 @@ from embark.settings import TopicSettings
 from embark.spec import SaslMechanism
 from embark.topic.kafka.adapter import KafkaAccess, KafkaTopic
 from embark.topic.kafka.cluster import KafkaCluster
+from embark.topic.kafka.limits import KafkaLimits
 from embark.topic.kafka.options import access_options
 from embark.topic.kafka.producer import KafkaProducer
 from embark.topic.kafka.schema import ensure_topics
@@ -36,14 +37,14 @@ MECHANISMS = {
     "listener.name.clients.scram-sha-512.sasl.jaas.config": SCRAM,
     "listener.name.clients.plain.sasl.jaas.config": PLAIN,
 }
-# What is wrong, and the words that say so.
-NOT_LET_IN = {
+# The problem of a client, and a part of the error.
+REFUSED_BY_PASSWORD = {
     "another password": "invalid credentials with sasl mechanism scram-sha-512",
-    "no user": "asked over ssl as nobody",
-    "no TLS": "asked over sasl_plaintext as embark",
+    "no user": "contacted over ssl anonymously",
+    "no TLS": "contacted over sasl_plaintext as embark",
     "another authority": "certificate verify failed",
 }
-NOT_CERTIFIED = {"no certificate": "bad certificate", "of another authority": "certificate unknown"}
+REFUSED_BY_CERTIFICATE = {"no certificate": "bad certificate", "of another authority": "certificate unknown"}
 
 
 @pytest.fixture(scope="module")
@@ -55,7 +56,7 @@ def authority(tmp_path_factory: pytest.TempPathFactory) -> Authority:
 
 @pytest.fixture(scope="module")
 def tls(authority: Authority) -> dict[str, str]:
-    """The properties of a broker that shows a certificate of the authority, and trusts those that it signed."""
+    """The properties of a broker with a certificate of the authority, which trusts only certificates of the same."""
     secret = authority.issue("broker")
     stores = {"keystore": pem_store(secret), "truststore": secret / "ca.crt"}
     located = {f"ssl.{store}.location": str(path) for store, path in stores.items()}
@@ -74,7 +75,7 @@ def certified(authority: Authority) -> KafkaAccess:
 
 @pytest.fixture(scope="module")
 def stranger(tmp_path_factory: pytest.TempPathFactory, authority: Authority) -> KafkaAccess:  # noqa: ARG001 - skips
-    """Who trusts, and is certified by, another authority."""
+    """A client that trusts, and has a certificate of, another authority."""
     another = Authority(tmp_path_factory.mktemp("strange") / "another")
     return topic_access(Secrets(topic_tls=another.issue("client")))
 
@@ -97,13 +98,8 @@ def by_certificate(
         yield server
 
 
-@pytest.fixture(autouse=True)
-def short_waits(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("embark.topic.kafka.dead_letters._PATIENCE", SHORT)
-
-
 def login(access: KafkaAccess) -> dict[str, str]:
-    """What a plain client needs besides the address."""
+    """Return the options of a plain client other than the address."""
     options = access_options(topic_settings("127.0.0.1:1").kafka, access)
     return {name: str(value) for name, value in options.items() if name.startswith(("security.", "sasl.", "ssl."))}
 
@@ -126,71 +122,75 @@ def assert_served(settings: TopicSettings, access: KafkaAccess) -> None:
     topic.close()
 
 
-def assert_refused(settings: TopicSettings, access: KafkaAccess, said: str, caplog: pytest.LogCaptureFixture) -> None:
-    """Every part of a topic ends in an error that says why; the producer, which never raises, in a warning."""
-    topic = KafkaTopic(settings, access)
+def assert_refused(settings: TopicSettings, access: KafkaAccess, reason: str, caplog: pytest.LogCaptureFixture) -> None:
+    """Check that every part of a topic raises the reason, and the producer, which never raises, logs it."""
+    topic = KafkaTopic(
+        settings, access, limits=KafkaLimits(dead_letters=SHORT, dead_letter_report=timedelta(seconds=4))
+    )
     consumer, letters = topic.consumer("group"), topic.dead_letters()
     calls: list[Callable[[], object]] = [
-        lambda: ensure_topics(settings, access, patience=SHORT),
+        lambda: ensure_topics(settings, access, timeout=SHORT),
         lambda: consumer.poll(1, NO_TIME),
         consumer.lag,
         lambda: letters.append(b"key", b"value"),
     ]
     for call in calls:
-        # What a connection reports may be later than the end of the first call that waited for it.
-        eventually(lambda call=call: said in failure_of(call).lower(), 60, f"{said!r} is said")  # type: ignore[misc]
+        # A connection may report its error after the first call has ended.
+        eventually(lambda call=call: reason in error_message(call).lower(), 60, f"{reason!r} is reported")  # type: ignore[misc]
     topic.close()
     cluster = KafkaCluster(settings.kafka, access, client_id="test")
-    producer = KafkaProducer(cluster, settings.fills, kept_for=SHORT)
+    producer = KafkaProducer(cluster, settings.fills, max_age=SHORT)
     with caplog.at_level(logging.WARNING, "embark.topic.kafka.producer"):
         send(producer, "a")
-        eventually(lambda: "fills are lost" in caplog.text, 60, "the producer says that it lost one")
+        eventually(lambda: "fills lost" in caplog.text, 60, "the producer logs a lost fill")
     producer.close(NO_TIME)
-    assert said in caplog.text.lower()
+    assert reason in caplog.text.lower()
 
 
-def failure_of(call: Callable[[], object]) -> str:
+def error_message(call: Callable[[], object]) -> str:
     try:
         call()
     except UnavailableError as error:
         return str(error)
-    pytest.fail("the brokers let everybody in")
+    pytest.fail("the brokers accepted the client")
 
 
 @pytest.mark.parametrize("mechanism", SaslMechanism)
-def test_who_has_the_password_and_trusts_the_authority_is_served(
+def test_a_client_with_the_password_and_the_authority_is_served(
     by_password: KafkaServer, user: KafkaAccess, mechanism: SaslMechanism
 ) -> None:
     assert_served(settings_by(by_password, mechanism), user)
 
 
-def test_who_has_a_certificate_of_the_authority_is_served(by_certificate: KafkaServer, certified: KafkaAccess) -> None:
+def test_a_client_with_a_certificate_of_the_authority_is_served(
+    by_certificate: KafkaServer, certified: KafkaAccess
+) -> None:
     assert_served(settings_by(by_certificate), certified)
 
 
-@pytest.mark.parametrize("fault", NOT_LET_IN)
-def test_everyone_else_is_told_why_not(
-    by_password: KafkaServer, user: KafkaAccess, stranger: KafkaAccess, fault: str, caplog: pytest.LogCaptureFixture
+@pytest.mark.parametrize("problem", REFUSED_BY_PASSWORD)
+def test_a_client_that_is_refused_learns_why(
+    by_password: KafkaServer, user: KafkaAccess, stranger: KafkaAccess, problem: str, caplog: pytest.LogCaptureFixture
 ) -> None:
-    faulty = {
-        "another password": replace(user, password="wrong"),  # noqa: S106 - no secret
+    refused = {
+        "another password": replace(user, password="wrong"),  # noqa: S106 - not a secret
         "no user": replace(user, username="", password=""),
         "no TLS": replace(user, authority=""),
         "another authority": replace(user, authority=stranger.authority),
-    }[fault]
-    assert_refused(settings_by(by_password), faulty, NOT_LET_IN[fault], caplog)
+    }[problem]
+    assert_refused(settings_by(by_password), refused, REFUSED_BY_PASSWORD[problem], caplog)
 
 
-@pytest.mark.parametrize("fault", NOT_CERTIFIED)
-def test_a_certificate_that_is_missing_or_not_trusted_is_named(
+@pytest.mark.parametrize("problem", REFUSED_BY_CERTIFICATE)
+def test_a_missing_or_untrusted_certificate_is_named(
     by_certificate: KafkaServer,
     certified: KafkaAccess,
     stranger: KafkaAccess,
-    fault: str,
+    problem: str,
     caplog: pytest.LogCaptureFixture,
 ) -> None:
-    faulty = {
+    refused = {
         "no certificate": KafkaAccess(authority=certified.authority),
         "of another authority": replace(stranger, authority=certified.authority),
-    }[fault]
-    assert_refused(settings_by(by_certificate), faulty, NOT_CERTIFIED[fault], caplog)
+    }[problem]
+    assert_refused(settings_by(by_certificate), refused, REFUSED_BY_CERTIFICATE[problem], caplog)

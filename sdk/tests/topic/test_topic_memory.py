@@ -22,14 +22,14 @@ def jam() -> Jam:
 
 
 class TestMemoryTopic(TopicContract):
-    """The contract, in memory."""
+    """The contract in memory."""
 
     @pytest.mark.xfail(strict=True, reason="the embedded topics hand every record to each consumer of a group")
     def test_two_consumers_of_a_group_share_the_records(self, topic: FillTopic) -> None:
         super().test_two_consumers_of_a_group_share_the_records(topic)
 
 
-def test_an_earlier_commit_that_comes_late_changes_nothing_in_memory(topic: FillTopic) -> None:
+def test_a_late_commit_of_an_earlier_offset_changes_nothing_in_memory(topic: FillTopic) -> None:
     consumer = topic.consumer("group")
     send(topic.producer(), "key", "key", "key")
     records = take(consumer, 3)

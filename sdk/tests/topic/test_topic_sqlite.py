@@ -12,6 +12,7 @@ from embark.store import Embedding
 from embark.store.sqlite.adapter import SqliteStore
 from embark.topic import FillTopic
 from embark.topic.sqlite.adapter import SqliteTopic
+from embark.topic.sqlite.limits import SqliteTopicLimits
 from embark_testing.contracts.records import (
     CAPACITY,
     FOR_EVER,
@@ -42,14 +43,16 @@ def jam(path: Path) -> Jam:
 
 
 class TestSqliteTopic(TopicContract):
-    """The contract, in a file."""
+    """The contract in a file."""
 
     @pytest.mark.xfail(strict=True, reason="the embedded topics hand every record to each consumer of a group")
     def test_two_consumers_of_a_group_share_the_records(self, topic: FillTopic) -> None:
         super().test_two_consumers_of_a_group_share_the_records(topic)
 
 
-def test_what_waits_for_a_locked_file_is_delivered_once_when_it_is_unlocked(topic: FillTopic, path: Path) -> None:
+def test_records_that_wait_for_a_locked_file_are_delivered_once_after_it_is_unlocked(
+    topic: FillTopic, path: Path
+) -> None:
     producer = topic.producer()
     with locked(path):
         keys = send(producer, *(f"key {i}" for i in range(10)))
@@ -60,27 +63,26 @@ def test_what_waits_for_a_locked_file_is_delivered_once_when_it_is_unlocked(topi
     assert consumer.lag() == 10
 
 
-def test_what_is_on_its_way_to_the_file_counts_against_the_capacity(topic: SqliteTopic, path: Path) -> None:
+def test_records_being_appended_count_against_the_capacity(topic: SqliteTopic, path: Path) -> None:
     producer = topic.producer()
     with locked(path):
         send(producer, "a", "b", "c")
-        eventually(lambda: not producer._queue, what="the thread has taken them")
+        eventually(lambda: not producer._queue, what="the thread has dequeued them")
         assert sum(producer.produce(b"key", b"", {}) for _ in range(CAPACITY)) == CAPACITY - 3
 
 
-def test_a_poll_is_woken_by_its_own_process_and_need_not_look_again(
-    topic: FillTopic, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr("embark.topic.sqlite.consumer._RECHECK_SECONDS", FOR_EVER.total_seconds())
+def test_a_producer_of_the_same_process_wakes_a_poll_without_a_recheck(path: Path) -> None:
+    topic = SqliteTopic(path, PARTITIONS, limits=SqliteTopicLimits(recheck=FOR_EVER))
     producer = topic.producer()
     with taking(topic.consumer("group"), 10) as records:
         for i in range(10):
             send(producer, f"key {i}")
             eventually(lambda count=i + 1: len(records) == count, what="the poll returned")  # type: ignore[misc]
     assert len(records) == 10
+    topic.close()
 
 
-def test_records_that_the_file_never_took_are_counted_as_lost(topic: FillTopic, path: Path) -> None:
+def test_records_that_were_never_appended_are_counted_as_lost(topic: FillTopic, path: Path) -> None:
     producer = topic.producer()
     with locked(path):
         send(producer, "a", "b", "c")
@@ -90,9 +92,9 @@ def test_records_that_the_file_never_took_are_counted_as_lost(topic: FillTopic, 
 
 
 def test_a_consumer_reads_while_the_file_is_locked_and_its_commit_is_unavailable(
-    topic: FillTopic, path: Path, monkeypatch: pytest.MonkeyPatch
+    path: Path,
 ) -> None:
-    monkeypatch.setattr("embark.topic.sqlite.consumer._PATIENCE", timedelta(milliseconds=50))
+    topic = SqliteTopic(path, PARTITIONS, limits=SqliteTopicLimits(timeout=timedelta(milliseconds=500)))
     producer = topic.producer()
     send(producer, "a")
     eventually(lambda: producer.pending() == 0, what="the record is in the file")
@@ -104,9 +106,10 @@ def test_a_consumer_reads_while_the_file_is_locked_and_its_commit_is_unavailable
     assert consumer.lag() == 1
     consumer.commit(finished(records))
     assert consumer.lag() == 0
+    topic.close()
 
 
-def test_records_commits_offsets_and_dead_letters_outlive_a_reopening(path: Path) -> None:
+def test_records_commits_offsets_and_dead_letters_survive_a_reopening(path: Path) -> None:
     topic = SqliteTopic(path, PARTITIONS)
     send(topic.producer(), "done", "begun", "begun too")
     consumer = topic.consumer("group")
@@ -126,7 +129,7 @@ def test_records_commits_offsets_and_dead_letters_outlive_a_reopening(path: Path
     again.close()
 
 
-def test_closing_a_topic_sends_what_its_producers_hold(path: Path) -> None:
+def test_closing_a_topic_appends_the_records_of_its_producers(path: Path) -> None:
     topic = SqliteTopic(path, PARTITIONS)
     keys = send(topic.producer(), *(f"key {i}" for i in range(500)))
     topic.close()
@@ -156,7 +159,7 @@ def test_store_and_topic_work_in_one_file_at_once(topic: FillTopic, path: Path) 
     store.close()
 
 
-def test_two_topics_of_one_file_are_apart(topic: FillTopic, path: Path) -> None:
+def test_two_topics_of_one_file_are_isolated(topic: FillTopic, path: Path) -> None:
     other = SqliteTopic(path, 1, name="default.photos.fills")
     send(other.producer(), "other")
     other.dead_letters().append(b"dead", b"cause")
@@ -167,6 +170,6 @@ def test_two_topics_of_one_file_are_apart(topic: FillTopic, path: Path) -> None:
     other.close()
 
 
-def test_a_file_that_cannot_be_made_is_unavailable(tmp_path: Path) -> None:
+def test_a_file_that_cannot_be_created_is_unavailable(tmp_path: Path) -> None:
     with pytest.raises(UnavailableError, match=r"topic: .*unable to open"):
         SqliteTopic(tmp_path / "no folder" / "embark.db", PARTITIONS)

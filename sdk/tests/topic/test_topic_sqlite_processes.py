@@ -1,4 +1,4 @@
-"""The SQLite topic between processes: one that is killed, one that writes while another reads, one without disk."""
+"""The SQLite topic between processes: one that is killed, one that writes while another reads, one on a full disk."""
 
 from pathlib import Path
 
@@ -34,7 +34,7 @@ CONSUME = """
             consumer.commit({record.partition: record.offset + 1})
             print(record.key.decode(), flush=True)
 """
-# A limit on the size of files stands for a full disk: both fail a write with an error that is not "locked".
+# A limit of the file size stands for a full disk: both fail a write with an error other than "locked".
 FULL_DISK = """
     import logging, resource, signal, sys, threading
     from pathlib import Path
@@ -46,8 +46,8 @@ FULL_DISK = """
     producer, consumer = topic.producer(), topic.consumer("group")
     _, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
     resource.setrlimit(resource.RLIMIT_FSIZE, (4096, hard))
-    taken = sum(producer.produce(f"key {i}".encode(), bytes(1000), {}) for i in range(60))
-    print(warned.wait(20), taken, producer.pending(), flush=True)
+    accepted = sum(producer.produce(f"key {i}".encode(), bytes(1000), {}) for i in range(60))
+    print(warned.wait(20), accepted, producer.pending(), flush=True)
     resource.setrlimit(resource.RLIMIT_FSIZE, (hard, hard))
     while producer.pending():
         pass
@@ -55,7 +55,7 @@ FULL_DISK = """
 """
 
 
-def test_acknowledged_records_outlive_kill_9(tmp_path: Path) -> None:
+def test_acknowledged_records_survive_kill_9(tmp_path: Path) -> None:
     path = tmp_path / "embark.db"
     with child(PRODUCE, path, 0) as (_, lines):
         acknowledged = [next(lines).encode() for _ in range(40)]
@@ -67,7 +67,7 @@ def test_acknowledged_records_outlive_kill_9(tmp_path: Path) -> None:
     assert len(records) == len(set(sorted_keys(records)))
 
 
-def test_commits_and_dead_letters_outlive_kill_9(tmp_path: Path) -> None:
+def test_commits_and_dead_letters_survive_kill_9(tmp_path: Path) -> None:
     path = tmp_path / "embark.db"
     topic = SqliteTopic(path, PARTITIONS)
     producer = topic.producer()
@@ -83,18 +83,18 @@ def test_commits_and_dead_letters_outlive_kill_9(tmp_path: Path) -> None:
     assert letters == [b"dead"]
 
 
-def test_records_of_another_process_are_found_without_a_wake(tmp_path: Path) -> None:
+def test_records_of_another_process_are_found_by_a_recheck(tmp_path: Path) -> None:
     path = tmp_path / "embark.db"
     topic = SqliteTopic(path, PARTITIONS)
     consumer = topic.consumer("group")
     with taking(consumer, 5) as records, child(PRODUCE, path, 5):
-        eventually(lambda: len(records) == 5, what="the records of the other process came")
+        eventually(lambda: len(records) == 5, what="the records of the other process arrived")
     consumer.commit(finished(records))
     assert list(consumer.poll(1, NO_TIME)) == []
     topic.close()
 
 
-def test_a_full_disk_sheds_and_everything_taken_is_delivered_when_there_is_room(tmp_path: Path) -> None:
+def test_a_full_disk_sheds_and_everything_accepted_is_delivered_once_there_is_room(tmp_path: Path) -> None:
     with child(FULL_DISK, tmp_path / "embark.db") as (_, lines):
         assert next(lines) == "True 50 50"
         assert next(lines) == "50"

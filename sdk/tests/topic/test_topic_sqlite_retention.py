@@ -1,4 +1,4 @@
-"""Which records the SQLite topic keeps, and for whom."""
+"""Which records the SQLite topic keeps, and for which groups."""
 
 import sqlite3
 from contextlib import closing
@@ -16,7 +16,7 @@ def records_in(path: Path) -> int:
         return int(connection.execute("SELECT count(*) FROM topic_records").fetchone()[0])
 
 
-def test_an_earlier_commit_that_comes_late_changes_nothing(topic: FillTopic) -> None:
+def test_a_late_commit_of_an_earlier_offset_changes_nothing(topic: FillTopic) -> None:
     consumer, _ = topic.consumer("group"), topic.consumer("a group that keeps them")
     send(topic.producer(), "key", "key", "key")
     records = take(consumer, 3)
@@ -38,10 +38,10 @@ def test_the_file_keeps_no_record_that_every_group_has_committed(topic: FillTopi
     assert records_in(path) == 0
 
 
-def test_a_group_that_never_comes_back_does_not_keep_records_for_ever(path: Path) -> None:
+def test_an_abandoned_group_does_not_keep_records_for_ever(path: Path) -> None:
     clock = FakeClock()
     topic = SqliteTopic(path, 1, clock=clock)
-    producer, gone, group = topic.producer(), topic.consumer("gone"), topic.consumer("group")
+    producer, abandoned, group = topic.producer(), topic.consumer("abandoned"), topic.consumer("group")
     send(producer, "old 1", "old 2")
     group.commit(finished(take(group, 2)))
     assert records_in(path) == 2
@@ -49,8 +49,8 @@ def test_a_group_that_never_comes_back_does_not_keep_records_for_ever(path: Path
     send(producer, "new")
     group.commit(finished(take(group, 1)))
     assert records_in(path) == 1
-    assert gone.lag() == 1
-    assert sorted_keys(take(gone, 1)) == [b"new"]
+    assert abandoned.lag() == 1
+    assert sorted_keys(take(abandoned, 1)) == [b"new"]
     topic.close()
 
 

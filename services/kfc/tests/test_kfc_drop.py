@@ -171,7 +171,7 @@ def test_a_space_whose_kfc_still_runs_is_kept_whole_and_the_command_says_why(
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    monkeypatch.setattr(drop, "drop_group", partial(drop_group, patience=SHORT))
+    monkeypatch.setattr(drop, "drop_group", partial(drop_group, timeout=SHORT))
     spaces.make(spaces.first)
     before = tables(spaces.first)
     spaces.ask("key")
@@ -192,7 +192,7 @@ def test_a_space_whose_kfc_still_runs_is_kept_whole_and_the_command_says_why(
 def test_a_server_that_does_not_answer_ends_the_command_with_1_and_its_name(
     spaces: Spaces, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], away: str
 ) -> None:
-    monkeypatch.setattr(drop, "drop_group", partial(drop_group, patience=SHORT))
+    monkeypatch.setattr(drop, "drop_group", partial(drop_group, timeout=SHORT))
     [port] = free_ports("127.0.0.1", 1)
     settings = spaces.first
     if away == "kafka":

@@ -11,7 +11,7 @@ from embark.store import Embedding
 from embark.store.cassandra.adapter import CassandraStore
 from embark.topic import Fill
 from embark.topic.kafka.cluster import KafkaCluster
-from embark.topic.kafka.lag import KafkaOffsets
+from embark.topic.kafka.offsets import KafkaOffsets
 from embark_testing.deployments.deployment import Deployment
 
 _PATIENCE = timedelta(seconds=10)

@@ -11,6 +11,7 @@ from embark.spec import Kafka
 from embark.topic import FillConsumer
 from embark.topic.kafka.adapter import KafkaTopic
 from embark.topic.kafka.consumer import KafkaConsumer
+from embark.topic.kafka.limits import DEFAULT_LIMITS, KafkaLimits
 from embark.topic.kafka.schema import ensure_topics
 from embark_testing.contracts.records import CAPACITY, NO_TIME, PARTITIONS
 from embark_testing.eventually import eventually
@@ -34,11 +35,13 @@ def topic_config(bootstrap: str, topic: str) -> dict[str, str]:
 
 
 @contextmanager
-def fresh_topic(bootstrap: str, partitions: int = PARTITIONS) -> Iterator[KafkaTopic]:
+def fresh_topic(
+    bootstrap: str, partitions: int = PARTITIONS, limits: KafkaLimits = DEFAULT_LIMITS
+) -> Iterator[KafkaTopic]:
     """Open a topic that is created for one test."""
     settings = topic_settings(bootstrap, partitions)
     ensure_topics(settings)
-    topic = KafkaTopic(settings, capacity=CAPACITY)
+    topic = KafkaTopic(settings, capacity=CAPACITY, limits=limits)
     yield topic
     topic.close()
 

@@ -1,4 +1,4 @@
-"""The topic of fill requests behind one protocol."""
+"""Topics of fill requests behind one protocol."""
 
 from embark.topic.protocols import DeadLetters, FillConsumer, FillProducer, FillTopic
 from embark.topic.records import Fill, Losses, Record

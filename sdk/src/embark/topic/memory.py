@@ -1,4 +1,4 @@
-"""The topic in memory: for tests, and for a trial that need not outlive its process."""
+"""The topic in memory, for tests and short trials; nothing outlives the process."""
 
 import threading
 import time
@@ -12,12 +12,12 @@ from embark.errors import ClosedError
 from embark.topic.arrivals import Arrivals
 from embark.topic.records import Losses, Record
 
-# Dead letters beyond these push the oldest out; memory has to end somewhere.
-_DEAD_LETTERS: Final = 10_000
+# Further dead letters replace the oldest.
+_MAX_DEAD_LETTERS: Final = 10_000
 
 
 class MemoryTopic:
-    """A Topic in lists; thread-safe. Full while it holds `capacity` records that not every group has committed."""
+    """A FillTopic in lists; thread-safe. Full while it holds `capacity` records that not every group has committed."""
 
     def __init__(self, partitions: int = 12, capacity: int = 100_000, name: str = "fills") -> None:
         self.name = name
@@ -36,12 +36,12 @@ class MemoryTopic:
         return MemoryProducer(self)
 
     def consumer(self, group: str) -> "MemoryConsumer":
-        """Return a new consumer; making it registers the group, whose records are kept from then on."""
+        """Return a new consumer; it registers the group, whose records are kept from then on."""
         with self.lock:
             self.check_open()
             if group not in self.commits:
-                begins = zip(self.held, self.ends, strict=True)
-                self.commits[group] = [held[0].offset if held else end for held, end in begins]
+                partitions = zip(self.held, self.ends, strict=True)
+                self.commits[group] = [held[0].offset if held else end for held, end in partitions]
             return MemoryConsumer(self, group, list(self.commits[group]))
 
     def dead_letters(self) -> "MemoryDeadLetters":
@@ -49,7 +49,7 @@ class MemoryTopic:
         return self._dead_letters
 
     def close(self) -> None:
-        """Forget the records; producers take no more."""
+        """Discard the records; producers reject new ones."""
         with self.lock:
             self.closed = True
             self.held = [deque() for _ in self.held]
@@ -59,11 +59,11 @@ class MemoryTopic:
     def check_open(self) -> None:
         """Raise ClosedError after close()."""
         if self.closed:
-            raise ClosedError(f"the topic {self.name} in memory was closed before")
+            raise ClosedError(f"the topic {self.name} in memory is closed")
 
 
 class MemoryProducer:
-    """A FillProducer whose records are acknowledged as they are taken."""
+    """A FillProducer whose records are acknowledged at once."""
 
     def __init__(self, topic: MemoryTopic) -> None:
         self._topic = topic
@@ -71,7 +71,7 @@ class MemoryProducer:
         self._shed = 0
 
     def produce(self, key: bytes, value: bytes, headers: Mapping[str, bytes]) -> bool:
-        """Append the record to the partition of its key; False when the topic is full or closed."""
+        """Append the record to the partition of its key; return False if the topic is full or closed."""
         topic = self._topic
         with topic.lock:
             if self._closed or topic.closed:
@@ -87,21 +87,21 @@ class MemoryProducer:
         return True
 
     def pending(self) -> int:
-        """Return 0: nothing is on its way."""
+        """Return 0: no record is in flight."""
         return 0
 
     def losses(self) -> Losses:
         """Return how many records found the topic full."""
         return Losses(shed=self._shed)
 
-    def close(self, timeout: timedelta) -> int:  # noqa: ARG002 - nothing is on its way
-        """Take no more."""
+    def close(self, timeout: timedelta) -> int:  # noqa: ARG002 - no record is in flight
+        """Reject further records."""
         self._closed = True
         return 0
 
 
 class MemoryConsumer:
-    """A FillConsumer of every partition; two of one group at once are both handed all records."""
+    """A FillConsumer of every partition; two consumers of one group both get all records."""
 
     def __init__(self, topic: MemoryTopic, group: str, positions: list[int]) -> None:
         self._topic = topic
@@ -109,10 +109,10 @@ class MemoryConsumer:
         self._positions = positions
         self._paused = False
         self._closed = False
-        self._turn = 0
+        self._rotation = 0
 
     def poll(self, limit: int, timeout: timedelta) -> Sequence[Record]:
-        """Return the next records, of each partition in their order."""
+        """Return the next records, those of a partition in order."""
         deadline = time.monotonic() + timeout.total_seconds()
         while True:
             seen = self._topic.arrivals.seen()
@@ -123,7 +123,7 @@ class MemoryConsumer:
             self._topic.arrivals.wait(seen, left)
 
     def commit(self, offsets: Mapping[int, int]) -> None:
-        """Keep the offsets, and forget the records that every group has committed."""
+        """Store the offsets, and discard the records that every group has committed."""
         with self._topic.lock:
             self._check_open()
             own = self._topic.commits[self._group]
@@ -135,7 +135,7 @@ class MemoryConsumer:
                     held.popleft()
 
     def pause(self, paused: bool) -> None:  # noqa: FBT001 - as the protocol
-        """Stop or resume handing out records."""
+        """Stop or resume returning records."""
         self._paused = paused
         self._topic.arrivals.announce()
 
@@ -143,8 +143,8 @@ class MemoryConsumer:
         """Return how many records the group has not committed."""
         with self._topic.lock:
             self._check_open()
-            kept = zip(self._topic.ends, self._topic.commits[self._group], strict=True)
-            return sum(max(0, end - commit) for end, commit in kept)
+            offsets = zip(self._topic.ends, self._topic.commits[self._group], strict=True)
+            return sum(max(0, end - commit) for end, commit in offsets)
 
     def close(self) -> None:
         """Leave the group; its commits stay."""
@@ -152,15 +152,15 @@ class MemoryConsumer:
         self._topic.arrivals.announce()
 
     def _next(self, limit: int) -> list[Record]:
-        """Return up to `limit` records, beginning at another partition each time, so that none starves."""
+        """Return up to `limit` records, starting with another partition each time, so that none starves."""
         records: list[Record] = []
         with self._topic.lock:
             self._check_open()
             if self._paused:
                 return records
             count = len(self._positions)
-            self._turn += 1
-            for partition in ((self._turn + i) % count for i in range(count)):
+            self._rotation += 1
+            for partition in ((self._rotation + i) % count for i in range(count)):
                 held = self._topic.held[partition]
                 skipped = self._positions[partition] - held[0].offset if held else 0
                 records += [held[i] for i in range(max(0, skipped), min(len(held), skipped + limit - len(records)))]
@@ -171,7 +171,7 @@ class MemoryConsumer:
     def _check_open(self) -> None:
         self._topic.check_open()
         if self._closed:
-            raise ClosedError(f"the consumer of {self._topic.name} for {self._group} was closed before")
+            raise ClosedError(f"the consumer of {self._topic.name} for {self._group} is closed")
 
 
 class MemoryDeadLetters:
@@ -180,12 +180,12 @@ class MemoryDeadLetters:
     def __init__(self, topic: str) -> None:
         self._topic = topic
         self._lock = threading.Lock()
-        self._records: deque[Record] = deque(maxlen=_DEAD_LETTERS)
+        self._records: deque[Record] = deque(maxlen=_MAX_DEAD_LETTERS)
         self._appended = 0
         self._closed = False
 
     def append(self, key: bytes, value: bytes) -> None:
-        """Keep a DeadLetter."""
+        """Store a DeadLetter."""
         with self._lock:
             self._check_open()
             self._records.append(Record(self._topic, 0, self._appended, key, value))
@@ -198,11 +198,11 @@ class MemoryDeadLetters:
             return list(self._records)[-limit:] if limit > 0 else []
 
     def close(self) -> None:
-        """Forget them."""
+        """Discard them."""
         with self._lock:
             self._closed = True
             self._records.clear()
 
     def _check_open(self) -> None:
         if self._closed:
-            raise ClosedError(f"the topic {self._topic} in memory was closed before")
+            raise ClosedError(f"the topic {self._topic} in memory is closed")

@@ -1,4 +1,4 @@
-"""What EmbArk and KFC ask of a topic; adapters stand beside this file, one contract suite tests them all."""
+"""The protocols of a topic; one contract suite tests every adapter."""
 
 from collections.abc import Mapping, Sequence
 from datetime import timedelta
@@ -8,41 +8,41 @@ from embark.topic.records import Losses, Record
 
 
 class FillProducer(Protocol):
-    """Asks for fills without ever waiting for the topic."""
+    """Requests fills without ever waiting for the topic."""
 
     def produce(self, key: bytes, value: bytes, headers: Mapping[str, bytes]) -> bool:
-        """Take the record for sending and return True, or return False at once when no more can be taken.
+        """Accept the record for sending and return True, or return False at once if there is no room.
 
-        Thread-safe; never blocks and never raises for a topic that is slow, full or gone.
+        Thread-safe; never blocks and never raises because the topic is slow, full or down.
         """
         ...
 
     def pending(self) -> int:
-        """Return how many records are taken and not yet acknowledged."""
+        """Return how many records were accepted and not yet acknowledged."""
         ...
 
     def losses(self) -> Losses:
-        """Return how many records were lost until now; what a closed producer does not take is none of them."""
+        """Return how many records were lost so far, without those that a closed producer does not accept."""
         ...
 
     def close(self, timeout: timedelta) -> int:
-        """Send what is taken within `timeout`, stop, and return how many records are lost."""
+        """Send the accepted records within `timeout`, stop, and return how many were lost."""
         ...
 
 
 class FillConsumer(Protocol):
-    """One member of a consumer group; used from one thread alone. Raises UnavailableError when the topic is gone."""
+    """One member of a consumer group, for one thread only; raises UnavailableError while the topic is down."""
 
     def poll(self, limit: int, timeout: timedelta) -> Sequence[Record]:
         """Return up to `limit` next records, waiting up to `timeout` for the first; empty while paused."""
         ...
 
     def commit(self, offsets: Mapping[int, int]) -> None:
-        """Keep, by partition, the offset that the group goes on from after a restart (the last finished one + 1)."""
+        """Store, by partition, the offset from which the group continues after a restart: the last finished one + 1."""
         ...
 
     def pause(self, paused: bool) -> None:  # noqa: FBT001 - mirrors the state it sets
-        """Stop or resume handing out records, without leaving the group."""
+        """Stop or resume returning records, without leaving the group."""
         ...
 
     def lag(self) -> int:
@@ -58,7 +58,7 @@ class DeadLetters(Protocol):
     """The records that could not be filled."""
 
     def append(self, key: bytes, value: bytes) -> None:
-        """Keep a DeadLetter; returns when it is acknowledged, raises UnavailableError when it may not be."""
+        """Store a DeadLetter; return once it is acknowledged, raise UnavailableError if that is unknown."""
         ...
 
     def read(self, limit: int = 100) -> Sequence[Record]:
@@ -74,7 +74,7 @@ class FillTopic(Protocol):
         ...
 
     def consumer(self, group: str) -> FillConsumer:
-        """Return a new member of `group`; a group without commits begins at the oldest record."""
+        """Return a new member of `group`; a group without commits starts at the oldest record."""
         ...
 
     def dead_letters(self) -> DeadLetters:
@@ -82,5 +82,5 @@ class FillTopic(Protocol):
         ...
 
     def close(self) -> None:
-        """Let go of files and connections."""
+        """Close files and connections."""
         ...

@@ -13,7 +13,7 @@ from embark.v1 import fills_pb2
 
 @dataclass(frozen=True, slots=True)
 class Record:
-    """One record as a consumer gets it; `offset` grows by record within its partition."""
+    """One consumed record; `offset` grows with every record of the partition."""
 
     topic: str
     partition: int
@@ -25,19 +25,19 @@ class Record:
 
 @dataclass(frozen=True, slots=True)
 class Losses:
-    """How many fills a producer has lost since it was made; each counts once."""
+    """How many fills a producer has lost; each counts once."""
 
     shed: int = 0
-    """Not taken, for want of room."""
+    """Not accepted: the queue was full."""
     refused: int = 0
-    """Not taken, as the topic would never take them, such as one that is too large."""
+    """Not accepted: the topic would never accept them, for example because they are too large."""
     dropped: int = 0
-    """Taken, and given up later: no acknowledgement came in time."""
+    """Accepted, but not acknowledged in time."""
 
 
 @dataclass(frozen=True, slots=True)
 class Fill:
-    """A request to encode a key; a row written before `not_before` does not count as present."""
+    """A request to encode a key; a row written before `not_before` counts as missing."""
 
     key: bytes
     requested_at: Micros
@@ -52,17 +52,17 @@ class Fill:
 
     @classmethod
     def from_bytes(cls, value: bytes) -> Self:
-        """Read a FillRequest message.
+        """Parse a FillRequest message.
 
         Raises:
-            ValueError: the bytes are not one, or it has no key.
+            ValueError: it is malformed, or has no key.
         """
         try:
             message = fills_pb2.FillRequest.FromString(value)
         except DecodeError as error:
             raise ValueError(f"not a FillRequest: {error}") from None
         if not message.key:
-            raise ValueError("a FillRequest without a key")
+            raise ValueError("the FillRequest has no key")
         not_before = message.not_before.ToMicroseconds() if message.HasField("not_before") else 0
         return cls(message.key, message.asked_at.ToMicroseconds(), not_before)
 

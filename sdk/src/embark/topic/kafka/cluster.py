@@ -1,100 +1,78 @@
-"""Opens the clients of a Kafka cluster, with its logs and errors translated; every part of the Kafka topic uses it."""
+"""Opens the clients of a Kafka cluster, with their logs and errors translated."""
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import Final
 
 from confluent_kafka import Consumer, KafkaError, KafkaException, Message, Producer, TopicPartition
 from confluent_kafka.admin import AdminClient
 
 from embark.errors import InvalidSpecError, UnavailableError
 from embark.spec import Kafka
-from embark.topic.kafka.faults import KafkaFaults
+from embark.topic.kafka.errors import ConnectionErrors, unwrap
 from embark.topic.kafka.log import KafkaLog
-from embark.topic.kafka.options import KafkaAccess, Options, access_options, how_asked
+from embark.topic.kafka.options import KafkaAccess, Options, access_options, describe_access
 from embark.topic.records import Record
 
 OnError = Callable[[KafkaError], None]
 OnDelivery = Callable[[KafkaError | None, Message], None]
 OnCommit = Callable[[KafkaError | None, list[TopicPartition]], None]
-OnStats = Callable[[str], None]
-"""Is given librdkafka's statistics, a JSON text, in the thread that serves the client; must not raise."""
-
-_STATS_MILLISECONDS: Final = 10_000
 
 
 class KafkaCluster:
-    """Opens clients; they connect by themselves, so that a cluster that is down raises nothing here.
+    """Opens clients, which connect in the background: a cluster that is down raises nothing here.
 
     Raises:
-        InvalidSpecError: see access_options; or librdkafka refuses an option, such as a PEM that is none.
+        InvalidSpecError: see access_options; or librdkafka refuses an option, such as a malformed PEM.
     """
 
-    def __init__(
-        self, kafka: Kafka, access: KafkaAccess | None, *, client_id: str, on_stats: OnStats | None = None
-    ) -> None:
-        self._options: Final = access_options(kafka, access or KafkaAccess()) | {"client.id": client_id}
-        self._faults: Final = KafkaFaults(how_asked(self._options))
-        self._on_stats: Final = on_stats
-        self._log: Final = KafkaLog()
+    def __init__(self, kafka: Kafka, access: KafkaAccess | None, *, client_id: str) -> None:
+        self._options = access_options(kafka, access or KafkaAccess()) | {"client.id": client_id}
+        self._errors = ConnectionErrors(describe_access(self._options))
+        self._log = KafkaLog()
 
     def open_producer(self, options: Options, on_error: OnError, on_delivery: OnDelivery) -> Producer:
-        """Return a producer; the callbacks run within its poll() and flush()."""
-        config = {**self._common(options, on_error), "on_delivery": on_delivery}
+        """Return a producer; its poll() and flush() call the callbacks."""
+        config = {**self._with_callbacks(options, on_error), "on_delivery": on_delivery}
         with _translating_refusals():
             return Producer(config, logger=self._log)
 
     def open_consumer(self, options: Options, on_error: OnError, on_commit: OnCommit | None = None) -> Consumer:
-        """Return a consumer; the callbacks run within its poll() and consume()."""
-        config = self._common(options, on_error)
+        """Return a consumer; its poll() and consume() call the callbacks."""
+        config = self._with_callbacks(options, on_error)
         if on_commit is not None:
             config["on_commit"] = on_commit
         with _translating_refusals():
             return Consumer(config, logger=self._log)
 
     def open_admin(self) -> AdminClient:
-        """Return a client that asks for and changes topics and groups."""
+        """Return a client that reads and changes topics and groups."""
         with _translating_refusals():
-            config: dict[str, object] = {**self._options, "error_cb": self._faults.note}
-            return AdminClient(config, logger=self._log)  # type: ignore[arg-type]  # says no callback is an option
+            config: dict[str, object] = {**self._options, "error_cb": self._errors.record}
+            return AdminClient(config, logger=self._log)  # type: ignore[arg-type]  # its types allow no callback
 
     def explain(self, error: KafkaError) -> str:
-        """Return an error for people; where no broker was reached, with what its connections reported."""
-        return self._faults.explain(error)
+        """Return an error for people; if no broker was reached, with the report of the connections."""
+        return self._errors.explain(error)
 
     def unavailable(self, what: str, error: KafkaException, admin: AdminClient | None = None) -> UnavailableError:
-        """Return the error that callers of a topic know; `admin` is the client that met it, if it is one."""
+        """Return the UnavailableError for an error; `admin` is the admin client that raised it, if one did."""
         if admin is not None:
-            admin.poll(0)  # calls back with what its connections reported
-        return UnavailableError("topic", f"{what}: {self.explain(error_of(error))}")
+            admin.poll(0)  # delivers the reports of its connections
+        return UnavailableError("topic", f"{what}: {self.explain(unwrap(error))}")
 
-    def _common(self, options: Options, on_error: OnError) -> dict[str, object]:
-        def noted(error: KafkaError) -> None:
-            self._faults.note(error)
+    def _with_callbacks(self, options: Options, on_error: OnError) -> dict[str, object]:
+        def record(error: KafkaError) -> None:
+            self._errors.record(error)
             on_error(error)
 
-        common: dict[str, object] = {**self._options, **options, "error_cb": noted}
-        if self._on_stats is not None:
-            common |= {"stats_cb": self._on_stats, "statistics.interval.ms": _STATS_MILLISECONDS}
-        return common
+        return {**self._options, **options, "error_cb": record}
 
 
-def error_of(exception: KafkaException) -> KafkaError:
-    """Return the error that librdkafka's exception carries."""
-    error = exception.args[0]
-    return error if isinstance(error, KafkaError) else KafkaError(KafkaError.UNKNOWN, str(exception))
-
-
-def is_fatal(error: KafkaError) -> bool:
-    """Return whether the client that met this error does nothing any more."""
-    return error.fatal() or error.code() == KafkaError._FATAL  # noqa: SLF001 - librdkafka's own codes are named so
-
-
-def partitions_of(client: Consumer | AdminClient, topic: str, seconds: float) -> list[int]:
-    """Ask the brokers for the partitions of a topic.
+def list_partitions(client: Consumer | AdminClient, topic: str, seconds: float) -> list[int]:
+    """Return the partitions of a topic.
 
     Raises:
-        KafkaException: no broker answers within `seconds`, or there is no such topic.
+        KafkaException: no broker answers within `seconds`, or the topic does not exist.
     """
     metadata = client.list_topics(topic, seconds).topics[topic]
     if metadata.error is not None:
@@ -102,14 +80,14 @@ def partitions_of(client: Consumer | AdminClient, topic: str, seconds: float) ->
     return list(metadata.partitions)
 
 
-def record_of(message: Message, topic: str) -> Record:
+def to_record(message: Message, topic: str) -> Record:
     """Return a message without an error as a record."""
     partition, offset = message.partition(), message.offset()
     if partition is None or offset is None:
         raise ValueError(f"a message of {topic} has no partition or no offset")
     named = message.headers() or []
     headers = {name: value or b"" for name, value in (named.items() if isinstance(named, dict) else named)}
-    # Every producer of bytes gets bytes back; the types of the library say more than it does.
+    # Headers produced as bytes are bytes; the library's types allow more.
     as_bytes = {name: value.encode() if isinstance(value, str) else value for name, value in headers.items()}
     return Record(topic, partition, offset, message.key() or b"", message.value() or b"", as_bytes)
 
@@ -119,4 +97,4 @@ def _translating_refusals() -> Iterator[None]:
     try:
         yield
     except KafkaException as error:
-        raise InvalidSpecError("spec.topic.kafka", f"librdkafka refuses it: {error_of(error).str()}") from error
+        raise InvalidSpecError("spec.topic.kafka", f"librdkafka refuses it: {unwrap(error).str()}") from error

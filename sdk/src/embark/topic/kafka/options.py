@@ -1,4 +1,4 @@
-"""The options that librdkafka is given, by what its clients do; pure. Their meanings: librdkafka's CONFIGURATION.md."""
+"""The options of the Kafka clients, by their use; librdkafka's CONFIGURATION.md describes each."""
 
 from dataclasses import dataclass, field
 from datetime import timedelta
@@ -14,42 +14,42 @@ COMPRESSION: Final = "lz4"
 # A record holds its key twice, and a key has at most 8 KiB.
 _MAX_QUEUED_KBYTES: Final = 64 * 1024
 _MILLISECOND: Final = timedelta(milliseconds=1)
-# How long a fill may wait for others to share its request with. Broker and producer together took a quarter of the
-# look-ups that miss on two cores at 5 ms, and less than a tenth at 100 ms.
+# How long a fill waits for others to share its request. On two cores, broker and producer together cost a quarter of
+# the throughput of lookups that miss at 5 ms, and less than a tenth at 100 ms.
 _LINGER: Final = timedelta(milliseconds=100)
 
 
 @dataclass(frozen=True, slots=True)
 class KafkaAccess:
-    """What the Secrets of a cache hold, read by composition roots: SASL credentials, and PEM texts for TLS."""
+    """The contents of a cache's Secrets: SASL credentials, and PEM texts for TLS."""
 
     username: str = ""
     password: str = field(default="", repr=False)
     authority: str = ""
-    """ca.crt; empty: the system's authorities, where TLS is used at all."""
+    """ca.crt; empty: the authorities of the system, if TLS is used at all."""
     certificate: str = ""
-    """tls.crt, for brokers that ask their clients for one."""
+    """tls.crt, for brokers that require a certificate of their clients."""
     private_key: str = field(default="", repr=False)
 
 
 def access_options(kafka: Kafka, access: KafkaAccess) -> Options:
-    """Return where the brokers are, and how to be let in.
+    """Return the options that locate the brokers and authenticate to them.
 
     Raises:
-        InvalidSpecError: the spec names a Secret of which nothing is given, or a certificate comes without its key.
+        InvalidSpecError: the spec names a Secret whose contents are missing, or a certificate comes without its key.
     """
     if kafka.credentials_secret and not access.username:
-        raise InvalidSpecError("spec.topic.kafka.credentialsSecret", "names a Secret, and no username is given")
+        raise InvalidSpecError("spec.topic.kafka.credentialsSecret", "names a Secret, but no username is given")
     if bool(access.certificate) != bool(access.private_key):
-        raise InvalidSpecError("spec.topic.kafka.tlsSecret", "tls.crt and tls.key are given together or not at all")
+        raise InvalidSpecError("spec.topic.kafka.tlsSecret", "must have both tls.crt and tls.key, or neither")
     tls = bool(kafka.tls_secret or access.authority or access.certificate)
     options: Options = {
         "bootstrap.servers": ",".join(kafka.bootstrap_servers),
         "security.protocol": ("sasl_" if access.username else "") + ("ssl" if tls else "plaintext"),
-        # With librdkafka 2.16's default (rebootstrap), clients that have seen every broker go try to connect twenty
-        # times a second, and an admin client never finds the coordinator of a group again.
+        # With librdkafka 2.16's default (rebootstrap), clients that have lost every broker try to connect twenty times
+        # a second, and an admin client never finds the coordinator of a group again.
         "metadata.recovery.strategy": "none",
-        # A broker that is back is found within a second or so, rather than within the ten of the default.
+        # A broker that is back is found within about a second, instead of ten by default.
         "reconnect.backoff.max.ms": 1_000,
         "socket.keepalive.enable": True,
         "log.connection.close": False,
@@ -69,33 +69,33 @@ def access_options(kafka: Kafka, access: KafkaAccess) -> Options:
     return options
 
 
-def how_asked(options: Options) -> str:
-    """Return how brokers are spoken to, for people: the protocol, user and certificate of access_options."""
+def describe_access(options: Options) -> str:
+    """Return how the brokers are contacted, for people: the protocol, user and certificate of access_options."""
     protocol = str(options["security.protocol"])
-    user = (
-        f"as {options['sasl.username']} by {options['sasl.mechanism']}" if "sasl.username" in options else "as nobody"
-    )
+    user = "anonymously"
+    if "sasl.username" in options:
+        user = f"as {options['sasl.username']} by {options['sasl.mechanism']}"
     certificate = "with" if "ssl.certificate.pem" in options else "without"
-    return f"asked over {protocol} {user}" + (f", {certificate} a certificate" if protocol.endswith("ssl") else "")
+    return f"contacted over {protocol} {user}" + (f", {certificate} a certificate" if protocol.endswith("ssl") else "")
 
 
-def fills_producer_options(capacity: int, kept_for: timedelta) -> Options:
+def fills_producer_options(capacity: int, max_age: timedelta) -> Options:
     """Return the options of a producer that loses nothing in a short outage and drops the oldest in a long one."""
-    return _durable(kept_for) | {
-        "linger.ms": min(_LINGER, kept_for / 2) // _MILLISECOND,
+    return _durable(max_age) | {
+        "linger.ms": min(_LINGER, max_age / 2) // _MILLISECOND,
         "queue.buffering.max.messages": capacity,
         "queue.buffering.max.kbytes": _MAX_QUEUED_KBYTES,
         "delivery.report.only.error": True,
     }
 
 
-def dead_letters_producer_options(kept_for: timedelta) -> Options:
+def dead_letters_producer_options(max_age: timedelta) -> Options:
     """Return the options of a producer whose caller waits for each record."""
-    return _durable(kept_for) | {"linger.ms": 0}
+    return _durable(max_age) | {"linger.ms": 0}
 
 
 def consumer_options(group: str, *, classic: bool) -> Options:
-    """Return the options of a group member: what it stores is committed, and moved to others as little as possible."""
+    """Return the options of a group member, which commits the offsets stored and keeps its partitions if possible."""
     protocol: Options = (
         {"group.protocol": "classic", "partition.assignment.strategy": "cooperative-sticky"}
         if classic
@@ -108,7 +108,7 @@ def consumer_options(group: str, *, classic: bool) -> Options:
         "enable.auto.commit": True,
         "auto.commit.interval.ms": 500,
         "isolation.level": "read_committed",
-        # librdkafka's queue is kept short, for what is in it is fetched again after a pause.
+        # librdkafka's queue is kept short: its contents are fetched again after a pause.
         "fetch.wait.max.ms": 100,
         "fetch.message.max.bytes": 256 * 1024,
         "queued.min.messages": 2_000,
@@ -117,9 +117,9 @@ def consumer_options(group: str, *, classic: bool) -> Options:
 
 
 def reader_options() -> Options:
-    """Return the options of a consumer that belongs to no group and is told where partitions end."""
+    """Return the options of a consumer without a group that reports the ends of partitions."""
     return {
-        # librdkafka wants a name; nothing is ever committed in it.
+        # librdkafka requires a name; nothing is ever committed in it.
         "group.id": "embark-dead-letters",
         "enable.auto.commit": False,
         "enable.auto.offset.store": False,
@@ -127,12 +127,22 @@ def reader_options() -> Options:
     }
 
 
-def _durable(kept_for: timedelta) -> Options:
+def observer_options(group: str) -> Options:
+    """Return the options of a client that reads and commits for a group without joining it."""
+    return {
+        "group.id": group,
+        "group.protocol": "classic",
+        "enable.auto.commit": False,
+        "enable.auto.offset.store": False,
+    }
+
+
+def _durable(max_age: timedelta) -> Options:
     return {
         "enable.idempotence": True,
         "acks": "all",
         "compression.type": COMPRESSION,
-        "message.timeout.ms": kept_for // _MILLISECOND,
-        # CRC-32 of the key, for empty keys too: the partitions that the embedded topics choose.
+        "message.timeout.ms": max_age // _MILLISECOND,
+        # CRC-32 of the key, also of an empty one, as in the embedded topics.
         "partitioner": "consistent",
     }

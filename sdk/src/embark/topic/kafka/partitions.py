@@ -1,6 +1,6 @@
-"""What a Kafka consumer holds of the partitions it owns: records on their way out, and offsets on their way back.
+"""The partitions that a Kafka consumer owns: their fetched records, and the offsets that it may commit.
 
-Pure; a consumer is used from one thread, and this from the same.
+Does no I/O; for the thread of its consumer.
 """
 
 from collections import deque
@@ -12,23 +12,23 @@ from embark.topic.records import Record
 
 @dataclass(slots=True)
 class _Owned:
-    """One partition since it was given to this consumer the last time."""
+    """One partition since it was last assigned to this consumer."""
 
     records: deque[Record] = field(default_factory=deque)
-    begin: int | None = None
+    first: int | None = None
     end: int = 0
-    kept: int = -1
-    halted: bool = False
+    accepted: int = -1
+    paused: bool = False
 
 
 class OwnedPartitions:
-    """Hands out records by turns, and tells which offsets are this consumer's to commit."""
+    """Returns records of the partitions in turn, and decides which offsets this consumer may commit."""
 
     def __init__(self) -> None:
         self.refused = 0
-        """Offsets that came to be committed after their partition had been given to another consumer."""
+        """Offsets that were finished after their partition had moved to another consumer."""
         self._owned: dict[int, _Owned] = {}
-        self._turn = 0
+        self._rotation = 0
 
     @property
     def owned(self) -> frozenset[int]:
@@ -37,82 +37,82 @@ class OwnedPartitions:
 
     @property
     def held(self) -> int:
-        """Records that wait to be handed out."""
+        """Records that were not returned yet."""
         return sum(len(partition.records) for partition in self._owned.values())
 
     @property
-    def kept(self) -> dict[int, int]:
-        """By partition, the last offset that was accepted; without those that have none."""
-        return {number: partition.kept for number, partition in self._owned.items() if partition.kept >= 0}
+    def accepted(self) -> dict[int, int]:
+        """The last accepted offset of each partition that has one."""
+        return {number: partition.accepted for number, partition in self._owned.items() if partition.accepted >= 0}
 
     def assign(self, numbers: Iterable[int]) -> None:
-        """Begin anew with partitions that were given to this consumer."""
+        """Start with partitions that were assigned to this consumer."""
         for number in numbers:
             self._owned[number] = _Owned()
 
     def revoke(self, numbers: Iterable[int]) -> list[int]:
-        """Forget partitions and what is held of them; returns those of them that were halted."""
-        gone = [(number, self._owned.pop(number)) for number in numbers if number in self._owned]
-        return [number for number, partition in gone if partition.halted]
+        """Drop partitions and their records; return those of them that were paused."""
+        revoked = [(number, self._owned.pop(number)) for number in numbers if number in self._owned]
+        return [number for number, partition in revoked if partition.paused]
 
     def add(self, record: Record) -> None:
-        """Hold a record; one of a partition that has just gone is another consumer's."""
+        """Hold a record, unless its partition was revoked."""
         partition = self._owned.get(record.partition)
         if partition is not None:
             partition.records.append(record)
 
     def take(self, limit: int) -> list[Record]:
-        """Return up to `limit` records, as many of each partition as of any other, of each in their order."""
+        """Return up to `limit` records in equal shares of the partitions, those of a partition in order."""
         records: list[Record] = []
         waiting = [partition for partition in self._owned.values() if partition.records]
         if waiting:
-            self._turn = (self._turn + 1) % len(waiting)
-            waiting = waiting[self._turn :] + waiting[: self._turn]
+            self._rotation = (self._rotation + 1) % len(waiting)
+            waiting = waiting[self._rotation :] + waiting[: self._rotation]
         while waiting and len(records) < limit:
             share = max(1, (limit - len(records)) // len(waiting))
             for partition in waiting:
                 count = min(share, limit - len(records), len(partition.records))
-                records += [_hand_out(partition) for _ in range(count)]
+                records += [_pop(partition) for _ in range(count)]
             waiting = [partition for partition in waiting if partition.records]
         return records
 
     def accept(self, offsets: Mapping[int, int]) -> dict[int, int]:
-        """Return those offsets that move a partition of this consumer on.
+        """Return the offsets that advance a partition of this consumer.
 
-        An offset is this consumer's only if it handed out the record before it since the partition was given to it:
-        what it finished of an earlier time has been handed to somebody else since.
+        The consumer may commit an offset only if it has returned the record before it since the partition was assigned:
+        records from before have since been returned by another consumer.
         """
         accepted = {}
         for number, offset in offsets.items():
             partition = self._owned.get(number)
-            if partition is None or partition.begin is None or not partition.begin < offset <= partition.end:
+            if partition is None or partition.first is None or not partition.first < offset <= partition.end:
                 self.refused += 1
-            elif offset > partition.kept:
-                accepted[number] = partition.kept = offset
+            elif offset > partition.accepted:
+                accepted[number] = partition.accepted = offset
         return accepted
 
-    def halt(self, numbers: Iterable[int]) -> list[int]:
-        """Note that partitions are paused at the broker's side; returns those that were not before."""
-        return self._switch(numbers, halted=True)
+    def pause(self, numbers: Iterable[int]) -> list[int]:
+        """Mark partitions as paused in the client; return those that were not."""
+        return self._switch(numbers, paused=True)
 
-    def go_on(self) -> list[int]:
-        """Note that every partition goes on; returns those that were halted."""
-        return self._switch(self._owned, halted=False)
+    def resume(self) -> list[int]:
+        """Mark every partition as resumed; return those that were paused."""
+        return self._switch(self._owned, paused=False)
 
-    def begun(self) -> list[int]:
-        """Return the partitions of which a record has come."""
+    def started(self) -> list[int]:
+        """Return the partitions from which a record was fetched."""
         return [number for number, partition in self._owned.items() if partition.records or partition.end]
 
-    def _switch(self, numbers: Iterable[int], *, halted: bool) -> list[int]:
-        switched = [number for number in numbers if self._owned[number].halted is not halted]
+    def _switch(self, numbers: Iterable[int], *, paused: bool) -> list[int]:
+        switched = [number for number in numbers if self._owned[number].paused is not paused]
         for number in switched:
-            self._owned[number].halted = halted
+            self._owned[number].paused = paused
         return switched
 
 
-def _hand_out(partition: _Owned) -> Record:
+def _pop(partition: _Owned) -> Record:
     record = partition.records.popleft()
-    if partition.begin is None:
-        partition.begin = record.offset
+    if partition.first is None:
+        partition.first = record.offset
     partition.end = record.offset + 1
     return record

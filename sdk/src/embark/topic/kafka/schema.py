@@ -1,4 +1,4 @@
-"""Makes the topics of a cache, and grows them; the schema command calls it, and no service ever does."""
+"""Creates the topics of a cache and adds partitions to them; only for the schema command."""
 
 import logging
 import time
@@ -9,7 +9,7 @@ from datetime import timedelta
 from typing import Final, TypeVar
 
 from confluent_kafka import KafkaError, KafkaException
-from confluent_kafka.admin import (  # type: ignore[attr-defined]  # exported, and not said so
+from confluent_kafka.admin import (  # type: ignore[attr-defined]  # exported, but not in its types
     AdminClient,
     AlterConfigOpType,
     ConfigEntry,
@@ -20,32 +20,33 @@ from confluent_kafka.cimpl import NewPartitions, NewTopic
 
 from embark.errors import UnavailableError
 from embark.settings import TopicSettings
-from embark.topic.kafka.cluster import KafkaCluster, error_of
+from embark.topic.kafka.cluster import KafkaCluster
+from embark.topic.kafka.errors import unwrap
 from embark.topic.kafka.options import COMPRESSION, KafkaAccess
 
 T = TypeVar("T")
 FILLS_RETENTION: Final = timedelta(days=7)
-# Somebody has to find time for them.
+# People need time to look at them.
 DEAD_LETTERS_RETENTION: Final = timedelta(days=30)
-_PATIENCE: Final = timedelta(seconds=30)
+_TIMEOUT: Final = timedelta(seconds=30)
 _RECHECK_SECONDS: Final = 0.1
-# From three replicas on, a write needs two of them: then a broker may be lost, and with it no record.
+# With three or more replicas a write needs two of them, so that the loss of a broker loses no record.
 _REPLICAS_FOR_A_QUORUM: Final = 3
-_DONE_BY_ANOTHER: Final = frozenset({KafkaError.TOPIC_ALREADY_EXISTS, KafkaError.INVALID_PARTITIONS})
+_ALREADY_DONE: Final = frozenset({KafkaError.TOPIC_ALREADY_EXISTS, KafkaError.INVALID_PARTITIONS})
 
 
 @dataclass(frozen=True, slots=True)
 class TopicState:
-    """What ensure_topics found of a topic, and did."""
+    """What ensure_topics found and changed."""
 
     name: str
     created: bool = False
     grown_from: int = 0
-    """How many partitions it had before, where some were added."""
+    """The number of partitions before some were added; 0 if none were."""
     changes: tuple[str, ...] = ()
-    """What of its configuration was set anew, and from which value; for people."""
+    """The changed settings with their old and new values, for people."""
     differences: tuple[str, ...] = ()
-    """What is not as the cache says, and cannot be changed without moving records; for people."""
+    """The differences from the cache that cannot be changed without moving records, for people."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,7 +57,7 @@ class _Wanted:
     retention: timedelta
 
     def config(self, replicas: int) -> dict[str, str]:
-        """Return the configuration of a topic that has so many replicas, whatever the cache says of them."""
+        """Return the configuration of a topic that has `replicas`, which may differ from the cache."""
         return {
             "cleanup.policy": "delete",
             "retention.ms": str(self.retention // timedelta(milliseconds=1)),
@@ -69,15 +70,15 @@ class _Wanted:
 
 
 def ensure_topics(
-    settings: TopicSettings, access: KafkaAccess | None = None, *, patience: timedelta = _PATIENCE
+    settings: TopicSettings, access: KafkaAccess | None = None, *, timeout: timedelta = _TIMEOUT
 ) -> Sequence[TopicState]:
-    """Make the fills topic and the dead-letters topic, or make those that are there as they would be made.
+    """Create the fills topic and the dead-letters topic, or update existing ones.
 
-    Missing partitions are added; retention, compression, clean-up and min.insync.replicas are set where they differ.
-    The number of replicas stays: changing it moves records. May be called again, and by several at once.
+    Missing partitions are added; retention, compression, clean-up and min.insync.replicas are set if they differ. The
+    number of replicas stays: changing it moves records. May be called again, and concurrently.
 
     Raises:
-        UnavailableError: the brokers do not answer within `patience`, or refuse (too few brokers for the replicas).
+        UnavailableError: the brokers do not answer within `timeout`, or refuse (too few brokers for the replicas).
         InvalidSpecError: see KafkaTopic.
     """
     kafka = settings.kafka
@@ -88,7 +89,7 @@ def ensure_topics(
         # One partition keeps them in order; they are few.
         _Wanted(settings.dead_letters, 1, kafka.replication_factor, DEAD_LETTERS_RETENTION),
     )
-    deadline = time.monotonic() + patience.total_seconds()
+    deadline = time.monotonic() + timeout.total_seconds()
     return [_Ensuring(cluster, admin, topic, deadline).run() for topic in wanted]
 
 
@@ -99,17 +100,17 @@ class _Found:
 
 
 class _Ensuring:
-    """One topic, until `deadline` on the monotonic clock."""
+    """Ensures one topic, until `deadline` in time.monotonic()."""
 
     def __init__(self, cluster: KafkaCluster, admin: AdminClient, wanted: _Wanted, deadline: float) -> None:
-        self._cluster: Final = cluster
-        self._admin: Final = admin
-        self._wanted: Final = wanted
-        self._deadline: Final = deadline
-        self._log: Final = logging.getLogger(__name__)
+        self._cluster = cluster
+        self._admin = admin
+        self._wanted = wanted
+        self._deadline = deadline
+        self._log = logging.getLogger(__name__)
 
     def run(self) -> TopicState:
-        """Make the topic, or grow and configure it, and wait until the brokers know it in that size."""
+        """Create the topic, or add partitions and configure it, and wait until the brokers report all partitions."""
         wanted, grown_from = self._wanted, 0
         changes: tuple[str, ...] = ()
         found = self._find()
@@ -125,7 +126,7 @@ class _Ensuring:
         return TopicState(wanted.name, created, grown_from, changes, _differences(wanted, self._await_size()))
 
     def _configure(self, config: Mapping[str, str]) -> tuple[str, ...]:
-        """Set what differs, and nothing else: what somebody has set of the rest stays."""
+        """Change only the settings that differ; settings that EmbArk does not manage stay."""
         topic = ConfigResource(ResourceType.TOPIC, self._wanted.name)
         try:
             present = self._answer(self._admin.describe_configs([topic])[topic])
@@ -151,17 +152,17 @@ class _Ensuring:
         return _Found(len(found.partitions), replicas)
 
     def _finish(self, change: Future[None]) -> None:
-        """Wait for a change, which another may have made already."""
+        """Wait for a change, which another command may have made already."""
         try:
             self._answer(change)
         except KafkaException as error:
-            if error_of(error).code() not in _DONE_BY_ANOTHER:
+            if unwrap(error).code() not in _ALREADY_DONE:
                 raise self._unavailable(error) from error
 
-    def _answer(self, asked: Future[T]) -> T:
-        """Return what the brokers answer; raises their KafkaException too."""
+    def _answer(self, future: Future[T]) -> T:
+        """Return the brokers' reply; raises their KafkaException too."""
         try:
-            return asked.result(self._left())
+            return future.result(self._left())
         except TimeoutError as error:
             raise UnavailableError("topic", f"{self._wanted.name}: no answer in time") from error
 
@@ -174,7 +175,7 @@ class _Ensuring:
             if found is not None and found.partitions >= self._wanted.partitions:
                 return found
             if self._left() <= _RECHECK_SECONDS:
-                raise UnavailableError("topic", f"{self._wanted.name}: the brokers do not know it yet")
+                raise UnavailableError("topic", f"{self._wanted.name}: the brokers do not list all partitions yet")
             time.sleep(_RECHECK_SECONDS)
 
     def _left(self) -> float:

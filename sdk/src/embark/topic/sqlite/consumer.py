@@ -1,9 +1,8 @@
-"""The consumer of the SQLite topic: reads on from where its group is, and keeps the group's commits in the file."""
+"""The consumer of the SQLite topic: reads from the offsets of its group, and commits them to the file."""
 
 import time
 from collections.abc import Mapping, Sequence
 from datetime import timedelta
-from typing import Final
 
 from embark.clock import Clock, micros
 from embark.errors import ClosedError
@@ -11,33 +10,29 @@ from embark.sqlite import SqliteFile
 from embark.topic.arrivals import Arrivals
 from embark.topic.records import Record
 from embark.topic.sqlite import log as sqlite_log
-
-# How long a statement may take or wait for the write lock.
-_PATIENCE: Final = timedelta(seconds=10)
-# How soon the records of a producer in another process, which cannot wake this one, are found.
-_RECHECK_SECONDS: Final = 0.05
+from embark.topic.sqlite.limits import SqliteTopicLimits
 
 
 class SqliteConsumer:
-    """A FillConsumer of every partition; two of one group at once are both handed all records."""
+    """A FillConsumer of every partition; two consumers of one group both get all records."""
 
     def __init__(
-        self, file: SqliteFile, topic: str, group: str, *, arrivals: Arrivals, clock: Clock, retention: timedelta
+        self, file: SqliteFile, topic: str, group: str, *, arrivals: Arrivals, clock: Clock, limits: SqliteTopicLimits
     ) -> None:
         self._file = file
         self._topic = topic
         self._group = group
         self._arrivals = arrivals
         self._clock = clock
-        self._retention = retention
+        self._limits = limits
         self._paused = False
         self._closed = False
         self._last_partition = -1
-        with file.transaction(_PATIENCE) as connection:
+        with file.transaction(limits.timeout) as connection:
             self._positions = sqlite_log.join_group(connection, topic, group)
 
     def poll(self, limit: int, timeout: timedelta) -> Sequence[Record]:
-        """Return the next records, of each partition in their order."""
+        """Return the next records, those of a partition in order."""
         deadline = time.monotonic() + timeout.total_seconds()
         while True:
             seen = self._arrivals.seen()
@@ -46,26 +41,26 @@ class SqliteConsumer:
             left = deadline - time.monotonic()
             if records or left <= 0:
                 return records
-            self._arrivals.wait(seen, min(left, _RECHECK_SECONDS))
+            self._arrivals.wait(seen, min(left, self._limits.recheck.total_seconds()))
 
     def commit(self, offsets: Mapping[int, int]) -> None:
-        """Keep the offsets, and delete the records of these partitions that no group needs any more."""
+        """Store the offsets, and delete the records of these partitions that no group needs any longer."""
         self._check_open()
-        oldest = self._clock() - micros(self._retention)
-        with self._file.transaction(_PATIENCE) as connection:
+        oldest = self._clock() - micros(self._limits.retention)
+        with self._file.transaction(self._limits.timeout) as connection:
             sqlite_log.commit(connection, self._topic, self._group, offsets)
             for partition in offsets:
                 sqlite_log.drop_finished(connection, self._topic, partition, oldest)
 
     def pause(self, paused: bool) -> None:  # noqa: FBT001 - as the protocol
-        """Stop or resume handing out records."""
+        """Stop or resume returning records."""
         self._paused = paused
         self._arrivals.announce()
 
     def lag(self) -> int:
         """Return how many records the group has not committed."""
         self._check_open()
-        with self._file.lend(_PATIENCE) as connection:
+        with self._file.lend(self._limits.timeout) as connection:
             return sqlite_log.lag(connection, self._topic, self._group)
 
     def close(self) -> None:
@@ -74,9 +69,9 @@ class SqliteConsumer:
         self._arrivals.announce()
 
     def _next(self, limit: int) -> list[Record]:
-        """Return up to `limit` records, beginning behind the partition that was served last, so that none starves."""
+        """Return up to `limit` records, starting after the partition that was read last, so that none starves."""
         records: list[Record] = []
-        with self._file.lend(_PATIENCE) as connection:
+        with self._file.lend(self._limits.timeout) as connection:
             waiting = [p for p, end in sqlite_log.ends(connection, self._topic).items() if self._positions[p] < end]
             for partition in sorted(waiting, key=lambda p: (p <= self._last_partition, p)):
                 position, room = self._positions[partition], limit - len(records)
@@ -92,4 +87,4 @@ class SqliteConsumer:
     def _check_open(self) -> None:
         self._file.check_open()
         if self._closed:
-            raise ClosedError(f"the consumer of {self._topic} for {self._group} was closed before")
+            raise ClosedError(f"the consumer of {self._topic} for {self._group} is closed")

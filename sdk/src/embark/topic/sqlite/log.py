@@ -1,6 +1,6 @@
-"""The log of a topic in SQLite: records, ends of partitions and commits of groups; used by the SQLite topic alone.
+"""The log of a topic in SQLite: records, ends of partitions and commits of groups.
 
-Every function works on a connection that its caller lends, inside a transaction where it changes anything.
+Every function works on a given connection; a function that changes anything needs a transaction.
 """
 
 import json
@@ -38,17 +38,17 @@ class Unsent:
     headers: Mapping[str, bytes]
 
 
-def partition_of(key: bytes, partitions: int) -> int:
+def choose_partition(key: bytes, partitions: int) -> int:
     """Return the partition of a key: crc32, as librdkafka's `consistent` partitioner."""
     return crc32(key) % partitions
 
 
 def ensure_partitions(connection: sqlite3.Connection, topic: str, partitions: int) -> None:
-    """Make the partitions that are not there yet; those of a larger count of earlier stay and are still consumed."""
+    """Create the missing partitions; those of an earlier, larger count stay and are still consumed."""
     connection.executemany(
         "INSERT OR IGNORE INTO topic_partitions VALUES (?, ?, 0)", [(topic, number) for number in range(partitions)]
     )
-    # A group that joined before has committed nothing of a new partition: its records wait for it too.
+    # An existing group has committed nothing of a new partition: its records wait for the group too.
     connection.execute(
         """INSERT OR IGNORE INTO topic_commits
         SELECT DISTINCT topic, c.consumer_group, p.partition, 0
@@ -58,12 +58,12 @@ def ensure_partitions(connection: sqlite3.Connection, topic: str, partitions: in
 
 
 def ends(connection: sqlite3.Connection, topic: str) -> dict[int, int]:
-    """Return, by partition, the offset that its next record gets."""
+    """Return, by partition, the offset of its next record."""
     return dict(connection.execute("SELECT partition, next_offset FROM topic_partitions WHERE topic = ?", (topic,)))
 
 
 def append(connection: sqlite3.Connection, topic: str, records: Sequence[Unsent], at: Micros) -> None:
-    """Append records, in their order, each at the end of its partition."""
+    """Append records in order, each at the end of its partition."""
     next_offsets, rows = ends(connection, topic), []
     for record in records:
         offset = next_offsets[record.partition]
@@ -79,7 +79,7 @@ def append(connection: sqlite3.Connection, topic: str, records: Sequence[Unsent]
 
 
 def read(connection: sqlite3.Connection, topic: str, partition: int, offset: int, limit: int) -> list[Record]:
-    """Return up to `limit` records of a partition from `offset` on."""
+    """Return up to `limit` records of a partition starting at `offset`."""
     found = connection.execute(
         """SELECT topic, partition, record_offset, key, value, headers FROM topic_records
         WHERE topic = ? AND partition = ? AND record_offset >= ? ORDER BY record_offset LIMIT ?""",
@@ -99,14 +99,14 @@ def read_newest(connection: sqlite3.Connection, topic: str, partition: int, limi
 
 
 def join_group(connection: sqlite3.Connection, topic: str, group: str) -> dict[int, int]:
-    """Return, by partition, the offset that the group goes on from; a new group begins at the oldest record."""
-    begins = [(topic, group, partition, oldest) for partition, oldest in _oldest(connection, topic).items()]
-    connection.executemany("INSERT OR IGNORE INTO topic_commits VALUES (?, ?, ?, ?)", begins)
+    """Return, by partition, the offset from which the group continues; a new group starts at the oldest record."""
+    starts = [(topic, group, partition, oldest) for partition, oldest in _oldest(connection, topic).items()]
+    connection.executemany("INSERT OR IGNORE INTO topic_commits VALUES (?, ?, ?, ?)", starts)
     return _commits(connection, topic, group)
 
 
 def start_at_offsets(connection: sqlite3.Connection, topic: str, group: str, other: str) -> None:
-    """Let a group that has no commits begin where `other` is now; without commits of `other` nothing changes."""
+    """Start a group without commits at the offsets of `other`; without commits of `other` nothing changes."""
     connection.execute(
         """INSERT OR IGNORE INTO topic_commits
         SELECT topic, ?3, partition, next_offset FROM topic_commits
@@ -117,12 +117,12 @@ def start_at_offsets(connection: sqlite3.Connection, topic: str, group: str, oth
 
 
 def drop_group(connection: sqlite3.Connection, topic: str, group: str) -> None:
-    """Forget the commits of a group; its records are deleted with the next commit of another one."""
+    """Delete the commits of a group; its records are deleted with the next commit of another group."""
     connection.execute("DELETE FROM topic_commits WHERE topic = ? AND consumer_group = ?", (topic, group))
 
 
 def commit(connection: sqlite3.Connection, topic: str, group: str, offsets: Mapping[int, int]) -> None:
-    """Keep offsets of a group; an offset below the one that is kept changes nothing."""
+    """Store offsets of a group; an offset below the stored one changes nothing."""
     connection.executemany(
         """UPDATE topic_commits SET next_offset = max(next_offset, ?)
         WHERE topic = ? AND consumer_group = ? AND partition = ?""",
@@ -144,7 +144,7 @@ def drop_finished(connection: sqlite3.Connection, topic: str, partition: int, ol
 
 
 def lag(connection: sqlite3.Connection, topic: str, group: str) -> int:
-    """Return how many records the group has not committed; those that were too old to keep are not counted."""
+    """Return how many records the group has not committed; records deleted for their age are not counted."""
     oldest, commits = _oldest(connection, topic), _commits(connection, topic, group)
     return sum(
         max(0, end - max(oldest[partition], commits.get(partition, 0)))
@@ -153,7 +153,7 @@ def lag(connection: sqlite3.Connection, topic: str, group: str) -> int:
 
 
 def _oldest(connection: sqlite3.Connection, topic: str) -> dict[int, int]:
-    """Return, by partition, the offset of its oldest record, or of its next one where there is none."""
+    """Return, by partition, the offset of its oldest record, or of its next one if it has none."""
     first = """SELECT partition, coalesce((
             SELECT record_offset FROM topic_records AS r WHERE r.topic = p.topic AND r.partition = p.partition
             ORDER BY record_offset LIMIT 1), next_offset)
@@ -162,8 +162,8 @@ def _oldest(connection: sqlite3.Connection, topic: str) -> dict[int, int]:
 
 
 def _commits(connection: sqlite3.Connection, topic: str, group: str) -> dict[int, int]:
-    kept = "SELECT partition, next_offset FROM topic_commits WHERE topic = ? AND consumer_group = ?"
-    return defaultdict(int, connection.execute(kept, (topic, group)))
+    query = "SELECT partition, next_offset FROM topic_commits WHERE topic = ? AND consumer_group = ?"
+    return defaultdict(int, connection.execute(query, (topic, group)))
 
 
 def _record(columns: tuple[str, int, int, bytes, bytes, str]) -> Record:

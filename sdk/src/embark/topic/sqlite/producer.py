@@ -1,4 +1,4 @@
-"""The producer of the SQLite topic: a bounded queue in memory, and one thread that moves it into the file."""
+"""The producer of the SQLite topic: a bounded queue in memory, and one thread that appends it to the file."""
 
 import logging
 import threading
@@ -14,18 +14,18 @@ from embark.topic.records import Losses
 from embark.topic.sqlite import log as sqlite_log
 from embark.topic.sqlite.log import Unsent
 
-# How long one attempt waits for a locked file; short, as close() may have to wait for the attempt under way.
-_ATTEMPT: Final = timedelta(milliseconds=100)
+# How long one attempt waits for a locked file; short, since close() may wait for the attempt in flight.
+_ATTEMPT_TIMEOUT: Final = timedelta(milliseconds=100)
 _FIRST_BACKOFF_SECONDS: Final = 0.01
-_LAST_BACKOFF_SECONDS: Final = 0.5
-# Records of one transaction, so that the file's write lock is held for some 10 ms at most.
-_RECORDS_AT_ONCE: Final = 2_000
+_MAX_BACKOFF_SECONDS: Final = 0.5
+# So that a transaction holds the write lock of the file for at most some 10 ms.
+_MAX_RECORDS_PER_TRANSACTION: Final = 2_000
 
 
 class SqliteProducer:
-    """A FillProducer that takes up to `capacity` unacknowledged records and appends what it finds without lingering.
+    """A FillProducer that holds up to `capacity` unacknowledged records and appends them without lingering.
 
-    While the file fails the thread tries again with backoff, for as long as the producer is open.
+    While the file fails, the thread retries with backoff for as long as the producer is open.
     """
 
     def __init__(
@@ -56,8 +56,8 @@ class SqliteProducer:
         self._thread.start()
 
     def produce(self, key: bytes, value: bytes, headers: Mapping[str, bytes]) -> bool:
-        """Put the record into the queue; False when it is full or closed."""
-        record = Unsent(sqlite_log.partition_of(key, self._partitions), key, value, dict(headers))
+        """Enqueue the record; return False if the queue is full or closed."""
+        record = Unsent(sqlite_log.choose_partition(key, self._partitions), key, value, dict(headers))
         with self._changed:
             if self._closed:
                 return False
@@ -70,17 +70,17 @@ class SqliteProducer:
         return True
 
     def pending(self) -> int:
-        """Return how many records are in the queue or on their way into the file."""
+        """Return how many records are queued or being appended."""
         with self._changed:
             return self._pending
 
     def losses(self) -> Losses:
-        """Return how many records found the queue full, and how many close() gave up."""
+        """Return how many records found the queue full, and how many close() dropped."""
         with self._changed:
             return Losses(shed=self._shed, dropped=self._dropped)
 
     def close(self, timeout: timedelta) -> int:
-        """Take no more, wait up to `timeout` for the queue to empty, and end the thread."""
+        """Reject further records, wait up to `timeout` until all are appended, and stop the thread."""
         with self._changed:
             self._closed = True
             self._changed.notify()
@@ -90,13 +90,13 @@ class SqliteProducer:
         with self._changed:
             lost = self._dropped = self._pending
         if lost:
-            self._log.warning("records are lost: the file took them no more in time", extra={"records": lost})
+            self._log.warning("records lost: could not be written before the deadline", extra={"records": lost})
         return lost
 
     def _run(self) -> None:
         while records := self._take():
-            for start in range(0, len(records), _RECORDS_AT_ONCE):
-                batch = records[start : start + _RECORDS_AT_ONCE]
+            for start in range(0, len(records), _MAX_RECORDS_PER_TRANSACTION):
+                batch = records[start : start + _MAX_RECORDS_PER_TRANSACTION]
                 if not self._append(batch):
                     return
                 with self._changed:
@@ -104,30 +104,30 @@ class SqliteProducer:
                 self._announce()
 
     def _take(self) -> Sequence[Unsent]:
-        """Wait for records and take them all; empty when the producer is closed and nothing is left."""
+        """Wait for records and return them all; return none once the producer is closed and none is left."""
         with self._changed:
             self._changed.wait_for(lambda: self._queue or self._closed)
             records, self._queue = self._queue, []
         return records
 
     def _append(self, batch: Sequence[Unsent]) -> bool:
-        """Append until the file takes the batch; False when the producer is stopped before."""
+        """Retry until the batch is appended; return False if the producer is stopped first."""
         attempt, backoff, since = 0, _FIRST_BACKOFF_SECONDS, time.monotonic()
         while not self._stop.is_set():
             attempt += 1
             try:
-                with self._file.transaction(_ATTEMPT) as connection:
+                with self._file.transaction(_ATTEMPT_TIMEOUT) as connection:
                     sqlite_log.append(connection, self._topic, batch, self._clock())
             except UnavailableError as error:
                 if attempt == 1:
-                    self._log.warning("records wait in memory: %s", error, extra={"records": len(batch)})
+                    self._log.warning("cannot write records, retrying: %s", error, extra={"records": len(batch)})
                 self._stop.wait(backoff)
-                backoff = min(2 * backoff, _LAST_BACKOFF_SECONDS)
+                backoff = min(2 * backoff, _MAX_BACKOFF_SECONDS)
             except ClosedError:
                 return False
             else:
                 if attempt > 1:
                     seconds = round(time.monotonic() - since, 1)
-                    self._log.info("records are in the file again", extra={"attempts": attempt, "seconds": seconds})
+                    self._log.info("records are written again", extra={"attempts": attempt, "seconds": seconds})
                 return True
         return False
