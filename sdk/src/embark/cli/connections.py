@@ -8,6 +8,7 @@ from typing import Any, Final, TypeVar
 
 import click
 
+from embark.cli.text import one_line
 from embark.client import CertificateFiles, ClientTls, EmbArkClient, InvalidRequestError
 from embark.errors import EmbArkError, UnavailableError
 from embark.spec.quantities import parse_duration
@@ -103,20 +104,16 @@ def connect() -> Iterator[EmbArkClient]:
     try:
         client = EmbArkClient(_recall("server"), timeout=timeout, tenant=_recall("tenant"), tls=tls)
     except EmbArkError as error:
-        raise click.ClickException(_one_line(error)) from None
+        raise click.ClickException(one_line(error)) from None
     with client:
         try:
             yield client
         except UnavailableError as error:
             raise click.ClickException(
-                f"{_one_line(error)}; is EmbArk running there? Set its address with --server or EMBARK_SERVER, "
+                f"{one_line(error)}; is EmbArk running there? Set its address with --server or EMBARK_SERVER, "
                 f"and allow more time with --timeout"
             ) from None
         except InvalidRequestError as error:
-            raise click.ClickException(f"refused by {_one_line(error)}") from None
+            raise click.ClickException(f"refused by {one_line(error)}") from None
         except EmbArkError as error:
-            raise click.ClickException(_one_line(error)) from None
-
-
-def _one_line(error: Exception) -> str:
-    return " ".join(str(error).split())
+            raise click.ClickException(one_line(error)) from None

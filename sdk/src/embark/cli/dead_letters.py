@@ -12,9 +12,9 @@ import click
 from pydantic import ValidationError
 
 from embark.backends import Secrets, open_topic
-from embark.cli.columns import format_columns
 from embark.cli.keys import show_key
 from embark.cli.replays import DeadLetter, replay
+from embark.cli.text import format_columns
 from embark.errors import EmbArkError, UnavailableError
 from embark.processes import read_settings
 from embark.settings import KfcSettings

@@ -4,8 +4,8 @@ import json
 
 import click
 
-from embark.cli.columns import format_columns
 from embark.cli.connections import connect, with_server_options
+from embark.cli.text import format_columns
 
 
 @click.command(

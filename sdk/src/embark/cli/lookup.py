@@ -9,11 +9,11 @@ from pathlib import Path
 import click
 import numpy as np
 
-from embark.cli.columns import format_columns
 from embark.cli.connections import DURATION, connect, with_server_options
 from embark.cli.files import write_atomically
 from embark.cli.keys import in_calls, keys_argument, keys_file_option, read_keys
 from embark.cli.output import lookup_json, lookup_rows
+from embark.cli.text import format_columns
 from embark.client import EmbArkClient, Embeddings
 
 _SOME_MISSING = 3

@@ -9,8 +9,8 @@ import numpy as np
 import numpy.typing as npt
 
 from embark.causes import Cause
-from embark.cli.columns import format_columns
 from embark.cli.keys import show_key
+from embark.cli.text import format_columns
 from embark.client import Embeddings, KeyStatus, Neighbours
 
 _SHOWN_NUMBERS = 3

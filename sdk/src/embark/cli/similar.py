@@ -5,9 +5,9 @@ import sys
 
 import click
 
-from embark.cli.columns import format_columns
 from embark.cli.connections import connect, with_server_options
 from embark.cli.output import neighbours_json, neighbours_rows, report
+from embark.cli.text import format_columns
 from embark.client import KeyStatus
 
 

@@ -84,7 +84,7 @@ class EmbArkClient:
         """Look up the embeddings of `keys`, all of one space.
 
         Args:
-            keys: The keys; bytes are sent as they are, str as UTF-8.
+            keys: The keys; str is sent as UTF-8.
             space: The id of the space to read; None: the active space.
             on_miss: How to treat keys without an embedding: "oov" returns the OOV embedding at once, "wait" lets the
                 server wait for their fills, "raise" raises MissingEmbeddingsError.
@@ -104,11 +104,19 @@ class EmbArkClient:
         return self._transport.run(self._planner.lookup(keys, space, on_miss), deadline)
 
     def prefetch(self, keys: Keys, *, timeout: float | None = None) -> Outcomes:
-        """Ask for the fill of the keys that have no row yet."""
+        """Request the fills of the keys that have no embedding; `timeout` is in seconds.
+
+        Returns:
+            HIT for a key with an embedding, OOV_ENQUEUED or OOV_PENDING for a key whose fill is requested.
+        """
         return self._transport.run(self._planner.prefetch(keys), self._deadline(timeout))
 
     def invalidate(self, keys: Keys, *, timeout: float | None = None) -> Outcomes:
-        """Delete the keys' rows and ask for new ones."""
+        """Delete the embeddings of `keys` and request their fills; `timeout` is in seconds.
+
+        Returns:
+            OOV_ENQUEUED for every key that was deleted and whose fill is requested.
+        """
         return self._transport.run(self._planner.invalidate(keys), self._deadline(timeout))
 
     def put(
@@ -154,11 +162,11 @@ class EmbArkClient:
         return self._transport.run(self._planner.similar(key_or_vector, k, space), self._deadline(timeout))
 
     def describe(self, space: str | None = None, *, timeout: float | None = None) -> SpaceDescription:
-        """Return what `space`, or else the active one, is."""
+        """Return the description of `space`, or of the active space; `timeout` is in seconds."""
         return self._transport.run(self._planner.describe(space), self._deadline(timeout))
 
     def describe_rollout(self, space: str, *, timeout: float | None = None) -> RolloutDescription:
-        """Return how far the re-embedding into `space` has come; the space need not be one that is served."""
+        """Return the progress of the re-embedding into `space`, served or not; `timeout` is in seconds."""
         return self._transport.run(self._planner.describe_rollout(space), self._deadline(timeout))
 
     def lookup_stream(

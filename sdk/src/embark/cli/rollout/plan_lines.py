@@ -2,9 +2,9 @@
 
 from collections.abc import Iterator, Sequence
 
-from embark.cli.columns import format_columns
 from embark.cli.rollout.amounts import format_bytes, format_seconds
 from embark.cli.rollout.rollout_plan import PlanAction, ReembeddingCost, RolloutPlan
+from embark.cli.text import format_columns
 from embark.names import cache_name
 from embark.spec import EmbeddingCache, EmbeddingCacheSpec
 from embark.spec.quantities import format_duration

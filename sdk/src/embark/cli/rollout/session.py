@@ -20,6 +20,7 @@ from embark.cli.rollout.resources import (
     StoredCache,
     read_cache,
 )
+from embark.cli.text import one_line
 from embark.errors import EmbArkError, UnavailableError
 
 GROUP: Final = "embark.cache_resources"
@@ -142,8 +143,3 @@ def _errors_in_one_line(target: Target) -> Iterator[None]:
         raise click.ClickException(f"{one_line(error)}; {hint}") from None
     except EmbArkError as error:
         raise click.ClickException(one_line(error)) from None
-
-
-def one_line(error: Exception) -> str:
-    """Return the message of an error without line breaks."""
-    return " ".join(str(error).split())

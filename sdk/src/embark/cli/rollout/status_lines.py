@@ -4,10 +4,10 @@ from collections.abc import Iterator, Sequence
 from datetime import datetime
 from typing import Any, Final
 
-from embark.cli.columns import format_columns
 from embark.cli.rollout.amounts import format_seconds
 from embark.cli.rollout.outcome import find_rejection
 from embark.cli.rollout.progress import ReembeddingRate
+from embark.cli.text import format_columns
 from embark.names import cache_name
 from embark.rollout.state import RolloutPhase
 from embark.space import Space

@@ -1,4 +1,4 @@
-"""Rows of text as aligned columns."""
+"""Text for terminals."""
 
 from collections.abc import Sequence
 
@@ -9,3 +9,8 @@ def format_columns(rows: Sequence[Sequence[str]]) -> str:
     return "\n".join(
         "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in rows
     )
+
+
+def one_line(error: Exception) -> str:
+    """Return the message of an error without line breaks."""
+    return " ".join(str(error).split())
