@@ -45,7 +45,9 @@ def with_server_options(command: Command) -> Command:
         metavar="HOST:PORT",
         help="Address of the EmbArk server.",
     )
-    timeout = _option("--timeout", type=DURATION, default="5s", show_default=True, help="Timeout of a call.")
+    timeout = _option(
+        "--timeout", type=DURATION, default="5s", show_default=True, help="Timeout of each call to the server."
+    )
     tenant = _option(
         "--tenant",
         default="",

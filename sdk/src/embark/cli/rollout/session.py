@@ -111,9 +111,17 @@ def with_session(command: Callable[..., None]) -> Callable[..., None]:
         metavar="FOLDER",
         help="Data folder of `embark local`, instead of a cluster.",
     )
-    @click.option("-n", "--namespace", default="", metavar="NAMESPACE", help="Default: that of the context.")
-    @click.option("--context", default="", metavar="NAME", help="Context of the kubeconfig. Default: the current one.")
-    @click.option("--kubeconfig", default="", metavar="FILE", help="Default: $KUBECONFIG, or ~/.kube/config.")
+    @click.option(
+        "-n",
+        "--namespace",
+        default="",
+        metavar="NAMESPACE",
+        help="Namespace of the cache. Default: that of the context.",
+    )
+    @click.option("--context", default="", metavar="NAME", help="Context in the kubeconfig. Default: the current one.")
+    @click.option(
+        "--kubeconfig", default="", metavar="FILE", help="Kubeconfig file. Default: $KUBECONFIG, or ~/.kube/config."
+    )
     @wraps(command)
     def run(*, data: Path | None, namespace: str, context: str, kubeconfig: str, **arguments: Any) -> None:
         cluster = ClusterTarget(namespace, context, kubeconfig)

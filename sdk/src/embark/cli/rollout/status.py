@@ -21,12 +21,12 @@ _POLL_SECONDS: Final = 1.0
 @click.command(
     short_help="Show the rollout of a cache.",
     help="Show the rollout of the cache NAME: its phase, its spaces, and the progress of the re-embedding.\n\n"
-    "With --watch, keep showing it until the rollout has ended, through outages of the API server. Exit status: 0, "
-    "or 1 and the reason if the rollout has halted or the spec is not accepted.",
+    "With --watch, keep showing it until the rollout has ended, also through outages of the API server. Exit status: "
+    "0, or 1 with the reason if the rollout has halted or the spec is not accepted.",
 )
 @click.argument("name")
 @click.option("-w", "--watch", is_flag=True, help="Watch until the rollout has ended.")
-@click.option("-o", "--output", type=click.Choice(["text", "json"]), default="text", show_default=True)
+@click.option("-o", "--output", type=click.Choice(["text", "json"]), default="text", show_default=True, help="Format.")
 @with_session
 def status(session: RolloutSession, name: str, *, watch: bool, output: str) -> None:
     """Print the status."""
