@@ -11,7 +11,7 @@ from cassandra import OperationTimedOut
 from cassandra.cluster import NoHostAvailable
 
 from embark.errors import UnavailableError
-from embark.store.cassandra.requests import CassandraRequests
+from embark.store.cassandra.connection import CassandraRequests
 
 BRIEF = timedelta(milliseconds=50)
 

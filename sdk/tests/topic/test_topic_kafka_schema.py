@@ -51,8 +51,8 @@ def test_differing_settings_of_an_existing_topic_are_changed_and_logged_and_othe
         fills, letters = ensure_topics(settings)
     assert (fills.created, fills.grown_from, letters.created) == (False, 1, True)
     assert set(fills.changes) == {
-        f"retention.ms is {WEEK}, and was 1000",
-        "compression.type is lz4, and was gzip",
+        f"retention.ms is {WEEK} (was 1000)",
+        "compression.type is lz4 (was gzip)",
     }
     assert all(f"topic {settings.fills}: {change}" in caplog.text for change in fills.changes)
     eventually(
@@ -68,7 +68,7 @@ def test_writes_never_need_more_replicas_than_a_topic_has(kafka: KafkaServer) ->
     settings = topic_settings(kafka.bootstrap)
     ensure_topics(settings)
     fills, _ = ensure_topics(with_kafka(settings, replication_factor=3))
-    assert (fills.changes, fills.differences) == ((), ("1 replicas, and the cache says 3",))
+    assert (fills.changes, fills.differences) == ((), ("1 replicas, but the cache declares 3",))
 
 
 def test_missing_partitions_are_added_and_too_many_are_reported(kafka: KafkaServer) -> None:
@@ -77,9 +77,9 @@ def test_missing_partitions_are_added_and_too_many_are_reported(kafka: KafkaServ
     grown, _ = ensure_topics(with_kafka(settings, partitions=5))
     assert (grown.created, grown.grown_from, grown.differences) == (False, 2, ())
     left, _ = ensure_topics(settings)
-    assert left.differences == ("5 partitions, and the cache says 2",)
+    assert left.differences == ("5 partitions, but the cache declares 2",)
     other, _ = ensure_topics(with_kafka(settings, partitions=5, replication_factor=2))
-    assert other.differences == ("1 replicas, and the cache says 2",)
+    assert other.differences == ("1 replicas, but the cache declares 2",)
 
 
 def test_concurrent_commands_create_a_topic_once(kafka: KafkaServer) -> None:

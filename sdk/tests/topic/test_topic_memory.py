@@ -24,7 +24,7 @@ def jam() -> Jam:
 class TestMemoryTopic(TopicContract):
     """The contract in memory."""
 
-    @pytest.mark.xfail(strict=True, reason="the embedded topics hand every record to each consumer of a group")
+    @pytest.mark.xfail(strict=True, reason="the embedded topics deliver every record to each consumer of a group")
     def test_two_consumers_of_a_group_share_the_records(self, topic: FillTopic) -> None:
         super().test_two_consumers_of_a_group_share_the_records(topic)
 

@@ -17,7 +17,7 @@ def records_in(path: Path) -> int:
 
 
 def test_a_late_commit_of_an_earlier_offset_changes_nothing(topic: FillTopic) -> None:
-    consumer, _ = topic.consumer("group"), topic.consumer("a group that keeps them")
+    consumer, _ = topic.consumer("group"), topic.consumer("a group that retains the records")
     send(topic.producer(), "key", "key", "key")
     records = take(consumer, 3)
     consumer.commit(finished(records))

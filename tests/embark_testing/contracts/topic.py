@@ -75,7 +75,11 @@ class TopicContract:
         assert [record.key for record in records] == [f"key {i}".encode() for i in range(10)]
 
     def test_a_group_continues_from_its_commit(self, topic: FillTopic) -> None:
-        producer, consumer, _ = topic.producer(), topic.consumer("group"), topic.consumer("a group that keeps them")
+        producer, consumer, _ = (
+            topic.producer(),
+            topic.consumer("group"),
+            topic.consumer("a group that retains the records"),
+        )
         send(producer, "done 1", "done 2", "done 3")
         consumer.commit(finished(take(consumer, 3)))
         keys = send(producer, "begun 1", "begun 2")

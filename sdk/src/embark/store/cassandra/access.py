@@ -78,7 +78,7 @@ def tls_context(folder: Path) -> ssl.SSLContext:
     """Return a context that trusts the authorities in ca.crt of `folder`, and presents tls.crt if there is one.
 
     The driver connects to addresses that the cluster reports, which certificates seldom name. So any certificate of
-    the authority is trusted, whatever its name: give the cluster its own authority.
+    the authority is trusted with any name: give the cluster its own authority.
 
     Raises:
         OSError: a file is missing or malformed.

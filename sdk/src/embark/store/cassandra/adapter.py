@@ -16,7 +16,6 @@ from embark.store.cassandra.checkpoints import CassandraCheckpoints
 from embark.store.cassandra.connection import CassandraConnection
 from embark.store.cassandra.driver_internals import ring_tokens
 from embark.store.cassandra.errors import unavailable_on_failure
-from embark.store.cassandra.requests import CassandraRequests
 from embark.store.cassandra.schema import drop_keyspace, drop_table, ensure_schema, has_checkpoints, list_spaces
 from embark.store.cassandra.search import CassandraSearch, DirectedTable
 from embark.store.cassandra.table import Table, to_key_row, to_row, to_served
@@ -72,9 +71,8 @@ class CassandraStore:
         self._clock = clock
         self._limits = limits
         self._connection = CassandraConnection(settings.cassandra, credentials, tls)
-        self._requests = CassandraRequests()
-        self._checkpoints = CassandraCheckpoints(self._connection, self._requests, limits.timeout)
-        self._search = CassandraSearch(settings.cassandra, self._connection, self._requests, clock, limits.timeout)
+        self._checkpoints = CassandraCheckpoints(self._connection, limits.timeout)
+        self._search = CassandraSearch(settings.cassandra, self._connection, clock, limits.timeout)
         self._written: type[Table | DirectedTable] = DirectedTable if settings.cassandra.vector_search else Table
 
     def ensure_space(self, space: str) -> None:
@@ -168,12 +166,12 @@ class CassandraStore:
         """Write rows, each with its own request; all are in flight together."""
         table, left = self._connection.prepared(self._written, space, self._limits.timeout)
         now = self._clock()
-        self._requests.run(table.session, (table.bind_write(row, now) for row in rows), left)
+        self._connection.requests.run(table.session, (table.bind_write(row, now) for row in rows), left)
 
     def delete(self, space: str, keys: Sequence[str], at: Micros) -> None:
         """Delete what was written up to and including `at`."""
         table, left = self._connection.prepared(Table, space, self._limits.timeout)
-        self._requests.run(table.session, (table.delete.bind((at, key)) for key in keys), left)
+        self._connection.requests.run(table.session, (table.delete.bind((at, key)) for key in keys), left)
 
     def close(self) -> None:
         """Close every connection."""
@@ -187,7 +185,7 @@ class CassandraStore:
         table, left = self._connection.prepared(Table, space, timeout)
         metadata, size = table.session.cluster.metadata, self._limits.keys_per_request
         requests = getattr(table, kind).bind(keys, metadata, self._cassandra.keyspace, size)
-        return chain.from_iterable(self._requests.run(table.session, requests, left))
+        return chain.from_iterable(self._connection.requests.run(table.session, requests, left))
 
     def _fetch_range(
         self, space: str, statement: str, token_range: TokenRange, page: int, convert: Callable[[Any], Any]
@@ -208,7 +206,7 @@ class CassandraStore:
                 table, left = self._connection.prepared(Table, space, timeout)
                 bound = getattr(table, statement).bind(bounds)
                 bound.fetch_size = size
-                rows, state = self._requests.page(table.session, bound, left, state)
+                rows, state = self._connection.requests.page(table.session, bound, left, state)
                 yield rows
                 if state is None:
                     break

@@ -18,7 +18,6 @@ from cassandra import ConsistencyLevel
 
 from embark.spec import Cassandra
 from embark.store.cassandra.connection import CassandraConnection
-from embark.store.cassandra.requests import CassandraRequests
 from embark.store.cassandra.table import prepare
 from embark.store.progress import PROGRESS_TABLE, RangeProgress
 from embark.store.ranges import TokenRange
@@ -60,9 +59,8 @@ class CheckpointStatements:
 class CassandraCheckpoints:
     """Checkpoints in the keyspace of `connection`; thread-safe, and safe between processes."""
 
-    def __init__(self, connection: CassandraConnection, requests: CassandraRequests, timeout: timedelta) -> None:
+    def __init__(self, connection: CassandraConnection, timeout: timedelta) -> None:
         self._connection = connection
-        self._requests = requests
         self._timeout = timeout
 
     def save(self, space: str, progress: RangeProgress, *, first: bool = False) -> bool:
@@ -94,5 +92,5 @@ class CassandraCheckpoints:
         statements, left = self._connection.prepared(CheckpointStatements, space, self._timeout)
         bound = getattr(statements, statement).bind(values)
         bound.fetch_size = None  # all ranges of a space in one page
-        [rows] = self._requests.run(statements.session, [bound], left)
+        [rows] = self._connection.requests.run(statements.session, [bound], left)
         return rows

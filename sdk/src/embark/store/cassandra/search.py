@@ -25,7 +25,6 @@ from embark.spec import Cassandra, DType
 from embark.store.cassandra.connection import CassandraConnection
 from embark.store.cassandra.driver_internals import bind_as_bytes, bind_encoded, vector_dimension
 from embark.store.cassandra.errors import unavailable_on_failure
-from embark.store.cassandra.requests import CassandraRequests
 from embark.store.cassandra.schema import execute_schema
 from embark.store.cassandra.table import WRITE, prepare, quoted_table, ttl_seconds, write_values
 from embark.store.neighbours import Deadline, Neighbour, Ranking, Search, directions
@@ -119,13 +118,11 @@ class CassandraSearch:
         self,
         cassandra: Cassandra,
         connection: CassandraConnection,
-        requests: CassandraRequests,
         clock: Clock,
         timeout: timedelta,
     ) -> None:
         self._cassandra = cassandra
         self._connection = connection
-        self._requests = requests
         self._clock = clock
         self._timeout = timeout
         self._log = logging.getLogger(__name__)
@@ -141,7 +138,7 @@ class CassandraSearch:
             return []
         while True:
             table, left = self._connection.prepared(IndexedTable, space, deadline.left())
-            [found] = self._requests.run(table.session, [table.nearest.bind((direction, limit))], left)
+            [found] = self._connection.requests.run(table.session, [table.nearest.bind((direction, limit))], left)
             keys = [key for (key,) in found]
             ranking = Ranking(search)
             ranking.add(list(read(space, keys, deadline.left()).values()))
@@ -185,7 +182,7 @@ class CassandraSearch:
         for page in pages:
             table, left = self._connection.prepared(DirectedTable, space, self._timeout)
             fills = table.bind_fills(page.rows, self._clock())
-            self._requests.run(table.session, fills, left)
+            self._connection.requests.run(table.session, fills, left)
             filled += len(fills)
             if filled >= logged + _LOG_EVERY_ROWS:
                 logged = filled

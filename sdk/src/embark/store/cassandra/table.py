@@ -66,7 +66,7 @@ class TableCql:
     read_many: str  # list of keys
     lookup_one: str  # key
     lookup_many: str  # list of keys
-    page: str  # token to begin after, last token
+    page: str  # token to start after, last token
     count_page: str  # as page
     range_page: str  # as page; the token comes before the columns
     key_page: str  # as range_page
@@ -230,7 +230,7 @@ def to_key_row(columns: KeyColumns) -> KeyRow | None:
 
 
 def to_served(columns: LookupColumns, now: Micros) -> Served | None:
-    """Return what a lookup needs of the row that to_row returns; None if there is none, or it expired before `now`."""
+    """Return what a lookup needs of the row that to_row returns; None if there is none, or it expired by `now`."""
     _, vector, cause, expires_at = columns
     if vector is not None:
         return None if expires_at and expires_at <= now else (vector, expires_at or None)

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from embark.clock import Clock, Micros, micros
-from embark.sqlite import SqliteFile
+from embark.sqlite_file import SqliteFile
 from embark.store.neighbours import Deadline, Neighbour, Search, search_all
 from embark.store.ranges import LAST_TOKEN, KeyPage, Page, R, TokenRange, pages_between_tokens
 from embark.store.rows import GRACE, Row, Served, served

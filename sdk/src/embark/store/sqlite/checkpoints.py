@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from datetime import timedelta
 from typing import Final
 
-from embark.sqlite import SqliteFile
+from embark.sqlite_file import SqliteFile
 from embark.store.progress import PROGRESS_TABLE, RangeProgress
 from embark.store.ranges import TokenRange
 

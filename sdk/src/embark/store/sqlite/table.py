@@ -13,7 +13,7 @@ from typing import Final, Self
 from embark.causes import Cause
 from embark.clock import Micros
 from embark.names import embeddings_table
-from embark.sqlite import SqliteFile
+from embark.sqlite_file import SqliteFile
 from embark.store.ranges import to_token
 from embark.store.rows import Embedding, KeyRow, Negative, Present, Row
 
@@ -64,9 +64,9 @@ class TableSql:
     create: tuple[str, ...]
     read_one: str  # key, now
     read_many: str  # JSON array of keys, now
-    page: str  # rowid to begin after, now, limit
+    page: str  # rowid to start after, now, limit
     last_rowid: str
-    range_page: str  # token and rowid to begin after, last token, now, limit
+    range_page: str  # token and rowid to start after, last token, now, limit
     key_page: str  # as range_page
     count: str  # now
     write: str  # WrittenColumns

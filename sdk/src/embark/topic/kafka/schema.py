@@ -136,7 +136,7 @@ class _Ensuring:
                 self._answer(self._admin.incremental_alter_configs([topic])[topic])
         except KafkaException as error:
             raise self._unavailable(error) from error
-        changes = tuple(f"{name} is {value}, and was {present[name].value}" for name, value in differing.items())
+        changes = tuple(f"{name} is {value} (was {present[name].value})" for name, value in differing.items())
         for change in changes:
             self._log.info("topic %s: %s", self._wanted.name, change, extra={"topic": self._wanted.name})
         return changes
@@ -189,7 +189,7 @@ def _settings(config: Mapping[str, str]) -> list[ConfigEntry]:
 def _differences(wanted: _Wanted, found: _Found) -> tuple[str, ...]:
     differences = []
     if found.partitions > wanted.partitions:
-        differences.append(f"{found.partitions} partitions, and the cache says {wanted.partitions}")
+        differences.append(f"{found.partitions} partitions, but the cache declares {wanted.partitions}")
     if found.replicas != wanted.replicas:
-        differences.append(f"{found.replicas} replicas, and the cache says {wanted.replicas}")
+        differences.append(f"{found.replicas} replicas, but the cache declares {wanted.replicas}")
     return tuple(differences)

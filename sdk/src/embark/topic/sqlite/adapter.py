@@ -6,7 +6,7 @@ from pathlib import Path
 
 from embark.clock import Clock, now
 from embark.errors import UnavailableError
-from embark.sqlite import SqliteFile
+from embark.sqlite_file import SqliteFile
 from embark.topic.arrivals import Arrivals
 from embark.topic.records import Record
 from embark.topic.sqlite import log as sqlite_log

@@ -6,7 +6,7 @@ from datetime import timedelta
 
 from embark.clock import Clock, micros
 from embark.errors import ClosedError
-from embark.sqlite import SqliteFile
+from embark.sqlite_file import SqliteFile
 from embark.topic.arrivals import Arrivals
 from embark.topic.records import Record
 from embark.topic.sqlite import log as sqlite_log

@@ -9,7 +9,7 @@ from typing import Final
 
 from embark.clock import Clock
 from embark.errors import ClosedError, UnavailableError
-from embark.sqlite import SqliteFile
+from embark.sqlite_file import SqliteFile
 from embark.topic.records import Losses
 from embark.topic.sqlite import log as sqlite_log
 from embark.topic.sqlite.log import Unsent
