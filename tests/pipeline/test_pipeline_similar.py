@@ -1,4 +1,4 @@
-"""Neighbours over the whole pipeline: photographs with the real model, then the search that another team would run."""
+"""Similar on the whole pipeline, with photographs and the real model."""
 
 from pathlib import Path
 
@@ -35,7 +35,7 @@ def test_near_duplicates_of_photographs_are_found_by_key(tmp_path: Path, models_
         assert by_vector.scores[0] == pytest.approx(1)
 
 
-def test_a_cache_without_vector_search_refuses_locally_as_it_would_on_a_cluster(
+def test_a_cache_without_vector_search_refuses_in_local_mode_as_on_a_cluster(
     tmp_path: Path, models_folder: Path
 ) -> None:
     with (

@@ -1,4 +1,4 @@
-"""Many misses of few keys over several EmbArk processes: each process asks once for a key, each key is encoded once."""
+"""Many misses of few keys on several EmbArk processes: one record per key and process, one encode per key."""
 
 from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
@@ -18,15 +18,15 @@ pytestmark = [pytest.mark.integration, pytest.mark.real_model]
 PROCESSES = 4
 KEYS = 100
 LOOKUPS = 25
-"""Of every key, by each process."""
+"""Of each key, on each process."""
 
 
-def test_10_000_misses_of_100_keys_over_four_processes_cause_a_record_a_key_and_process_and_100_encodes(
+def test_10_000_misses_of_100_keys_on_four_processes_cause_one_record_per_key_and_process_and_100_encodes(
     deployment: Deployment, origin: Origin
 ) -> None:
     names = [path.name for path in sorted(PHOTOS.glob("*.jpg"))]
     keys = [origin.url(f"{names[number % len(names)]}?{number}") for number in range(KEYS)]
-    # However slow the machine: all misses are within one window, and while the origin holds its answers no fill fails.
+    # On any machine, all misses fall into one window, and no fill fails while the origin withholds its answers.
     patient = deployment.changed(
         embark={"repeat_window": timedelta(minutes=10)},
         retina={"fetch": deployment.settings.retina.fetch.model_copy(update={"timeout": timedelta(minutes=1)})},
@@ -43,8 +43,8 @@ def test_10_000_misses_of_100_keys_over_four_processes_cause_a_record_a_key_and_
         origin.answering.set()
         once = {KeyStatus.OOV_ENQUEUED: KEYS, KeyStatus.OOV_PENDING: KEYS * (LOOKUPS - 1)}
         assert statuses == [once] * PROCESSES
-        eventually(lambda: _all_hit(clients, keys), WAIT, "every fill, seen by every process")
-        eventually(lambda: read_lag(patient) == 0, WAIT, "every record is finished")
+        eventually(lambda: _all_hit(clients, keys), WAIT, "every process sees every fill")
+        eventually(lambda: read_lag(patient) == 0, WAIT, "every record is committed")
     assert Counter(fill.key.decode() for fill in read_fills(patient)) == dict.fromkeys(keys, PROCESSES)
     assert sorted(origin.requested.values()) == [1] * KEYS
     assert read_dead_letters(patient) == []

@@ -1,4 +1,4 @@
-"""The breaker turns calls away while the store is lost, and finds out when it is back."""
+"""The circuit breaker rejects calls while the store fails and probes for its recovery."""
 
 from embark_server.guarded_store import CircuitBreaker
 
@@ -9,11 +9,11 @@ def opened() -> CircuitBreaker:
     return breaker
 
 
-def test_a_few_failures_in_a_row_open_it() -> None:
+def test_consecutive_failures_open_it() -> None:
     assert not opened().allow(0)
 
 
-def test_an_answer_in_between_starts_the_count_again() -> None:
+def test_a_success_in_between_resets_the_count() -> None:
     breaker = CircuitBreaker(failures=2, probe_every=250)
     breaker.failed(0)
     breaker.succeeded()
@@ -21,7 +21,7 @@ def test_an_answer_in_between_starts_the_count_again() -> None:
     assert breaker.allow(0)
 
 
-def test_one_probe_at_a_time_is_let_through_each_step() -> None:
+def test_one_probe_at_a_time_is_admitted_per_interval() -> None:
     breaker = opened()
     assert not breaker.allow(249)
     assert breaker.allow(250)
@@ -31,14 +31,14 @@ def test_one_probe_at_a_time_is_let_through_each_step() -> None:
     assert breaker.allow(10_250)
 
 
-def test_a_probe_that_is_answered_closes_it() -> None:
+def test_a_successful_probe_closes_it() -> None:
     breaker = opened()
     assert breaker.allow(250)
     assert breaker.succeeded()
     assert [breaker.allow(250) for _ in range(5)] == [True] * 5
 
 
-def test_an_abandoned_probe_leaves_room_for_the_next() -> None:
+def test_an_abandoned_probe_makes_room_for_the_next() -> None:
     breaker = opened()
     assert breaker.allow(250)
     breaker.abandoned()
@@ -46,7 +46,7 @@ def test_an_abandoned_probe_leaves_room_for_the_next() -> None:
     assert breaker.allow(251)
 
 
-def test_a_clock_set_back_does_not_hold_the_probes_off() -> None:
+def test_a_clock_set_back_does_not_delay_probes() -> None:
     breaker = CircuitBreaker(failures=1, probe_every=250)
     breaker.failed(1_000_000)
     assert breaker.allow(0)

@@ -1,4 +1,4 @@
-"""Prefetch, Put and Invalidate: rows asked for, given and taken back."""
+"""Prefetch, Put and Invalidate."""
 
 from collections.abc import Callable
 from datetime import timedelta
@@ -27,7 +27,7 @@ def invalidate(harness: Harness, *keys: bytes) -> pb.InvalidateResponse:
     return harness.stub.Invalidate(pb.InvalidateRequest(keys=keys), timeout=30)
 
 
-def test_prefetch_asks_for_the_keys_without_a_row_and_brings_none_into_the_hot_tier() -> None:
+def test_prefetch_requests_fills_of_missing_keys_and_brings_no_row_into_the_hot_tier() -> None:
     with running() as harness:
         harness.write({"a": vector(1)})
         request = pb.PrefetchRequest(keys=[b"a", b"x", b"\xff", b"x"])
@@ -44,7 +44,7 @@ def test_prefetch_asks_for_the_keys_without_a_row_and_brings_none_into_the_hot_t
         assert harness.counted("embark_hot_tier_rows") == 0
 
 
-def test_a_put_embedding_is_stored_and_served_at_once() -> None:
+def test_a_put_embedding_is_stored_and_served_immediately() -> None:
     with running() as harness:
         assert read_statuses(put(harness, {b"a": vector(1), b"b": vector(2)})) == [HIT, HIT]
         stored = harness.store.read(harness.space, ["a"], timedelta(seconds=1))["a"]
@@ -54,7 +54,7 @@ def test_a_put_embedding_is_stored_and_served_at_once() -> None:
         assert len(harness.store.reads) == reads
 
 
-def test_a_put_embedding_lives_as_long_as_the_stores_ttl() -> None:
+def test_a_put_embedding_expires_with_the_ttl_of_the_store() -> None:
     with running(embark_settings(store={"ttl": "10s"})) as harness:
         put(harness, {b"a": vector(1)})
         stored = harness.store.read(harness.space, ["a"], timedelta(seconds=1))["a"]
@@ -63,7 +63,7 @@ def test_a_put_embedding_lives_as_long_as_the_stores_ttl() -> None:
         assert read_statuses(harness.lookup("a")) == [ENQUEUED]
 
 
-def test_of_a_key_put_twice_in_one_request_the_last_vector_counts() -> None:
+def test_the_last_vector_of_a_repeated_key_in_a_put_wins() -> None:
     with running() as harness:
         request = pb.PutRequest(space=harness.space, keys=[b"a", b"a"], vectors=vector(1) + vector(2))
         assert read_statuses(harness.stub.Put(request, timeout=30)) == [HIT, HIT]
@@ -79,7 +79,7 @@ def test_a_put_replaces_the_hot_row() -> None:
         assert harness.lookup("a").vectors == vector(2)
 
 
-def test_a_vector_that_is_not_finite_is_invalid_alone() -> None:
+def test_a_vector_that_is_not_finite_is_invalid_and_affects_no_other() -> None:
     with running() as harness:
         response = put(harness, {b"a": vector(1), b"bad": vector(1)[:8] + NAN + vector(1)[:4], b"": vector(1)})
         assert read_statuses(response) == [HIT, INVALID, INVALID]
@@ -92,7 +92,7 @@ def test_a_vector_that_is_not_finite_is_invalid_alone() -> None:
 
 
 @pytest.mark.parametrize(
-    ("space", "vectors", "code", "said"),
+    ("space", "vectors", "code", "message"),
     [
         ("", ZEROS, grpc.StatusCode.FAILED_PRECONDITION, "names no space; the active space is {space}"),
         ("feedfeedfeed", ZEROS, grpc.StatusCode.FAILED_PRECONDITION, "the active space is {space}"),
@@ -100,17 +100,17 @@ def test_a_vector_that_is_not_finite_is_invalid_alone() -> None:
     ],
     ids=["no space", "another space", "too short"],
 )
-def test_a_put_that_does_not_fit_the_active_space_is_refused(
-    space: str | None, vectors: bytes, code: grpc.StatusCode, said: str
+def test_a_put_that_does_not_match_the_active_space_is_refused(
+    space: str | None, vectors: bytes, code: grpc.StatusCode, message: str
 ) -> None:
     with running() as harness:
         with pytest.raises(grpc.RpcError) as refused:
             put(harness, {b"a": vectors}, space)
         assert refused.value.code() is code
-        assert said.format(space=harness.space) in str(refused.value.details())
+        assert message.format(space=harness.space) in str(refused.value.details())
 
 
-def test_a_put_that_the_store_did_not_acknowledge_is_unavailable_and_not_served_from_memory() -> None:
+def test_a_put_without_acknowledgement_is_unavailable_and_not_served_from_memory() -> None:
     with running() as harness:
         harness.store.failing.set()
         assert read_statuses(put(harness, {b"a": vector(1)})) == [UNAVAILABLE]
@@ -118,7 +118,7 @@ def test_a_put_that_the_store_did_not_acknowledge_is_unavailable_and_not_served_
         assert read_statuses(harness.lookup("a")) == [ENQUEUED]
 
 
-def test_an_invalidated_key_is_oov_at_once_and_asked_for_anew() -> None:
+def test_an_invalidated_key_is_oov_immediately_and_requested_again() -> None:
     with running() as harness:
         harness.write({"a": vector(1)})
         assert read_statuses(harness.lookup("a")) == [HIT]
@@ -129,14 +129,14 @@ def test_an_invalidated_key_is_oov_at_once_and_asked_for_anew() -> None:
         assert (read_statuses(response), response.vectors) == ([PENDING], ZEROS)
 
 
-def test_an_invalidation_asks_although_the_key_was_asked_for_a_moment_ago() -> None:
+def test_an_invalidation_requests_a_fill_even_within_the_repeat_window() -> None:
     with running() as harness:
         harness.lookup("a")
         assert read_statuses(invalidate(harness, b"a")) == [ENQUEUED]
         assert [fill.not_before for fill in harness.producer.fills] == [0, harness.clock()]
 
 
-def test_an_invalidation_that_the_topic_sheds_is_asked_for_by_the_next_look_up() -> None:
+def test_the_next_lookup_requests_the_fill_that_an_invalidation_could_not_enqueue() -> None:
     with running() as harness:
         harness.write({"a": vector(1)})
         harness.producer.full = True
@@ -145,7 +145,7 @@ def test_an_invalidation_that_the_topic_sheds_is_asked_for_by_the_next_look_up()
         assert read_statuses(harness.lookup("a")) == [ENQUEUED]
 
 
-def test_an_invalidation_the_store_fails_changes_and_asks_for_nothing() -> None:
+def test_an_invalidation_that_the_store_fails_changes_and_requests_nothing() -> None:
     with running() as harness:
         harness.write({"a": vector(1)})
         harness.lookup("a")
@@ -155,7 +155,7 @@ def test_an_invalidation_the_store_fails_changes_and_asks_for_nothing() -> None:
         assert harness.lookup("a").vectors == vector(1)
 
 
-def test_the_rows_are_gone_before_their_fills_are_asked_for() -> None:
+def test_rows_are_deleted_before_their_fills_are_requested() -> None:
     with running() as harness:
         harness.write({"a": vector(1)})
         left: list[object] = []
@@ -170,7 +170,7 @@ def test_the_rows_are_gone_before_their_fills_are_asked_for() -> None:
         assert left == [{}]
 
 
-def test_an_invalidation_reaches_the_previous_space_lest_a_rollback_bring_the_row_back() -> None:
+def test_an_invalidation_reaches_the_previous_space_so_that_a_rollback_does_not_revive_the_row() -> None:
     with running(embark_settings(previous=True)) as harness:
         assert harness.settings.previous is not None
         previous = harness.settings.previous.id
@@ -180,7 +180,7 @@ def test_an_invalidation_reaches_the_previous_space_lest_a_rollback_bring_the_ro
         assert read_statuses(harness.lookup("a", space=previous)) == [SHED]
 
 
-def test_a_look_up_that_read_before_an_invalidation_leaves_nothing_hot_after_it() -> None:
+def test_a_lookup_that_read_before_an_invalidation_leaves_nothing_hot_after_it() -> None:
     with running() as harness:
         harness.write({"a": vector(1)})
         lookup, row = harness.store.lookup, vector(1)
@@ -205,7 +205,7 @@ def test_a_look_up_that_read_before_an_invalidation_leaves_nothing_hot_after_it(
     ids=["Prefetch", "Invalidate"],
 )
 @pytest.mark.parametrize("count", [0, 1025])
-def test_changes_keep_to_the_limit_of_keys(call: Callable[[object, list[bytes]], object], count: int) -> None:
+def test_changes_enforce_the_limit_of_keys(call: Callable[[object, list[bytes]], object], count: int) -> None:
     with running() as harness:
         with pytest.raises(grpc.RpcError) as refused:
             call(harness.stub, [b"k"] * count)

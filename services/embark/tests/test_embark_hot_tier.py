@@ -1,4 +1,4 @@
-"""The hot tier keeps to its bytes and times, and never outlives an invalidation."""
+"""The hot tier stays within its bytes and times, and keeps nothing past an invalidation."""
 
 from typing import NoReturn
 
@@ -14,13 +14,13 @@ def keep(tier: LruHotTier, now: int, **rows: bytes) -> None:
     tier.put_many({key.encode(): (row, None) for key, row in rows.items()}, now, tier.epoch)
 
 
-def test_rows_come_back_in_the_order_asked_with_none_for_misses() -> None:
+def test_rows_are_returned_in_the_order_of_the_keys_with_none_for_misses() -> None:
     tier = LruHotTier(10_000, TTL)
     keep(tier, 0, a=b"A", b=b"B")
     assert tier.get_many([b"b", b"x", b"a", b"b"], 1) == [b"B", None, b"A", b"B"]
 
 
-def test_a_row_is_served_until_its_ttl_is_over() -> None:
+def test_a_row_is_served_until_its_ttl_has_passed() -> None:
     tier = LruHotTier(10_000, TTL)
     keep(tier, 0, a=b"A")
     assert tier.get_many([b"a"], TTL - 1) == [b"A"]
@@ -34,7 +34,7 @@ def test_a_row_is_never_served_past_its_own_expiry() -> None:
     assert tier.get_many([b"a"], 10) == [None]
 
 
-def test_bytes_stay_within_the_bound_and_the_least_recently_used_row_goes_first() -> None:
+def test_bytes_stay_within_the_limit_and_the_least_recently_used_row_is_evicted_first() -> None:
     cost = ENTRY_OVERHEAD + 1 + 100
     tier = LruHotTier(2 * cost, TTL)
     keep(tier, 0, a=bytes(100), b=bytes(100))
@@ -44,39 +44,39 @@ def test_bytes_stay_within_the_bound_and_the_least_recently_used_row_goes_first(
     assert tier.nbytes == 2 * cost
 
 
-def test_bytes_are_counted_back_when_rows_are_replaced_and_dropped() -> None:
+def test_bytes_are_released_when_rows_are_replaced_and_dropped() -> None:
     tier = LruHotTier(10_000, TTL)
     keep(tier, 0, a=bytes(100))
     keep(tier, 0, a=bytes(50), b=bytes(7))
     assert tier.nbytes == 2 * (ENTRY_OVERHEAD + 1) + 57
-    tier.drop_many([b"a", b"b", b"never"])
+    tier.drop_many([b"a", b"b", b"absent"])
     assert (tier.nbytes, len(tier)) == (0, 0)
 
 
-def test_a_row_larger_than_the_tier_is_not_kept_and_drives_nothing_out() -> None:
+def test_a_row_larger_than_the_tier_is_not_kept_and_evicts_nothing() -> None:
     tier = LruHotTier(1_000, TTL)
     keep(tier, 0, a=b"A")
     keep(tier, 0, big=bytes(2_000))
     assert tier.get_many([b"a", b"big"], 1) == [b"A", None]
 
 
-def test_a_tier_of_no_bytes_keeps_nothing() -> None:
+def test_a_disabled_tier_keeps_nothing() -> None:
     tier = LruHotTier(0, TTL)
     keep(tier, 0, a=b"A")
     assert tier.get_many([b"a"], 0) == [None]
 
 
-def test_a_tier_of_no_bytes_does_not_look_at_what_it_is_given() -> None:
+def test_a_disabled_tier_does_not_iterate_over_its_input() -> None:
     class Unread(dict[bytes, tuple[bytes, None]]):
         def items(self) -> NoReturn:
-            raise AssertionError("it was looked at")
+            raise AssertionError("iterated")
 
     LruHotTier(0, TTL).put_many(Unread(), 0, 0)
     with pytest.raises(AssertionError):
         LruHotTier(1, TTL).put_many(Unread(), 0, 0)
 
 
-def test_what_was_read_before_an_invalidation_is_not_kept_after_it() -> None:
+def test_a_row_read_before_an_invalidation_is_not_kept_after_it() -> None:
     tier = LruHotTier(10_000, TTL)
     epoch = tier.epoch
     tier.drop_many([b"a"])

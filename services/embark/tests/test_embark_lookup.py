@@ -1,4 +1,4 @@
-"""Look-ups over gRPC: hot tier, then store, then OOV and one fill; every row in the order asked."""
+"""Lookups over gRPC: hot tier, then store, then OOV and one fill request; rows in the order of the keys."""
 
 from datetime import timedelta
 from typing import NoReturn
@@ -21,7 +21,7 @@ HIT, ENQUEUED, PENDING = KeyStatus.HIT, KeyStatus.OOV_ENQUEUED, KeyStatus.OOV_PE
 NEGATIVE, SHED, INVALID = KeyStatus.NEGATIVE, KeyStatus.SHED, KeyStatus.INVALID
 
 
-def test_a_key_goes_from_oov_to_its_embedding() -> None:
+def test_a_key_is_oov_until_its_embedding_is_written() -> None:
     with running() as harness:
         first = harness.lookup("a")
         assert (read_statuses(first), first.vectors) == ([ENQUEUED], ZEROS)
@@ -32,7 +32,7 @@ def test_a_key_goes_from_oov_to_its_embedding() -> None:
         assert (read_statuses(found), found.vectors) == ([HIT], vector(1))
 
 
-def test_1024_keys_of_which_512_are_cold_are_answered_with_all_rows_in_order() -> None:
+def test_1024_keys_with_512_misses_are_answered_with_all_rows_in_order() -> None:
     with running() as harness:
         keys = [f"https://example.com/{n}" for n in range(1024)]
         harness.write({key: vector(n) for n, key in enumerate(keys) if n % 2})
@@ -43,7 +43,7 @@ def test_1024_keys_of_which_512_are_cold_are_answered_with_all_rows_in_order() -
         assert len(harness.store.reads) == 1
 
 
-def test_a_thousand_concurrent_look_ups_of_one_cold_key_send_one_record() -> None:
+def test_a_thousand_concurrent_lookups_of_one_cold_key_produce_one_record() -> None:
     with running() as harness:
         request = pb.LookupRequest(keys=[b"cold"])
         calls = [harness.stub.Lookup.future(request, timeout=60) for _ in range(1000)]
@@ -52,7 +52,7 @@ def test_a_thousand_concurrent_look_ups_of_one_cold_key_send_one_record() -> Non
         assert sorted(statuses) == [ENQUEUED] + [PENDING] * 999
 
 
-def test_a_miss_is_sent_again_when_its_window_is_over() -> None:
+def test_a_miss_is_requested_again_after_the_repeat_window() -> None:
     with running() as harness:
         harness.lookup("a")
         harness.clock.advance(harness.settings.repeat_window - timedelta(milliseconds=1))
@@ -61,7 +61,7 @@ def test_a_miss_is_sent_again_when_its_window_is_over() -> None:
         assert read_statuses(harness.lookup("a")) == [ENQUEUED]
 
 
-def test_a_key_asked_twice_in_one_request_has_one_outcome_and_one_record() -> None:
+def test_equal_keys_in_one_request_share_one_outcome_and_one_record() -> None:
     with running() as harness:
         harness.write({"a": vector(1)})
         response = harness.lookup("x", "a", "x", "a")
@@ -70,7 +70,7 @@ def test_a_key_asked_twice_in_one_request_has_one_outcome_and_one_record() -> No
         assert len(harness.producer.fills) == 1
 
 
-def test_a_hot_row_is_served_without_the_store_until_its_ttl_is_over() -> None:
+def test_a_hot_row_is_served_without_the_store_until_its_ttl_has_passed() -> None:
     with running() as harness:
         harness.write({"a": vector(1)})
         assert [read_statuses(harness.lookup("a", "a")) for _ in range(3)] == [[HIT, HIT]] * 3
@@ -80,7 +80,7 @@ def test_a_hot_row_is_served_without_the_store_until_its_ttl_is_over() -> None:
         assert len(harness.store.reads) == 2
 
 
-def test_a_row_past_its_own_expiry_is_a_miss_although_it_was_hot() -> None:
+def test_a_hot_row_past_its_own_expiry_is_a_miss() -> None:
     with running() as harness:
         harness.write({"a": vector(1)}, expires_at=harness.clock() + 5_000_000)
         assert read_statuses(harness.lookup("a")) == [HIT]
@@ -88,7 +88,7 @@ def test_a_row_past_its_own_expiry_is_a_miss_although_it_was_hot() -> None:
         assert read_statuses(harness.lookup("a")) == [ENQUEUED]
 
 
-def test_a_negative_is_answered_with_its_cause_and_asked_for_no_more() -> None:
+def test_a_negative_is_answered_with_its_cause_and_not_requested_again() -> None:
     with running() as harness:
         harness.store.write(
             harness.space, [Negative("a", Cause(CauseKind.NOT_FOUND, "404"), 1, harness.clock() + 10**9)]
@@ -99,12 +99,12 @@ def test_a_negative_is_answered_with_its_cause_and_asked_for_no_more() -> None:
             assert dict(response.causes) == {1: types_pb2.Cause(kind=types_pb2.CAUSE_KIND_NOT_FOUND, detail="404")}
             assert read_rows(response)[1] == ZEROS
         assert [fill.key for fill in harness.producer.fills] == [b"b"]
-        # The negative became hot: the second read asked for the other key alone.
+        # The negative became hot: the second read was only for the other key.
         assert [list(keys) for keys in harness.store.reads] == [["b", "a"], ["b"]]
 
 
 @pytest.mark.parametrize("bad", [b"", b"x" * 1_000_000, b"caf\xe9", b"a\0b"], ids=["empty", "1MB", "not UTF-8", "NUL"])
-def test_one_bad_key_never_harms_the_31_beside_it(bad: bytes) -> None:
+def test_an_invalid_key_does_not_affect_the_other_31(bad: bytes) -> None:
     with running() as harness:
         good = [f"https://example.com/{n}" for n in range(31)]
         harness.write({key: vector(n) for n, key in enumerate(good)})
@@ -115,7 +115,7 @@ def test_one_bad_key_never_harms_the_31_beside_it(bad: bytes) -> None:
         assert not harness.producer.fills
 
 
-def test_a_full_topic_never_delays_a_look_up_and_the_key_can_be_asked_for_again() -> None:
+def test_a_full_topic_never_delays_a_lookup_and_the_key_can_be_requested_again() -> None:
     topic = MemoryTopic(partitions=1, capacity=1)
     consumer = topic.consumer("kfc")
     with running(producer=topic.producer()) as harness:
@@ -126,7 +126,7 @@ def test_a_full_topic_never_delays_a_look_up_and_the_key_can_be_asked_for_again(
     topic.close()
 
 
-def test_a_record_holds_the_key_the_time_and_the_callers_trace() -> None:
+def test_a_record_carries_the_key_the_time_and_the_trace_of_the_caller() -> None:
     trace = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01"
     with running() as harness:
         harness.stub.Lookup(pb.LookupRequest(keys=[b"a"]), timeout=30, metadata=(("traceparent", trace),))
@@ -136,20 +136,20 @@ def test_a_record_holds_the_key_the_time_and_the_callers_trace() -> None:
         assert (fill.key, fill.requested_at, fill.not_before) == (b"a", harness.clock(), 0)
 
 
-def test_a_row_of_another_length_is_never_served_and_is_written_over(caplog: pytest.LogCaptureFixture) -> None:
+def test_a_row_of_the_wrong_length_is_never_served_and_is_overwritten(caplog: pytest.LogCaptureFixture) -> None:
     with running() as harness:
         harness.write({"bad": bytes(NBYTES - 4), "good": vector(1)})
         response = harness.lookup("bad", "good")
         assert (read_statuses(response), read_rows(response)) == ([ENQUEUED, HIT], [ZEROS, vector(1)])
-        # KFC takes no row from before this time for a good one, so it writes over this one.
+        # KFC accepts no row from before this time, so it overwrites this one.
         assert harness.producer.fills[0].not_before == harness.clock() + 1
         assert harness.counted("embark_unservable_rows_total") == 1
         assert [record.__dict__["key"] for record in caplog.records if hasattr(record, "key")] == ["bad"]
 
 
-def test_no_fill_is_asked_for_that_would_leave_a_row_of_another_length(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_no_fill_is_requested_that_would_keep_a_row_of_the_wrong_length(monkeypatch: pytest.MonkeyPatch) -> None:
     def fail(*_: object) -> NoReturn:
-        raise UnavailableError("store", "it does not say when the row was written")
+        raise UnavailableError("store", "the time of the row is not available")
 
     with running() as harness:
         harness.write({"bad": bytes(NBYTES - 4)})
@@ -159,7 +159,7 @@ def test_no_fill_is_asked_for_that_would_leave_a_row_of_another_length(monkeypat
 
 
 @pytest.mark.parametrize(
-    ("request_", "code", "said"),
+    ("request_", "code", "message"),
     [
         (pb.LookupRequest(keys=[b"k"] * 1025), grpc.StatusCode.INVALID_ARGUMENT, "1025 keys; at most 1024"),
         (pb.LookupRequest(), grpc.StatusCode.INVALID_ARGUMENT, "no keys"),
@@ -168,19 +168,19 @@ def test_no_fill_is_asked_for_that_would_leave_a_row_of_another_length(monkeypat
     ],
     ids=["too many keys", "no keys", "unknown space", "negative wait_budget"],
 )
-def test_a_request_out_of_bounds_is_refused_and_says_why(
-    request_: pb.LookupRequest, code: grpc.StatusCode, said: str
+def test_a_request_beyond_a_limit_is_refused_with_the_reason(
+    request_: pb.LookupRequest, code: grpc.StatusCode, message: str
 ) -> None:
     with running() as harness:
         with pytest.raises(grpc.RpcError) as refused:
             harness.stub.Lookup(request_, timeout=30)
         assert refused.value.code() is code
-        assert said in str(refused.value.details())
+        assert message in str(refused.value.details())
         assert harness.counted("embark_refused_calls_total", code=code.name) == 1
         assert not harness.producer.fills
 
 
-def test_bytes_that_are_no_request_are_refused_as_such() -> None:
+def test_a_malformed_message_is_refused() -> None:
     with running() as harness:
         lookup: grpc.UnaryUnaryMultiCallable[bytes, bytes] = harness.channel.unary_unary(f"/{EMBARK_SERVICE}/Lookup")
         with pytest.raises(grpc.RpcError) as refused:
@@ -188,7 +188,7 @@ def test_bytes_that_are_no_request_are_refused_as_such() -> None:
         assert refused.value.code() is grpc.StatusCode.INVALID_ARGUMENT
 
 
-def test_the_previous_space_is_served_to_who_pins_it_and_never_filled() -> None:
+def test_the_previous_space_is_served_when_pinned_and_never_filled() -> None:
     with running(embark_settings(previous=True)) as harness:
         assert harness.settings.previous is not None
         previous = harness.settings.previous.id
@@ -197,7 +197,7 @@ def test_the_previous_space_is_served_to_who_pins_it_and_never_filled() -> None:
         assert (response.space, read_statuses(response)) == (previous, [HIT, SHED])
         assert read_rows(response) == [vector(7), ZEROS]
         assert not harness.producer.fills
-        # Spaces never mix, not in the hot tier either.
+        # Spaces never mix, not even in the hot tier.
         assert read_statuses(harness.lookup("a", space=harness.space)) == [ENQUEUED]
 
 

@@ -1,4 +1,4 @@
-"""The OOV embedding is zeros, the given vector, or the mean of the space."""
+"""The OOV embedding: zeros, a given vector, or the mean of the space."""
 
 import numpy as np
 import pytest
@@ -30,9 +30,9 @@ def test_keys_without_an_embedding_get_the_mean_once_it_is_known() -> None:
         assert eventually(lambda: harness.lookup("c").vectors == vector(2.5), what="the mean is served")
 
 
-def test_a_store_that_fails_leaves_the_renewal_alive(caplog: pytest.LogCaptureFixture) -> None:
+def test_the_renewal_survives_a_failure_of_the_store(caplog: pytest.LogCaptureFixture) -> None:
     def fail() -> bool:
-        raise UnavailableError("store", "gone")
+        raise UnavailableError("store", "down")
 
     renewals = MeanRenewal([fail])
     renewals.start()
@@ -43,7 +43,7 @@ def test_a_store_that_fails_leaves_the_renewal_alive(caplog: pytest.LogCaptureFi
     assert not renewals._thread.is_alive()
 
 
-def test_the_mean_counts_neither_negatives_nor_rows_of_another_form_nor_more_than_its_limit() -> None:
+def test_the_mean_excludes_negatives_rows_of_another_form_and_rows_beyond_its_limit() -> None:
     space = embark_settings().active
     negative = Negative("n", Cause(CauseKind.NOT_FOUND, ""), 0, 1)
     pages: list[list[Row]] = [
@@ -61,12 +61,12 @@ def test_the_mean_of_a_space_of_unit_vectors_has_unit_length() -> None:
     assert np.linalg.norm(np.frombuffer(mean, "<f4")) == pytest.approx(1, abs=1e-6)
 
 
-def test_there_is_no_mean_of_nothing() -> None:
+def test_a_space_without_embeddings_has_no_mean() -> None:
     assert compute_mean(embark_settings().active, []) is None
 
 
 @pytest.mark.parametrize(
-    ("miss", "given", "said"),
+    ("miss", "given", "message"),
     [
         (VECTOR, [1.0, 2.0], "2 elements.*has 4"),
         (VECTOR, None, "no OOV vector is given"),
@@ -74,14 +74,14 @@ def test_there_is_no_mean_of_nothing() -> None:
         ({"oov": "Zeros"}, GIVEN, "oov is Zeros"),
     ],
 )
-def test_a_vector_that_does_not_fit_is_refused_by_field(
-    miss: dict[str, str], given: list[float] | None, said: str
+def test_an_oov_vector_that_does_not_match_is_refused_by_field(
+    miss: dict[str, str], given: list[float] | None, message: str
 ) -> None:
-    with pytest.raises(InvalidSpecError, match=f"oovVectorConfigMap: .*{said}"):
+    with pytest.raises(InvalidSpecError, match=f"oovVectorConfigMap: .*{message}"):
         embark_settings(miss=miss, oov_vector=given)
 
 
-def test_settings_with_a_vector_survive_their_json_form() -> None:
+def test_settings_with_a_vector_survive_a_round_trip_through_json() -> None:
     settings = embark_settings(miss=VECTOR, oov_vector=GIVEN)
     assert EmbArkSettings.model_validate_json(settings.model_dump_json(by_alias=True)) == settings
 
@@ -92,6 +92,6 @@ def test_mounted_settings_with_a_vector_of_another_length_are_refused() -> None:
         EmbArkSettings.model_validate(document | {"oovVector": [1.0, 2.0, 3.0]})
 
 
-def test_a_look_up_answers_all_its_misses_with_one_oov_row() -> None:
+def test_all_misses_of_a_lookup_get_the_same_oov_row() -> None:
     with running(embark_settings(miss=VECTOR, oov_vector=GIVEN)) as harness:
         assert len(set(read_rows(harness.lookup("a", "b", b"\xff")))) == 1

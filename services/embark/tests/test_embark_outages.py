@@ -1,4 +1,4 @@
-"""A store that fails or hangs never keeps a look-up from its answer, and nothing is asked for that may be there."""
+"""Every lookup is answered while the store fails or hangs, and no fill is requested for a key that may have a row."""
 
 from collections.abc import Iterator
 
@@ -31,19 +31,19 @@ def assert_only_hot_rows(harness: Harness) -> None:
     assert read_rows(response) == [ZEROS, vector(1), ZEROS]
 
 
-def test_a_failing_store_is_unavailable_with_oov_and_nothing_is_asked_for(harness: Harness) -> None:
+def test_a_failing_store_means_unavailable_with_oov_and_no_fill_requests(harness: Harness) -> None:
     harness.store.failing.set()
     assert_only_hot_rows(harness)
     assert not harness.producer.fills
 
 
-def test_a_slow_store_is_unavailable_with_oov_and_nothing_is_asked_for(harness: Harness) -> None:
+def test_a_slow_store_means_unavailable_with_oov_and_no_fill_requests(harness: Harness) -> None:
     harness.store.gate.clear()
     assert_only_hot_rows(harness)
     assert not harness.producer.fills
 
 
-def test_a_slow_store_is_answered_for_within_the_callers_deadline() -> None:
+def test_a_lookup_on_a_slow_store_is_answered_within_the_deadline_of_the_caller() -> None:
     with running() as harness:
         harness.store.gate.clear()
         # Without the deadline the store could take the 20 s of readTimeout.
@@ -51,25 +51,25 @@ def test_a_slow_store_is_answered_for_within_the_callers_deadline() -> None:
         assert read_statuses(response) == [UNAVAILABLE]
 
 
-def test_what_was_unavailable_is_asked_for_when_the_store_is_back(harness: Harness) -> None:
+def test_keys_that_were_unavailable_are_requested_once_the_store_recovers(harness: Harness) -> None:
     harness.store.failing.set()
     assert_only_hot_rows(harness)
     harness.store.failing.clear()
     assert read_statuses(harness.lookup("cold", "new")) == [HIT, ENQUEUED]
 
 
-def test_a_dead_store_is_not_asked_again_until_a_probe_of_it_succeeds(harness: Harness) -> None:
+def test_a_failed_store_is_not_called_until_a_probe_succeeds(harness: Harness) -> None:
     harness.store.failing.set()
     for _ in range(DEFAULT_LIMITS.store_failures):
         assert_only_hot_rows(harness)
     assert harness.counted("embark_store_breaker_open") == 1
-    asked = len(harness.store.reads)
+    reads = len(harness.store.reads)
     for _ in range(10):
         assert_only_hot_rows(harness)
-    assert len(harness.store.reads) == asked
+    assert len(harness.store.reads) == reads
     harness.clock.advance(DEFAULT_TIMEOUTS.store_probe)
     assert_only_hot_rows(harness)
-    assert len(harness.store.reads) == asked + 1
+    assert len(harness.store.reads) == reads + 1
     harness.store.failing.clear()
     assert_only_hot_rows(harness)
     harness.clock.advance(DEFAULT_TIMEOUTS.store_probe)
@@ -77,7 +77,7 @@ def test_a_dead_store_is_not_asked_again_until_a_probe_of_it_succeeds(harness: H
     assert harness.counted("embark_store_breaker_open") == 0
 
 
-def test_callers_in_a_hurry_do_not_make_a_good_store_look_dead() -> None:
+def test_short_deadlines_do_not_open_the_circuit_breaker() -> None:
     with running() as harness:
         harness.store.gate.clear()
         for _ in range(DEFAULT_LIMITS.store_failures + 1):
@@ -87,41 +87,39 @@ def test_callers_in_a_hurry_do_not_make_a_good_store_look_dead() -> None:
         assert read_statuses(harness.lookup("a")) == [ENQUEUED]
 
 
-def test_hot_look_ups_are_answered_while_cold_ones_hang_in_the_store() -> None:
+def test_hot_lookups_are_answered_while_cold_ones_hang_in_the_store() -> None:
     with running() as harness:
         harness.write({"hot": vector(1)})
         harness.lookup("hot")
         harness.store.gate.clear()
         hanging = [harness.stub.Lookup.future(pb.LookupRequest(keys=[b"%d" % n]), timeout=60) for n in range(16)]
         eventually(lambda: len(harness.store.reads) == 17, what="16 reads hang")
-        eventually(
-            lambda: harness.server._pools.lookups._running == 0, what="none of them has a running thread's place"
-        )
+        eventually(lambda: harness.server._pools.lookups._running == 0, what="none of them occupies a slot")
         assert read_statuses(harness.lookup("hot")) == [HIT]
         assert not any(call.done() for call in hanging)
         harness.store.gate.set()
         assert [read_statuses(call.result()) for call in hanging] == [[ENQUEUED]] * 16
 
 
-def test_a_closed_store_is_an_unavailable_one(harness: Harness) -> None:
+def test_a_closed_store_is_unavailable(harness: Harness) -> None:
     harness.store.close()
     assert_only_hot_rows(harness)
 
 
-def test_an_answer_keeps_its_share_of_the_callers_time() -> None:
+def test_time_is_reserved_for_the_answer() -> None:
     assert time_for_waiting(10) == pytest.approx(9.8)
     assert time_for_waiting(0.04) == pytest.approx(0.03)
     assert time_for_waiting(0) == 0
 
 
-def test_a_call_whose_time_is_over_does_not_ask_the_store(harness: Harness) -> None:
-    asked = len(harness.store.reads)
+def test_a_call_past_its_deadline_does_not_reach_the_store(harness: Harness) -> None:
+    reads = len(harness.store.reads)
     with pytest.raises(UnavailableError, match="no time left"):
         harness.server._store.read(harness.space, ["a"], 0.0)
-    assert len(harness.store.reads) == asked
+    assert len(harness.store.reads) == reads
 
 
-def test_describe_and_export_of_a_dead_store_are_unavailable_calls(harness: Harness) -> None:
+def test_describe_and_export_on_a_failed_store_are_unavailable(harness: Harness) -> None:
     harness.store.failing.set()
     with pytest.raises(grpc.RpcError) as described:
         harness.stub.DescribeSpace(pb.DescribeSpaceRequest(), timeout=30)

@@ -1,4 +1,4 @@
-"""DescribeRollout: how far a re-embedding is, of any space, and never in the way of look-ups."""
+"""DescribeRollout: the progress of a re-embedding, without an effect on lookups."""
 
 import threading
 from collections.abc import Iterator, Sequence
@@ -42,7 +42,7 @@ def store(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[RolloutSto
 
 
 def fill(store: RolloutStore, space: str) -> None:
-    """Begin three of four ranges: one is over, one is half-way, one has only begun."""
+    """Begin three of four ranges: one is finished, one is half-way, one has only begun."""
     over, half, begun, _ = split_ring(4)
     kept = store.checkpoints()
     progress = [begin(kept, space, within) for within in (over, half, begun)]
@@ -61,38 +61,38 @@ def refusal(harness: Harness, space: str) -> tuple[grpc.StatusCode, str]:
 
 
 class HeldCheckpoints:
-    """Stands in for a store's checkpoints: `load` hangs until it is let go."""
+    """Checkpoints whose `load` blocks until `gate` is set."""
 
     def __init__(self) -> None:
-        self.asked: list[str] = []
+        self.loaded: list[str] = []
         self.gate = threading.Event()
 
     def load(self, space: str) -> Sequence[RangeProgress]:
-        self.asked.append(space)
+        self.loaded.append(space)
         assert self.gate.wait(60)
         return []
 
 
-def test_the_checkpoints_of_a_space_are_summed_up_and_those_of_others_are_not(store: RolloutStore) -> None:
+def test_only_the_checkpoints_of_the_requested_space_are_summed(store: RolloutStore) -> None:
     fill(store, SPACE)
     begin(store.checkpoints(), OTHER, split_ring(1)[0])
-    told = describe_rollout(SPACE, guarded_store(store))
-    assert told == pb.DescribeRolloutResponse(ranges_begun=3, ranges_over=1, done=90, failed=4)
+    described = describe_rollout(SPACE, guarded_store(store))
+    assert described == pb.DescribeRolloutResponse(ranges_begun=3, ranges_over=1, done=90, failed=4)
     assert describe_rollout(OTHER, guarded_store(store)) == pb.DescribeRolloutResponse(ranges_begun=1)
 
 
-def test_a_space_that_nothing_is_scanned_for_has_zeros(store: RolloutStore) -> None:
+def test_a_space_without_a_rollout_has_zeros(store: RolloutStore) -> None:
     assert describe_rollout(SPACE, guarded_store(store)) == NOTHING
     fill(store, SPACE)
     store.drop_space(SPACE)
     assert describe_rollout(SPACE, guarded_store(store)) == NOTHING
 
 
-def test_a_store_that_is_closed_is_unavailable(store: RolloutStore) -> None:
-    asked = guarded_store(store)
+def test_a_closed_store_is_unavailable(store: RolloutStore) -> None:
+    guarded = guarded_store(store)
     store.close()
     with pytest.raises(UnavailableError, match="store"):
-        describe_rollout(SPACE, asked)
+        describe_rollout(SPACE, guarded)
 
 
 def test_a_rollout_into_a_space_that_is_not_served_is_described(harness: Harness) -> None:
@@ -104,7 +104,7 @@ def test_a_rollout_into_a_space_that_is_not_served_is_described(harness: Harness
 
 
 @pytest.mark.parametrize("space", ["", "0123456789a", "0123456789abc", "0123456789AB", "0123456789a\n", "x' OR 1=1 --"])
-def test_what_is_no_id_of_a_space_is_refused_and_never_reaches_the_store(harness: Harness, space: str) -> None:
+def test_a_malformed_space_id_is_refused_and_never_reaches_the_store(harness: Harness, space: str) -> None:
     code, details = refusal(harness, space)
     assert code is grpc.StatusCode.INVALID_ARGUMENT
     assert "is not a space id; a space id has 12 hex digits" in details
@@ -113,7 +113,7 @@ def test_what_is_no_id_of_a_space_is_refused_and_never_reaches_the_store(harness
         describe_rollout(space, guarded_store(harness.store))
 
 
-def test_checkpoints_that_fail_make_the_call_unavailable_and_take_no_look_up_with_them(harness: Harness) -> None:
+def test_failing_checkpoints_make_the_call_unavailable_and_fail_no_lookup(harness: Harness) -> None:
     harness.store.failing.set()
     for _ in range(10):
         code, details = refusal(harness, SPACE)
@@ -125,7 +125,7 @@ def test_checkpoints_that_fail_make_the_call_unavailable_and_take_no_look_up_wit
     assert read_statuses(harness.lookup("east")) == [KeyStatus.HIT]
 
 
-def test_a_rollout_is_described_while_the_breaker_is_open(harness: Harness) -> None:
+def test_a_rollout_is_described_while_the_circuit_breaker_is_open(harness: Harness) -> None:
     fill(harness.store, SPACE)
     harness.store.failing.set()
     while not harness.counted("embark_store_breaker_open"):
@@ -135,7 +135,7 @@ def test_a_rollout_is_described_while_the_breaker_is_open(harness: Harness) -> N
     assert harness.counted("embark_store_breaker_open") == 1
 
 
-def test_checkpoints_that_hang_delay_neither_look_ups_nor_changes(
+def test_hanging_checkpoints_delay_neither_lookups_nor_changes(
     harness: Harness, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     held = HeldCheckpoints()
@@ -143,7 +143,7 @@ def test_checkpoints_that_hang_delay_neither_look_ups_nor_changes(
     request = pb.DescribeRolloutRequest(space=SPACE)
     calls = [harness.stub.DescribeRollout.future(request, timeout=60) for _ in range(20)]
     try:
-        eventually(lambda: len(held.asked) == DEFAULT_LIMITS.search_threads, what="every thread that it may take hangs")
+        eventually(lambda: len(held.loaded) == DEFAULT_LIMITS.search_threads, what="every thread of searches hangs")
         assert read_statuses(harness.lookup("west", "new")) == [KeyStatus.HIT, KeyStatus.OOV_ENQUEUED]
         put = pb.PutRequest(space=harness.space, keys=[b"put"], vectors=vector(1))
         assert read_statuses(harness.stub.Put(put, timeout=30)) == [KeyStatus.HIT]

@@ -1,4 +1,4 @@
-"""DescribeRollout on a real Cassandra: with checkpoints, without any, and without their table."""
+"""DescribeRollout on Cassandra: with checkpoints, without checkpoints, and without their table."""
 
 import uuid
 from collections.abc import Iterator
@@ -44,7 +44,7 @@ def describe(store: CassandraStore) -> pb.DescribeRolloutResponse:
     return describe_rollout(SPACE, guarded_store(store))
 
 
-def test_checkpoints_are_seen_at_once_and_gone_with_the_space(store: CassandraStore) -> None:
+def test_checkpoints_are_visible_immediately_and_dropped_with_the_space(store: CassandraStore) -> None:
     store.ensure_space(SPACE)
     assert describe(store) == pb.DescribeRolloutResponse()
     kept = store.checkpoints()
@@ -58,7 +58,7 @@ def test_checkpoints_are_seen_at_once_and_gone_with_the_space(store: CassandraSt
     assert describe(store) == pb.DescribeRolloutResponse()
 
 
-def test_a_keyspace_without_the_table_of_checkpoints_is_unavailable_by_what_makes_it(
+def test_a_keyspace_without_a_checkpoint_table_is_unavailable_and_names_the_schema_command(
     store: CassandraStore, settings: StoreSettings, cql: Any
 ) -> None:
     with pytest.raises(UnavailableError, match="the schema command creates keyspace, tables"):

@@ -1,4 +1,4 @@
-"""The server as a whole: it drains without losing a call, and says how it is."""
+"""The server as a whole: drain, readiness, health, reflection and metrics."""
 
 import threading
 from queue import SimpleQueue
@@ -28,7 +28,7 @@ SERVING, NOT_SERVING = health_pb2.HealthCheckResponse.SERVING, health_pb2.Health
 
 
 def health(channel: grpc.Channel) -> Any:
-    """The stubs' types know no methods of HealthStub."""
+    """Return an untyped stub: the type stubs lack the methods of HealthStub."""
     return health_pb2_grpc.HealthStub(channel)
 
 
@@ -75,7 +75,7 @@ def test_calls_past_the_drain_are_cancelled() -> None:
         assert call.exception(timeout=30) is not None
 
 
-def test_stopping_twice_is_harmless_and_so_is_stopping_what_never_started() -> None:
+def test_stop_may_be_called_twice_and_without_a_start() -> None:
     with running() as harness:
         harness.server.stop()
         harness.server.stop()
@@ -88,7 +88,7 @@ def test_stopping_twice_is_harmless_and_so_is_stopping_what_never_started() -> N
         assert refused.value.code() is grpc.StatusCode.UNAVAILABLE
 
 
-def test_a_drain_ends_a_stream_after_the_answer_under_way() -> None:
+def test_a_drain_ends_a_stream_after_the_current_answer() -> None:
     with running() as harness:
         ends = SimpleQueue[pb.LookupStreamRequest | None]()
         stream = harness.stub.LookupStream(iter(ends.get, None), timeout=60)
@@ -108,7 +108,7 @@ def test_a_drain_ends_a_stream_after_the_answer_under_way() -> None:
         assert not thread.is_alive()
 
 
-def test_a_health_checked_client_gets_its_answers_and_holds_no_drain_up() -> None:
+def test_a_client_with_health_checks_is_answered_and_does_not_delay_a_drain() -> None:
     with running() as harness:
         harness.write({"a": vector(1)})
         with open_channel(harness.target, EMBARK_SERVICE) as channel:
@@ -116,26 +116,26 @@ def test_a_health_checked_client_gets_its_answers_and_holds_no_drain_up() -> Non
             request = pb.LookupRequest(keys=[b"a"])
             assert read_statuses(stub.Lookup(request, timeout=30, wait_for_ready=True)) == [KeyStatus.HIT]
             thread = stopping(harness)
-            thread.join(8)  # the drain alone would be 10 s
+            thread.join(8)  # the full drain would take 10 s
             assert not thread.is_alive()
 
 
-def test_readiness_says_why_not_until_the_store_has_answered_once() -> None:
+def test_readiness_reports_the_store_until_it_has_answered_once() -> None:
     with running() as harness:
         harness.store.failing.set()
-        code, said = probe(harness, "/readyz")
+        code, body = probe(harness, "/readyz")
         assert code == 503
-        assert "store" in said
+        assert "store" in body
         assert probe(harness, "/healthz") == (200, "ok\n")
         harness.store.failing.clear()
         assert probe(harness, "/readyz") == (200, "ok\n")
-        # Later outages take no server out: hot rows and OOV embeddings are better than no server at all.
+        # Later outages do not make the server unready: hot rows and OOV embeddings are better than no answer.
         harness.store.failing.set()
         assert probe(harness, "/readyz") == (200, "ok\n")
 
 
 @pytest.mark.parametrize("service", ["", EMBARK_SERVICE])
-def test_health_is_told_by_service(service: str) -> None:
+def test_health_is_reported_by_service(service: str) -> None:
     with running() as harness:
         stub = health(harness.channel)
         assert stub.Check(health_pb2.HealthCheckRequest(service=service), timeout=30).status == SERVING
@@ -161,16 +161,20 @@ def test_metrics_are_on_the_second_port() -> None:
         assert "embark_fills_pending 1.0" in text
 
 
-def test_lost_fills_are_counted_by_how_they_were_lost() -> None:
+def test_lost_fills_are_counted_by_reason() -> None:
     with running() as harness:
-        assert [harness.counted(f"embark_fills_{how}_total") for how in ("shed", "refused", "dropped")] == [0, 0, 0]
+        assert [harness.counted(f"embark_fills_{reason}_total") for reason in ("shed", "refused", "dropped")] == [
+            0,
+            0,
+            0,
+        ]
         harness.producer.lost = Losses(shed=3, refused=1, dropped=2)
         text = probe(harness, "/metrics")[1]
     for line in ("embark_fills_shed_total 3.0", "embark_fills_refused_total 1.0", "embark_fills_dropped_total 2.0"):
         assert line in text
 
 
-def test_what_a_full_topic_sheds_is_counted() -> None:
+def test_fills_shed_by_a_full_topic_are_counted() -> None:
     topic = MemoryTopic(1, capacity=2)
     with running(producer=topic.producer()) as harness:
         assert read_statuses(harness.lookup("a", "b", "c")).count(KeyStatus.SHED) == 1
@@ -178,7 +182,7 @@ def test_what_a_full_topic_sheds_is_counted() -> None:
     topic.close()
 
 
-def test_a_port_that_is_taken_is_said() -> None:
+def test_a_port_in_use_is_reported() -> None:
     with running() as harness:
         taken = Listen(host="127.0.0.1", grpc_port=harness.server.port, probes_port=0)
         settings = harness.settings.model_copy(update={"listen": taken})
@@ -190,13 +194,13 @@ def test_a_port_that_is_taken_is_said() -> None:
         second.stop()
 
 
-def test_watches_that_begin_and_end_at_once_never_stop_the_server() -> None:
+def test_short_lived_watches_never_block_the_server() -> None:
     with running() as harness:
 
         def watch() -> None:
-            with grpc.insecure_channel(harness.target, [("grpc.use_local_subchannel_pool", 1)]) as own:
+            with grpc.insecure_channel(harness.target, [("grpc.use_local_subchannel_pool", 1)]) as channel:
                 for _ in range(100):
-                    call = health(own).Watch(health_pb2.HealthCheckRequest(), timeout=60)
+                    call = health(channel).Watch(health_pb2.HealthCheckRequest(), timeout=60)
                     assert next(call).status == SERVING
                     call.cancel()
 
@@ -207,10 +211,10 @@ def test_watches_that_begin_and_end_at_once_never_stop_the_server() -> None:
             thread.join(60)
         assert not any(thread.is_alive() for thread in threads)
         assert read_statuses(harness.lookup("a")) == [KeyStatus.OOV_ENQUEUED]
-        assert eventually(lambda: not harness.server._health._watches, what="no watch is left behind")
+        assert eventually(lambda: not harness.server._health._watches, what="no watch is left")
 
 
-def test_a_watch_of_a_service_that_is_not_there_says_so() -> None:
+def test_a_watch_of_an_unknown_service_reports_that() -> None:
     with running() as harness:
         request = health_pb2.HealthCheckRequest(service="x")
         watch = health(harness.channel).Watch(request, timeout=30)

@@ -1,4 +1,4 @@
-"""Similar: neighbours of a key or a vector, where the cache searches, and never in the way of look-ups."""
+"""Similar: neighbours of a key or a vector, without an effect on lookups."""
 
 import threading
 from collections.abc import Iterator, Sequence
@@ -48,7 +48,7 @@ def refusal(harness: Harness, **fields: Any) -> tuple[grpc.StatusCode, str]:
 
 
 class HeldSearches:
-    """Stands in for a store's `similar`: keeps the time each search is given, and answers when it is let go."""
+    """A `similar` of a store that records the timeout of each search and blocks until `gate` is set."""
 
     def __init__(self) -> None:
         self.timeouts: list[timedelta] = []
@@ -69,7 +69,7 @@ def held(harness: Harness) -> Iterator[HeldSearches]:
     searches.gate.set()
 
 
-def test_the_neighbours_of_a_key_come_nearest_first_without_the_key(harness: Harness) -> None:
+def test_the_neighbours_of_a_key_are_sorted_and_exclude_the_key(harness: Harness) -> None:
     found = similar(harness, key=b"east")
     assert (found.space, found.status) == (harness.space, types_pb2.KEY_STATUS_HIT)
     assert list(found.keys) == [b"north-east", b"north", b"west"]
@@ -77,12 +77,12 @@ def test_the_neighbours_of_a_key_come_nearest_first_without_the_key(harness: Har
     assert list(similar(harness, key=b"east", k=1).keys) == [b"north-east"]
 
 
-def test_the_neighbours_of_a_vector_have_no_key_left_out_and_no_status(harness: Harness) -> None:
+def test_the_neighbours_of_a_vector_exclude_no_key_and_have_no_status(harness: Harness) -> None:
     found = similar(harness, vector=row(0.5), k=2)
     assert (list(found.keys), found.status) == ([b"east", b"north-east"], types_pb2.KEY_STATUS_UNSPECIFIED)
 
 
-def test_a_key_without_an_embedding_is_asked_for_as_by_a_look_up(harness: Harness) -> None:
+def test_a_fill_of_a_key_without_an_embedding_is_requested_as_by_a_lookup(harness: Harness) -> None:
     found = similar(harness, key=b"new")
     assert (found.status, list(found.keys), list(found.scores)) == (types_pb2.KEY_STATUS_OOV_ENQUEUED, [], [])
     assert not found.HasField("cause")
@@ -92,12 +92,12 @@ def test_a_key_without_an_embedding_is_asked_for_as_by_a_look_up(harness: Harnes
     assert similar(harness, key=b"newer").status == types_pb2.KEY_STATUS_SHED
 
 
-def test_a_key_that_cannot_have_an_embedding_says_why(harness: Harness) -> None:
-    cause = Cause(CauseKind.NOT_FOUND, "404: gone")
-    harness.store.write(harness.space, [Negative("gone", cause, 1, harness.clock() + 10**9)])
-    gone = similar(harness, key=b"gone")
-    assert (gone.status, gone.cause.kind, gone.cause.detail) == (
-        *(types_pb2.KEY_STATUS_NEGATIVE, types_pb2.CAUSE_KIND_NOT_FOUND, "404: gone"),
+def test_a_key_that_cannot_have_an_embedding_is_answered_with_its_cause(harness: Harness) -> None:
+    cause = Cause(CauseKind.NOT_FOUND, "404: not found")
+    harness.store.write(harness.space, [Negative("missing", cause, 1, harness.clock() + 10**9)])
+    missing = similar(harness, key=b"missing")
+    assert (missing.status, missing.cause.kind, missing.cause.detail) == (
+        *(types_pb2.KEY_STATUS_NEGATIVE, types_pb2.CAUSE_KIND_NOT_FOUND, "404: not found"),
     )
     for bad in (b"\xff", b""):
         invalid = similar(harness, key=bad)
@@ -123,9 +123,7 @@ def test_a_key_that_cannot_have_an_embedding_says_why(harness: Harness) -> None:
         ({"vector": row(np.inf)}, "vector has no direction"),
     ],
 )
-def test_a_wrong_request_is_refused_by_the_name_of_its_field(
-    harness: Harness, fields: dict[str, Any], message: str
-) -> None:
+def test_an_invalid_request_is_refused_by_field(harness: Harness, fields: dict[str, Any], message: str) -> None:
     code, details = refusal(harness, **fields)
     assert code is grpc.StatusCode.INVALID_ARGUMENT
     assert message in details
@@ -140,7 +138,7 @@ def test_a_cache_without_vector_search_refuses_and_names_the_field() -> None:
         assert harness.counted("embark_refused_calls_total", code="FAILED_PRECONDITION") == 1
 
 
-def test_the_previous_space_is_searched_where_it_is_pinned_and_no_other() -> None:
+def test_only_the_pinned_previous_space_is_searched() -> None:
     with running(searching(previous=True), rows={"east": row(1), "west": row(-1)}) as harness:
         assert harness.settings.previous is not None
         previous = harness.settings.previous.id
@@ -151,7 +149,7 @@ def test_the_previous_space_is_searched_where_it_is_pinned_and_no_other() -> Non
         assert refusal(harness, key=b"east", space="feedfeedfeed")[0] is grpc.StatusCode.NOT_FOUND
 
 
-def test_a_store_that_fails_makes_the_call_unavailable(harness: Harness) -> None:
+def test_a_failing_store_makes_the_call_unavailable(harness: Harness) -> None:
     harness.lookup("east")
     harness.store.failing.set()
     for query in ({"key": b"east"}, {"key": b"north"}, {"vector": row(1)}):
@@ -159,7 +157,7 @@ def test_a_store_that_fails_makes_the_call_unavailable(harness: Harness) -> None
     assert not harness.producer.fills
 
 
-def test_a_search_that_fails_for_want_of_its_index_takes_no_look_up_with_it(harness: Harness) -> None:
+def test_a_search_that_fails_without_its_index_fails_no_lookup(harness: Harness) -> None:
     harness.lookup("east")
     harness.store.failing.set()
     for _ in range(10):
@@ -169,7 +167,7 @@ def test_a_search_that_fails_for_want_of_its_index_takes_no_look_up_with_it(harn
     assert harness.counted("embark_store_breaker_open") == 0
 
 
-def test_searches_that_hang_delay_neither_look_ups_nor_changes(harness: Harness, held: HeldSearches) -> None:
+def test_hanging_searches_delay_neither_lookups_nor_changes(harness: Harness, held: HeldSearches) -> None:
     searches = [harness.stub.Similar.future(pb.SimilarRequest(key=b"east", k=1), timeout=60) for _ in range(40)]
     eventually(lambda: len(held.timeouts) == DEFAULT_LIMITS.search_threads, what="every thread of searches hangs")
     assert read_statuses(harness.lookup("north", "new")) == [KeyStatus.HIT, KeyStatus.OOV_ENQUEUED]
@@ -180,7 +178,7 @@ def test_searches_that_hang_delay_neither_look_ups_nor_changes(harness: Harness,
     assert all(call.result().status == types_pb2.KEY_STATUS_HIT for call in searches)
 
 
-def test_a_search_is_given_no_more_time_than_its_caller_has(harness: Harness, held: HeldSearches) -> None:
+def test_a_search_gets_at_most_the_time_of_its_caller(harness: Harness, held: HeldSearches) -> None:
     held.gate.set()
     similar(harness, timeout=20, vector=row(1))
     harness.stub.Similar(pb.SimilarRequest(vector=row(1), k=1))
@@ -200,7 +198,7 @@ def test_a_drain_loses_no_search(harness: Harness, held: HeldSearches) -> None:
     assert not stopping.is_alive()
 
 
-def test_searches_are_counted_by_the_status_of_their_key_and_timed(harness: Harness) -> None:
+def test_searches_are_timed_and_counted_by_the_status_of_their_key(harness: Harness) -> None:
     similar(harness, key=b"east")
     similar(harness, key=b"new")
     similar(harness, vector=row(1))

@@ -50,7 +50,7 @@ def test_an_oversized_request_ends_the_stream_after_the_answers_before_it() -> N
         assert ended.value.code() is grpc.StatusCode.INVALID_ARGUMENT
 
 
-def test_open_streams_take_no_look_up_threads_and_those_beyond_the_bound_are_refused_at_once() -> None:
+def test_open_streams_take_no_lookup_threads_and_streams_beyond_the_limit_are_refused_immediately() -> None:
     with running() as harness:
         ends = [SimpleQueue[pb.LookupStreamRequest | None]() for _ in range(DEFAULT_LIMITS.streams)]
         streams = [harness.stub.LookupStream(iter(end.get, None), timeout=60) for end in ends]
@@ -67,13 +67,13 @@ def test_open_streams_take_no_look_up_threads_and_those_beyond_the_bound_are_ref
         assert list(harness.stub.LookupStream(streamed([b"a"]), timeout=60))
 
 
-def test_an_export_holds_every_embedding_and_nothing_else() -> None:
+def test_an_export_contains_every_embedding_and_nothing_else() -> None:
     with running() as harness:
         rows = {f"key é {n}": vector(n) for n in range(3000)}
         harness.write(rows)
         harness.write({"bad": b"short"})
         harness.store.write(
-            harness.space, [Negative("gone", Cause(CauseKind.NOT_FOUND, ""), 1, harness.clock() + 10**9)]
+            harness.space, [Negative("missing", Cause(CauseKind.NOT_FOUND, ""), 1, harness.clock() + 10**9)]
         )
         exported: dict[str, bytes] = {}
         for response in harness.stub.Export(pb.ExportRequest(), timeout=30):
@@ -84,7 +84,7 @@ def test_an_export_holds_every_embedding_and_nothing_else() -> None:
         assert exported == rows
 
 
-def test_an_export_is_cut_into_messages_below_its_bound() -> None:
+def test_an_export_is_split_into_messages_below_the_limit() -> None:
     with running(embark_settings(output={"dimension": 65536})) as harness:
         harness.write({str(n): bytes(4 * 65536) for n in range(10)})
         responses = list(harness.stub.Export(pb.ExportRequest(), timeout=30))
@@ -92,7 +92,7 @@ def test_an_export_is_cut_into_messages_below_its_bound() -> None:
         assert all(response.ByteSize() < CHUNK_BYTES for response in responses)
 
 
-def test_an_export_ends_when_its_caller_is_gone() -> None:
+def test_an_export_ends_when_its_caller_cancels() -> None:
     with running(embark_settings(output={"dimension": 65536})) as harness:
         harness.write({str(n): bytes(4 * 65536) for n in range(40)})
         pages = 0
@@ -108,7 +108,7 @@ def test_an_export_ends_when_its_caller_is_gone() -> None:
         export = harness.stub.Export(pb.ExportRequest(), timeout=30)
         next(export)
         export.cancel()
-        # The stream's place is free again: the handler has ended.
+        # The handler has ended and released its stream.
         assert eventually(lambda: list(harness.stub.LookupStream(streamed([b"a"]), timeout=30)))
         assert pages < 40
 

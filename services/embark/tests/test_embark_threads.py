@@ -1,4 +1,4 @@
-"""Few threads run look-ups, and neither waiting look-ups nor stalled clients hold the others up."""
+"""Few threads run lookups, and neither waiting lookups nor stalled clients delay the others."""
 
 import threading
 from collections.abc import Iterator
@@ -22,24 +22,24 @@ def test_results_and_errors_reach_the_future(threads: LookupThreads) -> None:
         threads.submit(divmod, 7, 0).result(10)
 
 
-def test_no_more_calls_run_at_a_time_than_asked_for(threads: LookupThreads) -> None:
-    lock, running, most = threading.Lock(), 0, 0
+def test_at_most_the_configured_number_of_calls_run_at_a_time(threads: LookupThreads) -> None:
+    lock, running, peak = threading.Lock(), 0, 0
 
     def call() -> None:
-        nonlocal running, most
+        nonlocal running, peak
         with lock:
             running += 1
-            most = max(most, running)
+            peak = max(peak, running)
         sum(range(1_000))
         with lock:
             running -= 1
 
     for future in [threads.submit(call) for _ in range(500)]:
         future.result(10)
-    assert most <= 2
+    assert peak <= 2
 
 
-def test_calls_that_step_aside_leave_their_places_to_others(threads: LookupThreads) -> None:
+def test_calls_that_yield_their_slots_let_others_run(threads: LookupThreads) -> None:
     gate = threading.Event()
 
     def wait() -> bool:
@@ -49,12 +49,12 @@ def test_calls_that_step_aside_leave_their_places_to_others(threads: LookupThrea
     waiting = [threads.submit(wait) for _ in range(7)]
     assert threads.submit(int, "5").result(10) == 5
     assert not any(future.done() for future in waiting)
-    assert eventually(lambda: threads._running == 0, what="waiting calls have no place")
+    assert eventually(lambda: threads._running == 0, what="waiting calls occupy no slot")
     gate.set()
     assert all(future.result(10) for future in waiting)
 
 
-def test_calls_stalled_in_every_place_get_others_to_run(threads: LookupThreads) -> None:
+def test_further_threads_run_when_every_slot_is_stalled(threads: LookupThreads) -> None:
     gate = threading.Event()
     stalled = [threads.submit(gate.wait, 30) for _ in range(5)]
     assert threads.submit(int, "5").result(10) == 5
@@ -62,7 +62,7 @@ def test_calls_stalled_in_every_place_get_others_to_run(threads: LookupThreads) 
     assert all(future.result(10) for future in stalled)
 
 
-def test_a_shutdown_does_what_was_submitted_and_takes_no_more(threads: LookupThreads) -> None:
+def test_a_shutdown_finishes_submitted_calls_and_rejects_new_ones(threads: LookupThreads) -> None:
     gate = threading.Event()
     futures = [threads.submit(gate.wait, 30) for _ in range(20)]
     closing = threading.Thread(target=threads.shutdown)
@@ -76,6 +76,6 @@ def test_a_shutdown_does_what_was_submitted_and_takes_no_more(threads: LookupThr
     assert not closing.is_alive()
 
 
-def test_yielding_slot_elsewhere_does_nothing() -> None:
+def test_yielding_a_slot_on_another_thread_does_nothing() -> None:
     with yielding_slot():
         assert threading.current_thread() is threading.main_thread()

@@ -1,4 +1,4 @@
-"""TLS and mTLS of the look-up server: who is let in, and certificates that are renewed while it answers."""
+"""TLS and mTLS of the lookup server: admission, and renewal of certificates while it serves."""
 
 import asyncio
 import socket
@@ -39,11 +39,11 @@ def test_a_client_with_a_certificate_is_answered(server: Path, ranker: Path) -> 
     with secured(server) as harness, EmbArkClient(harness.target, timeout=30, tls=client_tls(ranker)) as client:
         assert client.lookup(["k"]).hits.all()
 
-        async def ask() -> bool:
+        async def look_up() -> bool:
             async with AsyncEmbArkClient(harness.target, timeout=30, tls=client_tls(ranker)) as other:
                 return bool((await other.lookup(["k"])).hits.all())
 
-        assert asyncio.run(ask())
+        assert asyncio.run(look_up())
 
 
 def _without(authority: Authority, folder: Path) -> ClientTls:
@@ -55,9 +55,9 @@ def _expired(authority: Authority, folder: Path) -> ClientTls:
 
 
 def _wrong(authority: Authority, folder: Path) -> ClientTls:
-    strange = Authority(folder / "strange")
-    client = strange.identify(folder / "wrong", f"URI:{RANKER}")
-    # It trusts the right authority: what fails is what the server thinks of it.
+    foreign = Authority(folder / "foreign")
+    client = foreign.identify(folder / "wrong", f"URI:{RANKER}")
+    # It trusts the right authority, so it is the server that refuses.
     (client / "ca.crt").write_bytes((authority.trusted() / "ca.crt").read_bytes())
     return client_tls(client)
 
@@ -77,7 +77,7 @@ def test_a_client_without_or_with_an_expired_or_wrong_certificate_is_refused(
             assert client.lookup(["k"]).hits.all()
 
 
-def test_plain_text_is_refused_once_tls_is_asked_for_and_probes_stay_http(server: Path) -> None:
+def test_plain_text_is_refused_with_tls_and_probes_stay_http(server: Path) -> None:
     with secured(server, client_certificates=False) as harness:
         with EmbArkClient(harness.target, timeout=5) as plain, pytest.raises(UnavailableError):
             plain.lookup(["k"])
@@ -94,10 +94,10 @@ def test_a_client_never_falls_back_to_plain_text(server: Path) -> None:
         client.lookup(["k"])
 
 
-def test_a_server_of_another_name_or_authority_is_not_spoken_to(server: Path, tmp_path: Path) -> None:
-    strange = Authority(tmp_path / "strange").identify(tmp_path / "other", "")
+def test_a_client_rejects_a_server_of_another_name_or_authority(server: Path, tmp_path: Path) -> None:
+    foreign = Authority(tmp_path / "foreign").identify(tmp_path / "other", "")
     files = CertificateFiles.in_folder(server)
-    for tls in (nameless_tls(strange), ClientTls(files, "other.default")):
+    for tls in (nameless_tls(foreign), ClientTls(files, "other.default")):
         with (
             secured(server, client_certificates=False) as harness,
             EmbArkClient(harness.target, timeout=5, tls=tls) as client,
@@ -106,7 +106,7 @@ def test_a_server_of_another_name_or_authority_is_not_spoken_to(server: Path, tm
             client.lookup(["k"])
 
 
-def test_certificates_are_renewed_under_load_without_a_failed_look_up(
+def test_certificates_are_renewed_under_load_without_a_failed_lookup(
     authority: Authority, server: Path, ranker: Path
 ) -> None:
     stopping, failures, answered = threading.Event(), list[EmbArkError](), [0] * 3
@@ -126,11 +126,11 @@ def test_certificates_are_renewed_under_load_without_a_failed_look_up(
             thread.start()
         try:
             for _ in range(4):
-                seen = _shown(harness.server.port, ranker)
+                seen = _read_certificate(harness.server.port, ranker)
                 authority.identify(server, f"DNS:{SERVER_NAME}")
                 authority.identify(ranker, f"URI:{RANKER}")
-                assert _shown(harness.server.port, ranker) != seen
-                eventually(partial(_all_went_on, answered, [*answered]))
+                assert _read_certificate(harness.server.port, ranker) != seen
+                eventually(partial(_all_progressed, answered, [*answered]))
         finally:
             stopping.set()
             for thread in threads:
@@ -138,15 +138,13 @@ def test_certificates_are_renewed_under_load_without_a_failed_look_up(
     assert not failures
 
 
-def test_a_client_shows_its_renewed_certificate_without_being_made_anew(
-    authority: Authority, server: Path, ranker: Path
-) -> None:
+def test_an_open_client_presents_its_renewed_certificate(authority: Authority, server: Path, ranker: Path) -> None:
     with (
         secured(server, authorized_identities=(RANKER,)) as harness,
         EmbArkClient(harness.target, timeout=30, tls=client_tls(ranker)) as client,
     ):
         assert client.lookup(["k"]).hits.all()
-        authority.identify(ranker, "DNS:somebody.else")
+        authority.identify(ranker, "DNS:other")
 
         def denied() -> bool:
             try:
@@ -158,7 +156,7 @@ def test_a_client_shows_its_renewed_certificate_without_being_made_anew(
         eventually(denied)
 
 
-def test_a_certificate_without_its_key_changes_nothing_until_the_key_comes(
+def test_a_new_certificate_is_ignored_until_its_key_is_there(
     authority: Authority, ranker: Path, tmp_path: Path
 ) -> None:
     watcher = watch_certificates(CertificateFiles.in_folder(ranker))
@@ -175,7 +173,7 @@ def test_a_certificate_without_its_key_changes_nothing_until_the_key_comes(
 
 @pytest.mark.parametrize("name", ["ca.crt", "tls.crt", "tls.key"])
 def test_a_file_that_cannot_be_used_is_named(server: Path, name: str) -> None:
-    (server / name).write_text("no certificate")
+    (server / name).write_text("not a certificate")
     with pytest.raises(CertificateError, match=name), secured(server):
         pass
     (server / name).unlink()
@@ -183,12 +181,12 @@ def test_a_file_that_cannot_be_used_is_named(server: Path, name: str) -> None:
         pass
 
 
-def _all_went_on(answered: list[int], before: list[int]) -> bool:
+def _all_progressed(answered: list[int], before: list[int]) -> bool:
     return all(now > then + 20 for now, then in zip(answered, before, strict=True))
 
 
-def _shown(port: int, client: Path) -> str:
-    """Return the certificate that the server shows in a new handshake."""
+def _read_certificate(port: int, client: Path) -> str:
+    """Return the certificate that the server presents in a new handshake."""
     context = ssl.create_default_context(cafile=client / "ca.crt")
     context.load_cert_chain(client / "tls.crt", client / "tls.key")
     context.set_alpn_protocols(["h2"])

@@ -1,4 +1,4 @@
-"""wait_budget: a look-up may wait for its fills, and never in the way of others."""
+"""wait_budget: a lookup may wait for its fills, without delaying others."""
 
 from concurrent.futures import ThreadPoolExecutor
 from threading import Thread
@@ -26,52 +26,52 @@ def waiting(harness: Harness, *keys: bytes, timeout: float = 60) -> Any:
     return call
 
 
-def test_a_waiting_look_up_is_answered_when_every_key_has_its_row_or_its_cause() -> None:
+def test_a_waiting_lookup_is_answered_once_every_key_has_a_row_or_a_cause() -> None:
     with running() as harness:
-        harness.write({"there": vector(3)})
-        call = waiting(harness, b"a", b"there", b"gone", b"a")
+        harness.write({"present": vector(3)})
+        call = waiting(harness, b"a", b"present", b"missing", b"a")
         harness.store.write(
-            harness.space, [Negative("gone", Cause(CauseKind.NOT_FOUND, "404"), 1, harness.clock() + 10**9)]
+            harness.space, [Negative("missing", Cause(CauseKind.NOT_FOUND, "404"), 1, harness.clock() + 10**9)]
         )
         harness.write({"a": vector(1)})
         response = call.result()
         assert read_statuses(response) == [HIT, HIT, NEGATIVE, HIT]
         assert read_rows(response)[0] == read_rows(response)[3] == vector(1)
         assert response.causes[2].detail == "404"
-        # Where it was found it was kept: the next one needs no store.
+        # The row was kept in the hot tier: the next lookup does not read the store.
         reads = len(harness.store.reads)
         assert read_statuses(harness.lookup("a")) == [HIT]
         assert len(harness.store.reads) == reads
 
 
-def test_a_wait_ends_with_the_budget_and_says_what_is_so() -> None:
+def test_a_wait_ends_with_its_budget_and_reports_the_current_statuses() -> None:
     with running() as harness:
         harness.write({"a": vector(1)})
         assert read_statuses(harness.lookup("a", "b", wait_budget=Duration(nanos=20_000_000))) == [HIT, ENQUEUED]
         assert read_statuses(harness.lookup("b", wait_budget=Duration(nanos=20_000_000))) == [PENDING]
 
 
-def test_a_wait_ends_within_the_callers_deadline() -> None:
+def test_a_wait_ends_within_the_deadline_of_the_caller() -> None:
     with running() as harness:
         response = harness.stub.Lookup(pb.LookupRequest(keys=[b"a"], wait_budget=LONG), timeout=1)
         assert read_statuses(response) == [ENQUEUED]
 
 
-def test_without_anything_to_wait_for_there_is_no_wait() -> None:
+def test_a_lookup_without_pending_fills_does_not_wait() -> None:
     with running() as harness:
         harness.write({"a": vector(1)})
         harness.producer.full = True
         assert read_statuses(harness.lookup("a", "b", b"\xff", wait_budget=LONG)) == [HIT, KeyStatus.SHED, 7]
 
 
-def test_a_wait_ends_when_the_caller_is_gone() -> None:
+def test_a_wait_ends_when_the_caller_cancels() -> None:
     with running() as harness:
         call = waiting(harness, b"a")
         call.cancel()
         assert eventually(lambda: len(harness.server._waits) == 0)
 
 
-def test_a_wait_survives_a_store_that_fails_for_a_while() -> None:
+def test_a_wait_survives_a_temporary_failure_of_the_store() -> None:
     with running() as harness:
         call = waiting(harness, b"a")
         harness.store.failing.set()
@@ -83,7 +83,7 @@ def test_a_wait_survives_a_store_that_fails_for_a_while() -> None:
         assert read_statuses(call.result()) == [HIT]
 
 
-def test_look_ups_beyond_the_bound_do_not_wait_and_others_are_not_held_up() -> None:
+def test_lookups_beyond_the_limit_do_not_wait_and_others_are_not_delayed() -> None:
     with running() as harness:
         harness.write({"hot": vector(1)})
         calls = [waiting(harness, b"%d" % n) for n in range(DEFAULT_LIMITS.waiting_calls)]
@@ -95,7 +95,7 @@ def test_look_ups_beyond_the_bound_do_not_wait_and_others_are_not_held_up() -> N
         assert [read_statuses(call.result()) for call in calls] == [[HIT]] * DEFAULT_LIMITS.waiting_calls
 
 
-def test_a_drain_ends_waits_with_their_answers() -> None:
+def test_a_drain_ends_waits_with_an_answer() -> None:
     with running() as harness:
         call = waiting(harness, b"a")
         stopping = Thread(target=harness.server.stop)
@@ -106,7 +106,7 @@ def test_a_drain_ends_waits_with_their_answers() -> None:
 
 
 @pytest.mark.parametrize("budget", [Duration(seconds=315_576_000_000), Duration(nanos=999_999_999)])
-def test_any_budget_of_a_duration_is_taken(budget: Duration) -> None:
+def test_any_valid_duration_is_accepted_as_a_budget(budget: Duration) -> None:
     with running() as harness:
         harness.write({"a": vector(1)})
         assert read_statuses(harness.lookup("a", wait_budget=budget)) == [HIT]

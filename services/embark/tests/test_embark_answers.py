@@ -1,4 +1,4 @@
-"""The bytes of look-up replies are those of the message built the ordinary way."""
+"""The bytes of lookup replies equal those of the message that protobuf builds."""
 
 from hypothesis import given
 from hypothesis import strategies as st
@@ -25,7 +25,7 @@ def answers(draw: st.DrawFn) -> tuple[VectorForm, bytes, dict[int, Cause], list[
     return form, statuses, causes, [rows[index % len(rows)] for index in range(count)]
 
 
-def ordinary(form: VectorForm, statuses: bytes, causes: dict[int, Cause], rows: list[bytes]) -> pb.LookupResponse:
+def build_message(form: VectorForm, statuses: bytes, causes: dict[int, Cause], rows: list[bytes]) -> pb.LookupResponse:
     return pb.LookupResponse(
         space="0123456789ab",
         dimension=form.dimension,
@@ -37,13 +37,13 @@ def ordinary(form: VectorForm, statuses: bytes, causes: dict[int, Cause], rows: 
 
 
 @given(answers())
-def test_reply_bytes_parse_as_the_message_built_the_ordinary_way(
+def test_reply_bytes_parse_as_the_message_built_by_protobuf(
     answer: tuple[VectorForm, bytes, dict[int, Cause], list[bytes]],
 ) -> None:
     form, statuses, causes, rows = answer
     encoded = ReplyEncoder("0123456789ab", form).encode(statuses, causes, rows)
-    assert pb.LookupResponse.FromString(encoded) == ordinary(form, statuses, causes, rows)
-    assert len(encoded) == ordinary(form, statuses, causes, rows).ByteSize()
+    assert pb.LookupResponse.FromString(encoded) == build_message(form, statuses, causes, rows)
+    assert len(encoded) == build_message(form, statuses, causes, rows).ByteSize()
 
 
 @given(answers())
@@ -52,15 +52,15 @@ def test_streamed_reply_bytes_wrap_the_same_message(
 ) -> None:
     form, statuses, causes, rows = answer
     encoded = ReplyEncoder("0123456789ab", form).encode_streamed(statuses, causes, rows)
-    assert pb.LookupStreamResponse.FromString(encoded).lookup == ordinary(form, statuses, causes, rows)
+    assert pb.LookupStreamResponse.FromString(encoded).lookup == build_message(form, statuses, causes, rows)
 
 
-def test_a_reply_of_hits_alone_is_the_reply_with_their_statuses() -> None:
+def test_a_reply_of_only_hits_equals_the_reply_with_their_statuses() -> None:
     form = VectorForm(3, DType.FLOAT16)
     rows = [bytes([n]) * form.nbytes for n in range(200)]
     reply = ReplyEncoder("0123456789ab", form)
     assert reply.encode_hits(rows) == reply.encode(bytes([KeyStatus.HIT]) * 200, {}, rows)
 
 
-def test_every_status_fits_one_byte_of_packed_form() -> None:
+def test_every_status_fits_one_byte_of_the_packed_form() -> None:
     assert all(0 < status < 128 for status in KeyStatus.known())

@@ -1,4 +1,4 @@
-"""Who may call under mTLS: others are told so and nothing else, and tenants are those that certificates name."""
+"""Authorization under mTLS by the identity of the certificate, which also decides the tenant."""
 
 from collections import Counter
 from pathlib import Path
@@ -33,9 +33,9 @@ def server(authority: Authority, tmp_path: Path) -> Path:
 
 @pytest.mark.parametrize(
     ("names", "common_name"),
-    [(f"URI:{RANKER}", ""), ("DNS:other,DNS:trainer.ml", "nobody"), ("", "batch"), ("IP:127.0.0.1", "batch")],
+    [(f"URI:{RANKER}", ""), ("DNS:other,DNS:trainer.ml", "unlisted"), ("", "batch"), ("IP:127.0.0.1", "batch")],
 )
-def test_an_identity_of_the_patterns_is_let_in(
+def test_an_identity_that_matches_a_pattern_is_admitted(
     authority: Authority, server: Path, tmp_path: Path, names: str, common_name: str
 ) -> None:
     client = authority.identify(tmp_path / "client", names, common_name=common_name)
@@ -50,13 +50,13 @@ def test_an_identity_of_the_patterns_is_let_in(
     ("names", "common_name"),
     [
         ("URI:spiffe://cluster.local/ns/web/sa/ranker", ""),
-        # A name of a weaker kind beside one that is not authorized lets nobody in.
+        # A weaker name next to an identity that is not authorized does not admit the caller.
         ("URI:spiffe://cluster.local/ns/web/sa/ranker,DNS:trainer.ml", "batch"),
         ("DNS:other", "batch"),
         ("", "batch2"),
     ],
 )
-def test_another_identity_is_denied_every_method_and_told_no_data(
+def test_any_other_identity_is_denied_every_method_and_learns_no_data(
     authority: Authority, server: Path, tmp_path: Path, names: str, common_name: str
 ) -> None:
     client = authority.identify(tmp_path / "client", names, common_name=common_name)
@@ -85,7 +85,7 @@ def test_another_identity_is_denied_every_method_and_told_no_data(
         assert not harness.producer.fills
 
 
-def test_health_is_told_to_whoever_has_a_certificate_and_the_interface_is_not(
+def test_health_is_open_to_every_certificate_and_reflection_is_not(
     authority: Authority, server: Path, tmp_path: Path
 ) -> None:
     client = CertificateFiles.in_folder(authority.identify(tmp_path / "client", "DNS:other")).read()
@@ -106,7 +106,7 @@ def test_health_is_told_to_whoever_has_a_certificate_and_the_interface_is_not(
         assert refused.value.code() is grpc.StatusCode.PERMISSION_DENIED
 
 
-def test_under_mtls_the_certificate_says_the_tenant_and_metadata_does_not(
+def test_under_mtls_the_certificate_decides_the_tenant_and_metadata_does_not(
     authority: Authority, server: Path, tmp_path: Path
 ) -> None:
     tenants = [
@@ -118,11 +118,11 @@ def test_under_mtls_the_certificate_says_the_tenant_and_metadata_does_not(
     other = authority.identify(tmp_path / "other", "DNS:other")
     with secured(server, tenants) as harness:
         for client, tenant, allowed in ((other, "ads", 2), (ranker, "default", 5)):
-            with EmbArkClient(harness.target, timeout=30, tenant=tenant, tls=client_tls(client)) as asking:
-                statuses = Counter(KeyStatus(status) for status in asking.lookup(keys).statuses)
+            with EmbArkClient(harness.target, timeout=30, tenant=tenant, tls=client_tls(client)) as client_:
+                statuses = Counter(KeyStatus(status) for status in client_.lookup(keys).statuses)
             assert statuses[KeyStatus.OOV_ENQUEUED] == allowed
             assert statuses[KeyStatus.SHED] >= 20 - 5 - 2
 
 
-def test_a_peer_without_a_certificate_has_no_name() -> None:
+def test_a_peer_without_a_certificate_has_no_identity() -> None:
     assert read_identities({"transport_security_type": [b"ssl"]}) == ()
