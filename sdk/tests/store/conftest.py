@@ -3,13 +3,10 @@ from pathlib import Path
 
 import pytest
 
+from embark.store import EmbeddingStore
+from embark.store.sqlite.adapter import SqliteStore
+from embark_testing.contracts.rows import OTHER_SPACE, SPACE
 from embark_testing.fake_clock import FakeClock
-
-pytest.register_assert_rewrite("embark_testing.contracts")
-
-from embark.store import EmbeddingStore  # noqa: E402
-from embark.store.sqlite.adapter import SqliteStore  # noqa: E402
-from embark_testing.contracts.rows import OTHER_SPACE, SPACE  # noqa: E402 - after the rewriting is registered
 
 
 @pytest.fixture

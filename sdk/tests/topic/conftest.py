@@ -3,11 +3,9 @@ from pathlib import Path
 
 import pytest
 
-pytest.register_assert_rewrite("embark_testing.contracts")
-
-from embark.topic import FillTopic  # noqa: E402
-from embark.topic.sqlite.adapter import SqliteTopic  # noqa: E402
-from embark_testing.contracts.records import CAPACITY, PARTITIONS  # noqa: E402 - after the rewriting is registered
+from embark.topic import FillTopic
+from embark.topic.sqlite.adapter import SqliteTopic
+from embark_testing.contracts.records import CAPACITY, PARTITIONS
 
 
 @pytest.fixture
