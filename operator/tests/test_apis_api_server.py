@@ -30,9 +30,9 @@ from embark_testing.cluster.go_modules import ETCD, KUBERNETES
 from embark_testing.cluster.kubeconfigs import KubectlError
 from embark_testing.eventually import eventually
 from embark_testing.fake_clock import FakeClock
-from embark_testing.worlds.child_manifests import SECRETS, UID
+from embark_testing.worlds.child_manifests import SECRETS, build_context
 from embark_testing.worlds.meshed_caches import (
-    EVERYBODY,
+    ANY_CLIENT,
     EXTERNAL,
     ISTIO,
     KEDA,
@@ -152,12 +152,12 @@ def test_an_api_whose_own_server_goes_away_stays_what_it_was(
 def test_every_kind_of_others_is_found_by_the_name_that_the_builders_ask_for(
     full_server: ApiServer, cluster: KubernetesCluster
 ) -> None:
-    assert cluster.served(API_VERSIONS).lack(*FOREIGN_KINDS) == ()
+    assert cluster.served(API_VERSIONS).missing(*FOREIGN_KINDS) == ()
     for kind in FOREIGN_KINDS:
         full_server.kubectl("get", f"{kind.plural}.{kind.version}.{kind.group}")
 
 
-@pytest.mark.parametrize("mesh", [{}, EVERYBODY], ids=["named", "everybody"])
+@pytest.mark.parametrize("mesh", [{}, ANY_CLIENT], ids=["named", "everybody"])
 @pytest.mark.parametrize(("provider", "served"), MESHES, ids=["linkerd", "linkerd-http", "istio"])
 def test_objects_of_a_mesh_are_kept_as_they_were_written(
     full_server: ApiServer,
@@ -184,7 +184,8 @@ def test_a_scaler_of_an_idle_retina_is_kept_as_it_was_written(full_server: ApiSe
 def test_a_certificate_is_kept_as_it_was_written(full_server: ApiServer, kind: str) -> None:
     tls = {"secret": "photos-grpc", "issuer": {"name": "authority", "kind": kind}}
     served = serving(CERTIFICATE)
-    assert_kept(full_server, tuple(build_certificate(in_default(sample("photos", tls=tls)), UID, served)))
+    context = build_context(in_default(sample("photos", tls=tls)), apis=served)
+    assert_kept(full_server, tuple(build_certificate(context)))
 
 
 def test_a_field_that_a_schema_lacks_is_refused_here(full_server: ApiServer) -> None:

@@ -5,8 +5,8 @@ from embark_testing.worlds.meshed_caches import EXTERNAL, ISTIO, KEDA, LINKERD, 
 
 
 def test_what_is_lacking_is_named_by_version_and_kind() -> None:
-    assert serving(HTTP_ROUTE).lack(HTTP_ROUTE, GRPC_ROUTE) == ("gateway.networking.k8s.io/v1 GRPCRoute",)
-    assert serving(*FOREIGN_KINDS).lack(*FOREIGN_KINDS) == ()
+    assert serving(HTTP_ROUTE).missing(HTTP_ROUTE, GRPC_ROUTE) == ("gateway.networking.k8s.io/v1 GRPCRoute",)
+    assert serving(*FOREIGN_KINDS).missing(*FOREIGN_KINDS) == ()
 
 
 def test_a_kind_of_the_same_name_in_another_group_is_another_kind() -> None:

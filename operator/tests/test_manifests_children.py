@@ -14,9 +14,9 @@ from embark_operator.names import CACHE_LABEL, MANAGED_BY_LABEL, Manifest
 from embark_testing.caches import sample_text
 from embark_testing.worlds.child_manifests import (
     CHANGES,
-    IMAGES,
     UID,
     build_children,
+    build_context,
     build_every_child,
     children,
     every_child,
@@ -138,7 +138,7 @@ def test_the_children_of_two_spaces_stand_beside_each_other() -> None:
     cache = named("mine")
     settings = settings_for(cache).kfc
     other = settings_for(cache, settings.space.model_copy(update={"dimension": 3})).kfc
-    names = [m["metadata"]["name"] for s in (settings, other) for m in build_kfc(cache, UID, s, IMAGES)]
+    names = [m["metadata"]["name"] for s in (settings, other) for m in build_kfc(build_context(cache), s)]
     assert not set(names[: len(names) // 2]) & set(names[len(names) // 2 :])
 
 

@@ -6,7 +6,7 @@ from embark.errors import InvalidSpecError
 from embark_operator.manifests.build import build
 from embark_operator.options import Images, Options
 from embark_testing.caches import sample
-from embark_testing.worlds.child_manifests import OPTIONS, UID, build_children, children
+from embark_testing.worlds.child_manifests import build_children, build_context, children
 
 PLAIN = Options(Images(embark="e", kfc="k", retina="r"))
 
@@ -31,7 +31,7 @@ def test_what_only_the_operator_can_judge_names_its_field(field: str, change: di
 
 
 def test_a_cache_on_gpus_is_refused_without_an_image_for_them() -> None:
-    with pytest.raises(InvalidSpecError, match="no image") as refused:
+    with pytest.raises(InvalidSpecError, match="no Retina image") as refused:
         build_children(sample("photos", encoder={"provider": "cuda"}), PLAIN)
     assert refused.value.field == "spec.encoder.provider"
     assert children(encoder={"provider": "cuda"})
@@ -44,7 +44,7 @@ def test_an_oov_vector_that_no_config_map_holds_is_refused() -> None:
         encoder={"output": {"dimension": dimension}},
         miss={"oov": "Vector", "oovVectorConfigMap": "oov"},
     )
-    assert build(cache, UID, OPTIONS, oov_vector=lambda _: [0.25] * dimension).manifests
+    assert build(build_context(cache, oov_vector=[0.25] * dimension)).manifests
     with pytest.raises(InvalidSpecError, match="1048576") as refused:
-        build(cache, UID, OPTIONS, oov_vector=lambda _: [1 / 3] * dimension)
+        build(build_context(cache, oov_vector=[1 / 3] * dimension))
     assert refused.value.field == "spec.miss.oovVectorConfigMap"

@@ -6,12 +6,12 @@ from typing import Any
 import pytest
 
 from embark.settings import settings_for
-from embark_operator.cluster.apis import NO_APIS, Apis
+from embark_operator.cluster.apis import Apis
 from embark_operator.cluster.kinds import CERTIFICATE
 from embark_operator.manifests.tls import build_certificate, needs_certificate
 from embark_operator.names import Manifest
 from embark_testing.caches import sample
-from embark_testing.worlds.child_manifests import UID, container, every_child, templates
+from embark_testing.worlds.child_manifests import build_context, container, every_child, templates
 
 CALLS_GRPC = ["embark", "kfc", "retina", "reembed"]
 OTHERS = ["schema", "verify", "drop"]
@@ -48,7 +48,7 @@ def test_without_tls_nobody_has_any(component: str) -> None:
 
 def test_cert_manager_is_asked_for_every_name_that_the_cache_is_reached_by() -> None:
     cache = sample("photos", tls=ISSUED)
-    (certificate,) = build_certificate(cache, UID, SERVED)
+    (certificate,) = build_certificate(build_context(cache, apis=SERVED))
     namespace = cache.metadata.namespace
     spec = certificate["spec"]
     assert spec["secretName"] == "photos-grpc"
@@ -63,7 +63,7 @@ def test_cert_manager_is_asked_for_every_name_that_the_cache_is_reached_by() -> 
 
 
 def test_the_certificate_is_one_of_the_published_schema() -> None:
-    (certificate,) = build_certificate(sample("photos", tls=ISSUED), UID, SERVED)
+    (certificate,) = build_certificate(build_context(sample("photos", tls=ISSUED), apis=SERVED))
     # It takes seconds, which only this test has to wait.
     published = importlib.import_module("cloudcoil.models.cert_manager.v1").Certificate
     read = published.model_validate(certificate).model_dump(mode="json", by_alias=True, exclude_unset=True)
@@ -71,7 +71,7 @@ def test_the_certificate_is_one_of_the_published_schema() -> None:
 
 
 def test_nothing_is_asked_of_a_cert_manager_that_is_not_there_or_not_named() -> None:
-    assert build_certificate(sample("photos", tls=ISSUED), UID, NO_APIS) == []
+    assert build_certificate(build_context(sample("photos", tls=ISSUED))) == []
     assert needs_certificate(sample("photos", tls=ISSUED))
-    assert build_certificate(sample("photos", tls=SECRET), UID, SERVED) == []
+    assert build_certificate(build_context(sample("photos", tls=SECRET), apis=SERVED)) == []
     assert not needs_certificate(sample("photos", tls=SECRET))

@@ -4,7 +4,7 @@ import pytest
 
 from embark.names import cache_name
 from embark_operator.cluster import kinds
-from embark_testing.worlds.meshed_caches import EVERYBODY, ISTIO, SPACES, build_sample_mesh, meshed, named, serving
+from embark_testing.worlds.meshed_caches import ANY_CLIENT, ISTIO, SPACES, build_sample_mesh, meshed, named, serving
 from embark_testing.worlds.published_models import as_published
 
 
@@ -36,11 +36,11 @@ def test_only_those_who_are_named_may_look_up() -> None:
 
 
 def test_without_a_name_everybody_in_the_mesh_and_nobody_else_may_look_up() -> None:
-    made = build_sample_mesh(meshed("istio", mesh=EVERYBODY), ISTIO)
+    made = build_sample_mesh(meshed("istio", mesh=ANY_CLIENT), ISTIO)
     assert rule_of(made, "photos-embark")["from"] == [{"source": {"principals": ["*"]}}]
 
 
-@pytest.mark.parametrize("mesh", [{}, EVERYBODY], ids=["named", "everybody"])
+@pytest.mark.parametrize("mesh", [{}, ANY_CLIENT], ids=["named", "everybody"])
 def test_a_retina_encodes_for_the_kfc_of_its_space_alone(mesh: dict[str, Any]) -> None:
     cache = meshed("istio", mesh=mesh)
     made = build_sample_mesh(cache, ISTIO)
@@ -84,7 +84,7 @@ def test_calls_go_to_the_pod_with_the_fewest_and_one_that_fails_is_left_out_for_
     }
 
 
-@pytest.mark.parametrize("mesh", [{}, EVERYBODY], ids=["named", "everybody"])
+@pytest.mark.parametrize("mesh", [{}, ANY_CLIENT], ids=["named", "everybody"])
 def test_every_field_is_one_of_the_published_schemas(mesh: dict[str, Any]) -> None:
     made = build_sample_mesh(meshed("istio", mesh=mesh), ISTIO).manifests
     assert {m["kind"] for m in made} == {"PeerAuthentication", "AuthorizationPolicy", "DestinationRule"}

@@ -8,7 +8,7 @@ from embark_operator.cluster.apis import Apis
 from embark_operator.cluster.kinds import Kind
 from embark_operator.manifests.children import MANIFEST_HASH
 from embark_testing.worlds.meshed_caches import (
-    EVERYBODY,
+    ANY_CLIENT,
     LINKERD,
     LINKERD_WITH_HTTP_ROUTES,
     POLICIES,
@@ -45,12 +45,12 @@ def test_only_those_who_are_named_may_look_up() -> None:
 
 
 def test_without_a_name_everybody_in_the_mesh_and_nobody_else_may_look_up() -> None:
-    made = build_sample_mesh(meshed("linkerd", mesh=EVERYBODY), LINKERD)
+    made = build_sample_mesh(meshed("linkerd", mesh=ANY_CLIENT), LINKERD)
     assert named(made, "MeshTLSAuthentication")["photos-embark"] == {"identities": ["*"]}
     assert named(made, "Server")["photos-embark"]["accessPolicy"] == "deny"
 
 
-@pytest.mark.parametrize("mesh", [{}, EVERYBODY], ids=["named", "everybody"])
+@pytest.mark.parametrize("mesh", [{}, ANY_CLIENT], ids=["named", "everybody"])
 def test_a_retina_encodes_for_the_kfc_of_its_space_alone(mesh: dict[str, Any]) -> None:
     cache = meshed("linkerd", mesh=mesh)
     made = build_sample_mesh(cache, LINKERD)

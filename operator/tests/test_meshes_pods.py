@@ -6,7 +6,7 @@ import pytest
 from embark_operator.manifests.kfc import build_kfc
 from embark_operator.manifests.meshes import PodMesh, build_pod_mesh
 from embark_operator.names import Manifest
-from embark_testing.worlds.child_manifests import IMAGES, UID
+from embark_testing.worlds.child_manifests import build_context
 from embark_testing.worlds.meshed_caches import ISTIO, LINKERD, build_sample_mesh, kfc_settings, meshed
 
 MESHED = ["embark", "kfc", "retina", "reembed"]
@@ -17,7 +17,7 @@ ISTIO_PORTS = "traffic.sidecar.istio.io/excludeOutboundPorts"
 
 def kfc_pod(provider: str) -> Manifest:
     cache = meshed(provider)
-    made = build_kfc(cache, UID, kfc_settings(cache), IMAGES)
+    made = build_kfc(build_context(cache), kfc_settings(cache))
     (deployment,) = (m for m in made if m["kind"] == "Deployment")
     return dict(deployment["spec"]["template"]["metadata"])
 

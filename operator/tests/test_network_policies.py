@@ -37,16 +37,15 @@ METADATA = Pod("metadata", "", "169.254.169.254")
 
 
 def policies_of(**changes: dict[str, Any]) -> list[Manifest]:
-    return build_network_policies(
-        cache_in("shop", "photos", changes), UID, SPACES, operator_namespace=OPERATOR_NAMESPACE
-    )
+    cache = cache_in("shop", "photos", changes)
+    return build_network_policies(cache, UID, dict.fromkeys(SPACES, cache.spec.encoder), OPERATOR_NAMESPACE)
 
 
 def all_policies() -> list[Manifest]:
     return [
         policy
         for cache in caches()
-        for policy in build_network_policies(cache, UID, SPACES, operator_namespace=OPERATOR_NAMESPACE)
+        for policy in build_network_policies(cache, UID, dict.fromkeys(SPACES, cache.spec.encoder), OPERATOR_NAMESPACE)
     ]
 
 
@@ -89,7 +88,7 @@ def test_every_pod_that_a_cache_ever_has_is_denied_all_and_allowed_something() -
     for component, template in found.items():
         labels = template["metadata"]["labels"]
         spaces = [labels[SPACE_LABEL]] if SPACE_LABEL in labels else []
-        policies = build_network_policies(cache, UID, spaces, operator_namespace="")
+        policies = build_network_policies(cache, UID, dict.fromkeys(spaces, cache.spec.encoder), "")
         rules = [policy["spec"] for policy in selected(policies, Pod(component, "shop", "10.0.0.1", labels))]
         assert all(spec["policyTypes"] == ["Ingress", "Egress"] for spec in rules)
         allowing = ["ingress" in spec or "egress" in spec for spec in rules]
@@ -186,7 +185,7 @@ def test_nobody_but_the_clients_that_are_named_may_look_up_not_even_the_operator
 
 def test_without_its_namespace_the_operator_is_known_by_its_labels() -> None:
     cache = cache_in("shop", "photos", PHOTOS)
-    policies = build_network_policies(cache, UID, SPACES, operator_namespace="")
+    policies = build_network_policies(cache, UID, dict.fromkeys(SPACES, cache.spec.encoder), "")
     readers = {"monitoring/prometheus", f"{OPERATOR_NAMESPACE}/operator", "ads/impostor"}
     pacing = {f"shop/photos-reembed-{space}" for space in SPACES}
     for asked, callers in ((pod_of("embark"), readers | pacing), (pod_of("kfc", SPACES[0]), readers)):

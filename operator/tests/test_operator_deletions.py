@@ -63,10 +63,10 @@ def test_no_keyspace_is_dropped_while_a_pod_of_the_cache_is_left() -> None:
     assert sorted(ended) == sorted(started)
     assert world.status["phase"] == "Deleting"
     assert "photos-kfc-1" in world.condition("KeyspaceDropped")["message"]
-    assert world.outcome.again
+    assert world.result.requeue_after
     world.cluster.collect()
     assert world.reconcile() == []
-    assert not world.drops()
+    assert not world.find_drops()
 
 
 def test_no_keyspace_is_dropped_while_something_may_still_make_a_pod() -> None:
@@ -75,24 +75,23 @@ def test_no_keyspace_is_dropped_while_something_may_still_make_a_pod() -> None:
     world.delete_cache()
     world.reconcile()
     assert world.reconcile() == []
-    assert not world.drops()
+    assert not world.find_drops()
     assert "Deployment photos-embark" in world.condition("KeyspaceDropped")["message"]
 
 
 def test_a_job_that_outlives_the_cache_drops_the_keyspace_with_its_settings() -> None:
     world = DeletingWorld()
     world.reconcile()
-    job = world.to_drop()
+    job = world.delete_until_drop()
     assert world.status["phase"] == "Deleting"
     assert world.condition("KeyspaceDropped")["reason"] == "Dropping"
-    assert {body["kind"] for body in world.drops()} == {"ServiceAccount", "ConfigMap", "Job"}
-    assert not any("ownerReferences" in body["metadata"] for body in world.drops())
+    assert {body["kind"] for body in world.find_drops()} == {"ServiceAccount", "ConfigMap", "Job"}
+    assert not any("ownerReferences" in body["metadata"] for body in world.find_drops())
     pod = job["spec"]["template"]["spec"]
     assert pod["containers"][0]["command"] == ["python", "-m", "kfc.schema.drop"]
-    (settings,) = world.drops(CONFIG_MAP)
-    assert (
-        pod["serviceAccountName"] == settings["metadata"]["name"] == world.drops(SERVICE_ACCOUNT)[0]["metadata"]["name"]
-    )
+    (settings,) = world.find_drops(CONFIG_MAP)
+    (account,) = world.find_drops(SERVICE_ACCOUNT)
+    assert pod["serviceAccountName"] == settings["metadata"]["name"] == account["metadata"]["name"]
     parsed = DropSettings.model_validate_json(settings["data"]["settings.json"])
     assert parsed.scope is DropScope.CACHE
     assert parsed.kfc.store.cassandra.keyspace == "photos"
@@ -102,24 +101,24 @@ def test_a_job_that_outlives_the_cache_drops_the_keyspace_with_its_settings() ->
 def test_nothing_is_left_once_the_keyspace_is_dropped() -> None:
     world = DeletingWorld()
     world.reconcile()
-    world.to_drop()
+    world.delete_until_drop()
     world.set_job("Complete")
     world.reconcile()
     assert world.cache is None
-    assert not world.drops()
+    assert not world.find_drops()
     assert world.events() == [("Normal", "PodsEnding"), ("Normal", "Dropping"), ("Normal", "Dropped")]
 
 
 def test_a_drop_that_fails_says_why_and_is_told_as_one_event_however_often_it_is_tried() -> None:
     world = DeletingWorld()
     world.reconcile()
-    world.to_drop()
+    world.delete_until_drop()
     for said in (STORE_AWAY, "topic: no answer in time", STORE_AWAY):
-        world.say(said)
+        world.fail_drop(said)
         world.reconcile()
         world.add_drop_pod({"running": {}})
         assert world.reconcile() == []
-        assert world.outcome.again
+        assert world.result.requeue_after
         assert said in world.condition("KeyspaceDropped")["message"]
         assert "spec.store.deletionPolicy" in world.condition("KeyspaceDropped")["message"]
     assert world.guarded
@@ -129,13 +128,13 @@ def test_a_drop_that_fails_says_why_and_is_told_as_one_event_however_often_it_is
 def test_somebody_who_gives_up_says_retain_and_the_cache_goes() -> None:
     world = DeletingWorld()
     world.reconcile()
-    world.to_drop()
-    world.say(STORE_AWAY)
+    world.delete_until_drop()
+    world.fail_drop(STORE_AWAY)
     world.reconcile()
     world.apply_cache(store=RETAIN)
     world.reconcile()
     assert world.cache is None
-    assert not world.drops()
+    assert not world.find_drops()
 
 
 def test_a_deleted_cache_whose_keyspace_is_kept_waits_for_nothing() -> None:
@@ -151,26 +150,26 @@ def test_a_deleted_cache_whose_keyspace_is_kept_waits_for_nothing() -> None:
 def test_a_spec_that_is_put_right_meanwhile_is_another_job() -> None:
     world = DeletingWorld()
     world.reconcile()
-    first = world.to_drop()
-    world.say(STORE_AWAY)
+    first = world.delete_until_drop()
+    world.fail_drop(STORE_AWAY)
     world.reconcile()
     world.apply_cache(store=DELETE | {"cassandra": {"contactPoints": ["elsewhere"]}})
     world.reconcile()
-    (second,) = world.drops(JOB)
+    (second,) = world.find_drops(JOB)
     assert second["metadata"]["name"] != first["metadata"]["name"]
     assert world.condition("KeyspaceDropped")["reason"] == "Dropping"
-    assert "elsewhere" in world.drops(CONFIG_MAP)[0]["data"]["settings.json"]
+    assert "elsewhere" in world.find_drops(CONFIG_MAP)[0]["data"]["settings.json"]
 
 
 def test_a_job_that_was_given_up_is_made_anew() -> None:
     world = DeletingWorld()
     world.reconcile()
-    first = world.to_drop()
+    first = world.delete_until_drop()
     world.set_job("Failed")
     world.reconcile()
     assert world.condition("KeyspaceDropped")["reason"] == "DropFailed"
     world.reconcile()
-    (second,) = world.drops(JOB)
+    (second,) = world.find_drops(JOB)
     assert second["metadata"]["uid"] != first["metadata"]["uid"]
 
 
@@ -182,21 +181,21 @@ def test_a_keyspace_that_another_cache_has_too_stays_until_that_one_is_deleted()
     world.reconcile()
     world.delete_cache()
     world.reconcile()
-    world.end_pods()
+    world.terminate_pods()
     world.reconcile()
-    assert not world.drops()
+    assert not world.find_drops()
     assert "the cache twin" in world.condition("KeyspaceDropped")["message"]
-    assert world.outcome.again
+    assert world.result.requeue_after
     world.cluster.edit(CACHE, KEY.namespace, "twin", {"metadata": {"deletionTimestamp": "2026-01-01T00:00:00Z"}})
     world.reconcile()
-    assert world.drops(JOB)
+    assert world.find_drops(JOB)
 
 
 def test_a_paused_cache_ends_as_any_other() -> None:
     world = DeletingWorld(paused=True)
     world.reconcile()
     assert world.guarded
-    world.to_drop()
+    world.delete_until_drop()
     world.set_job("Complete")
     world.reconcile()
     assert world.cache is None
@@ -220,11 +219,11 @@ def test_an_object_of_somebody_else_is_not_taken_for_what_drops_the_keyspace() -
     world.cluster.create({"apiVersion": "v1", "kind": "ConfigMap", "metadata": metadata, "data": {"mine": "1"}})
     world.delete_cache()
     world.reconcile()
-    world.end_pods()
+    world.terminate_pods()
     world.reconcile()
     assert world.cluster.objects[CONFIG_MAP, KEY.namespace, name]["data"] == {"mine": "1"}
-    assert "is there already" in world.condition("KeyspaceDropped")["message"]
-    assert "is there already" in world.outcome.failure
+    assert "already exists" in world.condition("KeyspaceDropped")["message"]
+    assert "already exists" in world.result.failure
 
 
 class Terminating(MemoryCluster):
@@ -254,7 +253,7 @@ def test_a_namespace_that_is_deleted_takes_the_cache_with_it_and_keeps_the_keysp
     world.delete_cache()
     cluster.deleted = True
     world.reconcile()
-    world.end_pods()
+    world.terminate_pods()
     with caplog.at_level(logging.INFO):
         world.reconcile()
     assert world.cache is None
@@ -264,21 +263,21 @@ def test_a_namespace_that_is_deleted_takes_the_cache_with_it_and_keeps_the_keysp
 def test_what_drops_a_keyspace_goes_where_the_finalizer_was_taken_by_force() -> None:
     world = DeletingWorld()
     world.reconcile()
-    world.to_drop()
+    world.delete_until_drop()
     del world.cluster.objects[CACHE, *KEY]
     world.reconcile()
-    assert not world.drops()
+    assert not world.find_drops()
 
 
 def test_a_new_cache_of_the_same_name_is_safe_from_the_job_of_the_one_before() -> None:
     world = DeletingWorld()
     world.reconcile()
-    job = world.to_drop()
+    job = world.delete_until_drop()
     del world.cluster.objects[CACHE, *KEY]
     world.apply_cache(store=DELETE)
     assert f"delete Job {job['metadata']['name']}" in world.reconcile()
-    assert not world.drops()
-    assert world.to_drop()["metadata"]["name"] != job["metadata"]["name"]
+    assert not world.find_drops()
+    assert world.delete_until_drop()["metadata"]["name"] != job["metadata"]["name"]
 
 
 class Cut(MemoryCluster):
@@ -322,8 +321,8 @@ def _end(cluster: Cut, cut: int = -1, *, after: bool = False) -> list[str]:
     for _ in range(10):
         with suppress(UnavailableError):
             world.reconcile()
-        world.end_pods()
-        if world.drops(JOB):
+        world.terminate_pods()
+        if world.find_drops(JOB):
             world.set_job("Complete")
     return cluster.writes
 

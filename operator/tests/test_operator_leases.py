@@ -79,7 +79,7 @@ def test_a_holder_that_cannot_reach_the_server_holds_the_lease_no_longer_than_it
     cluster, watch = MemoryCluster(), Watch()
     lease = lease_of(cluster, "first", watch)
     lease.renew()
-    lease._leases = Unreachable()  # type: ignore[misc]
+    lease._leases = Unreachable()
     watch.now += RENEW_SECONDS - 0.1
     assert lease.renew()
     watch.now += 0.1

@@ -27,7 +27,7 @@ async def test_a_key_asked_for_many_times_before_its_turn_gets_one_pass() -> Non
             done.set()
         return True
 
-    queue = WorkQueue(process, first_backoff=0.01, most_backoff=0.01)
+    queue = WorkQueue(process, first_backoff=0.01, max_backoff=0.01)
     for key in ("a", "a", "a", "last"):
         queue.add(key)
     await _run(queue, done.wait, workers=1)
@@ -59,7 +59,7 @@ async def test_a_key_is_never_in_two_passes_at_once_and_one_asked_for_meanwhile_
         go_on.set()
         await done.wait()
 
-    queue = WorkQueue(process, first_backoff=0.01, most_backoff=0.01)
+    queue = WorkQueue(process, first_backoff=0.01, max_backoff=0.01)
     queue.add("a")
     await _run(queue, ask_again)
     assert (passes, most) == (2, 1)
@@ -76,7 +76,7 @@ async def test_a_pass_that_failed_is_made_again_until_it_does_not() -> None:
             done.set()
         return passes == 3
 
-    queue = WorkQueue(process, first_backoff=0.001, most_backoff=0.001)
+    queue = WorkQueue(process, first_backoff=0.001, max_backoff=0.001)
     queue.add("a")
     await _run(queue, done.wait)
     assert passes == 3
@@ -96,7 +96,7 @@ async def test_a_key_that_is_gone_is_not_tried_again() -> None:
         done.set()
         return True
 
-    queue = WorkQueue(process, first_backoff=0.01, most_backoff=0.01)
+    queue = WorkQueue(process, first_backoff=0.01, max_backoff=0.01)
     queue.add("gone")
     await _run(queue, done.wait)
     assert passed == ["gone", "after"]

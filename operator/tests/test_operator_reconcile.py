@@ -82,8 +82,8 @@ def test_an_object_of_somebody_else_with_a_childs_name_is_left_alone_and_named()
     world.cluster.create(theirs)
     world.reconcile()
     assert "ownerReferences" not in world.cluster.objects[SERVICE, "default", "photos-embark"]["metadata"]
-    assert "Service photos-embark is there already" in world.condition("Ready")["message"]
-    assert world.outcome.failure
+    assert "Service photos-embark already exists" in world.condition("Ready")["message"]
+    assert world.result.failure
 
 
 def test_a_spec_that_cannot_be_carried_out_says_which_field_and_leaves_the_children() -> None:
@@ -94,7 +94,9 @@ def test_a_spec_that_cannot_be_carried_out_says_which_field_and_leaves_the_child
     world.reconcile()
     assert world.status["phase"] == "Invalid"
     assert world.condition("Accepted")["status"] == "False"
-    assert "spec.miss.oovVectorConfigMap: there is no ConfigMap vectors" in world.condition("Accepted")["message"]
+    assert (
+        "spec.miss.oovVectorConfigMap: the ConfigMap vectors does not exist" in world.condition("Accepted")["message"]
+    )
     assert world.children() == children
 
 
@@ -185,7 +187,7 @@ def test_a_refused_child_is_named_and_tried_again() -> None:
 
     world = World(Full())
     world.reconcile()
-    assert "exceeded quota" in world.outcome.failure
+    assert "exceeded quota" in world.result.failure
     assert "exceeded quota" in world.condition("Ready")["message"]
 
 

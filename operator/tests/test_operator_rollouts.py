@@ -72,7 +72,7 @@ def test_the_previous_space_is_dropped_when_its_time_is_over_and_nothing_of_it_i
     first = world.space("active")
     world.apply_cache(encoder=OTHER)
     world.go_on("Holding")
-    assert world.outcome.again == timedelta(hours=72)
+    assert world.result.requeue_after == timedelta(hours=72)
     world.now += timedelta(hours=72)
     seen = set()
     while world.phase != "Steady":

@@ -5,12 +5,12 @@ import pytest
 from embark.rollout.state import RolloutPhase, RolloutState
 from embark.settings import filling_settings_for
 from embark.spec.status import EmbeddingCacheStatus, RolloutStatus, Spaces
-from embark_operator.cluster.kinds import CONFIG_MAP, Child, child_of
+from embark_operator.cluster.kinds import CONFIG_MAP, Child
 from embark_operator.manifests.build import build
 from embark_operator.manifests.config_maps import SETTINGS_KEY
 from embark_operator.names import COMPONENT_LABEL, Manifest
 from embark_operator.observe.restore import encoder_from_settings, restore
-from embark_testing.worlds.child_manifests import OPTIONS, UID
+from embark_testing.worlds.child_manifests import build_context
 from embark_testing.worlds.rollout_parts import (
     BEGIN,
     encoder,
@@ -42,7 +42,7 @@ STATES = [
 
 
 def children_of(rollout: RolloutState, wants: str = "b") -> dict[Child, Manifest]:
-    return {child_of(manifest): manifest for manifest in build(wanting(wants), UID, OPTIONS, rollout).manifests}
+    return {Child.from_manifest(body): body for body in build(build_context(wanting(wants), rollout=rollout)).manifests}
 
 
 def restored(rollout: RolloutState, wants: str = "b") -> RolloutState:

@@ -4,7 +4,8 @@ import pytest
 
 from embark.spec.autoscaling import LagAutoscaling
 from embark_operator.cluster.apis import Apis
-from embark_operator.manifests.kfc_scaling import ScalerKind, kfc_bounds, saturation_cap
+from embark_operator.manifests.kfc_scaling import ScalerKind, kfc_bounds
+from embark_operator.observe.saturation import saturation_cap
 from embark_testing.worlds.child_manifests import SECRETS
 from embark_testing.worlds.meshed_caches import EXTERNAL, KEDA, build_sample_scaler, kfc_settings, meshed, named
 from embark_testing.worlds.published_models import as_published
@@ -96,7 +97,7 @@ def test_one_secret_may_hold_both_the_user_and_the_certificate() -> None:
 
 @pytest.mark.parametrize("change", [{}, SECRETS], ids=["plain", "secrets"])
 def test_every_field_of_keda_is_one_of_the_published_schema(change: dict[str, Any]) -> None:
-    for manifest in build_sample_scaler(meshed("none", **change), KEDA, idle=True, held_at=2).manifests:
+    for manifest in build_sample_scaler(meshed("none", **change), KEDA, idle=True, saturation_cap=2).manifests:
         assert as_published(manifest) == manifest
 
 
@@ -134,32 +135,32 @@ def test_a_kfc_whose_lag_somebody_waits_for_has_a_pod_to_tell_it(idle: bool, lea
 
 
 @pytest.mark.parametrize("served", [KEDA, EXTERNAL, Apis()])
-@pytest.mark.parametrize("held_at", [None, 0, 2, 50])
-def test_there_are_never_more_replicas_than_partitions(served: Apis, held_at: int | None) -> None:
+@pytest.mark.parametrize("cap", [None, 0, 2, 50])
+def test_there_are_never_more_replicas_than_partitions(served: Apis, cap: int | None) -> None:
     kafka = {"kafka": {"partitions": 3}}
     cache = meshed("none", topic=kafka, kfc={"autoscaling": {"min": 8, "max": 9}})
-    found = build_sample_scaler(cache, served, held_at=held_at)
+    found = build_sample_scaler(cache, served, saturation_cap=cap)
     (spec,) = (m["spec"] for m in found.manifests)
     names = ("minReplicaCount", "maxReplicaCount") if served is KEDA else ("minReplicas", "maxReplicas")
     assert tuple(spec[name] for name in names) == (3, 3)
 
 
-@pytest.mark.parametrize(("held_at", "most"), [(None, 12), (5, 5), (1, 2), (0, 2), (40, 12)])
-def test_more_consumers_do_not_come_while_retina_is_saturated(held_at: int | None, most: int) -> None:
-    bounds = kfc_bounds(LagAutoscaling(min=2, max=12), 24, held_at=held_at)
-    assert (bounds.least, bounds.most) == (2, most)
+@pytest.mark.parametrize(("cap", "max_replicas"), [(None, 12), (5, 5), (1, 2), (0, 2), (40, 12)])
+def test_consumers_are_not_added_while_retina_is_saturated(cap: int | None, max_replicas: int) -> None:
+    bounds = kfc_bounds(LagAutoscaling(min=2, max=12), 24, saturation_cap=cap)
+    assert (bounds.min, bounds.max) == (2, max_replicas)
 
 
 def test_retina_is_saturated_while_its_autoscaler_wants_more_than_it_may_have() -> None:
     kfc = {"spec": {"replicas": 4}}
 
-    def held(status: str, reason: str, kind: str = "ScalingLimited") -> int | None:
+    def cap(status: str, reason: str, kind: str = "ScalingLimited") -> int | None:
         return saturation_cap({"status": {"conditions": [{"type": kind, "status": status, "reason": reason}]}}, kfc)
 
-    assert held("True", "TooManyReplicas") == 4
-    assert held("False", "DesiredWithinRange") is None
-    assert held("True", "TooFewReplicas") is None
-    assert held("True", "TooManyReplicas", "AbleToScale") is None
+    assert cap("True", "TooManyReplicas") == 4
+    assert cap("False", "DesiredWithinRange") is None
+    assert cap("True", "TooFewReplicas") is None
+    assert cap("True", "TooManyReplicas", "AbleToScale") is None
 
 
 def test_nothing_is_held_where_nothing_is_known() -> None:

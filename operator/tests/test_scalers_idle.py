@@ -38,12 +38,12 @@ def test_a_lag_of_any_size_asks_for_one_replica_at_most() -> None:
 
 def test_a_retina_that_a_rollout_needs_stays() -> None:
     cache = meshed("none", retina={"autoscaling": {"min": 2, "max": 7}})
-    assert only(retina_scaling(cache, KEDA, needed=True), "ScaledObject")["minReplicaCount"] == 2
+    assert only(retina_scaling(cache, KEDA, filled=True), "ScaledObject")["minReplicaCount"] == 2
 
 
 def test_a_retina_that_a_rollout_needs_stays_though_the_spec_asks_for_none() -> None:
     cache = meshed("none", retina={"autoscaling": {"min": 0}})
-    assert only(retina_scaling(cache, KEDA, needed=True), "ScaledObject")["minReplicaCount"] == 1
+    assert only(retina_scaling(cache, KEDA, filled=True), "ScaledObject")["minReplicaCount"] == 1
 
 
 @pytest.mark.parametrize(("least", "made"), [(0, "ScaledObject"), (1, "HorizontalPodAutoscaler")])

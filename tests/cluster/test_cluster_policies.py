@@ -34,7 +34,7 @@ def all_policies() -> list[dict[str, Any]]:
     return [
         policy
         for cache in caches()
-        for policy in build_network_policies(cache, UID, SPACES, operator_namespace=OPERATOR_NAMESPACE)
+        for policy in build_network_policies(cache, UID, dict.fromkeys(SPACES, cache.spec.encoder), OPERATOR_NAMESPACE)
     ]
 
 

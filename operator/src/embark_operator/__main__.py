@@ -1,4 +1,4 @@
-"""The process of the operator: `python -m embark_operator`; commands.py says with which options."""
+"""The process of the operator: `python -m embark_operator`."""
 
 from embark.signals import catch_signals, end_on_signals
 
@@ -29,8 +29,10 @@ from embark_operator.leader.leadership import Leadership
 from embark_operator.leader.leases import Lease
 from embark_operator.metrics import OperatorMetrics
 from embark_operator.observe.services import PodServices
+from embark_operator.options import Options
 from embark_operator.reconcile import Reconciler
 from embark_operator.result import Key
+from embark_operator.runtime import Runtime
 from embark_operator.watch.handlers import KnownCaches, watch, watch_settings
 from embark_operator.watch.queues import WorkQueue
 from embark_operator.watch.worker import ReconcileWorker
@@ -40,10 +42,10 @@ STANDBY_SECONDS = 0.5
 
 
 class LeaseLostError(EmbArkError):
-    """Another operator has become the active one."""
+    """Another operator has become active."""
 
 
-def run(asked: Arguments) -> None:
+def run(args: Arguments) -> None:
     """Wait for the lease, then reconcile until SIGTERM or SIGINT."""
     stopping = catch_signals()
     with ExitStack() as stack:
@@ -51,8 +53,8 @@ def run(asked: Arguments) -> None:
         stack.callback(cluster.close)
         metrics = OperatorMetrics(REGISTRY)
         identity = f"{socket.gethostname()}_{uuid.uuid4()}"
-        lease = Lease(cluster, asked.lease_namespace, asked.lease_name, identity, monotonic=time.monotonic, utc=_utc)
-        stack.callback(Probes(asked.host, asked.probes_port, REGISTRY, lambda: "").close)
+        lease = Lease(cluster, args.lease_namespace, args.lease_name, identity, monotonic=time.monotonic, utc=_utc)
+        stack.callback(Probes(args.host, args.probes_port, REGISTRY, lambda: "").close)
         leadership = Leadership(lease)
         metrics.leading.set_function(lambda: lease.held)
         stack.callback(leadership.stop)
@@ -61,29 +63,29 @@ def run(asked: Arguments) -> None:
             pass
         if not stopping.is_set():
             fenced = FencedCluster(cluster, lease.check, metrics.count_write)
-            reconciler = Reconciler(fenced, PodServices(Listen().probes_port), asked.options, _utc)
-            asyncio.run(reconcile_all(asked, ReconcileWorker(reconciler.reconcile, metrics), metrics, leadership))
+            runtime = Runtime(fenced, PodServices(Listen().probes_port), args.options, _utc)
+            worker = ReconcileWorker(Reconciler(runtime).reconcile, metrics)
+            asyncio.run(reconcile_all(args.options, worker, metrics, leadership))
         if leadership.lost.is_set():
-            raise LeaseLostError("the lease was lost; this process ends, and starts anew as a standby")
+            raise LeaseLostError("the lease was lost; this process exits, to be restarted as a standby")
 
 
 async def reconcile_all(
-    asked: Arguments, passes: ReconcileWorker, metrics: OperatorMetrics, leadership: Leadership
+    options: Options, worker: ReconcileWorker, metrics: OperatorMetrics, leadership: Leadership
 ) -> None:
-    """Watch and reconcile until a signal comes or the lease is lost."""
-    queue = WorkQueue[Key](passes.make, first_backoff=1.0, most_backoff=60.0)
+    """Watch and reconcile until a signal arrives or the lease is lost."""
+    queue = WorkQueue[Key](worker.run, first_backoff=1.0, max_backoff=60.0)
     caches = KnownCaches(queue)
     metrics.watch(lambda: len(queue), lambda: len(caches))
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
     # kopf would wait for the lease's own event in a thread that never ends.
     leadership.call_when_lost(lambda: loop.call_soon_threadsafe(stop.set))
-    work = (queue.run(WORKERS), caches.resync(asked.options.resync))
-    tasks = [asyncio.create_task(part) for part in work]
+    tasks = [asyncio.create_task(work) for work in (queue.run(WORKERS), caches.resync(options.resync))]
     for task in tasks:
-        task.add_done_callback(lambda _: stop.set())  # they end by themselves only through a fault
+        task.add_done_callback(lambda _: stop.set())  # they end by themselves only with an exception
     registry = watch(caches, queue)
-    # At its end kopf waits five seconds for tasks that are younger than it: its own wait for the flag, and the workers.
+    # On shutdown, kopf waits five seconds for tasks younger than itself: its wait for the flag, and the workers.
     kopf.on.cleanup(registry=registry)(partial(_set, stop))
     await asyncio.sleep(0)
     try:
@@ -91,17 +93,17 @@ async def reconcile_all(
             registry=registry,
             settings=watch_settings(),
             standalone=True,
-            clusterwide=not asked.options.namespaces,
-            namespaces=asked.options.namespaces,
+            clusterwide=not options.namespaces,
+            namespaces=options.namespaces,
             stop_flag=stop,
         )
     finally:
         for task in tasks:
             task.cancel()
-        ended = await asyncio.gather(*tasks, return_exceptions=True)
-    for fault in ended:
-        if fault is not None and not isinstance(fault, asyncio.CancelledError):
-            raise fault
+        errors = await asyncio.gather(*tasks, return_exceptions=True)
+    for error in errors:
+        if error is not None and not isinstance(error, asyncio.CancelledError):
+            raise error
 
 
 async def _set(stop: asyncio.Event, **_: object) -> None:
@@ -114,5 +116,5 @@ def _utc() -> datetime:
 
 if __name__ == "__main__":
     log_json()
-    logging.getLogger("kopf.objects").setLevel(logging.WARNING)  # it tells every event that it has handed over
+    logging.getLogger("kopf.objects").setLevel(logging.WARNING)  # it logs every event
     sys.exit(exit_status(lambda: run(parse_command())))

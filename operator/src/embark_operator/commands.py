@@ -1,4 +1,4 @@
-"""The command line of the operator's process; the chart writes it."""
+"""The command line of the operator's process, as the chart writes it."""
 
 import argparse
 from collections.abc import Sequence
@@ -10,7 +10,7 @@ from embark_operator.options import Images, Options
 
 @dataclass(frozen=True, slots=True)
 class Arguments:
-    """What the command line says."""
+    """The parsed command line."""
 
     options: Options
     lease_namespace: str
@@ -20,43 +20,47 @@ class Arguments:
 
 
 def parse_command(arguments: Sequence[str] | None = None) -> Arguments:
-    """Return what the command line says; ends the process with a message where it says something wrong."""
+    """Parse the command line; exits with a message if it is invalid."""
     parser = argparse.ArgumentParser(prog="embark_operator", description="Reconcile EmbeddingCache resources.")
     for service in ("embark", "kfc", "retina"):
         parser.add_argument(f"--{service}-image", required=True, metavar="IMAGE", help=f"image of {service}'s pods")
     parser.add_argument("--retina-cuda-image", default="", metavar="IMAGE", help="for caches with provider cuda")
     parser.add_argument("--pull-policy", default="IfNotPresent", choices=("Always", "IfNotPresent", "Never"))
-    parser.add_argument("--pull-secret", action="append", default=[], metavar="NAME", help="may be given again")
     parser.add_argument(
-        "--namespace", action="append", default=[], help="reconcile this namespace; may be given again; default: all"
+        "--pull-secret", action="append", default=[], metavar="NAME", help="pull secret of the images; repeatable"
     )
-    parser.add_argument("--resync-seconds", type=_positive, default=60, help="default: %(default)s")
-    parser.add_argument("--lease-namespace", default="default", help="the operator's own, default: %(default)s")
+    parser.add_argument(
+        "--namespace", action="append", default=[], help="namespace to reconcile; repeatable, default: all"
+    )
+    parser.add_argument(
+        "--resync-seconds", type=_positive, default=60, help="how often to reconcile every cache, default: %(default)s"
+    )
+    parser.add_argument("--lease-namespace", default="default", help="the operator's namespace, default: %(default)s")
     parser.add_argument("--lease-name", default="embark-operator", help="default: %(default)s")
     parser.add_argument("--host", default="0.0.0.0", help="address of the probes, default: %(default)s")
     parser.add_argument(
-        "--probes-port", type=int, default=8080, help="/metrics, /healthz, /readyz; default: %(default)s"
+        "--probes-port", type=int, default=8080, help="port of /metrics, /healthz, /readyz; default: %(default)s"
     )
-    asked = parser.parse_args(arguments)
+    args = parser.parse_args(arguments)
     images = Images(
-        embark=asked.embark_image,
-        kfc=asked.kfc_image,
-        retina=asked.retina_image,
-        retina_cuda=asked.retina_cuda_image,
-        pull_policy=asked.pull_policy,
-        pull_secrets=tuple(asked.pull_secret),
+        embark=args.embark_image,
+        kfc=args.kfc_image,
+        retina=args.retina_image,
+        retina_cuda=args.retina_cuda_image,
+        pull_policy=args.pull_policy,
+        pull_secrets=tuple(args.pull_secret),
     )
     options = Options(
         images,
-        tuple(asked.namespace),
-        timedelta(seconds=asked.resync_seconds),
-        namespace=asked.lease_namespace,
+        tuple(args.namespace),
+        timedelta(seconds=args.resync_seconds),
+        namespace=args.lease_namespace,
     )
-    return Arguments(options, asked.lease_namespace, asked.lease_name, asked.host, asked.probes_port)
+    return Arguments(options, args.lease_namespace, args.lease_name, args.host, args.probes_port)
 
 
 def _positive(text: str) -> float:
     seconds = float(text)
     if not seconds > 0:
-        raise argparse.ArgumentTypeError(f"{text} is not over 0")
+        raise argparse.ArgumentTypeError(f"{text} is not greater than 0")
     return seconds

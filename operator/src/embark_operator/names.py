@@ -1,4 +1,4 @@
-"""The names and labels of a cache's children; the one place that makes them."""
+"""The names and labels of a cache's children."""
 
 from typing import Any, Final
 
@@ -6,26 +6,26 @@ from embark.settings import Listen, ProbesAddress
 from embark.spec import EmbeddingCache
 
 Manifest = dict[str, Any]
-"""An object of the Kubernetes API, as its YAML."""
+"""An object of the Kubernetes API, as the dict that its YAML parses to."""
 
 FIELD_MANAGER: Final = "embark-operator"
 HANDOVER: Final = "embark-operator-handover"
-"""Holds the replicas of a Deployment from when the operator lets go of them until a scaler sets them."""
+"""The field manager that keeps the replicas of a Deployment between the operator and its first scaler."""
 MANAGED_BY_LABEL: Final = "app.kubernetes.io/managed-by"
 CACHE_LABEL: Final = "embark.dev/cache"
 COMPONENT_LABEL: Final = "app.kubernetes.io/component"
 SPACE_LABEL: Final = "embark.dev/space"
 DROP_KEYSPACE: Final = "drop-keyspace"
-"""The component that drops the keyspace of a cache that is deleted."""
+"""The component that drops the keyspace of a deleted cache."""
 
 
 def child_selector(cache_name: str) -> str:
-    """Return the label selector that finds every child of a cache in its namespace."""
+    """Return the label selector of every child of a cache."""
     return f"{MANAGED_BY_LABEL}={FIELD_MANAGER},{CACHE_LABEL}={cache_name}"
 
 
 def selector_labels(cache: EmbeddingCache, component: str, space_id: str = "") -> dict[str, str]:
-    """Return the labels that select a component's pods; they never change, and hold nothing of the user's."""
+    """Return the labels that select a component's pods; they never change, and contain nothing of the spec."""
     labels = {CACHE_LABEL: cache.metadata.name, COMPONENT_LABEL: component}
     return labels | ({SPACE_LABEL: space_id} if space_id else {})
 
@@ -51,7 +51,7 @@ def embark_headless_name(cache: EmbeddingCache) -> str:
 
 
 def embark_probes(cache: EmbeddingCache) -> ProbesAddress:
-    """Return the address at which every pod of EmbArk serves its counts."""
+    """Return the address of the probes of all EmbArk pods."""
     host = f"{embark_headless_name(cache)}.{cache.metadata.namespace}"
     return ProbesAddress(host=host, port=Listen().probes_port)
 
@@ -67,10 +67,10 @@ def retina_name(cache: EmbeddingCache, space_id: str) -> str:
 
 
 def drop_name(cache: EmbeddingCache, space_id: str) -> str:
-    """Return the name of the account and settings of what drops a space."""
+    """Return the name of the account and settings that a space is dropped with."""
     return f"{cache.metadata.name}-drop-{space_id}"
 
 
 def drop_keyspace_name(cache: EmbeddingCache) -> str:
-    """Return the name of the account and settings of what drops the keyspace."""
+    """Return the name of the account and settings that the keyspace is dropped with."""
     return f"{cache.metadata.name}-{DROP_KEYSPACE}"

@@ -1,4 +1,4 @@
-"""What the operator is told when it starts: images, where it looks, how often; parsed by `__main__` alone."""
+"""The options that the operator is started with: images, namespaces, the resync period."""
 
 from dataclasses import dataclass
 from datetime import timedelta
@@ -12,7 +12,7 @@ class Images:
     kfc: str
     retina: str
     retina_cuda: str = ""
-    """For provider cuda; empty: such caches are not accepted."""
+    """For caches with provider cuda; if empty, such caches are not accepted."""
     pull_policy: str = "IfNotPresent"
     pull_secrets: tuple[str, ...] = ()
 
@@ -23,8 +23,8 @@ class Options:
 
     images: Images
     namespaces: tuple[str, ...] = ()
-    """Whose caches are reconciled; empty: those of every namespace."""
+    """The namespaces whose caches are reconciled; empty for all."""
     resync: timedelta = timedelta(seconds=60)
-    """Every cache is reconciled so often, even if no event came."""
+    """How often every cache is reconciled, even without events."""
     namespace: str = ""
-    """Where the operator's own pods are; empty: not known, and any namespace is taken for it."""
+    """The namespace of the operator's own pods; if empty, it is unknown and could be any."""

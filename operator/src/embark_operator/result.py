@@ -1,4 +1,4 @@
-"""Which cache a pass is over, and what it did: what reconcile returns to `passes`."""
+"""The key of a cache, and the result of reconciling it."""
 
 from dataclasses import dataclass
 from datetime import timedelta
@@ -6,24 +6,24 @@ from typing import NamedTuple
 
 
 class Key(NamedTuple):
-    """Which cache."""
+    """The namespace and name of a cache."""
 
     namespace: str
     name: str
 
     def __str__(self) -> str:
-        """Return `namespace/name`, as messages say it."""
+        """Return `namespace/name`, for messages."""
         return f"{self.namespace}/{self.name}"
 
 
 @dataclass(frozen=True, slots=True)
 class ReconcileResult:
-    """What a pass did."""
+    """What one reconcile did."""
 
     written: tuple[str, ...] = ()
     deleted: tuple[str, ...] = ()
     phase: str = ""
     failure: str = ""
-    """What has to be tried again soon; empty: nothing."""
-    again: timedelta | None = None
-    """When a pass is due that no event may ask for: a rollout or a deletion is under way. None: at the next event."""
+    """Why the cache has to be reconciled again soon; empty if nothing failed."""
+    requeue_after: timedelta | None = None
+    """When to reconcile again during a rollout or a deletion; None to wait for the next event."""

@@ -1,14 +1,16 @@
-"""The children of caches as the operator builds them, and changes of a spec for tests of what follows from one."""
+"""The children of caches as the operator builds them, and changes of a spec."""
 
 from collections.abc import Iterable, Sequence
 from typing import Any
 
 from hypothesis import strategies as st
 
+from embark.rollout.state import initial_rollout
 from embark.settings import KfcSettings, settings_for
 from embark.space import Space
 from embark.spec import EmbeddingCache
 from embark_operator.manifests.build import build
+from embark_operator.manifests.context import BuildContext
 from embark_operator.manifests.kfc import build_kfc
 from embark_operator.manifests.rollout_jobs import build_drop, build_reembed_job, build_verify_job
 from embark_operator.names import COMPONENT_LABEL, Manifest
@@ -54,7 +56,7 @@ SCHEDULED: dict[str, Any] = {
     ],
     "affinity": AFFINITY,
 }
-"""All that `scheduling` of a component can say."""
+"""Every field that `scheduling` of a component can have."""
 CHANGES: tuple[dict[str, dict[str, Any]], ...] = (
     {},
     SECRETS,
@@ -63,11 +65,17 @@ CHANGES: tuple[dict[str, dict[str, Any]], ...] = (
     {"embark": {"replicas": 3}, "kfc": {"replicas": 0}, "retina": {"replicas": 1}},
     {"embark": {"resources": {"requests": {"cpu": "1000m", "memory": "2048Mi"}, "limits": {"memory": "4.5Gi"}}}},
 )
-"""Changes that between them make every kind of child and every optional field of one."""
+"""Changes that together produce every kind of child and every optional field."""
+
+
+def build_context(cache: EmbeddingCache, options: Options = OPTIONS, **fields: Any) -> BuildContext:
+    """Return the context of a cache that has the one space of its spec, unless `fields` has another rollout."""
+    return BuildContext(cache, UID, options, **({"rollout": initial_rollout(cache.spec.encoder)} | fields))
 
 
 def build_children(cache: EmbeddingCache, options: Options = OPTIONS) -> list[Manifest]:
-    return build(cache, UID, options).manifests
+    """Return the children of a cache without a rollout."""
+    return list(build(build_context(cache, options)).manifests)
 
 
 def children(**changes: dict[str, Any]) -> list[Manifest]:
@@ -78,18 +86,19 @@ def children(**changes: dict[str, Any]) -> list[Manifest]:
 def candidate_settings(cache: EmbeddingCache) -> KfcSettings:
     """Return the settings of the KFC of a candidate that is re-embedded from the cache's space."""
     source = Space.from_encoder(cache.spec.encoder)
-    candidate = _space_beside(source, source.dimension + 1)
+    candidate = _with_dimension(source, source.dimension + 1)
     return settings_for(cache, candidate, source=source.id).kfc
 
 
 def build_rollout_children(
     cache: EmbeddingCache, images: Images = IMAGES, *, attempt: int = 0, suspended: bool = False
 ) -> list[Manifest]:
-    """Return the children that a rollout adds in any of its phases: of a candidate, and of a space to drop."""
+    """Return the children that a rollout adds in any of its phases, for a candidate and for a space to drop."""
+    context = build_context(cache, Options(images))
     candidate, source = candidate_settings(cache), Space.from_encoder(cache.spec.encoder)
-    dropped = _space_beside(source, source.dimension + 2)
+    dropped = _with_dimension(source, source.dimension + 2)
     return [
-        *build_kfc(cache, UID, candidate, images),
+        *build_kfc(context, candidate),
         *build_reembed_job(cache, UID, candidate, images, attempt=attempt, suspended=suspended),
         *build_verify_job(cache, UID, candidate, images, attempt=attempt),
         *build_drop(cache, UID, settings_for(cache, dropped).kfc, images),
@@ -107,17 +116,18 @@ def every_child(**changes: dict[str, Any]) -> list[Manifest]:
 
 
 def select_kind(manifests: Iterable[Manifest], kind: str) -> list[Manifest]:
+    """Return the manifests of a kind."""
     return [manifest for manifest in manifests if manifest["kind"] == kind]
 
 
 def find_component(manifests: Iterable[Manifest], kind: str, component: str) -> Manifest:
-    """Return the one child of a kind that a component has."""
+    """Return the only child of a kind of a component."""
     (found,) = (m for m in select_kind(manifests, kind) if m["metadata"]["labels"][COMPONENT_LABEL] == component)
     return found
 
 
 def templates(manifests: Iterable[Manifest]) -> dict[str, Manifest]:
-    """Return the pod template of every component, a Job's too."""
+    """Return the pod template of every component with a Deployment or a Job."""
     return {
         manifest["metadata"]["labels"][COMPONENT_LABEL]: manifest["spec"]["template"]
         for manifest in manifests
@@ -126,20 +136,20 @@ def templates(manifests: Iterable[Manifest]) -> dict[str, Manifest]:
 
 
 def container(template: Manifest) -> Manifest:
-    """Return the one container of a pod template."""
+    """Return the only container of a pod template."""
     (only,) = template["spec"]["containers"]
     return dict(only)
 
 
 def leaves(value: object, path: tuple[str | int, ...] = ()) -> Sequence[tuple[tuple[str | int, ...], object]]:
-    """Return every value that is no dict and no list, and every empty one, with its path."""
+    """Return every value that is not a dict or list, and every empty one, with its path."""
     if isinstance(value, dict | list) and value:
         parts = value.items() if isinstance(value, dict) else enumerate(value)
         return [leaf for key, part in parts for leaf in leaves(part, (*path, key))]
     return [(path, value)]
 
 
-def _space_beside(space: Space, dimension: int) -> Space:
+def _with_dimension(space: Space, dimension: int) -> Space:
     return space.model_copy(update={"dimension": dimension})
 
 
@@ -165,7 +175,7 @@ def _scaled(**fields: st.SearchStrategy[Any]) -> st.SearchStrategy[dict[str, Any
 
 
 def changes() -> st.SearchStrategy[dict[str, dict[str, Any]]]:
-    """Return changes of any section of a spec, those that begin another space among them."""
+    """Return changes of any section of a spec, including those that create another space."""
     secret = st.sampled_from(["", "mine"])
     return _section(
         encoder=_section(

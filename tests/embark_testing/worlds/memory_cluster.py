@@ -1,4 +1,4 @@
-"""A cluster in memory, for tests of reconcile: as much of server-side apply as those need; shares a contract suite."""
+"""A cluster in memory, with as much of server-side apply as tests of reconciling need."""
 
 import copy
 import itertools
@@ -16,7 +16,7 @@ _Id = tuple[Kind, str, str]
 
 
 class MemoryCluster:
-    """A Cluster; `writes` tells what was asked to be written, in order; `apis` is what it serves of others."""
+    """A Cluster; `writes` lists the write requests in order, `apis` is what it serves beyond Kubernetes' own APIs."""
 
     def __init__(self) -> None:
         self.objects: dict[_Id, Manifest] = {}
@@ -32,13 +32,15 @@ class MemoryCluster:
         wanted = dict(part.split("=", 1) for part in selector.split(",") if part)
         return [
             copy.deepcopy(body)
-            for (of, where, _), body in self.objects.items()
-            if of == kind and namespace in ("", where) and wanted.items() <= body["metadata"].get("labels", {}).items()
+            for (found, place, _), body in self.objects.items()
+            if found == kind
+            and namespace in ("", place)
+            and wanted.items() <= body["metadata"].get("labels", {}).items()
         ]
 
     def served(self, api_versions: Iterable[str]) -> Apis:
-        asked = frozenset(api_versions)
-        return Apis(frozenset(pair for pair in self.apis.kinds if pair[0] in asked))
+        wanted = frozenset(api_versions)
+        return Apis(frozenset(pair for pair in self.apis.kinds if pair[0] in wanted))
 
     def apply(self, manifest: Manifest, manager: str = FIELD_MANAGER) -> Manifest:
         place = _place(manifest)
@@ -59,7 +61,7 @@ class MemoryCluster:
         place = _place(manifest)
         self.writes.append(f"create {place[0].name} {place[2]}")
         if place in self.objects:
-            raise ConflictError(place[2], "AlreadyExists", "it is there already")
+            raise ConflictError(place[2], "AlreadyExists", "it already exists")
         return self._store(place, copy.deepcopy(manifest))
 
     def replace(self, manifest: Manifest) -> Manifest:
@@ -67,7 +69,7 @@ class MemoryCluster:
         return self._store(_place(manifest), copy.deepcopy(manifest))
 
     def delete(self, kind: Kind, namespace: str, name: str, uid: str, *, foreground: bool = False) -> None:
-        """Delete it; in the foreground, it stays until `collect` is called."""
+        """Delete an object; in the foreground, it stays until `collect` is called."""
         self.writes.append(f"delete {kind.name} {name}")
         body = self.objects.get((kind, namespace, name))
         if body and body["metadata"]["uid"] == uid:
@@ -97,12 +99,12 @@ class MemoryCluster:
         return stored
 
     def edit(self, kind: Kind, namespace: str, name: str, patch: Manifest) -> None:
-        """Be somebody else who changes an object."""
+        """Act as another client that changes an object."""
         place = (kind, namespace, name)
         self._store(place, _merged(self.objects[place], patch))
 
     def collect(self) -> None:
-        """Be the garbage collector: what was deleted, and is kept by no finalizer, is gone."""
+        """Act as the garbage collector: remove what was deleted and has no finalizer."""
         for place, body in list(self.objects.items()):
             if body["metadata"].get("deletionTimestamp") and not body["metadata"].get("finalizers"):
                 del self.objects[place]
@@ -110,7 +112,7 @@ class MemoryCluster:
     def _check_version(self, manifest: Manifest) -> None:
         live = self.objects[_place(manifest)]
         if live["metadata"]["resourceVersion"] != manifest["metadata"]["resourceVersion"]:
-            raise ConflictError(manifest["metadata"]["name"], "Conflict", "it has changed since it was read")
+            raise ConflictError(manifest["metadata"]["name"], "Conflict", "it was changed since it was read")
 
     def _store(self, place: _Id, body: Manifest) -> Manifest:
         before = self.objects.get(place)
@@ -134,10 +136,10 @@ def _merged(live: Any, wanted: Any) -> Any:
 
 
 def _without(live: Any, before: Any, wanted: Any) -> Any:
-    """Return `live` less the fields that were applied before and are not wanted any more."""
+    """Return `live` without the fields that were applied before and are no longer wanted."""
     if not (isinstance(live, dict) and isinstance(before, dict) and isinstance(wanted, dict)):
         return live
-    gone = before.keys() - wanted.keys()
+    removed = before.keys() - wanted.keys()
     return {
-        name: _without(value, before.get(name), wanted.get(name)) for name, value in live.items() if name not in gone
+        name: _without(value, before.get(name), wanted.get(name)) for name, value in live.items() if name not in removed
     }

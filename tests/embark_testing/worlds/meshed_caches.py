@@ -1,4 +1,4 @@
-"""Caches in a mesh, scalers of KFC, and what clusters with and without their APIs serve; for tests of the builders."""
+"""Caches in a mesh, scalers of KFC, and what clusters with and without their APIs serve."""
 
 from typing import Any, Final
 
@@ -10,8 +10,9 @@ from embark_operator.cluster.apis import Apis
 from embark_operator.cluster.kinds import Kind
 from embark_operator.manifests.children import Component
 from embark_operator.manifests.kfc_scaling import KfcScaler, build_kfc_scaler
-from embark_operator.manifests.meshes import MeshChildren, build_mesh
+from embark_operator.manifests.meshes import MeshChildren, MeshedCache, build_mesh
 from embark_operator.manifests.retina_scaling import build_retina_scaling
+from embark_operator.manifests.scaling import SpaceUse
 from embark_operator.names import Manifest, kfc_name, retina_name
 from embark_testing.caches import sample
 from embark_testing.worlds.child_manifests import UID
@@ -21,7 +22,7 @@ CLIENTS: Final = [
     {"serviceAccount": "ranker", "namespace": "ads"},
     {"serviceAccount": "trainer", "namespace": "research"},
 ]
-EVERYBODY: Final[dict[str, Any]] = {"authorizedClients": []}
+ANY_CLIENT: Final[dict[str, Any]] = {"authorizedClients": []}
 
 
 def serving(*kinds: Kind) -> Apis:
@@ -42,13 +43,13 @@ EXTERNAL: Final = Apis(frozenset({(apis.EXTERNAL_METRICS, "ExternalMetricValueLi
 
 
 def meshed(provider: str, **changes: dict[str, Any]) -> EmbeddingCache:
-    """Return samples/photos.yaml in a mesh, for CLIENTS unless `mesh=EVERYBODY`."""
+    """Return samples/photos.yaml in a mesh, for CLIENTS unless `mesh=ANY_CLIENT`."""
     mesh = {"provider": provider, "authorizedClients": CLIENTS} | changes.pop("mesh", {})
     return sample("photos", mesh=mesh, **changes)
 
 
 def build_sample_mesh(cache: EmbeddingCache, served: Apis) -> MeshChildren:
-    return build_mesh(cache, UID, served, SPACES)
+    return build_mesh(MeshedCache(cache, UID, SPACES), served)
 
 
 def kfc_settings(cache: EmbeddingCache) -> KfcSettings:
@@ -56,19 +57,20 @@ def kfc_settings(cache: EmbeddingCache) -> KfcSettings:
 
 
 def build_sample_scaler(
-    cache: EmbeddingCache, served: Apis, *, idle: bool = False, watched: bool = False, held_at: int | None = None
+    cache: EmbeddingCache, served: Apis, *, idle: bool = False, watched: bool = False, saturation_cap: int | None = None
 ) -> KfcScaler:
     settings = kfc_settings(cache)
     component = Component(cache, UID, "kfc", kfc_name(cache, settings.space.id), settings.space.id)
-    return build_kfc_scaler(component, cache.spec.kfc, settings, served, idle=idle, watched=watched, held_at=held_at)
+    use = SpaceUse(idle=idle, watched=watched, saturation_cap=saturation_cap)
+    return build_kfc_scaler(component, settings, served, use)
 
 
-def retina_scaling(cache: EmbeddingCache, served: Apis, *, idle: bool = True, needed: bool = False) -> list[Manifest]:
+def retina_scaling(cache: EmbeddingCache, served: Apis, *, idle: bool = True, filled: bool = False) -> list[Manifest]:
     settings = kfc_settings(cache)
     component = Component(cache, UID, "retina", retina_name(cache, settings.space.id), settings.space.id)
-    return build_retina_scaling(component, cache.spec.retina, settings, served, idle=idle, needed=needed)
+    return build_retina_scaling(component, settings, served, SpaceUse(idle=idle, filled=filled))
 
 
 def named(manifests: MeshChildren | KfcScaler, kind: str) -> dict[str, Manifest]:
-    """Return the specs of a kind by the names of their objects."""
+    """Return the specs of the objects of a kind, by the objects' names."""
     return {m["metadata"]["name"]: m["spec"] for m in manifests.manifests if m["kind"] == kind}

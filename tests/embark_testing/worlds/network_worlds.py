@@ -1,6 +1,6 @@
-"""Pods of two caches, of a third one elsewhere, and of others, with the flows between them that the design has.
+"""Pods of two caches, of a third in another namespace, and of others, and the flows that must be possible.
 
-The flows are written out here by hand, and not taken from what builds the policies.
+The flows are listed here by hand, independently of the code that builds the policies.
 """
 
 from collections.abc import Iterator
@@ -20,7 +20,7 @@ DNS = ("TCP/53", "UDP/53", "TCP/5353", "UDP/5353")
 MODEL = "TCP/80"
 PORTS = (GRPC, PROBES, CQL, KAFKA, *DNS, MODEL, "TCP/443", "TCP/22", "TCP/4143", "UDP/50051", "UDP/9092", "UDP/443")
 
-# Of the network that the cache of photographs may fetch from.
+# In the network that the cache of photos may fetch from.
 ORIGIN_ADDRESS = "10.9.0.5"
 PHOTOS: dict[str, dict[str, Any]] = {
     "encoder": {
@@ -37,7 +37,7 @@ ELSEWHERE = PHOTOS | {"network": {"clients": [{"namespace": "nowhere"}], "monito
 
 
 class Flow(NamedTuple):
-    """Something that one pod may send to another."""
+    """What one pod may send to another."""
 
     source: str
     target: str
@@ -46,7 +46,7 @@ class Flow(NamedTuple):
 
 @dataclass(frozen=True)
 class Pod:
-    """A pod; outside the cluster, `namespace` is empty."""
+    """A pod, or a host outside the cluster with an empty `namespace`."""
 
     name: str
     namespace: str
@@ -58,13 +58,13 @@ class Pod:
 
 
 def cache_in(namespace: str, sample: str, changes: dict[str, dict[str, Any]]) -> EmbeddingCache:
-    """Return a sample with changes, in a namespace."""
+    """Return a sample with changes in a namespace."""
     text = sample_text(sample, **changes)
     return parse_manifest(text.replace(f"name: {sample}\n", f"name: {sample}\n  namespace: {namespace}\n", 1))
 
 
 def caches() -> list[EmbeddingCache]:
-    """Return the caches whose pods these are: two in one namespace, and one of the same name in another."""
+    """Return the caches: two in one namespace, and one with the same name in another."""
     return [
         cache_in("shop", "photos", PHOTOS),
         cache_in("shop", "titles", TITLES),
@@ -73,7 +73,7 @@ def caches() -> list[EmbeddingCache]:
 
 
 def pods() -> list[Pod]:
-    """Return every pod."""
+    """Return all pods."""
     return [
         *_cache_pods("shop", "photos", 1),
         *_cache_pods("shop", "titles", 2),
@@ -83,15 +83,15 @@ def pods() -> list[Pod]:
 
 
 def flows() -> set[Flow]:
-    """Return the flows that there may be, of all pairs of pods and all of PORTS."""
+    """Return the allowed flows, among all pairs of pods and all PORTS."""
     free = [str(pod) for pod in _others()]
     found = {Flow(source, target, port) for source in free for target in free for port in PORTS}
     readers = {"photos": ["monitoring/prometheus", f"{OPERATOR_NAMESPACE}/operator"], "titles": free}
     clients = {"photos": ["ads/ranker"], "titles": free}
     for name in ("photos", "titles"):
-        found |= set(_flows_of(f"shop/{name}", clients[name], readers[name], free))
+        found |= set(_cache_flows(f"shop/{name}", clients[name], readers[name], free))
     operator = [f"{OPERATOR_NAMESPACE}/operator"]
-    found |= set(_flows_of("elsewhere/photos", [], operator, free))
+    found |= set(_cache_flows("elsewhere/photos", [], operator, free))
     for target in free:
         for space in SPACES:
             if target.startswith("shop/"):
@@ -104,7 +104,7 @@ def flows() -> set[Flow]:
 
 
 def outside() -> list[Pod]:
-    """Return what is not in the cluster: public and private addresses, and two of a link."""
+    """Return hosts outside the cluster: public, private and link-local addresses."""
     addresses = {
         "public": "93.184.216.34",
         "public6": "2606:4700::1111",
@@ -120,7 +120,7 @@ def outside() -> list[Pod]:
 
 
 def outside_flows() -> set[Flow]:
-    """Return the flows from pods of caches to what is outside; there are none the other way."""
+    """Return the allowed flows from pods of caches to the outside; there are none the other way."""
     found = set()
     fetched = [port for port in PORTS if port.startswith("TCP/")]
     for owner in ("shop/photos", "shop/titles", "elsewhere/photos"):
@@ -143,10 +143,10 @@ def outside_flows() -> set[Flow]:
     return found
 
 
-def _flows_of(owner: str, clients: list[str], readers: list[str], free: list[str]) -> Iterator[Flow]:
-    """Yield the flows of one cache, but for what its Retina fetches.
+def _cache_flows(owner: str, clients: list[str], readers: list[str], free: list[str]) -> Iterator[Flow]:
+    """Yield the flows of one cache, except what its Retina fetches.
 
-    A policy knows no host names: `cassandra` may be any pod, and so may what answers DNS.
+    Policies do not know host names: `cassandra` may be any pod, and so may the DNS server.
     """
     filling = [f"{owner}-{part}-{space}" for space in SPACES for part in ("kfc", "reembed")]
     retinas = [f"{owner}-retina-{space}" for space in SPACES]

@@ -1,4 +1,4 @@
-"""What NetworkPolicies let through, by the rules of networking.k8s.io/v1; cyclonus judges the same."""
+"""Which flows NetworkPolicies allow, by the rules of networking.k8s.io/v1."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from ipaddress import ip_address, ip_network
@@ -10,12 +10,12 @@ Rule = Mapping[str, Any]
 
 
 def lets_through(policies: Sequence[Rule], source: Pod, target: Pod, port: str) -> bool:
-    """Tell whether `source` may send to `target` at a port such as TCP/80."""
+    """Return whether `source` may send to `target` at a port such as TCP/80."""
     return _passes(policies, target, source, port, "ingress") and _passes(policies, source, target, port, "egress")
 
 
 def selected(policies: Iterable[Rule], pod: Pod) -> list[Rule]:
-    """Return the policies that are about a pod."""
+    """Return the policies that select a pod."""
     return [
         policy
         for policy in policies
@@ -24,7 +24,7 @@ def selected(policies: Iterable[Rule], pod: Pod) -> list[Rule]:
 
 
 def matches(selector: Rule, labels: Mapping[str, str]) -> bool:
-    """Tell whether a label selector selects what has these labels."""
+    """Return whether a label selector matches these labels."""
     unknown = selector.keys() - {"matchLabels", "matchExpressions"}
     assert not unknown, unknown
     expressions = selector.get("matchExpressions", ())
@@ -42,13 +42,13 @@ def _holds(expression: Rule, labels: Mapping[str, str]) -> bool:
 
 def _passes(policies: Sequence[Rule], own: Pod, other: Pod, port: str, direction: str) -> bool:
     kind = direction.capitalize()
-    about = [policy["spec"] for policy in selected(policies, own) if kind in policy["spec"]["policyTypes"]]
-    if not own.namespace or not about:
+    applying = [policy["spec"] for policy in selected(policies, own) if kind in policy["spec"]["policyTypes"]]
+    if not own.namespace or not applying:
         return True
     end = "from" if direction == "ingress" else "to"
-    rules = [rule for spec in about for rule in spec.get(direction, ())]
+    rules = [rule for spec in applying for rule in spec.get(direction, ())]
     return any(
-        any(_is_peer(peer, own, other) for peer in rule[end]) and any(_is_port(of, port) for of in rule["ports"])
+        any(_is_peer(peer, own, other) for peer in rule[end]) and any(_is_port(open_, port) for open_ in rule["ports"])
         for rule in rules
     )
 
@@ -60,10 +60,10 @@ def _is_peer(peer: Rule, own: Pod, other: Pod) -> bool:
     if not other.namespace:
         return False
     if "namespaceSelector" in peer:
-        there = matches(peer["namespaceSelector"], {"kubernetes.io/metadata.name": other.namespace})
+        in_namespace = matches(peer["namespaceSelector"], {"kubernetes.io/metadata.name": other.namespace})
     else:
-        there = other.namespace == own.namespace
-    return there and matches(peer.get("podSelector", {}), other.labels)
+        in_namespace = other.namespace == own.namespace
+    return in_namespace and matches(peer.get("podSelector", {}), other.labels)
 
 
 def _in(pod: Pod, cidr: str) -> bool:

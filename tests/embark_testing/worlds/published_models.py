@@ -1,4 +1,4 @@
-"""Objects of Istio and KEDA held against their published schemas, as the cloudcoil-models packages have them."""
+"""Checks of Istio's and KEDA's objects against their published schemas, from the cloudcoil-models packages."""
 
 import importlib
 from typing import Any, Final
@@ -13,12 +13,12 @@ _MODULES: Final = {
 
 
 def as_published(manifest: Manifest) -> Manifest:
-    """Return the object as its schema reads it: fields that it does not know are gone.
+    """Return the object as its schema parses it: unknown fields are dropped.
 
     Raises:
-        pydantic.ValidationError: a field has no value that the schema allows.
+        pydantic.ValidationError: a field has a value that the schema does not allow.
     """
-    # It takes seconds, which only these tests have to wait.
+    # The import takes seconds, which only these tests should wait for.
     module = importlib.import_module(_MODULES[manifest["apiVersion"]])
     model: Any = getattr(module, manifest["kind"])
     read: Manifest = model.model_validate(manifest).model_dump(mode="json", by_alias=True, exclude_unset=True)

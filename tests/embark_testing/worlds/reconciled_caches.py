@@ -1,4 +1,4 @@
-"""A cluster in memory with one cache in it, and an operator that passes over it when told to."""
+"""A cluster in memory with one cache in it, and an operator that reconciles it on request."""
 
 from collections.abc import Sequence
 from datetime import UTC, datetime
@@ -12,6 +12,7 @@ from embark_operator.names import Manifest
 from embark_operator.options import Images, Options
 from embark_operator.reconcile import Reconciler
 from embark_operator.result import Key
+from embark_operator.runtime import Runtime
 from embark_testing.caches import sample_text
 from embark_testing.worlds.memory_cluster import MemoryCluster
 
@@ -21,7 +22,7 @@ BEGIN = datetime(2026, 1, 1, tzinfo=UTC)
 
 
 class Silent:
-    """Services whose pods do not answer."""
+    """Services that report fixed metrics, and no progress."""
 
     def readiness(self, address: str) -> str:
         return f"{address} is not ready"
@@ -33,7 +34,7 @@ class Silent:
         assert addresses
         return 7
 
-    def progress(self, addresses: Sequence[str], space: str) -> ObservedProgress | None:  # noqa: ARG002 - as the protocol has it
+    def progress(self, addresses: Sequence[str], space: str) -> ObservedProgress | None:  # noqa: ARG002 - the protocol's signature
         return None
 
 
@@ -65,9 +66,9 @@ class World:
         self.cluster.writes.clear()
 
     def reconcile(self) -> list[str]:
-        """Make a pass by an operator that has just started; return what it wrote."""
+        """Reconcile with a newly started operator; return what it wrote."""
         before = len(self.cluster.writes)
-        self.outcome = Reconciler(self.cluster, Silent(), OPTIONS, lambda: self.now).reconcile(KEY)
+        self.result = Reconciler(Runtime(self.cluster, Silent(), OPTIONS, lambda: self.now)).reconcile(KEY)
         return self.cluster.writes[before:]
 
     @property
@@ -87,7 +88,7 @@ class World:
         return next(body for (of, _, name), body in self.cluster.objects.items() if of == kind and prefix in name)
 
     def make_ready(self) -> None:
-        """Be the controllers: every Deployment's pods are ready, every Job is done."""
+        """Act as the controllers: make the pods of every Deployment ready, and complete every Job."""
         for (kind, namespace, name), body in list(self.cluster.objects.items()):
             if kind == DEPLOYMENT:
                 labels = body["spec"]["template"]["metadata"]["labels"]

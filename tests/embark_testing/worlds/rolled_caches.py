@@ -11,6 +11,7 @@ from embark_operator.cluster.kinds import CACHE, CONFIG_MAP, DEPLOYMENT, JOB, PO
 from embark_operator.manifests.config_maps import SETTINGS_KEY
 from embark_operator.names import COMPONENT_LABEL, SPACE_LABEL, Manifest
 from embark_operator.reconcile import Reconciler
+from embark_operator.runtime import Runtime
 from embark_testing.worlds.reconciled_caches import KEY, METRICS, OPTIONS, Silent, World
 
 OTHER: dict[str, Any] = {"output": {"tensor": "logits", "dimension": 1000, "dtype": "float32", "normalization": "none"}}
@@ -43,7 +44,7 @@ class RollingWorld(World):
     def reconcile(self) -> list[str]:
         """Make a pass by an operator that has just started; return what it wrote."""
         before = len(self.cluster.writes)
-        self.outcome = Reconciler(self.cluster, self.services, OPTIONS, lambda: self.now).reconcile(KEY)
+        self.result = Reconciler(Runtime(self.cluster, self.services, OPTIONS, lambda: self.now)).reconcile(KEY)
         return self.cluster.writes[before:]
 
     @property

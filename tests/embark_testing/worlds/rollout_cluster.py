@@ -8,7 +8,7 @@ from embark.rollout.step import ObservedJob, ObservedProgress, ObservedRollout
 from embark.rollout.verdict import Verdict, find_gate_failure
 from embark.settings import EmbArkSettings, KfcSettings, ReembedSettings
 from embark.spec.rollout import Rollout as RolloutSpec
-from embark_operator.cluster.kinds import CONFIG_MAP, JOB, Child, child_of
+from embark_operator.cluster.kinds import CONFIG_MAP, JOB, Child
 from embark_operator.manifests.config_maps import SETTINGS_KEY
 from embark_operator.names import COMPONENT_LABEL, SPACE_LABEL, Manifest
 
@@ -61,9 +61,9 @@ class ModelCluster:
 
     def apply(self, manifests: Sequence[Manifest], upto: int | None = None) -> None:
         """Apply manifests, and prune what is not among them unless it is broken off after `upto` of them."""
-        self.children |= {child_of(manifest): manifest for manifest in manifests[:upto]}
+        self.children |= {Child.from_manifest(manifest): manifest for manifest in manifests[:upto]}
         if upto is None:
-            kept = {child_of(manifest) for manifest in manifests}
+            kept = {Child.from_manifest(manifest) for manifest in manifests}
             self.children = {child: body for child, body in self.children.items() if child in kept}
         self.jobs = {child.name: self.jobs.get(child.name, JobRun()) for child in self.children if child.kind == JOB}
         settings = EmbArkSettings.model_validate_json(next(self._settings("embark")))

@@ -10,6 +10,7 @@ from embark.space import Space
 from embark.spec.rollout import Approval
 from embark.spec.status import EmbeddingCacheStatus
 from embark_operator.manifests.build import build
+from embark_operator.manifests.context import BuildContext
 from embark_operator.names import Manifest
 from embark_operator.observe.restore import restore
 from embark_testing.worlds.child_manifests import OPTIONS, UID
@@ -21,7 +22,7 @@ from embark_testing.worlds.rollout_parts import BEGIN, encoder, space, wanting
 _QUIET: Final = 4
 
 # The same few specs and states, again and again.
-_BUILT: Final[dict[tuple[object, ...], list[Manifest]]] = {}
+_BUILT: Final[dict[tuple[object, ...], tuple[Manifest, ...]]] = {}
 _P = RolloutPhase
 _LEGAL: Final = {
     "": {_P.STEADY, _P.HOLDING, _P.ROLLING_BACK},
@@ -197,7 +198,7 @@ class RolloutWorld:
         spec = self.cache.spec
         asked = spec.encoder, spec.rollout, records, rollout.phase, rollout.status.attempt, released
         if asked not in _BUILT:
-            _BUILT[asked] = build(self.cache, UID, OPTIONS, rollout).manifests
+            _BUILT[asked] = build(BuildContext(self.cache, UID, OPTIONS, rollout)).manifests
         if asked != self._applied:
             self.cluster.apply(_BUILT[asked], upto)
             self._applied = asked if upto is None else None

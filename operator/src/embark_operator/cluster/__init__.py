@@ -1,1 +1,1 @@
-"""The Kubernetes cluster as the operator sees it: one protocol, and the adapter of the real API."""
+"""The Kubernetes cluster: its protocol, the adapter of the real API, and what reads and writes objects through it."""

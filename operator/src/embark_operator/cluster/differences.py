@@ -1,12 +1,16 @@
-"""Whether a child on the cluster is still what was asked for; reconcile writes nothing where it is."""
+"""Compares a child with its live object, so that a cache at rest costs no writes.
+
+A dry run of server-side apply would give the same answer, but for one write request per child and reconcile, each
+through admission webhooks and the API server's write limits; this compares with objects that were read anyway.
+"""
 
 from collections.abc import Mapping
 from typing import Any, Final
 
 from embark_operator.names import Manifest
 
-# What the API server merges the items of a list by (listMapKeys of Kubernetes' API); of several, the first one that the
-# wanted items have. The items of every other list are its own, in their order.
+# By which fields the API server merges the items of a list (listMapKeys of Kubernetes' API); of several, the first that
+# all wanted items have. Every other list is compared as a whole, in its order.
 _KEYS: Final[Mapping[str, tuple[tuple[str, ...], ...]]] = {
     "containers": (("name",),),
     "initContainers": (("name",),),
@@ -23,8 +27,8 @@ _KEYS: Final[Mapping[str, tuple[tuple[str, ...], ...]]] = {
 def differs(wanted: Manifest, live: Manifest) -> bool:
     """Return whether any field of `wanted` is absent from `live` or has another value there.
 
-    What others have added to `live` (labels, annotations, sidecars, defaults, status) does not count. A field that was
-    asked for once and is no longer wanted shows in the hash that `build_child` stamps on every manifest.
+    What others added to `live` (labels, annotations, sidecars, defaults, status) does not count. A field that is no
+    longer wanted changes the hash that `build_child` adds to every manifest.
     """
     return _differ(wanted, live, "")
 
@@ -36,7 +40,7 @@ def _differ(wanted: Any, live: Any, field: str) -> bool:
         )
     if isinstance(wanted, list):
         return not isinstance(live, list) or _lists_differ(wanted, live, field)
-    # True is 1 for Python, and not for an API.
+    # True equals 1 in Python, but not in an API.
     return type(wanted) is not type(live) or bool(wanted != live)
 
 

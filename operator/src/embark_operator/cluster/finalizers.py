@@ -1,7 +1,6 @@
-"""The finalizer of a cache whose keyspace goes with it: there while the spec says "Delete", and no longer.
+"""The finalizer of a cache whose keyspace is deleted with it; present while the spec has `deletionPolicy: Delete`.
 
-What is asked here of a cache is asked of its raw body: the answer must not depend on whether the rest of it can be
-parsed.
+These functions read the raw body of a cache: their answer must not depend on whether the rest of it can be parsed.
 """
 
 from typing import Final
@@ -14,23 +13,23 @@ FINALIZER: Final = "embark.dev/keyspace"
 
 
 def is_deleted(body: Manifest) -> bool:
-    """Return whether somebody has deleted the cache, though finalizers may still keep it."""
+    """Return whether the deletion of an object was requested, even if finalizers still keep it."""
     return bool(body["metadata"].get("deletionTimestamp"))
 
 
 def drops_keyspace(body: Manifest) -> bool:
-    """Return whether the cache's keyspace is to go with it."""
+    """Return whether the keyspace of a cache is deleted with it."""
     store = body.get("spec", {}).get("store", {})
     return bool(store.get("deletionPolicy") == DeletionPolicy.DELETE)
 
 
 def is_guarded(body: Manifest) -> bool:
-    """Return whether the cache has the finalizer."""
+    """Return whether a cache has the finalizer."""
     return FINALIZER in body["metadata"].get("finalizers", ())
 
 
 def guard(cluster: ClusterWriter, body: Manifest) -> Manifest:
-    """Return the cache, which is not deleted, with the finalizer where its policy asks for it, and else without.
+    """Add the finalizer to a cache that is not deleted, or remove it, as its policy requires; return the cache.
 
     Raises:
         ConflictError: the cache was changed since it was read.
@@ -43,5 +42,5 @@ def guard(cluster: ClusterWriter, body: Manifest) -> Manifest:
 
 
 def release(cluster: ClusterWriter, body: Manifest) -> Manifest:
-    """Return the cache without the finalizer; raises as guard."""
+    """Remove the finalizer from a cache and return the cache; raises as `guard` does."""
     return cluster.write_finalizers(body, [kept for kept in body["metadata"]["finalizers"] if kept != FINALIZER])

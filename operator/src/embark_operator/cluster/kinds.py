@@ -1,13 +1,13 @@
 """The kinds of objects that the operator reads and writes."""
 
-from typing import Final, NamedTuple
+from typing import Final, NamedTuple, Self
 
 from embark.spec import API_VERSION, KIND
 from embark_operator.names import Manifest
 
 
 class Kind(NamedTuple):
-    """A kind, as manifests name it."""
+    """A kind of API object."""
 
     api_version: str
     name: str
@@ -15,7 +15,7 @@ class Kind(NamedTuple):
 
     @property
     def group(self) -> str:
-        """The API group; empty: core."""
+        """The API group; empty for the core group."""
         return self.api_version.rpartition("/")[0]
 
     @property
@@ -25,13 +25,18 @@ class Kind(NamedTuple):
 
 
 class Child(NamedTuple):
-    """Names one child within its cache's namespace."""
+    """The identity of one child within the namespace of its cache."""
 
     kind: Kind
     name: str
 
+    @classmethod
+    def from_manifest(cls, manifest: Manifest) -> Self:
+        """Return the identity of a manifest; raises KeyError for a kind that the operator does not manage."""
+        return cls(find_kind(manifest), manifest["metadata"]["name"])
+
     def __str__(self) -> str:
-        """Return `Kind name`, as messages say it."""
+        """Return `Kind name`, for messages."""
         return f"{self.kind.name} {self.name}"
 
 
@@ -58,7 +63,7 @@ CHILD_KINDS: Final = (
     AUTOSCALER,
     NETWORK_POLICY,
 )
-"""The kinds of children that every cluster knows."""
+"""The kinds of children that every cluster serves."""
 
 _POLICY_BETA: Final = "policy.linkerd.io/v1beta3"
 _POLICY: Final = "policy.linkerd.io/v1alpha1"
@@ -80,7 +85,7 @@ TRIGGER_AUTHENTICATION: Final = Kind(_KEDA, "TriggerAuthentication", "triggeraut
 CERTIFICATE: Final = Kind("cert-manager.io/v1", "Certificate", "certificates")
 SCALED_OBJECT: Final = Kind(_KEDA, "ScaledObject", "scaledobjects")
 
-# Linkerd's Servers are last: without the policies that name it, a Server denies everything.
+# A Linkerd Server comes after the policies that name it: without them it denies everything.
 FOREIGN_KINDS: Final = (
     MESH_TLS_AUTHENTICATION,
     NETWORK_AUTHENTICATION,
@@ -95,22 +100,17 @@ FOREIGN_KINDS: Final = (
     SCALED_OBJECT,
     CERTIFICATE,
 )
-"""Every kind of object that only some clusters know, in the order they are applied; they are pruned in the other."""
+"""The kinds of children that only some clusters serve, in the order of applying; they are pruned in reverse order."""
 
 _KNOWN: Final = (*CHILD_KINDS, *FOREIGN_KINDS, CACHE, POD, EVENT, LEASE)
 _BY_NAME: Final = {(kind.api_version, kind.name): kind for kind in _KNOWN}
 
 
 def find_kind(manifest: Manifest) -> Kind:
-    """Return the kind of a manifest; KeyError: the operator has nothing to do with such objects."""
+    """Return the kind of a manifest; raises KeyError for a kind that the operator does not manage."""
     return _BY_NAME[manifest["apiVersion"], manifest["kind"]]
 
 
 def is_owned(body: Manifest, uid: str) -> bool:
-    """Return whether the object with that uid owns another."""
+    """Return whether the object with that uid is an owner of `body`."""
     return any(owner["uid"] == uid for owner in body["metadata"].get("ownerReferences", ()))
-
-
-def child_of(manifest: Manifest) -> Child:
-    """Return which child a manifest is of."""
-    return Child(find_kind(manifest), manifest["metadata"]["name"])

@@ -1,4 +1,4 @@
-"""The cluster behind the Kubernetes API, by the official client; blocking, called off the event loop."""
+"""The adapter of a real Kubernetes API, by the official client; blocking."""
 
 import json
 import tempfile
@@ -21,13 +21,13 @@ from embark_operator.cluster.kinds import Kind, find_kind
 from embark_operator.cluster.protocol import NAMESPACE_TERMINATING, ApiRefusedError, ConflictError, MissingError
 from embark_operator.names import FIELD_MANAGER, Manifest
 
-# A write that takes longer may end after this process has lost its lease; see leases.
+# A longer write might complete after this process has lost its lease; see `leader.leases`.
 REQUEST_SECONDS: Final = 5.0
 _PAGE: Final = 500
 _REFUSALS: Final = {404: MissingError, 409: ConflictError}
 _TOO_MANY: Final = 429
-_SERVER_FAULTS: Final = 500
-# How the API server answers an apply with a field that the kind does not have: as a fault of its own, 500.
+_SERVER_ERRORS: Final = 500
+# The API server answers an apply with an unknown field with 500, as if the error were its own.
 _UNTYPED: Final = "failed to create typed patch object"
 
 
@@ -35,14 +35,14 @@ def connect() -> ApiClient:
     """Return a client of the API server that the pod's account, or KUBECONFIG, names.
 
     Raises:
-        UnavailableError: there is neither.
+        UnavailableError: neither is configured.
     """
     try:
         config.load_config()  # type: ignore[no-untyped-call]
     except config.ConfigException as error:
         raise UnavailableError("kubernetes", f"no API server is configured: {error}") from error
     configuration = Configuration.get_default_copy()
-    configuration.retries = False  # a write that is tried again in silence may last longer than the lease
+    configuration.retries = False  # with hidden retries, a write may last longer than the lease
     return ApiClient(configuration)
 
 
@@ -50,7 +50,7 @@ class KubernetesCluster:
     """A Cluster; thread-safe."""
 
     def __init__(self, client: ApiClient, monotonic: Callable[[], float] = time.monotonic) -> None:
-        # The client keeps what it discovered in a file: one of this process, never one that another left behind.
+        # The client caches what it discovers in a file; give it a new one, not one that another process left behind.
         self._folder = tempfile.TemporaryDirectory(prefix="embark-operator-")
         try:
             with _translated("the API server"):
@@ -59,25 +59,25 @@ class KubernetesCluster:
         except EmbArkError:
             self.close()
             raise
-        self._discovery: Final = Discovery(self._client, REQUEST_SECONDS, monotonic)
+        self._discovery = Discovery(self._client, REQUEST_SECONDS, monotonic)
 
     def close(self) -> None:
-        """Remove what was written to disk; calling it twice is harmless."""
+        """Delete what was written to disk; may be called twice."""
         self._folder.cleanup()
 
     def read(self, kind: Kind, namespace: str, name: str) -> Manifest | None:
-        """Return an object, or None if there is none."""
+        """Return an object, or None if it does not exist."""
         try:
-            return self._ask(f"{kind.name} {namespace}/{name}", kind, "get", name=name, namespace=namespace)
+            return self._call(f"{kind.name} {namespace}/{name}", kind, "get", name=name, namespace=namespace)
         except MissingError:
             return None
 
     def find(self, kind: Kind, namespace: str, selector: str = "") -> Sequence[Manifest]:
-        """Return the objects with those labels, read in pages."""
+        """Return the objects that match a label selector, read in pages."""
         found: list[Manifest] = []
         token = None
         while True:
-            page = self._ask(
+            page = self._call(
                 f"list of {kind.plural}",
                 kind,
                 "get",
@@ -86,7 +86,7 @@ class KubernetesCluster:
                 limit=_PAGE,
                 _continue=token,
             )
-            # The items of a list do not repeat what they are.
+            # The items of a list lack their API version and kind.
             found += [{"apiVersion": kind.api_version, "kind": kind.name, **item} for item in page["items"]]
             token = page["metadata"].get("continue")
             if not token:
@@ -94,8 +94,8 @@ class KubernetesCluster:
 
     def apply(self, manifest: Manifest, manager: str = FIELD_MANAGER) -> Manifest:
         """Apply a manifest on the server."""
-        return self._ask(
-            _what(manifest),
+        return self._call(
+            _describe(manifest),
             find_kind(manifest),
             "server_side_apply",
             body=manifest,
@@ -107,10 +107,10 @@ class KubernetesCluster:
     def create(self, manifest: Manifest) -> Manifest:
         """Create an object."""
         namespace = manifest["metadata"].get("namespace")
-        return self._ask(_what(manifest), find_kind(manifest), "create", body=manifest, namespace=namespace)
+        return self._call(_describe(manifest), find_kind(manifest), "create", body=manifest, namespace=namespace)
 
     def delete(self, kind: Kind, namespace: str, name: str, uid: str, *, foreground: bool = False) -> None:
-        """Delete that very object, and what it owns in the background or before it."""
+        """Delete the object with that uid, and what it owns: first with `foreground`, else after it."""
         options = {
             "apiVersion": "v1",
             "kind": "DeleteOptions",
@@ -118,13 +118,13 @@ class KubernetesCluster:
             "preconditions": {"uid": uid},
         }
         try:
-            self._ask(f"{kind.name} {namespace}/{name}", kind, "delete", name=name, namespace=namespace, body=options)
+            self._call(f"{kind.name} {namespace}/{name}", kind, "delete", name=name, namespace=namespace, body=options)
         except ConflictError:
-            return  # gone, or gone and made again since it was read
+            return  # it was deleted since it was read, and perhaps created again
 
     def write_status(self, cache: Manifest, status: Manifest) -> None:
-        """Make `status` the whole status of a cache, unless the cache has changed since it was read."""
-        with _translated(_what(cache)):
+        """Replace the status of a cache, unless the cache was changed since it was read."""
+        with _translated(_describe(cache)):
             kind = find_kind(cache)
             resource = self._client.resources.get(api_version=kind.api_version, kind=kind.name)
             resource.status.replace(
@@ -136,7 +136,7 @@ class KubernetesCluster:
 
     def merge(self, kind: Kind, namespace: str, name: str, change: Manifest, manager: str = FIELD_MANAGER) -> Manifest:
         """Apply a JSON merge patch (RFC 7396) to an object as `manager`, and return the object."""
-        return self._ask(
+        return self._call(
             f"{kind.name} {namespace}/{name}",
             kind,
             "patch",
@@ -148,44 +148,44 @@ class KubernetesCluster:
         )
 
     def write_finalizers(self, cache: Manifest, finalizers: Sequence[str]) -> Manifest:
-        """Make these the finalizers of a cache, unless the cache has changed since it was read."""
+        """Replace the finalizers of a cache, unless the cache was changed since it was read."""
         metadata = cache["metadata"]
-        read = {name: metadata[name] for name in ("uid", "resourceVersion")}
-        change = {"metadata": read | {"finalizers": list(finalizers)}}
+        preconditions = {name: metadata[name] for name in ("uid", "resourceVersion")}
+        change = {"metadata": preconditions | {"finalizers": list(finalizers)}}
         return self.merge(find_kind(cache), metadata["namespace"], metadata["name"], change)
 
     def replace(self, manifest: Manifest) -> Manifest:
-        """Replace an object, unless it has changed since it was read; for the lease."""
+        """Replace an object, unless it was changed since it was read."""
         namespace = manifest["metadata"].get("namespace")
-        return self._ask(_what(manifest), find_kind(manifest), "replace", body=manifest, namespace=namespace)
+        return self._call(_describe(manifest), find_kind(manifest), "replace", body=manifest, namespace=namespace)
 
     def served(self, api_versions: Iterable[str]) -> Apis:
-        """Return what of these API versions is served, as far as was known at most 60 s ago."""
-        with _translated("the APIs that are served"):
+        """Return what is served of these API versions, at most 60 s old."""
+        with _translated("API discovery"):
             return self._discovery.served(api_versions)
 
-    def _ask(self, what: str, kind: Kind, verb: str, **arguments: Any) -> Manifest:
+    def _call(self, what: str, kind: Kind, verb: str, **arguments: Any) -> Manifest:
         with _translated(what):
             resource = self._client.resources.get(api_version=kind.api_version, kind=kind.name)
-            answer = getattr(resource, verb)(serialize=False, _request_timeout=REQUEST_SECONDS, **arguments)
-            body: Manifest = json.loads(answer.data)
+            response = getattr(resource, verb)(serialize=False, _request_timeout=REQUEST_SECONDS, **arguments)
+            body: Manifest = json.loads(response.data)
             return body
 
 
-def _what(manifest: Manifest) -> str:
+def _describe(manifest: Manifest) -> str:
     metadata = manifest["metadata"]
     return f"{manifest['kind']} {metadata.get('namespace', '')}/{metadata['name']}"
 
 
 @contextmanager
 def _translated(what: str) -> Iterator[None]:
-    """Turn the client's errors into those of `cluster`."""
+    """Translate the client's errors into those of `cluster.protocol`."""
     try:
         yield
     except DynamicApiError as error:
-        status, message, reason = error.status, *_told(error)
-        passes = status == _TOO_MANY or status >= _SERVER_FAULTS
-        if passes and not message.startswith(_UNTYPED):
+        status, message, reason = error.status, *_parse_error(error)
+        is_temporary = status == _TOO_MANY or status >= _SERVER_ERRORS
+        if is_temporary and not message.startswith(_UNTYPED):
             raise UnavailableError("kubernetes", f"{what}: {message}") from error
         raise _REFUSALS.get(status, ApiRefusedError)(what, reason, message) from error
     except ResourceNotFoundError as error:
@@ -194,12 +194,12 @@ def _translated(what: str) -> Iterator[None]:
         raise UnavailableError("kubernetes", f"{what}: {error}") from error
 
 
-def _told(error: DynamicApiError) -> tuple[str, str]:
-    """Return the message and the reason of the API's Status, or what HTTP says."""
+def _parse_error(error: DynamicApiError) -> tuple[str, str]:
+    """Return the message and the reason of the API's Status, or the HTTP reason for both."""
     try:
-        told = json.loads(error.body or "")
-        causes = [cause.get("reason") for cause in (told.get("details") or {}).get("causes") or ()]
-        reason = NAMESPACE_TERMINATING if NAMESPACE_TERMINATING in causes else told.get("reason")
-        return told.get("message") or error.reason, reason or error.reason
+        status = json.loads(error.body or "")
+        causes = [cause.get("reason") for cause in (status.get("details") or {}).get("causes") or ()]
+        reason = NAMESPACE_TERMINATING if NAMESPACE_TERMINATING in causes else status.get("reason")
+        return status.get("message") or error.reason, reason or error.reason
     except (TypeError, ValueError, AttributeError):
         return str(error.reason), str(error.reason)

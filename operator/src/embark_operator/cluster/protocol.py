@@ -1,4 +1,4 @@
-"""What reconcile asks of a Kubernetes cluster; the adapter is kubernetes_cluster, one contract suite tests it."""
+"""The Kubernetes cluster as the operator sees it."""
 
 from collections.abc import Iterable, Sequence
 from typing import Final, Protocol
@@ -9,11 +9,11 @@ from embark_operator.cluster.kinds import Kind
 from embark_operator.names import FIELD_MANAGER, Manifest
 
 NAMESPACE_TERMINATING: Final = "NamespaceTerminating"
-"""The reason of a RefusedError where a namespace is being deleted: nothing can be made in it any more."""
+"""The reason of an ApiRefusedError when a namespace is being deleted: nothing can be created in it."""
 
 
 class ApiRefusedError(EmbArkError):
-    """The API server refused a request for good: a quota, a missing right, a field that it does not take."""
+    """The API server refused a request permanently: a quota, a missing right, an unknown field."""
 
     def __init__(self, what: str, reason: str, message: str) -> None:
         super().__init__(f"{what}: {message}")
@@ -24,30 +24,30 @@ class ApiRefusedError(EmbArkError):
 
 
 class ConflictError(ApiRefusedError):
-    """The object has changed since it was read, or is there already."""
+    """The object was changed since it was read, or exists already."""
 
 
 class MissingError(ConflictError):
-    """The object is not there, or not any more."""
+    """The object does not exist, or no longer does."""
 
 
 class ClusterReader(Protocol):
-    """Reads objects; every method raises UnavailableError while no API server answers, and RefusedError."""
+    """Reads objects; every method raises UnavailableError while no API server answers, and ApiRefusedError."""
 
     def read(self, kind: Kind, namespace: str, name: str) -> Manifest | None:
-        """Return an object, or None if there is none."""
+        """Return an object, or None if it does not exist."""
         ...
 
     def find(self, kind: Kind, namespace: str, selector: str = "") -> Sequence[Manifest]:
-        """Return the objects with those labels; an empty namespace means all of them."""
+        """Return the objects that match a label selector; an empty namespace means all namespaces."""
         ...
 
 
 class ClusterApis(Protocol):
-    """Knows which kinds a cluster has beside Kubernetes' own."""
+    """Discovers which kinds a cluster serves beyond Kubernetes' own."""
 
     def served(self, api_versions: Iterable[str]) -> Apis:
-        """Return what of these API versions is served, as far as was known at most a minute ago; raises as above."""
+        """Return what is served of these API versions, at most a minute old; raises as ClusterReader does."""
         ...
 
 
@@ -55,26 +55,26 @@ class ClusterWriter(Protocol):
     """Writes objects; raises as ClusterReader does."""
 
     def apply(self, manifest: Manifest, manager: str = FIELD_MANAGER) -> Manifest:
-        """Apply a manifest on the server as `manager`, taking over the fields it has; return the object."""
+        """Apply a manifest on the server as `manager`, which takes over its fields; return the object."""
         ...
 
     def delete(self, kind: Kind, namespace: str, name: str, uid: str, *, foreground: bool = False) -> None:
-        """Delete that very object, and what it owns in the background; one that is gone is none of its concern.
+        """Delete the object with that uid, and then what it owns. Succeeds if the object is already deleted.
 
-        `foreground`: it is there until all that it owns is gone, and makes nothing new meanwhile.
+        With `foreground`, what it owns is deleted first, and the object creates nothing while it waits.
         """
         ...
 
     def write_status(self, cache: Manifest, status: Manifest) -> None:
-        """Make `status` the whole status of a cache; ConflictError: it has changed since it was read, or is gone."""
+        """Replace the status of a cache; raises ConflictError if it was changed or deleted since it was read."""
         ...
 
     def write_finalizers(self, cache: Manifest, finalizers: Sequence[str]) -> Manifest:
-        """Make these the finalizers of a cache and return it; ConflictError: it has changed since it was read."""
+        """Replace the finalizers of a cache and return it; raises ConflictError if it was changed since it was read."""
         ...
 
     def create(self, manifest: Manifest) -> Manifest:
-        """Create an object; ConflictError: it is there."""
+        """Create an object; raises ConflictError if it exists."""
         ...
 
 

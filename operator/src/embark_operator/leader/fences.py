@@ -1,4 +1,4 @@
-"""A cluster that only the holder of the lease can write to, and that counts what is written; wraps the real one."""
+"""A cluster that can be written to only while this operator holds the lease."""
 
 from collections.abc import Callable, Iterable, Sequence
 
@@ -9,7 +9,7 @@ from embark_operator.names import FIELD_MANAGER, Manifest
 
 
 class FencedCluster:
-    """A Cluster whose writes call `check` first, which raises where they must not happen, and then `count`."""
+    """A Cluster that calls `check`, which raises unless writing is allowed, and then `count` before every write."""
 
     def __init__(self, cluster: Cluster, check: Callable[[], None], count: Callable[[str, str], None]) -> None:
         self._cluster = cluster
@@ -17,42 +17,42 @@ class FencedCluster:
         self._count = count
 
     def read(self, kind: Kind, namespace: str, name: str) -> Manifest | None:
-        """Return an object, or None."""
+        """Return an object, or None if it does not exist."""
         return self._cluster.read(kind, namespace, name)
 
     def find(self, kind: Kind, namespace: str, selector: str = "") -> Sequence[Manifest]:
-        """Return the objects with those labels."""
+        """Return the objects that match a label selector."""
         return self._cluster.find(kind, namespace, selector)
 
     def served(self, api_versions: Iterable[str]) -> Apis:
-        """Return what is served."""
+        """Return what is served of these API versions."""
         return self._cluster.served(api_versions)
 
     def apply(self, manifest: Manifest, manager: str = FIELD_MANAGER) -> Manifest:
-        """Apply, if that is allowed now."""
-        self._allow("apply", manifest["kind"])
+        """Apply a manifest, if allowed."""
+        self._guard("apply", manifest["kind"])
         return self._cluster.apply(manifest, manager)
 
     def create(self, manifest: Manifest) -> Manifest:
-        """Create, if that is allowed now."""
-        self._allow("create", manifest["kind"])
+        """Create an object, if allowed."""
+        self._guard("create", manifest["kind"])
         return self._cluster.create(manifest)
 
     def delete(self, kind: Kind, namespace: str, name: str, uid: str, *, foreground: bool = False) -> None:
-        """Delete, if that is allowed now."""
-        self._allow("delete", kind.name)
+        """Delete an object, if allowed."""
+        self._guard("delete", kind.name)
         self._cluster.delete(kind, namespace, name, uid, foreground=foreground)
 
     def write_status(self, cache: Manifest, status: Manifest) -> None:
-        """Write the status, if that is allowed now."""
-        self._allow("status", cache["kind"])
+        """Replace the status of a cache, if allowed."""
+        self._guard("status", cache["kind"])
         self._cluster.write_status(cache, status)
 
     def write_finalizers(self, cache: Manifest, finalizers: Sequence[str]) -> Manifest:
-        """Write the finalizers, if that is allowed now."""
-        self._allow("finalizers", cache["kind"])
+        """Replace the finalizers of a cache, if allowed."""
+        self._guard("finalizers", cache["kind"])
         return self._cluster.write_finalizers(cache, finalizers)
 
-    def _allow(self, verb: str, kind: str) -> None:
+    def _guard(self, verb: str, kind: str) -> None:
         self._check()
         self._count(verb, kind)

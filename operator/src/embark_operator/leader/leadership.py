@@ -1,40 +1,39 @@
-"""Keeps the lease on a thread of its own, so that a busy event loop never loses it; `__main__` starts it."""
+"""Renews the lease on its own thread, so that a busy event loop never loses it."""
 
 import logging
 import threading
 from collections.abc import Callable
-from typing import Final
 
 from embark_operator.leader.leases import RETRY_SECONDS, Lease
 
 
 class Leadership:
-    """Renews the lease from start() to stop(), and says once when it is held, and once when it is lost."""
+    """Renews the lease from start() to stop(); sets `held` when it is acquired and `lost` when it is lost."""
 
     def __init__(self, lease: Lease) -> None:
-        self._lease: Final = lease
-        self._log: Final = logging.getLogger(__name__)
-        self._stopping: Final = threading.Event()
-        self.held: Final = threading.Event()
-        self.lost: Final = threading.Event()
-        """Set for good when the lease was held and is not any more: the process must end."""
-        self._guard: Final = threading.Lock()
-        self._calls: Final[list[Callable[[], object]]] = []
-        self._thread: Final = threading.Thread(target=self._keep, name="lease", daemon=True)
+        self._lease = lease
+        self._log = logging.getLogger(__name__)
+        self._stopping = threading.Event()
+        self.held = threading.Event()
+        self.lost = threading.Event()
+        """Set permanently when the lease was held and then lost: the process must exit."""
+        self._lock = threading.Lock()
+        self._callbacks: list[Callable[[], object]] = []
+        self._thread = threading.Thread(target=self._keep, name="lease", daemon=True)
 
     def start(self) -> None:
-        """Begin to try."""
+        """Start to acquire and renew the lease."""
         self._thread.start()
 
-    def call_when_lost(self, call: Callable[[], object]) -> None:
-        """Call `call` on the lease's thread when the lease is lost, or now if it is."""
-        with self._guard:
-            self._calls.append(call)
+    def call_when_lost(self, callback: Callable[[], object]) -> None:
+        """Call `callback` on the lease's thread when the lease is lost, or now if it already is."""
+        with self._lock:
+            self._callbacks.append(callback)
             if self.lost.is_set():
-                call()
+                callback()
 
     def stop(self) -> None:
-        """Give the lease up."""
+        """Stop renewing, and release the lease."""
         self._stopping.set()
         self._thread.join()
         self._lease.release()
@@ -43,13 +42,13 @@ class Leadership:
         while not self._stopping.is_set():
             holds = self._lease.renew()
             if holds and not self.held.is_set():
-                self._log.info("this operator is the active one")
+                self._log.info("acquired the lease; this operator is active")
                 self.held.set()
             elif self.held.is_set() and not holds:
-                self._log.error("the lease is lost: another operator is the active one")
-                with self._guard:
+                self._log.error("lost the lease; another operator is active")
+                with self._lock:
                     self.lost.set()
-                    for call in self._calls:
-                        call()
+                    for callback in self._callbacks:
+                        callback()
                 return
             self._stopping.wait(RETRY_SECONDS)

@@ -1,9 +1,9 @@
-"""The lease that makes one operator of several the active one, and the fence that keeps a former one from writing.
+"""The lease that makes one of several operators active, and that keeps a former holder from writing.
 
-The rule is that of the Kubernetes components (client-go's leaderelection): a lease that has not been renewed for its
-duration, by the watcher's own clock, may be taken. The holder stops writing earlier than that: RENEW_SECONDS after it
-*began* its last renewal that succeeded. One write takes at most REQUEST_SECONDS, so even one begun at the last moment
-is over before another operator may hold the lease: RENEW_SECONDS + REQUEST_SECONDS <= LEASE_SECONDS.
+The rule is that of the Kubernetes components (client-go's leaderelection): a lease that was not renewed for its
+duration, by the watcher's own clock, may be taken. The holder stops writing earlier: RENEW_SECONDS after the *start* of
+its last successful renewal. A write takes at most REQUEST_SECONDS, so even one started at the last moment is complete
+before another operator can hold the lease: RENEW_SECONDS + REQUEST_SECONDS <= LEASE_SECONDS.
 """
 
 from collections.abc import Callable
@@ -22,33 +22,33 @@ RETRY_SECONDS: Final = 2.0
 
 
 class NotLeaderError(EmbArkError):
-    """This operator does not hold the lease any more; it must not write."""
+    """This operator no longer holds the lease, and must not write."""
 
 
 class Leases(Protocol):
-    """Where the lease is kept."""
+    """Stores the lease."""
 
     def read(self, kind: Kind, namespace: str, name: str) -> Manifest | None:
-        """Return it, or None if there is none."""
+        """Return the lease, or None if it does not exist."""
         ...
 
     def create(self, manifest: Manifest) -> Manifest:
-        """Make it; ConflictError: somebody else has."""
+        """Create the lease; raises ConflictError if it exists."""
         ...
 
     def replace(self, manifest: Manifest) -> Manifest:
-        """Replace it; ConflictError: it has changed since it was read."""
+        """Replace the lease; raises ConflictError if it was changed since it was read."""
         ...
 
 
 @dataclass(slots=True)
-class _Seen:
+class _Observation:
     version: str
     at: float
 
 
 class Lease:
-    """One operator's hold on the lease; `renew` is called by one thread, `check` by any."""
+    """One operator's hold on the lease; call `renew` from one thread, `check` from any."""
 
     def __init__(
         self,
@@ -60,14 +60,14 @@ class Lease:
         monotonic: Callable[[], float],
         utc: Callable[[], datetime],
     ) -> None:
-        self._leases: Final = leases
-        self._namespace: Final = namespace
-        self._name: Final = name
-        self._identity: Final = identity
-        self._monotonic: Final = monotonic
-        self._utc: Final = utc
+        self._leases = leases
+        self._namespace = namespace
+        self._name = name
+        self._identity = identity
+        self._monotonic = monotonic
+        self._utc = utc
         self._held_until = float("-inf")
-        self._seen = _Seen("", float("-inf"))
+        self._observed = _Observation("", float("-inf"))
 
     @property
     def held(self) -> bool:
@@ -77,48 +77,48 @@ class Lease:
     def check(self) -> None:
         """Raise NotLeaderError unless this operator may write now."""
         if not self.held:
-            raise NotLeaderError(f"the lease {self._namespace}/{self._name} is not held by {self._identity} any more")
+            raise NotLeaderError(f"the lease {self._namespace}/{self._name} is no longer held by {self._identity}")
 
     def renew(self) -> bool:
-        """Take or keep the lease if that is possible; return whether it is held."""
-        begun = self._monotonic()
+        """Acquire or renew the lease if possible; return whether it is held."""
+        started = self._monotonic()
         try:
-            taken = self._take(begun)
+            acquired = self._acquire(started)
         except (ApiRefusedError, UnavailableError):
             return self.held
-        if taken:
-            self._held_until = begun + RENEW_SECONDS
-        return taken
+        if acquired:
+            self._held_until = started + RENEW_SECONDS
+        return acquired
 
     def release(self) -> None:
-        """Give the lease up, so that another operator need not wait for its end; harmless when it is not held."""
+        """Release the lease if it is held, so that another operator need not wait until it expires."""
         self._held_until = float("-inf")
         try:
             lease = self._leases.read(LEASE, self._namespace, self._name)
             if lease and lease["spec"].get("holderIdentity") == self._identity:
                 self._leases.replace(lease | {"spec": lease["spec"] | {"holderIdentity": ""}})
         except (ApiRefusedError, UnavailableError):
-            return  # it ends by itself
+            return  # it expires by itself
 
-    def _take(self, now: float) -> bool:
+    def _acquire(self, now: float) -> bool:
         lease = self._leases.read(LEASE, self._namespace, self._name)
         if lease is None:
-            self._leases.create(self._of(None))
+            self._leases.create(self._build(None))
             return True
         holder = lease["spec"].get("holderIdentity", "")
-        if holder not in ("", self._identity) and self._alive(lease["metadata"]["resourceVersion"], now):
+        if holder not in ("", self._identity) and self._is_alive(lease["metadata"]["resourceVersion"], now):
             self._held_until = float("-inf")
             return False
-        self._leases.replace(self._of(lease))
+        self._leases.replace(self._build(lease))
         return True
 
-    def _alive(self, version: str, now: float) -> bool:
-        """Whether the holder has renewed within the duration, as far as this process has seen."""
-        if version != self._seen.version:
-            self._seen = _Seen(version, now)
-        return now - self._seen.at < LEASE_SECONDS
+    def _is_alive(self, version: str, now: float) -> bool:
+        """Return whether the holder has renewed within the duration, as far as this process has observed."""
+        if version != self._observed.version:
+            self._observed = _Observation(version, now)
+        return now - self._observed.at < LEASE_SECONDS
 
-    def _of(self, lease: Manifest | None) -> Manifest:
+    def _build(self, lease: Manifest | None) -> Manifest:
         stamp = self._utc().astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
         old = (lease or {}).get("spec", {})
         mine = old.get("holderIdentity") == self._identity

@@ -1,1 +1,1 @@
-"""The children of a cache as plain dicts that read like the YAML they become; pure, called by reconcile."""
+"""Builders of a cache's children: pure functions that return dicts which read like the YAML they become."""

@@ -1,4 +1,4 @@
-"""What every child of a cache has in common: its name, its labels and its owner; the builders call it."""
+"""What every child of a cache has in common: its name, its labels and its owner."""
 
 import hashlib
 import json
@@ -9,37 +9,37 @@ from embark.spec import API_VERSION, KIND, EmbeddingCache
 from embark_operator.names import Manifest, child_labels, selector_labels
 
 MANIFEST_HASH: Final = "embark.dev/manifest-hash"
-"""Of all that was asked for: a field that is no longer wanted is seen by it, and then pruned by server-side apply."""
+"""The hash of the whole manifest: it changes with a field that is no longer wanted, which apply then removes."""
 
 _HASH_LENGTH: Final = 16
 
 
 @dataclass(frozen=True, slots=True)
 class Component:
-    """One component of one cache: EmbArk, or what serves one space."""
+    """One component of one cache: EmbArk, or a part of one space."""
 
     cache: EmbeddingCache
     uid: str
-    """The cache's; empty: the cache does not own its objects."""
+    """The cache's; if empty, the cache does not own the objects."""
     title: str
-    """embark, kfc, retina, or what a Job does: schema, reembed, verify, drop, drop-keyspace."""
+    """embark, kfc, retina, or the name of a Job: schema, reembed, verify, drop, drop-keyspace."""
     name: str
-    """Of its Deployment, and of all its objects that no other name is said of."""
+    """The name of its objects, unless `build_child` is given another."""
     space_id: str = ""
 
     @property
     def selector(self) -> dict[str, str]:
-        """The labels that select its pods."""
+        """The labels that select the component's pods."""
         return selector_labels(self.cache, self.title, self.space_id)
 
     @property
     def labels(self) -> dict[str, str]:
-        """The labels of its objects."""
+        """The labels of the component's objects."""
         return child_labels(self.cache, self.title, self.space_id)
 
 
 def build_child(component: Component, api_version: str, kind: str, body: Manifest, name: str = "") -> Manifest:
-    """Return an object of a component, owned by the cache if its uid is given; `body` is all but its metadata."""
+    """Return an object of a component, owned by the cache if its uid is known; `body` has all but the metadata."""
     metadata: Manifest = {
         "name": name or component.name,
         "namespace": component.cache.metadata.namespace,
@@ -48,8 +48,8 @@ def build_child(component: Component, api_version: str, kind: str, body: Manifes
     if component.uid:
         metadata["ownerReferences"] = [_owner(component)]
     manifest = {"apiVersion": api_version, "kind": kind, "metadata": metadata, **body}
-    stamped = metadata | {"annotations": {MANIFEST_HASH: canonical_hash(manifest)}}
-    return manifest | {"metadata": stamped}
+    annotations = {MANIFEST_HASH: canonical_hash(manifest)}
+    return manifest | {"metadata": metadata | {"annotations": annotations}}
 
 
 def canonical_hash(value: object, length: int = _HASH_LENGTH) -> str:

@@ -9,9 +9,9 @@ from embark_operator.names import Manifest
 
 SETTINGS_KEY: Final = "settings.json"
 SETTINGS_HASH: Final = "embark.dev/settings-hash"
-"""On a pod template: pods are replaced when the settings that they read have changed, and for no other child."""
+"""An annotation of pod templates: it replaces the pods when their settings change."""
 
-# What the API server takes in one ConfigMap (MaxSecretSize of Kubernetes' core/v1).
+# The API server accepts no more in one ConfigMap (MaxSecretSize of Kubernetes' core/v1).
 _MAX_BYTES: Final = 1024 * 1024
 
 
@@ -19,17 +19,17 @@ def build_config_map(component: Component, settings: Model) -> Manifest:
     """Return the ConfigMap of a component's settings.
 
     Raises:
-        InvalidSpecError: they do not fit into one, which an OOV vector alone can be the reason of.
+        InvalidSpecError: they do not fit into a ConfigMap, which only an OOV vector can cause.
     """
     text = _text(settings)
     if len(text.encode()) > _MAX_BYTES - len(SETTINGS_KEY):
-        message = f"with this vector the settings have {len(text)} bytes; a ConfigMap holds {_MAX_BYTES}"
+        message = f"with this vector the settings have {len(text)} bytes; a ConfigMap holds at most {_MAX_BYTES}"
         raise InvalidSpecError("spec.miss.oovVectorConfigMap", message)
     return build_child(component, "v1", "ConfigMap", {"data": {SETTINGS_KEY: text}})
 
 
 def settings_hash(settings: Model) -> str:
-    """Return the value of the annotation SETTINGS_HASH."""
+    """Return the value of the SETTINGS_HASH annotation."""
     return canonical_hash(_text(settings))
 
 

@@ -1,4 +1,4 @@
-"""The container of a component: command, mounts, probes and what it may not do; called by `pods`."""
+"""The container of a component: command, mounts, probes and security context."""
 
 from dataclasses import dataclass
 from typing import Final
@@ -10,7 +10,7 @@ from embark_operator.names import Manifest
 
 GRPC: Final = "grpc"
 PROBES: Final = "probes"
-# Calls still come to a pod that ends until every client and node has heard of it; only then does its drain begin.
+# Delays the drain of a terminating pod until every client and node has stopped sending calls to it.
 PRE_STOP_SECONDS: Final = 5
 
 _PERIOD_SECONDS: Final = 5
@@ -18,26 +18,26 @@ _PERIOD_SECONDS: Final = 5
 
 @dataclass(frozen=True, slots=True)
 class Process:
-    """What runs in a container."""
+    """The process of a container."""
 
     image: str
     pull_policy: str
     module: str
-    """Run as `python -m`."""
+    """The module to run with `python -m`."""
     resources: Manifest
     mounts: tuple[Mount, ...]
-    """Beside the settings and /tmp."""
+    """Added to the settings and /tmp."""
     arguments: tuple[str, ...] = ()
-    """After `--settings`."""
+    """Appended to `--settings FILE`."""
     listen: Listen | None = None
-    """None: nothing is asked of it."""
+    """None if the process has no ports."""
     serves_grpc: bool = False
     startup_seconds: int = 120
-    """How long it may take until it answers /healthz."""
+    """How long the process may take until it answers /healthz."""
 
 
 def build_container(name: str, process: Process) -> Manifest:
-    """Return the container `name`."""
+    """Return the container `name` of a process."""
     settings = ("--settings", f"{SETTINGS_FOLDER}/{SETTINGS_KEY}")
     container = {
         "name": name,
@@ -45,7 +45,7 @@ def build_container(name: str, process: Process) -> Manifest:
         "imagePullPolicy": process.pull_policy,
         "command": ["python", "-m", process.module],
         "args": [*settings, *process.arguments],
-        # The user has no entry in /etc/passwd and no home: what asks for either gets an answer, and a place to write.
+        # The user has no entry in /etc/passwd and no home: give libraries that look for either a name and a folder.
         "env": [{"name": "USER", "value": "embark"}, {"name": "HOME", "value": TMP_FOLDER}],
         "resources": process.resources,
         "volumeMounts": build_volume_mounts(process.mounts),
@@ -70,7 +70,7 @@ def _ports(process: Process, listen: Listen) -> list[Manifest]:
 
 
 def _probes(startup_seconds: int) -> Manifest:
-    # A busy interpreter may answer late; a pod is killed only after a minute without any answer.
+    # A busy interpreter may answer late; a pod is restarted only after a minute without an answer.
     return {
         "startupProbe": _probe("/healthz", startup_seconds // _PERIOD_SECONDS),
         "livenessProbe": _probe("/healthz", 12),

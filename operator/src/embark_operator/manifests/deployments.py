@@ -1,4 +1,4 @@
-"""The Deployment of a component; EmbArk, KFC and Retina each have one, and KFC and Retina one for every space."""
+"""The Deployment of a component: one for EmbArk, and one for the KFC and the Retina of each space."""
 
 from typing import Any, Final
 
@@ -9,7 +9,7 @@ from embark_operator.manifests.pods import build_metadata, build_pod, build_spre
 from embark_operator.names import Manifest
 from embark_operator.options import Images
 
-# What a Deployment has by default, beyond the time that its pods may take to start.
+# Kubernetes' default, on top of the time that the pods may take to start.
 _PROGRESS_SECONDS: Final = 600
 _REVISIONS: Final = 3
 
@@ -22,7 +22,7 @@ def build_deployment(
     settings_hash: str,
     replicas: int | None,
 ) -> Manifest:
-    """Return the Deployment; `replicas` None leaves their number to the autoscaler."""
+    """Return the Deployment; with `replicas` None, an autoscaler sets their number."""
     pod = build_pod(component, process, component.name, component.name, images.pull_secrets)
     pod["topologySpreadConstraints"] = build_spread(component)
     spec: dict[str, Any] = {

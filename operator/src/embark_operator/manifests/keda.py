@@ -1,4 +1,4 @@
-"""Scalers by KEDA, which reads the lag from the brokers and can scale to zero; for KFC and Retina.
+"""Scalers of KEDA, which reads the lag from the brokers and can scale to zero.
 
 The fields are those of KEDA's reference (ScaledObject specification, Apache Kafka scaler).
 """
@@ -25,14 +25,14 @@ _SASL: Final = {
 def build_scaled_object(
     component: Component, kafka: Kafka, bounds: Bounds, triggers: Sequence[Manifest]
 ) -> list[Manifest]:
-    """Return the ScaledObject of a component, after what lets KEDA in at the brokers where they ask for it."""
+    """Return the ScaledObject of a component, after the credentials that KEDA needs at the brokers, if any."""
     spec = {
         "scaleTargetRef": {"apiVersion": "apps/v1", "kind": "Deployment", "name": component.name},
         "pollingInterval": _POLLING_SECONDS,
-        # Without lag for so long, and a component that may have no replicas has none.
+        # How long a component that can scale to zero keeps its replicas without lag.
         "cooldownPeriod": bounds.down_after_seconds,
-        "minReplicaCount": bounds.least,
-        "maxReplicaCount": bounds.most,
+        "minReplicaCount": bounds.min,
+        "maxReplicaCount": bounds.max,
         "advanced": {"horizontalPodAutoscalerConfig": {"behavior": build_behavior(bounds)}},
         "triggers": list(triggers),
     }
@@ -41,7 +41,7 @@ def build_scaled_object(
 
 
 def lag_trigger(component: Component, settings: KfcSettings, threshold: int) -> Manifest:
-    """Return what wakes a component when its space's KFC has lag: a replica for every `threshold` records."""
+    """Return the trigger that scales a component by the lag of its space's KFC: a replica per `threshold` records."""
     trigger: Manifest = {"type": "kafka", "metadata": _metadata(settings, threshold)}
     if _secret_parameters(settings.topic.kafka):
         trigger["authenticationRef"] = {"name": component.name}
@@ -49,7 +49,7 @@ def lag_trigger(component: Component, settings: KfcSettings, threshold: int) -> 
 
 
 def cpu_trigger(component: Component, percent: int) -> Manifest:
-    """Return what scales a component by the CPU of its own container, in percent of the request."""
+    """Return the trigger that scales a component by the CPU of its own container, in percent of the request."""
     metadata = {"value": str(percent), "containerName": component.title}
     return {"type": "cpu", "metricType": "Utilization", "metadata": metadata}
 
@@ -61,7 +61,7 @@ def _metadata(settings: KfcSettings, threshold: int) -> dict[str, str]:
         "consumerGroup": settings.consumer_group,
         "topic": settings.topic.fills,
         "lagThreshold": str(threshold),
-        # Where a group that has committed nothing begins, as KFC does: what lies there is its lag.
+        # A group that has committed nothing starts at the beginning, as KFC does: all records are its lag.
         "offsetResetPolicy": "earliest",
     }
     if kafka.credentials_secret:
@@ -72,7 +72,7 @@ def _metadata(settings: KfcSettings, threshold: int) -> dict[str, str]:
 
 
 def _secret_parameters(kafka: Kafka) -> list[Manifest]:
-    """Return which key of which Secret each parameter of the trigger is; a key that is not there is left empty."""
+    """Return the key of a Secret for each parameter of the trigger; a missing key leaves the parameter empty."""
     secrets = (
         (kafka.credentials_secret, {"username": "username", "password": "password"}),
         (kafka.tls_secret, {"ca": "ca.crt", "cert": "tls.crt", "key": "tls.key"}),

@@ -1,11 +1,9 @@
-"""The children of the KFC of one space; called by `build`."""
+"""The children of the KFC of one space."""
 
 from embark.settings import KfcSettings
-from embark.spec import EmbeddingCache
-from embark_operator.cluster.apis import NO_APIS, Apis
-from embark_operator.manifests.children import Component
 from embark_operator.manifests.config_maps import build_config_map, settings_hash
 from embark_operator.manifests.containers import Process
+from embark_operator.manifests.context import BuildContext
 from embark_operator.manifests.deployments import build_deployment
 from embark_operator.manifests.jobs import build_schema_job
 from embark_operator.manifests.kfc_scaling import build_kfc_scaler
@@ -13,31 +11,18 @@ from embark_operator.manifests.resources import KFC, build_resources
 from embark_operator.manifests.services import build_account
 from embark_operator.manifests.volumes import secret_arguments, secret_mounts, tls_mounts
 from embark_operator.names import Manifest, kfc_name
-from embark_operator.options import Images
 
 
-def build_kfc(
-    cache: EmbeddingCache,
-    uid: str,
-    settings: KfcSettings,
-    images: Images,
-    *,
-    apis: Apis = NO_APIS,
-    idle: bool = False,
-    watched: bool = False,
-    held_at: int | None = None,
-) -> list[Manifest]:
-    """Return account, settings, schema Job, Deployment and scaler.
-
-    `idle`: no look-up waits for its space; `watched`: a rollout waits for its lag; `held_at`: see kfc_bounds.
+def build_kfc(context: BuildContext, settings: KfcSettings) -> list[Manifest]:
+    """Return account, settings, schema Job, Deployment and scaler of the KFC with these settings.
 
     Raises:
-        InvalidSpecError: a field of spec.kfc.resources is none that can be run with.
+        InvalidSpecError: spec.kfc.resources is invalid.
     """
-    space_id = settings.space.id
-    component = Component(cache, uid, "kfc", kfc_name(cache, space_id), space_id)
+    cache, images, space_id = context.cache, context.images, settings.space.id
+    component = context.component("kfc", kfc_name(cache, space_id), space_id)
     spec = cache.spec.kfc
-    scaler = build_kfc_scaler(component, spec, settings, apis, idle=idle, watched=watched, held_at=held_at)
+    scaler = build_kfc_scaler(component, settings, context.apis, context.space_use(space_id))
     mounts = secret_mounts(settings.store.cassandra, settings.topic.kafka)
     process = Process(
         image=images.kfc,
@@ -51,7 +36,7 @@ def build_kfc(
     return [
         build_account(component),
         build_config_map(component, settings),
-        build_schema_job(cache, uid, settings, images),
+        build_schema_job(cache, context.uid, settings, images),
         build_deployment(component, process, images, settings_hash=settings_hash(settings), replicas=spec.replicas),
         *scaler.manifests,
     ]

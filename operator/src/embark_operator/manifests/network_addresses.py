@@ -1,6 +1,7 @@
-"""Where egress may lead, as peers of a NetworkPolicy: public addresses, the inside, a host; network_policies calls it.
+"""Peers of a NetworkPolicy: pods, networks, the public internet, and where a host may be.
 
-A NetworkPolicy knows pods and addresses, no host names: of `cassandra.example` it can say only where it may be.
+A NetworkPolicy selects pods and addresses, not host names: for `cassandra.example` it can only allow every place where
+that host may be.
 """
 
 import re
@@ -12,10 +13,10 @@ from embark.addresses import GLOBAL_UNICAST, NAT64, NON_PUBLIC_IPV4, NON_PUBLIC_
 from embark_operator.names import Manifest
 
 NAMESPACE_NAME: Final = "kubernetes.io/metadata.name"
-"""The label that every namespace has by itself, with its name."""
+"""The label that Kubernetes sets on every namespace, with its name."""
 
-# As Services are called: `cassandra` and `cassandra.data`, and what follows with more labels.
-_LABELS_OF_A_SERVICE: Final = 2
+# Names of Services: `cassandra`, `cassandra.data`, and longer ones with these suffixes.
+_MAX_SHORT_LABELS: Final = 2
 _SERVICE_SUFFIXES: Final = (".svc", ".cluster.local")
 _NAMESPACE: Final = re.compile(r"[a-z0-9]([a-z0-9\-]{0,61}[a-z0-9])?")
 
@@ -25,9 +26,9 @@ def any_pod_peer() -> Manifest:
     return {"namespaceSelector": {}}
 
 
-def network_peer(cidr: str, beside: Sequence[str] = ()) -> Manifest:
-    """Return the addresses of a network, without those in the networks `beside`."""
-    return {"ipBlock": {"cidr": cidr} | ({"except": list(beside)} if beside else {})}
+def network_peer(cidr: str, excluded: Sequence[str] = ()) -> Manifest:
+    """Return the addresses of a network without those of the `excluded` networks."""
+    return {"ipBlock": {"cidr": cidr} | ({"except": list(excluded)} if excluded else {})}
 
 
 def public_peers() -> list[Manifest]:
@@ -41,37 +42,37 @@ def public_peers() -> list[Manifest]:
 
 
 def private_peers() -> list[Manifest]:
-    """Return every pod and the private networks, where machines without pods are."""
+    """Return every pod and the private networks, which hold machines without pods."""
     return [any_pod_peer(), *map(network_peer, map(str, PRIVATE))]
 
 
 def peers_for_hosts(hosts: Sequence[str]) -> list[Manifest]:
-    """Return where these hosts of a store or topic, and those that they name in turn, may be.
+    """Return where these hosts of a store or topic, and the hosts that they advertise, may be.
 
-    That is inside where every host is called as a Service is, or has an address that is not public; a host of any other
-    name may be public too.
+    They are private if every host has the name of a Service or a non-public address; a host with any other name may be
+    public too.
     """
-    return private_peers() if all(map(_is_inside, hosts)) else [*private_peers(), *public_peers()]
+    return private_peers() if all(map(_is_private, hosts)) else [*private_peers(), *public_peers()]
 
 
 def service_peer(host: str, namespace: str) -> Manifest | None:
-    """Return the pods among which those of the Service `host` are, asked for from `namespace`; None: it is none."""
+    """Return the pods that include those of the Service `host`, as resolved in `namespace`; None if it is not one."""
     labels = host.split(".")
-    if _is_address(host) or not (len(labels) <= _LABELS_OF_A_SERVICE or host.endswith(_SERVICE_SUFFIXES)):
+    if _is_address(host) or not (len(labels) <= _MAX_SHORT_LABELS or host.endswith(_SERVICE_SUFFIXES)):
         return None
     name = labels[1] if len(labels) > 1 else namespace
     return {"namespaceSelector": {"matchLabels": {NAMESPACE_NAME: name}}} if _NAMESPACE.fullmatch(name) else None
 
 
 def address_peer(host: str) -> Manifest | None:
-    """Return the one address that `host` is; None: it is a name."""
+    """Return the address `host`; None if it is a name."""
     if not _is_address(host):
         return None
     parsed = ip_address(host)
     return network_peer(f"{parsed}/{parsed.max_prefixlen}")
 
 
-def _is_inside(host: str) -> bool:
+def _is_private(host: str) -> bool:
     if _is_address(host):
         return not ip_address(host).is_global
     return service_peer(host, "default") is not None

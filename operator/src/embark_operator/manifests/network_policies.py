@@ -1,13 +1,13 @@
-"""The NetworkPolicies of a cache: none of its pods is reached, or reaches anything, but by the flows of the design.
+"""The NetworkPolicies of a cache: its pods send and receive only these flows.
 
     clients ─grpc→ EmbArk ─→ Cassandra, Kafka     operator, monitoring ─probes→ EmbArk, KFC, Retina, re-embedding
     KFC, re-embedding ─→ Cassandra, Kafka, and ─grpc→ the Retina of their space; re-embedding ─probes→ EmbArk
     the other Jobs ─→ Cassandra, Kafka            Retina ─→ public addresses, allowedPrivateNetworks, the model's host
 
-and DNS for all; a kubelet's probes need no policy. Policies add up. Who needs another flow (brokers with other ports
-than bootstrapServers says, a model behind a Service whose pods have another port, clients outside the cluster) adds a
-policy for the pods with the label embark.dev/cache. A CNI that knows pods by their labels alone, as Cilium does, leads
-no address in allowedPrivateNetworks to a pod.
+and DNS for all; a kubelet's probes need no policy. Policies add up: to allow another flow (brokers with ports that
+bootstrapServers does not name, a model behind a Service whose pods have another port, clients outside the cluster), add
+a policy for the pods with the label embark.dev/cache. A CNI that identifies pods only by their labels, such as Cilium,
+does not apply allowedPrivateNetworks to pods.
 """
 
 import copy
@@ -20,7 +20,7 @@ from embark.settings import Listen
 from embark.spec import EmbeddingCache, Encoder
 from embark.spec.access import Peer
 from embark_operator.manifests.children import Component, build_child
-from embark_operator.manifests.meshes.network import mesh_flows
+from embark_operator.manifests.meshes.meshed import mesh_flows
 from embark_operator.manifests.network_addresses import (
     NAMESPACE_NAME,
     address_peer,
@@ -42,86 +42,79 @@ from embark_operator.names import (
 )
 
 OPERATOR: Final = {"app.kubernetes.io/name": "embark-operator"}
-"""The labels of the operator's pods, as charts/embark has them."""
+"""The labels of the operator's pods, as in charts/embark."""
 
 _FILLING: Final = ("kfc", "reembed")
-_ONCE: Final = ("schema", "verify", "drop", DROP_KEYSPACE)
+_STORE_JOBS: Final = ("schema", "verify", "drop", DROP_KEYSPACE)
 _PORTS: Final = range(1, 65536)
 _SCHEME_PORTS: Final = {"https": 443, "http": 80}
-# A policy sees the port of the pod, which for OpenShift's DNS is 5353; kube-dns and CoreDNS have that of DNS.
+# A policy applies to the port of the pod: 5353 for OpenShift's DNS, 53 for kube-dns and CoreDNS.
 _DNS_PORTS: Final = (53, 5353)
-_NODE_LOCAL_DNS: Final = "169.254.20.10/32"  # NodeLocal DNSCache: the one link-local address that a pod needs
+_NODE_LOCAL_DNS: Final = "169.254.20.10/32"  # NodeLocal DNSCache: the only link-local address that a pod needs
 
 
 def build_network_policies(
-    cache: EmbeddingCache,
-    uid: str,
-    spaces: Sequence[str],
-    *,
-    operator_namespace: str,
-    encoders: Mapping[str, Encoder] | None = None,
+    cache: EmbeddingCache, uid: str, encoders: Mapping[str, Encoder], operator_namespace: str
 ) -> list[Manifest]:
-    """Return the policies of a cache with these spaces, by their ids; none where spec.network.policies is false.
+    """Return the policies of a cache; none if spec.network.policies is false.
 
-    `encoders` has those of spaces that the spec's encoder does not write.
+    `encoders` has the encoder of each space by the space's id. With an empty `operator_namespace`, pods with the
+    operator's labels are let in from any namespace.
 
-    What denies the rest comes last: no flow of the design is cut while they are applied one after the other. An empty
-    `operator_namespace` takes pods with the operator's labels in any namespace for it.
+    The policy that denies everything else comes last, so that applying them one by one cuts no allowed flow.
 
     Raises:
-        InvalidSpecError: the port of a broker, or the URI of the model, is none.
+        InvalidSpecError: the port of a broker, or the URI of the model, is invalid.
     """
     if not cache.spec.network.policies:
         return []
-    flows = _Flows(cache, operator_namespace, encoders or {})
+    rules = _FlowRules(cache, operator_namespace)
     name = cache.metadata.name
-    policies = [_build(Component(cache, uid, "embark", embark_name(cache)), ("embark",), *flows.of_embark())]
-    for space in spaces:
+    policies = [_build(Component(cache, uid, "embark", embark_name(cache)), ("embark",), *rules.embark())]
+    for space, encoder in encoders.items():
         kfc = Component(cache, uid, "kfc", kfc_name(cache, space), space)
         reembed = Component(cache, uid, "reembed", f"{name}-reembed-{space}", space)
         retina = Component(cache, uid, "retina", retina_name(cache, space), space)
-        policies.append(_build(kfc, ("kfc",), *flows.of_kfc(space)))
-        policies.append(_build(reembed, ("reembed",), *flows.of_reembedding(space)))
-        policies.append(_build(retina, ("retina",), *flows.of_retina(space)))
-    policies.append(_build(Component(cache, uid, "jobs", f"{name}-jobs"), _ONCE, *flows.of_jobs()))
+        policies.append(_build(kfc, ("kfc",), *rules.kfc(space)))
+        policies.append(_build(reembed, ("reembed",), *rules.reembedding(space)))
+        policies.append(_build(retina, ("retina",), *rules.retina(space, encoder)))
+    policies.append(_build(Component(cache, uid, "jobs", f"{name}-jobs"), _STORE_JOBS, *rules.store_jobs()))
     return [*policies, _build(Component(cache, uid, "pods", f"{name}-pods"), (), [], [])]
 
 
-class _Flows:
-    """The rules of one cache."""
+class _FlowRules:
+    """Ingress and egress rules of one cache's components."""
 
-    def __init__(self, cache: EmbeddingCache, operator_namespace: str, encoders: Mapping[str, Encoder]) -> None:
-        self._cache: Final = cache
-        self._encoders: Final = encoders
-        self._mesh: Final = mesh_flows(cache.spec.mesh.provider)
+    def __init__(self, cache: EmbeddingCache, operator_namespace: str) -> None:
+        self._cache = cache
+        self._mesh = mesh_flows(cache.spec.mesh.provider)
         where = {"matchLabels": {NAMESPACE_NAME: operator_namespace}} if operator_namespace else {}
-        self._operator: Final = {"namespaceSelector": where, "podSelector": {"matchLabels": OPERATOR}}
+        self._operator = {"namespaceSelector": where, "podSelector": {"matchLabels": OPERATOR}}
 
-    def of_embark(self) -> tuple[list[Manifest], list[Manifest]]:
+    def embark(self) -> tuple[list[Manifest], list[Manifest]]:
         clients = _peers(self._cache.spec.network.clients)
-        asked = {"from": clients, "ports": self._grpc()}
+        lookups = {"from": clients, "ports": self._grpc()}
         pacing = self._pods(("reembed",))
-        return [asked, *self._probes(pacing)], [*self._to_backends(), *self._to_control_plane()]
+        return [lookups, *self._probes(pacing)], [*self._to_backends(), *self._to_control_plane()]
 
-    def of_kfc(self, space: str) -> tuple[list[Manifest], list[Manifest]]:
+    def kfc(self, space: str) -> tuple[list[Manifest], list[Manifest]]:
         retina = {"to": [self._pods(("retina",), space)], "ports": self._grpc()}
         return self._probes(), [*self._to_backends(), retina, *self._to_control_plane()]
 
-    def of_reembedding(self, space: str) -> tuple[list[Manifest], list[Manifest]]:
-        asked, reached = self.of_kfc(space)
+    def reembedding(self, space: str) -> tuple[list[Manifest], list[Manifest]]:
+        ingress, egress = self.kfc(space)
         embark = {"to": [self._pods(("embark",))], "ports": self._ports(Listen().probes_port)}
-        return asked, [*reached, embark]
+        return ingress, [*egress, embark]
 
-    def of_retina(self, space: str) -> tuple[list[Manifest], list[Manifest]]:
-        asked = {"from": [self._pods(_FILLING, space)], "ports": self._grpc()}
-        encoder = self._encoders.get(space, self._cache.spec.encoder)
+    def retina(self, space: str, encoder: Encoder) -> tuple[list[Manifest], list[Manifest]]:
+        encodes = {"from": [self._pods(_FILLING, space)], "ports": self._grpc()}
         allowed = [network_peer(str(block)) for block in encoder.fetch.allowed_private_networks]
         fetched = {"to": [*public_peers(), *allowed], "ports": [{"protocol": "TCP"}]}
-        reached = [_to_dns(), fetched, *self._to_model(encoder), *self._to_control_plane()]
-        return [asked, *self._probes()], reached
+        egress = [_to_dns(), fetched, *self._to_model(encoder), *self._to_control_plane()]
+        return [encodes, *self._probes()], egress
 
-    def of_jobs(self) -> tuple[list[Manifest], list[Manifest]]:
-        """Return the rules of Jobs that ask the store and the topic alone; they have no proxy."""
+    def store_jobs(self) -> tuple[list[Manifest], list[Manifest]]:
+        """Return the rules of Jobs that call only the store and the topic; they have no mesh proxy."""
         return [], self._to_backends()
 
     def _to_backends(self) -> list[Manifest]:
@@ -129,7 +122,7 @@ class _Flows:
         servers = [server.rpartition(":") for server in kafka.bootstrap_servers]
         hosts, ports = [host.strip("[]") for host, _, _ in servers], {int(port) for _, _, port in servers}
         if not all(port in _PORTS for port in ports):
-            raise InvalidSpecError("spec.topic.kafka.bootstrapServers", "a port is between 1 and 65535")
+            raise InvalidSpecError("spec.topic.kafka.bootstrapServers", "a port must be between 1 and 65535")
         return [
             _to_dns(),
             {"to": peers_for_hosts(cassandra.contact_points), "ports": _tcp(cassandra.port)},
@@ -143,7 +136,7 @@ class _Flows:
         return [{"to": [control_plane], "ports": _tcp(*self._mesh.control_ports)}]
 
     def _to_model(self, encoder: Encoder) -> list[Manifest]:
-        """Return the way to a model inside; a public one needs no rule, and a file and a bucket no other."""
+        """Return the rule for a model in the cluster or a private network; public ones, files and buckets need none."""
         try:
             uri = urlsplit(encoder.model.uri)
             host, port = uri.hostname, uri.port or _SCHEME_PORTS.get(uri.scheme)
@@ -163,7 +156,7 @@ class _Flows:
         return self._ports(Listen().grpc_port)
 
     def _ports(self, *ports: int) -> list[Manifest]:
-        """Return what a flow to these ports may use: between two proxies of a mesh it is at their port instead."""
+        """Return the ports of a flow: two proxies of a mesh use their own port in place of these."""
         return _tcp(*ports, *([self._mesh.tunnel_port] if self._mesh else []))
 
     def _pods(self, components: Sequence[str], space: str = "") -> Manifest:
@@ -175,21 +168,21 @@ def _build(
 ) -> Manifest:
     selector = _select(component.cache, components, component.space_id)
     rules = {"ingress": ingress, "egress": egress}
-    # An empty list says the same as none, and the API server keeps none.
+    # The API server drops empty lists, which mean the same as none.
     spec = {"podSelector": selector, "policyTypes": ["Ingress", "Egress"]} | {k: v for k, v in rules.items() if v}
-    # What rules share is written out in each of them.
+    # Without shared parts, which YAML would write as anchors.
     return build_child(component, "networking.k8s.io/v1", "NetworkPolicy", {"spec": copy.deepcopy(spec)})
 
 
 def _select(cache: EmbeddingCache, components: Sequence[str], space: str) -> Manifest:
-    """Return a selector of pods of the cache: of these components, or all; of that space, or any."""
+    """Return a selector of the cache's pods: of these components, or of all; of that space, or of any."""
     labels = {CACHE_LABEL: cache.metadata.name} | ({SPACE_LABEL: space} if space else {})
     if not components:
         return {"matchLabels": labels}
     if len(components) == 1:
         return {"matchLabels": labels | {COMPONENT_LABEL: components[0]}}
-    among = {"key": COMPONENT_LABEL, "operator": "In", "values": list(components)}
-    return {"matchLabels": labels, "matchExpressions": [among]}
+    components_in = {"key": COMPONENT_LABEL, "operator": "In", "values": list(components)}
+    return {"matchLabels": labels, "matchExpressions": [components_in]}
 
 
 def _peers(peers: Sequence[Peer]) -> list[Manifest]:

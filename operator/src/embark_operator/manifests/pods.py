@@ -1,4 +1,4 @@
-"""The pods of a component, and the security that all of them have; called by Deployments and Jobs."""
+"""The pods of a component: security context, termination, mesh metadata and topology spread."""
 
 import math
 from collections.abc import Mapping
@@ -11,20 +11,20 @@ from embark_operator.manifests.scheduling import build_scheduling
 from embark_operator.manifests.volumes import build_volumes
 from embark_operator.names import Manifest
 
-# Of the images' user; a number, because only of a number a kubelet knows that it is not root.
+# The images' user; as a number, because a kubelet cannot tell whether a name is root.
 _USER: Final = 65532
-# After the drain: acknowledgements of the topic are awaited, connections closed.
+# After the drain, to wait for the topic's acknowledgements and to close connections.
 _CLOSE_SECONDS: Final = 15
 
 
 def build_pod(
     component: Component, process: Process, account: str, config_map: str, pull_secrets: tuple[str, ...]
 ) -> Manifest:
-    """Return the spec of a component's pods: the restricted profile of the Pod Security Standards, and no token."""
+    """Return the spec of a component's pods, restricted by the Pod Security Standards and without a token."""
     pod: dict[str, Any] = {
         "serviceAccountName": account,
         "automountServiceAccountToken": False,
-        # The variables of other Services would be an environment that nothing reads.
+        # Nothing reads the variables of other Services.
         "enableServiceLinks": False,
         "securityContext": {
             "runAsNonRoot": True,
@@ -43,22 +43,22 @@ def build_pod(
 
 
 def build_metadata(component: Component, annotations: Mapping[str, str] | None = None) -> Manifest:
-    """Return the metadata of a component's pods: its labels, and what the cache's mesh asks for."""
+    """Return the metadata of a component's pods: its labels, and what the cache's mesh requires."""
     mesh = build_pod_mesh(component.cache, component.title)
     metadata: Manifest = {"labels": component.labels | dict(mesh.labels)}
-    noted = {**(annotations or {}), **mesh.annotations}
-    return metadata | ({"annotations": noted} if noted else {})
+    merged = {**(annotations or {}), **mesh.annotations}
+    return metadata | ({"annotations": merged} if merged else {})
 
 
 def build_spread(component: Component) -> list[Manifest]:
-    """Return constraints that keep a component's pods apart where there is room."""
+    """Return the constraints that spread a component's pods over nodes if possible."""
     return [
         {
             "maxSkew": 1,
             "topologyKey": "kubernetes.io/hostname",
             "whenUnsatisfiable": "ScheduleAnyway",
             "labelSelector": {"matchLabels": component.selector},
-            # Of one revision only: the pods that a rolling update is about to remove do not count.
+            # Only pods of one revision count, not those that a rolling update is about to delete.
             "matchLabelKeys": ["pod-template-hash"],
         }
     ]

@@ -1,4 +1,4 @@
-"""The resources of a component's container: what the spec says, with requests where it says nothing."""
+"""The resources of a component's container: those of the spec, with default requests."""
 
 import math
 from collections.abc import Mapping
@@ -10,20 +10,20 @@ from embark.spec.resources import Resources
 from embark.spec.serving import Gpu
 from embark_operator.names import Manifest
 
-# Autoscaling by CPU needs a request for it, and a scheduler knows nothing of a pod without requests. They are small, so
-# that a cache fits beside its backends on a small node; limits are the user's alone.
+# Autoscaling by CPU requires a CPU request, and the scheduler cannot place pods well without requests. They are small,
+# so that a cache and its backends fit on a small node; only users set limits.
 KFC: Final = {"cpu": "100m", "memory": "192Mi"}
 RETINA: Final = {"cpu": "500m", "memory": "1Gi"}
 _EMBARK_CPU: Final = "250m"
 _MI: Final = 1024 * 1024
-# The interpreter, the drivers, and what a few large replies hold at a time.
+# The interpreter, the drivers, and a few large replies at a time.
 _EMBARK_OWN_BYTES: Final = 256 * _MI
-# Of what the hot tier holds: the allocator's gaps between rows that come and go.
+# The allocator's fragmentation, as a share of the hot tier.
 _HOT_TIER_SLACK: Final = 0.25
 
 
 def default_embark_requests(hot_tier_bytes: int) -> Mapping[str, str]:
-    """Return EmbArk's requests: the memory covers a full hot tier."""
+    """Return EmbArk's default requests: the memory covers a full hot tier."""
     memory = _EMBARK_OWN_BYTES + math.ceil(hot_tier_bytes * (1 + _HOT_TIER_SLACK))
     return {"cpu": _EMBARK_CPU, "memory": f"{math.ceil(memory / _MI)}Mi"}
 
@@ -31,12 +31,12 @@ def default_embark_requests(hot_tier_bytes: int) -> Mapping[str, str]:
 def build_resources(
     section: str, resources: Resources, defaults: Mapping[str, str], gpu: Gpu | None = None
 ) -> Manifest:
-    """Return a container's resources; `section` is where the user writes them, for example spec.embark.
+    """Return a container's resources; `section` is their part of the spec, for example spec.embark.
 
-    A limit without a request is the request too, as everywhere in Kubernetes; then no default is added.
+    As everywhere in Kubernetes, a limit without a request is the request too; then no default is added.
 
     Raises:
-        InvalidSpecError: a quantity is larger than any.
+        InvalidSpecError: a quantity exceeds the maximum of Kubernetes.
     """
     limits = _canonical(f"{section}.resources.limits", resources.limits)
     requests = _canonical(f"{section}.resources.requests", resources.requests)
@@ -47,14 +47,14 @@ def build_resources(
 
 
 def check_hot_tier(resources: Resources, hot_tier_bytes: int) -> None:
-    """Refuse a memory limit that the hot tier alone would reach.
+    """Check that the memory limit exceeds the size of the hot tier.
 
     Raises:
-        InvalidSpecError: it is too low.
+        InvalidSpecError: it does not.
     """
     limit = resources.limits.get("memory")
     if limit is not None and quantity_value(limit) <= hot_tier_bytes:
-        message = f"{limit} does not hold spec.embark.hotTier.maxBytes, {hot_tier_bytes} bytes, and EmbArk beside it"
+        message = f"{limit} must exceed spec.embark.hotTier.maxBytes, {hot_tier_bytes} bytes"
         raise InvalidSpecError("spec.embark.resources.limits.memory", message)
 
 

@@ -7,18 +7,18 @@ from embark_operator.names import Manifest
 
 
 def build_service(component: Component, listen: Listen) -> Manifest:
-    """Return the Service with an address of its own, for clients that leave balancing to a mesh or to their pool."""
+    """Return the Service with a cluster IP, for clients that leave load balancing to a mesh or to their pool."""
     return build_child(component, "v1", "Service", {"spec": {"type": "ClusterIP", **_spec(component, listen)}})
 
 
 def build_headless_service(component: Component, listen: Listen, name: str = "") -> Manifest:
-    """Return the Service that resolves to every ready pod, for clients that balance by round_robin."""
+    """Return the headless Service, which resolves to every ready pod, for clients that balance by round_robin."""
     spec = {"type": "ClusterIP", "clusterIP": "None", **_spec(component, listen)}
     return build_child(component, "v1", "Service", {"spec": spec}, name)
 
 
 def build_account(component: Component) -> Manifest:
-    """Return the ServiceAccount that meshes and clouds know the pods by; it may do nothing."""
+    """Return the ServiceAccount that identifies the pods to meshes and clouds; it has no rights."""
     return build_child(component, "v1", "ServiceAccount", {"automountServiceAccountToken": False})
 
 

@@ -1,4 +1,4 @@
-"""The volumes of a pod and where its container sees them: settings, Secrets, /tmp and Retina's models."""
+"""The volumes of a pod and their mounts: settings, Secrets, /tmp and Retina's models."""
 
 import copy
 from collections.abc import Sequence
@@ -10,21 +10,21 @@ from embark.spec import Cassandra, EmbeddingCache, Kafka
 from embark_operator.names import Manifest
 
 SETTINGS_FOLDER: Final = "/etc/embark"
-TMP_FOLDER: Final = "/tmp"  # noqa: S108 - of the container, a volume of its own
+TMP_FOLDER: Final = "/tmp"  # noqa: S108 - a volume of the container
 MODELS_FOLDER: Final = "/models"
-# Not below SETTINGS_FOLDER: a mount inside a read-only mount needs a kubelet that makes its folder there first.
+# Not below SETTINGS_FOLDER: only some kubelets can create a mount inside a read-only mount.
 _SECRETS_FOLDER: Final = "/var/run/secrets/embark.dev"
 
-# Readable by the group that the kubelet gives the volume to, and by nobody else.
+# Readable only by the group that the kubelet assigns to the volume.
 _SECRET_MODE: Final = 0o440
 _TMP_SIZE: Final = "1Gi"
-# An ONNX file has at most 2 GiB, as every protobuf message; a second one is there while it is downloaded.
+# An ONNX file has at most 2 GiB, as every protobuf message; during a download there are two.
 _MODELS_SIZE: Final = "4Gi"
 
 
 @dataclass(frozen=True, slots=True)
 class Mount:
-    """A volume at a folder of the container."""
+    """A volume that is mounted at a folder of the container."""
 
     name: str
     folder: str
@@ -37,7 +37,7 @@ _TMP: Final = Mount("tmp", TMP_FOLDER, {"emptyDir": {"sizeLimit": _TMP_SIZE}})
 
 
 def secret_mounts(cassandra: Cassandra, kafka: Kafka) -> tuple[Mount, ...]:
-    """Return a mount for each Secret that the cache names, called as the option of the services that takes it."""
+    """Return a mount for each Secret that the cache names; its name is the services' option for it."""
     named = {
         "store-credentials": cassandra.credentials_secret,
         "store-tls": cassandra.tls_secret,
@@ -50,13 +50,13 @@ def secret_mounts(cassandra: Cassandra, kafka: Kafka) -> tuple[Mount, ...]:
 
 
 def tls_mounts(cache: EmbeddingCache) -> tuple[Mount, ...]:
-    """Return the mount of the Secret of spec.tls, if it names one; the services' settings say where it is."""
+    """Return the mount of the Secret of spec.tls, if it names one; the services' settings have its folder."""
     secret = cache.spec.tls.secret
     return (_secret_mount("tls", TLS_FOLDER, secret),) if secret else ()
 
 
 def secret_arguments(mounts: Sequence[Mount]) -> tuple[str, ...]:
-    """Return the options that tell a service where its Secrets are."""
+    """Return the options that point a service to its Secrets."""
     return tuple(part for mount in mounts for part in (f"--{mount.name}", mount.folder))
 
 

@@ -1,1 +1,1 @@
-"""What is there: the children of a cache, their pods, and what its services report."""
+"""What the operator observes of a cache: its children, its pods, and what its services report."""

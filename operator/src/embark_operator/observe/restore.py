@@ -1,4 +1,4 @@
-"""The state of a rollout as a pass finds it: from the status or, where that was lost, from the children; pure."""
+"""Restores the state of a rollout: from the status or, if that was lost, from the live children."""
 
 from collections.abc import Mapping
 from datetime import datetime
@@ -17,7 +17,7 @@ from embark_operator.manifests.config_maps import SETTINGS_KEY
 from embark_operator.names import COMPONENT_LABEL, Manifest
 
 S = TypeVar("S", bound=Model)
-_LOST: Final = "the status was lost; the rollout goes on from what the children say"
+_LOST: Final = "the status was lost; the rollout continues from the state of the children"
 _FILLING: Final = (
     RolloutPhase.AWAITING_APPROVAL,
     RolloutPhase.PREPARING,
@@ -33,21 +33,21 @@ def restore(
 ) -> RolloutState:
     """Return the state of the cache's rollout.
 
-    What look-ups read is said by EmbArk's own settings, where the status does not say it: never by a spec that may
-    have moved on meanwhile. A space whose KFC fills it from the active one is the candidate, and is prepared once more,
-    which costs nothing that was done. One that is filled from elsewhere is dropped, as is one whose drop was under way.
-    A previous space is kept for the whole time once more.
+    Without a status, EmbArk's live settings determine the active space, never the spec, which may have changed since.
+    A space that its KFC fills from the active one is the candidate, and is prepared again, which loses no work. A space
+    that is filled from another one is dropped, as is one whose drop was in progress. A previous space is kept for the
+    whole time again.
     """
-    if status.spaces.active and _is_whole(status):
+    if status.spaces.active and _is_consistent(status):
         return RolloutState(status.spaces.active, status.spaces, status.rollout)
     embark = _settings(live, "embark", EmbArkSettings)
     if not embark:
         return initial_rollout(cache.spec.encoder, now)
-    return _restored(cache, embark[0], live, now)
+    return _restore_from_children(cache, embark[0], live, now)
 
 
-def _is_whole(status: EmbeddingCacheStatus) -> bool:
-    """Return whether the phase goes with the spaces; else somebody else wrote the status, or a part of it is lost."""
+def _is_consistent(status: EmbeddingCacheStatus) -> bool:
+    """Return whether the phase matches the spaces; if not, the status was edited, or a part of it was lost."""
     spaces, phase = status.spaces, status.rollout.phase
     if spaces.candidate:
         return phase in _FILLING and not (spaces.previous or spaces.dropped)
@@ -58,18 +58,18 @@ def _is_whole(status: EmbeddingCacheStatus) -> bool:
     return phase in (*_DROPPING, RolloutPhase.STEADY)
 
 
-def _restored(
+def _restore_from_children(
     cache: EmbeddingCache, embark: EmbArkSettings, live: Mapping[Child, Manifest], now: datetime
 ) -> RolloutState:
     dropping = {drop.kfc.space.id: drop.kfc.space for drop in _settings(live, "drop", DropSettings)}
-    encoders = {space_id: _rewritten(cache.spec.encoder, space) for space_id, space in dropping.items()}
+    encoders = {space_id: _with_space(cache.spec.encoder, space) for space_id, space in dropping.items()}
     encoders |= {
         settings.space.id: encoder_from_settings(settings) for settings in _settings(live, "retina", RetinaSettings)
     }
     encoders[Space.from_encoder(cache.spec.encoder).id] = cache.spec.encoder
     sources = {settings.space.id: settings.source for settings in _settings(live, "kfc", KfcSettings)}
     if embark.active.id not in encoders:
-        return initial_rollout(cache.spec.encoder, now)  # without its encoder it cannot be filled, or left
+        return initial_rollout(cache.spec.encoder, now)  # without its encoder, the space can be neither filled nor left
 
     def record(space_id: str) -> dict[str, object]:
         return {"id": space_id, "encoder": encoders[space_id], "source": sources.get(space_id, "")}
@@ -92,33 +92,33 @@ def _restored(
 
 
 def encoder_from_settings(settings: RetinaSettings) -> Encoder:
-    """Return the encoder that a Retina was set up from."""
+    """Return the encoder of a Retina with these settings."""
     space = settings.space
     return Encoder(
         model=settings.model,
         modality=space.modality,
         preprocessing=space.preprocessing,
         role=space.role,
-        output=_output_of(space),
+        output=_build_output(space),
         provider=settings.provider,
         batch=settings.batch,
         fetch=settings.fetch,
     )
 
 
-def _rewritten(encoder: Encoder, space: Space) -> Encoder:
-    # What a space is dropped by needs nothing of its encoder but the space: not even where its model was.
-    changed = {
+def _with_space(encoder: Encoder, space: Space) -> Encoder:
+    # Dropping a space needs only the space of its encoder, not even the model's URI.
+    update = {
         "model": encoder.model.model_copy(update={"digest": space.model_digest}),
         "modality": space.modality,
         "preprocessing": space.preprocessing,
         "role": space.role,
-        "output": _output_of(space),
+        "output": _build_output(space),
     }
-    return encoder.model_copy(update=changed)
+    return encoder.model_copy(update=update)
 
 
-def _output_of(space: Space) -> Output:
+def _build_output(space: Space) -> Output:
     return Output(
         tensor=space.output_tensor,
         dimension=space.dimension,
@@ -127,12 +127,12 @@ def _output_of(space: Space) -> Output:
     )
 
 
-def _settings(live: Mapping[Child, Manifest], component: str, form: type[S]) -> list[S]:
+def _settings(live: Mapping[Child, Manifest], component: str, model: type[S]) -> list[S]:
     found = []
     for child, body in live.items():
         if child.kind == CONFIG_MAP and body["metadata"].get("labels", {}).get(COMPONENT_LABEL) == component:
             try:
-                found.append(form.model_validate_json(body.get("data", {}).get(SETTINGS_KEY, "")))
+                found.append(model.model_validate_json(body.get("data", {}).get(SETTINGS_KEY, "")))
             except ValidationError:
-                continue  # somebody else wrote it; apply writes it anew
+                continue  # not written by the operator; apply replaces it
     return found

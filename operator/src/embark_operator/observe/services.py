@@ -1,7 +1,4 @@
-"""What the services say of themselves on the second port of their pods: readiness, metrics, and EmbArk's counts.
-
-That port is plain HTTP also where the first one asks for certificates, of which the operator has none.
-"""
+"""What the services report on the second port of their pods: readiness, metrics, and EmbArk's counts."""
 
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -17,33 +14,33 @@ from embark.spec.model import Model
 
 Counted = TypeVar("Counted", bound=Model)
 Samples = Sequence[Sample]
-"""What one pod counted."""
-_AT_ONCE: Final = 8
-_MAX_PODS: Final = 3
+"""The metrics of one pod."""
+_MAX_CONCURRENT_SCRAPES: Final = 8
+_MAX_PODS_TRIED: Final = 3
 
 
 class Services(Protocol):
-    """Asks pods; what does not answer in time counts as having said nothing."""
+    """Reads from pods; a pod that does not answer in time counts as reporting nothing."""
 
     def readiness(self, address: str) -> str:
-        """Return why the pod at `address` is not ready; empty: it is, or does not answer."""
+        """Return why the pod at `address` is not ready; empty if it is, or does not answer."""
         ...
 
     def scrape(self, addresses: Sequence[str]) -> Sequence[str]:
-        """Return the metrics of those pods that answer, in Prometheus' text format."""
+        """Return the metrics of the pods that answer, in Prometheus' text format."""
         ...
 
     def entries(self, addresses: Sequence[str]) -> int | None:
-        """Return how many embeddings the active space holds, by the first of these EmbArk pods that knows."""
+        """Return how many embeddings the active space holds, from the first of these EmbArk pods that knows."""
         ...
 
     def progress(self, addresses: Sequence[str], space: str) -> ObservedProgress | None:
-        """Return how far the re-embedding into `space` is, by the first of these EmbArk pods that knows."""
+        """Return the progress of the re-embedding into `space`, from the first of these EmbArk pods that knows."""
         ...
 
 
 class PodServices:
-    """The Services of real pods, by HTTP on their probes port."""
+    """The Services of real pods, over HTTP on their probes port."""
 
     def __init__(self, probes_port: int) -> None:
         self._client = PodClient(probes_port)
@@ -59,25 +56,25 @@ class PodServices:
         return ""
 
     def scrape(self, addresses: Sequence[str]) -> Sequence[str]:
-        """Return the metrics of those pods that answer."""
-        with ThreadPoolExecutor(_AT_ONCE) as pool:
+        """Return the metrics of the pods that answer, in Prometheus' text format."""
+        with ThreadPoolExecutor(_MAX_CONCURRENT_SCRAPES) as pool:
             return [text for text in pool.map(self._metrics, addresses) if text]
 
     def entries(self, addresses: Sequence[str]) -> int | None:
-        """Return the entries of the active space."""
-        told = self._first(addresses, "/entries", SpaceEntries)
-        return told.entries if told else None
+        """Return how many embeddings the active space holds."""
+        counts = self._read_first(addresses, "/entries", SpaceEntries)
+        return counts.entries if counts else None
 
     def progress(self, addresses: Sequence[str], space: str) -> ObservedProgress | None:
-        """Return what the checkpoints of the space say."""
-        told = self._first(addresses, f"/rollout/{space}", RolloutCounts)
-        return ObservedProgress(told.done, told.failed) if told else None
+        """Return the progress of the re-embedding into `space`."""
+        counts = self._read_first(addresses, f"/rollout/{space}", RolloutCounts)
+        return ObservedProgress(counts.done, counts.failed) if counts else None
 
-    def _first(self, addresses: Sequence[str], path: str, form: type[Counted]) -> Counted | None:
-        # One after the other: what one pod has counted, no other need count too.
-        for address in addresses[:_MAX_PODS]:
+    def _read_first(self, addresses: Sequence[str], path: str, model: type[Counted]) -> Counted | None:
+        # One after the other: once a pod has the counts, no other need count.
+        for address in addresses[:_MAX_PODS_TRIED]:
             try:
-                return self._client.get_json(address, path, form)
+                return self._client.get_json(address, path, model)
             except PodError:
                 continue
         return None
@@ -90,12 +87,12 @@ class PodServices:
 
 
 def read_samples(texts: Sequence[str]) -> Sequence[Samples]:
-    """Return the samples of each of these metrics."""
+    """Parse the metrics of each pod."""
     return [[sample for family in text_string_to_metric_families(text) for sample in family.samples] for text in texts]
 
 
 def sum_samples(pods: Sequence[Samples], metric: str, label: str, **where: str) -> dict[str, float]:
-    """Return a metric's sum over pods by the value of `label`, of the samples whose labels are as `where` says."""
+    """Return a metric's sum over pods for each value of `label`, of the samples with the labels `where`."""
     sums: dict[str, float] = {}
     for samples in pods:
         for sample in samples:

@@ -1,4 +1,4 @@
-"""The conditions and the phase of a cache, from what was observed; pure."""
+"""The conditions and the phase of a cache, from what was observed."""
 
 from collections.abc import Sequence
 from datetime import datetime
@@ -13,7 +13,7 @@ from embark_operator.observe.observed import Observed, SchemaStatus, WorkloadSta
 
 
 class Phase(StrEnum):
-    """A cache in one word, for people."""
+    """The state of a cache in one word."""
 
     INVALID = "Invalid"
     PAUSED = "Paused"
@@ -27,7 +27,7 @@ class Phase(StrEnum):
 READY: Final = "Ready"
 KEYSPACE_DROPPED: Final = "KeyspaceDropped"
 DROP_FAILED: Final = "DropFailed"
-"""Reason of KEYSPACE_DROPPED."""
+"""A reason of KEYSPACE_DROPPED."""
 _ROLLED_OUT: Final = "RolledOut"
 _MESH: Final = "MeshReady"
 _CERTIFICATE: Final = "CertificateReady"
@@ -38,7 +38,7 @@ _TRUE, _FALSE, _UNKNOWN = "True", "False", "Unknown"
 
 
 class Finding(NamedTuple):
-    """A condition before it has a generation and a time."""
+    """A condition without its generation and time."""
 
     type: str
     status: str
@@ -47,15 +47,15 @@ class Finding(NamedTuple):
 
 
 def accepted() -> Finding:
-    """Return the finding about a spec that can be carried out."""
+    """Return the finding about a valid spec."""
     return Finding(ACCEPTED, _TRUE, "Valid")
 
 
 def refused(message: str) -> Sequence[Finding]:
-    """Return the findings about a spec that cannot be carried out; the children stay as they are."""
+    """Return the findings about a spec that is not accepted; the children stay unchanged."""
     return (
         Finding(ACCEPTED, _FALSE, "InvalidSpec", message),
-        Finding(READY, _FALSE, "InvalidSpec", "the spec is not accepted; what ran before it goes on"),
+        Finding(READY, _FALSE, "InvalidSpec", "the spec is not accepted; the last accepted one stays in effect"),
     )
 
 
@@ -65,7 +65,7 @@ def failed(message: str) -> Sequence[Finding]:
 
 
 def deleting(reason: str, message: str, *, dropped: bool = False) -> Sequence[Finding]:
-    """Return the findings about a cache that is deleted and whose keyspace goes with it."""
+    """Return the findings about a cache that is being deleted together with its keyspace."""
     return (
         Finding(KEYSPACE_DROPPED, _TRUE if dropped else _FALSE, reason, message),
         Finding(READY, _FALSE, "Deleting", message),
@@ -73,66 +73,65 @@ def deleting(reason: str, message: str, *, dropped: bool = False) -> Sequence[Fi
 
 
 def meshed(cache: EmbeddingCache, missing_apis: Sequence[str]) -> Sequence[Finding]:
-    """Return the finding about the cache's mesh; none where it has no mesh."""
+    """Return the finding about the cache's mesh, if it has one."""
     provider = cache.spec.mesh.provider
     if provider is MeshProvider.NONE:
         return ()
     if not missing_apis:
         return (Finding(_MESH, _TRUE, "Configured"),)
-    message = (
-        f"this cluster does not serve {', '.join(missing_apis)}, which {provider} brings; what they are for is off"
-    )
+    message = f"this cluster does not serve {', '.join(missing_apis)}: install {provider}, or set no mesh.provider"
     return (Finding(_MESH, _FALSE, "ApiMissing", message),)
 
 
 def certified(missing_apis: Sequence[str]) -> Sequence[Finding]:
-    """Return the finding about a Certificate that cannot be made; none where nothing is wrong."""
+    """Return the finding about a Certificate that cannot be created, if there is one."""
     if not missing_apis:
         return ()
-    message = f"this cluster does not serve {', '.join(missing_apis)}: install cert-manager, or name no tls.issuer"
+    message = f"this cluster does not serve {', '.join(missing_apis)}: install cert-manager, or set no tls.issuer"
     return (Finding(_CERTIFICATE, _FALSE, "ApiMissing", message),)
 
 
 def scales_to_zero(fields: Sequence[str], missing_apis: Sequence[str]) -> Sequence[Finding]:
-    """Return the finding about the `fields` that let a component have no replicas; none where there is none.
+    """Return the finding about the `fields` that allow a component to scale to zero, if there are any.
 
-    A cache with a pod too many works, so it is no less ready.
+    It does not affect Ready: a cache with one pod too many works.
     """
     if not fields:
         return ()
     if not missing_apis:
         return (Finding(_SCALES_TO_ZERO, _TRUE, "ScaledByKeda"),)
-    message = f"this cluster does not serve {', '.join(missing_apis)}: install KEDA; {' and '.join(fields)} count as 1"
+    missing = ", ".join(missing_apis)
+    message = f"this cluster does not serve {missing}: install KEDA; {' and '.join(fields)} count as 1"
     return (Finding(_SCALES_TO_ZERO, _FALSE, "ApiMissing", message),)
 
 
 def find_conditions(
-    observed: Observed, rollout: RolloutState, others: Sequence[Finding] = (), notes: Sequence[Finding] = ()
+    observed: Observed, rollout: RolloutState, required: Sequence[Finding] = (), optional: Sequence[Finding] = ()
 ) -> Sequence[Finding]:
-    """Return every condition of a cache whose children are applied, Ready last; a rollout does not make it unready.
+    """Return every condition of a cache whose children were applied, Ready last.
 
-    The cache is not Ready without the `others`; of the `notes` it is independent.
+    Ready depends on the `required` findings, but neither on the `optional` ones nor on a rollout.
     """
-    parts = (
-        *_servers(observed.schema),
-        _part("EmbArkReady", observed.embark),
-        _part("KfcReady", observed.kfc),
-        _part("RetinaReady", observed.retina),
-        *others,
+    findings = (
+        *_backends(observed.schema),
+        _workload("EmbArkReady", observed.embark),
+        _workload("KfcReady", observed.kfc),
+        _workload("RetinaReady", observed.retina),
+        *required,
     )
-    missing = [finding for finding in parts if finding.status != _TRUE]
+    missing = [finding for finding in findings if finding.status != _TRUE]
     if missing:
         first = missing[0]
         ready = Finding(READY, _FALSE, first.type.replace("Ready", "NotReady"), first.message)
     else:
         ready = Finding(READY, _TRUE, "AllReady")
-    over = _TRUE if rollout.phase in _SETTLED else _FALSE
-    rolled_out = Finding(_ROLLED_OUT, over, str(rollout.phase), rollout.status.message)
-    return (accepted(), *parts, *notes, rolled_out, ready)
+    settled = _TRUE if rollout.phase in _SETTLED else _FALSE
+    rolled_out = Finding(_ROLLED_OUT, settled, str(rollout.phase), rollout.status.message)
+    return (accepted(), *findings, *optional, rolled_out, ready)
 
 
 def choose_phase(findings: Sequence[Finding], observed: Observed | None, rollout: RolloutPhase, *, paused: bool) -> str:
-    """Return the phase that goes with the findings about an accepted cache: the rollout's, if there is one."""
+    """Return the phase of an accepted cache with these findings: that of the rollout while there is one."""
     by_type = {finding.type: finding.status == _TRUE for finding in findings}
     if paused:
         return Phase.PAUSED
@@ -140,20 +139,20 @@ def choose_phase(findings: Sequence[Finding], observed: Observed | None, rollout
         return Phase.DEGRADED if by_type.get("EmbArkReady") else Phase.PENDING
     if rollout not in _SETTLED:
         return str(rollout)
-    rolled = all(part.rolled for part in (observed.embark, observed.kfc, observed.retina))
+    rolled = all(workload.rolled for workload in (observed.embark, observed.kfc, observed.retina))
     return Phase.READY if rolled else Phase.ROLLING
 
 
 def date_conditions(
     findings: Sequence[Finding], previous: Sequence[Condition], generation: int, now: datetime
 ) -> tuple[Condition, ...]:
-    """Return the findings as conditions; the time of transition moves only where the status has changed."""
+    """Return the findings as conditions; the transition time changes only with the status."""
     before = {condition.type: condition for condition in previous}
-    fresh = []
+    current = []
     for finding in findings:
         old = before.pop(finding.type, None)
         since = old.last_transition_time if old and old.status == finding.status else now
-        fresh.append(
+        current.append(
             Condition(
                 type=finding.type,
                 status=finding.status,
@@ -163,30 +162,30 @@ def date_conditions(
                 last_transition_time=since,
             )
         )
-    # What this pass found nothing about is as it was, but for what a cache may have no more after a whole look.
-    whole = any(finding.type == _ROLLED_OUT for finding in findings)
-    kept = [condition for condition in before.values() if not (whole and condition.type in _OPTIONAL)]
-    return (*kept, *fresh)
+    # Keep the conditions that this reconcile has no finding about, except optional ones after a complete observation.
+    complete = any(finding.type == _ROLLED_OUT for finding in findings)
+    kept = [condition for condition in before.values() if not (complete and condition.type in _OPTIONAL)]
+    return (*kept, *current)
 
 
-def _servers(schema: SchemaStatus) -> tuple[Finding, Finding]:
+def _backends(schema: SchemaStatus) -> tuple[Finding, Finding]:
     store, topic = "StoreReady", "TopicReady"
     if schema.done:
         return Finding(store, _TRUE, "SchemaDone"), Finding(topic, _TRUE, "SchemaDone")
     if schema.server == "topic":
         return Finding(store, _TRUE, "SchemaDone"), Finding(topic, _FALSE, "SchemaFailed", schema.why)
     if schema.why:
-        waits = "the schema command makes tables before topics, and has not come so far"
-        return Finding(store, _FALSE, "SchemaFailed", schema.why), Finding(topic, _UNKNOWN, "SchemaPending", waits)
-    waits = "the schema command has not ended yet"
-    return Finding(store, _UNKNOWN, "SchemaPending", waits), Finding(topic, _UNKNOWN, "SchemaPending", waits)
+        pending = "the schema command creates tables before topics, and has not reached the topics"
+        return Finding(store, _FALSE, "SchemaFailed", schema.why), Finding(topic, _UNKNOWN, "SchemaPending", pending)
+    pending = "the schema command is still running"
+    return Finding(store, _UNKNOWN, "SchemaPending", pending), Finding(topic, _UNKNOWN, "SchemaPending", pending)
 
 
-def _part(kind: str, part: WorkloadStatus) -> Finding:
-    count = f"{part.ready} of {part.wanted} replicas are ready"
-    said = f"{count}; {part.why}" if part.why else count
-    if part.wanted == 0:
-        return Finding(kind, _TRUE, "ScaledToZero", "no replicas are wanted")
-    if part.ready == 0:
-        return Finding(kind, _FALSE, "NotReady", said)
-    return Finding(kind, _TRUE, "Ready" if part.rolled else "Rolling", "" if part.rolled else said)
+def _workload(kind: str, workload: WorkloadStatus) -> Finding:
+    count = f"{workload.ready} of {workload.wanted} replicas are ready"
+    message = f"{count}; {workload.why}" if workload.why else count
+    if workload.wanted == 0:
+        return Finding(kind, _TRUE, "ScaledToZero", "scaled to 0 replicas")
+    if workload.ready == 0:
+        return Finding(kind, _FALSE, "NotReady", message)
+    return Finding(kind, _TRUE, "Ready" if workload.rolled else "Rolling", "" if workload.rolled else message)

@@ -1,7 +1,7 @@
-"""The status of a cache, from what was observed and what it said before; pure."""
+"""The status of a cache: parsed, built from what was observed and from the previous status, and published."""
 
 import json
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from datetime import datetime
 from typing import Any, Final
 
@@ -11,12 +11,12 @@ from embark.rollout.state import RolloutState
 from embark.settings import Listen
 from embark.spec import EmbeddingCache
 from embark.spec.status import CacheStatus, EmbeddingCacheStatus, TopicStatus
+from embark_operator.cluster.protocol import NAMESPACE_TERMINATING, ApiRefusedError, Cluster, ConflictError
 from embark_operator.names import Manifest, embark_name, selector_labels
 from embark_operator.observe.observed import Observed, Readings
 from embark_operator.status.conditions import Finding, Phase, choose_phase, date_conditions
 
-_EMBARK: Final = "embark"
-_NEWS: Final = 0.2
+_MIN_CHANGE: Final = 0.2
 
 
 def report(
@@ -28,10 +28,10 @@ def report(
     *,
     kfc_scaler: str,
 ) -> EmbeddingCacheStatus:
-    """Return the status after a pass over an accepted cache; equal to `cache.status` when nothing has changed."""
+    """Return the status of an accepted cache; equal to `cache.status` if nothing has changed."""
     before, generation = cache.status, cache.metadata.generation
     readings = observed.readings if observed else Readings()
-    selector = selector_labels(cache, _EMBARK)
+    selector = selector_labels(cache, "embark")
     return before.model_copy(
         update={
             "observed_generation": generation,
@@ -53,28 +53,54 @@ def report(
 def report_refused(
     before: EmbeddingCacheStatus, findings: Sequence[Finding], generation: int, now: datetime
 ) -> EmbeddingCacheStatus:
-    """Return the status of a cache whose spec cannot be carried out; the rest stays as it was."""
+    """Return the status of a cache whose spec is not accepted; the rest stays unchanged."""
     return _with_findings(before, Phase.INVALID, findings, generation, now)
 
 
 def report_deleting(
     before: EmbeddingCacheStatus, findings: Sequence[Finding], generation: int, now: datetime
 ) -> EmbeddingCacheStatus:
-    """Return the status of a cache that is being deleted; the rest stays as it was."""
+    """Return the status of a cache that is being deleted; the rest stays unchanged."""
     return _with_findings(before, Phase.DELETING, findings, generation, now)
 
 
 def parse_status(body: Manifest) -> EmbeddingCacheStatus:
-    """Return the status that a cache of the API has; the one of a new cache where it has none that can be read."""
+    """Return the status of a cache; that of a new cache if it has none, or an invalid one."""
     try:
         return EmbeddingCacheStatus.model_validate_json(json.dumps(body.get("status", {})), by_alias=True)
     except ValidationError:
-        return EmbeddingCacheStatus()  # somebody else wrote it; it is written anew
+        return EmbeddingCacheStatus()  # not written by the operator; the next status replaces it
 
 
 def dump_status(status: EmbeddingCacheStatus) -> dict[str, Any]:
-    """Return a status as the API takes it."""
+    """Return a status as the API expects it."""
     return status.model_dump(mode="json", by_alias=True, exclude_none=True)
+
+
+def publish_status(
+    cluster: Cluster,
+    body: Manifest,
+    before: EmbeddingCacheStatus,
+    status: EmbeddingCacheStatus,
+    events: Iterable[Manifest],
+) -> None:
+    """Write the status of the cache `body`, and then the Events; nothing if the status has not changed.
+
+    Raises:
+        ConflictError: the cache was changed since it was read.
+        UnavailableError: the API server does not answer.
+    """
+    if status == before and "status" in body:
+        return
+    cluster.write_status(body, dump_status(status))
+    for event in events:
+        try:
+            cluster.create(event)
+        except ConflictError:
+            continue  # it was created before
+        except ApiRefusedError as error:
+            if error.reason != NAMESPACE_TERMINATING:
+                raise
 
 
 def _with_findings(
@@ -102,8 +128,8 @@ def _cache(before: CacheStatus, readings: Readings) -> CacheStatus:
 
 
 def _seconds(before: str, measured: float | None) -> str:
-    """Return the mean time of an encode; a change by less than a fifth is no news, and would be a write a pass."""
-    if measured is None or (before and abs(measured - float(before)) < _NEWS * float(before)):
+    """Return the mean time of an encode; ignore changes below a fifth, which would cost a write per reconcile."""
+    if measured is None or (before and abs(measured - float(before)) < _MIN_CHANGE * float(before)):
         return before
     return f"{measured:.4f}"
 

@@ -1,1 +1,1 @@
-"""What makes a cache due for a pass: kopf's watches, the work queue, and the worker that empties it."""
+"""Why a cache is reconciled: kopf's watches, the work queue, and the worker that empties it."""

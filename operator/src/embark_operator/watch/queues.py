@@ -1,47 +1,47 @@
-"""Which caches are due for a pass: each once however often it was asked for, and never two passes of one at a time."""
+"""A work queue: each key is queued at most once, and never processed twice at the same time."""
 
 import asyncio
 from collections.abc import Awaitable, Callable, Hashable
 from datetime import timedelta
-from typing import Final, Generic, TypeVar
+from typing import Generic, TypeVar
 
 K = TypeVar("K", bound=Hashable)
 
 
 class WorkQueue(Generic[K]):
-    """Hands keys to `process`. For one event loop.
+    """Passes keys to `process`. For one event loop.
 
-    One for which it returns False is due again after a backoff, one for which it returns a time after that time.
+    A key for which `process` returns False is retried with backoff; one for which it returns a time, after that time.
     """
 
     def __init__(
-        self, process: Callable[[K], Awaitable[bool | timedelta]], *, first_backoff: float, most_backoff: float
+        self, process: Callable[[K], Awaitable[bool | timedelta]], *, first_backoff: float, max_backoff: float
     ) -> None:
-        self._process: Final = process
-        self._first: Final = first_backoff
-        self._most: Final = most_backoff
-        self._ready: Final[asyncio.Queue[K]] = asyncio.Queue()
-        self._queued: Final[set[K]] = set()
-        self._running: Final[set[K]] = set()
-        self._again: Final[set[K]] = set()  # asked for while they ran
-        self._failures: Final[dict[K, int]] = {}
-        self._timers: Final[dict[K, asyncio.TimerHandle]] = {}
+        self._process = process
+        self._first_backoff = first_backoff
+        self._max_backoff = max_backoff
+        self._ready: asyncio.Queue[K] = asyncio.Queue()
+        self._queued: set[K] = set()
+        self._running: set[K] = set()
+        self._added_while_running: set[K] = set()
+        self._failures: dict[K, int] = {}
+        self._timers: dict[K, asyncio.TimerHandle] = {}
 
     def add(self, key: K) -> None:
-        """Make a key due now; one that runs is due once more when it has ended."""
+        """Enqueue a key; one that is being processed is enqueued again afterwards."""
         if key in self._running:
-            self._again.add(key)
+            self._added_while_running.add(key)
         elif key not in self._queued:
             self._queued.add(key)
             self._ready.put_nowait(key)
 
     def forget(self, key: K) -> None:
-        """Drop what is remembered of a key that is gone."""
+        """Forget the failures and the pending retry of a key."""
         self._failures.pop(key, None)
         self._cancel_retry(key)
 
     def __len__(self) -> int:
-        """Return how many keys are due or wait for their next attempt."""
+        """Return how many keys are queued or wait for a retry."""
         return len(self._queued) + len(self._timers)
 
     async def run(self, workers: int) -> None:
@@ -66,8 +66,8 @@ class WorkQueue(Generic[K]):
                 self._failures.pop(key, None)
             if isinstance(done, timedelta):
                 self._add_after(key, done.total_seconds())
-            if key in self._again:
-                self._again.discard(key)
+            if key in self._added_while_running:
+                self._added_while_running.discard(key)
                 self.add(key)
 
     def _cancel_retry(self, key: K) -> None:
@@ -78,11 +78,11 @@ class WorkQueue(Generic[K]):
     def _retry(self, key: K) -> None:
         failures = self._failures.get(key, 0)
         self._failures[key] = failures + 1
-        self._add_after(key, min(self._most, self._first * 2.0**failures))
+        self._add_after(key, min(self._max_backoff, self._first_backoff * 2.0**failures))
 
     def _add_after(self, key: K, seconds: float) -> None:
-        self._timers[key] = asyncio.get_running_loop().call_later(seconds, self._due, key)
+        self._timers[key] = asyncio.get_running_loop().call_later(seconds, self._expire, key)
 
-    def _due(self, key: K) -> None:
+    def _expire(self, key: K) -> None:
         self._timers.pop(key, None)
         self.add(key)

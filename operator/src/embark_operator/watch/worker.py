@@ -1,10 +1,9 @@
-"""Makes the passes that the queue asks for: off the event loop, timed, counted, one JSON log line a decision."""
+"""Runs reconciles off the event loop: timed, counted, and one JSON log line per change."""
 
 import asyncio
 import logging
 from collections.abc import Callable
 from datetime import timedelta
-from typing import Final
 
 from embark.errors import UnavailableError
 from embark_operator.cluster.protocol import ApiRefusedError, ConflictError
@@ -14,40 +13,40 @@ from embark_operator.result import Key, ReconcileResult
 
 
 class ReconcileWorker:
-    """Calls `reconcile` in threads, and says whether a cache has to be tried again."""
+    """Calls `reconcile` in a thread, and decides whether a cache has to be retried."""
 
     def __init__(self, reconcile: Callable[[Key], ReconcileResult], metrics: OperatorMetrics) -> None:
-        self._reconcile: Final = reconcile
-        self._metrics: Final = metrics
-        self._log: Final = logging.getLogger(__name__)
+        self._reconcile = reconcile
+        self._metrics = metrics
+        self._log = logging.getLogger(__name__)
 
-    async def make(self, key: Key) -> bool | timedelta:
-        """Make a pass over a cache.
+    async def run(self, key: Key) -> bool | timedelta:
+        """Reconcile a cache.
 
         Returns:
-            Whether it is as it should be, as far as this pass can tell; or when to look at it again.
+            False to retry with backoff, True when there is nothing left to do, or when to reconcile again.
         """
         with self._metrics.pass_seconds.time():
-            result, done = await asyncio.to_thread(self._try, key)
-        self._metrics.passes.labels(result).inc()
+            outcome, done = await asyncio.to_thread(self._try, key)
+        self._metrics.passes.labels(outcome).inc()
         return done
 
     def _try(self, key: Key) -> tuple[str, bool | timedelta]:
         cache = {"cache": str(key)}
         try:
-            made = self._reconcile(key)
+            result = self._reconcile(key)
         except ConflictError:
-            return "changed", False  # by somebody else meanwhile; the next pass sees how
+            return "changed", False  # another client changed the cache; the retry reads the new version
         except NotLeaderError as error:
             self._log.warning("not written: %s", error, extra=cache)
             return "fenced", False
         except (UnavailableError, ApiRefusedError) as error:
-            self._log.warning("the pass failed: %s", error, extra=cache)
+            self._log.warning("reconcile failed: %s", error, extra=cache)
             return "unavailable", False
-        if made.written or made.deleted:
-            decided = cache | {"written": made.written, "deleted": made.deleted, "phase": made.phase}
-            self._log.info("children changed", extra=decided)
-        if made.failure:
-            self._log.warning("not applied: %s", made.failure, extra=cache)
+        if result.written or result.deleted:
+            changes = {"written": result.written, "deleted": result.deleted, "phase": result.phase}
+            self._log.info("children changed", extra={**cache, **changes})
+        if result.failure:
+            self._log.warning("not applied: %s", result.failure, extra=cache)
             return "failed", False
-        return "written" if made.written or made.deleted else "unchanged", made.again or True
+        return "written" if result.written or result.deleted else "unchanged", result.requeue_after or True

@@ -1,4 +1,4 @@
-"""The objects of a cache under Istio: who may call which port, and how calls are spread; called by `build_mesh`."""
+"""The objects of a cache under Istio: who may call which port, and how calls are balanced."""
 
 import json
 from collections.abc import Sequence
@@ -10,12 +10,12 @@ from embark.spec.serving import AuthorizedClient
 from embark_operator.cluster.apis import Apis
 from embark_operator.cluster.kinds import DESTINATION_RULE, ISTIO_AUTHORIZATION, PEER_AUTHENTICATION, Kind
 from embark_operator.manifests.children import Component, build_child
-from embark_operator.manifests.meshes.meshed import MeshChildren, Meshed, PodMesh, is_meshed, outside_ports
+from embark_operator.manifests.meshes.meshed import MeshChildren, MeshedCache, PodMesh, is_meshed, outside_ports
 from embark_operator.names import Manifest
 
-_EVERYBODY: Final = "*"
-# Mild: a pod is left out that failed five calls in a row, for half a minute, and never more than half of them. A store
-# that is away makes no call fail, since EmbArk answers each key with its status.
+_ANY_CLIENT: Final = "*"
+# Mild: a pod that failed five calls in a row is ejected for half a minute, and never more than half of the pods. An
+# outage of the store fails no call, since EmbArk answers each key with its status.
 _OUTLIERS: Final = {
     "consecutiveGatewayErrors": 5,
     "interval": "10s",
@@ -24,16 +24,16 @@ _OUTLIERS: Final = {
 }
 
 
-def build_istio(meshed: Meshed, apis: Apis) -> MeshChildren:
-    """Return mTLS and policies for every port, and how calls of EmbArk are spread.
+def build_istio(meshed: MeshedCache, apis: Apis) -> MeshChildren:
+    """Return mTLS and policies for every port, and how calls to EmbArk are balanced.
 
-    The objects of one API come all or not at all.
+    The policies are built all together or not at all.
     """
     policies = (_mutual_tls(meshed), *_authorizations(meshed))
-    lacking = apis.lack(PEER_AUTHENTICATION, ISTIO_AUTHORIZATION)
-    spread, unspread = _destination_rule(meshed), apis.lack(DESTINATION_RULE)
-    manifests = (*(() if lacking else policies), *(() if unspread else (spread,)))
-    return MeshChildren(manifests, (*lacking, *unspread))
+    missing_policies = apis.missing(PEER_AUTHENTICATION, ISTIO_AUTHORIZATION)
+    balancing, missing_balancing = _destination_rule(meshed), apis.missing(DESTINATION_RULE)
+    manifests = (*(() if missing_policies else policies), *(() if missing_balancing else (balancing,)))
+    return MeshChildren(manifests, (*missing_policies, *missing_balancing))
 
 
 def istio_pod(cache: EmbeddingCache, title: str) -> PodMesh:
@@ -41,8 +41,8 @@ def istio_pod(cache: EmbeddingCache, title: str) -> PodMesh:
     if not is_meshed(title):
         return PodMesh(labels={"sidecar.istio.io/inject": "false"})
     annotations = {
-        # A proxy that starts before the component and ends after it: no call is lost, and Jobs end. An Istio that does
-        # not know of it at least lets the component wait for the proxy.
+        # As a sidecar container, the proxy starts before the component and stops after it: no call is lost, and Jobs
+        # complete. An Istio without support for it at least lets the component wait for the proxy.
         "sidecar.istio.io/nativeSidecar": "true",
         "proxy.istio.io/config": json.dumps({"holdApplicationUntilProxyStarts": True}),
         "sidecar.istio.io/rewriteAppHTTPProbers": "true",
@@ -55,8 +55,8 @@ def istio_pod(cache: EmbeddingCache, title: str) -> PodMesh:
     return PodMesh(labels={"sidecar.istio.io/inject": "true"}, annotations=annotations)
 
 
-def _mutual_tls(meshed: Meshed) -> Manifest:
-    """Return what refuses plain text everywhere but at the probes, which monitoring outside of the mesh asks too."""
+def _mutual_tls(meshed: MeshedCache) -> Manifest:
+    """Return the policy that rejects plain text except at the probes, which monitoring outside of the mesh reads."""
     spec = {
         "selector": {"matchLabels": meshed.every_pod},
         "mtls": {"mode": "STRICT"},
@@ -65,7 +65,7 @@ def _mutual_tls(meshed: Meshed) -> Manifest:
     return _build(meshed.probes, PEER_AUTHENTICATION, spec)
 
 
-def _authorizations(meshed: Meshed) -> Sequence[Manifest]:
+def _authorizations(meshed: MeshedCache) -> Sequence[Manifest]:
     trust = meshed.cache.spec.mesh.trust_domain
     return [
         _authorization(meshed.probes, meshed.every_pod, {"to": _ports(Listen().probes_port)}),
@@ -75,9 +75,9 @@ def _authorizations(meshed: Meshed) -> Sequence[Manifest]:
 
 
 def _grpc(component: Component, clients: Sequence[AuthorizedClient], trust_domain: str) -> Manifest:
-    """Return what lets these clients alone call a component's gRPC port; none of them: everybody in the mesh."""
+    """Return the policy that lets only these clients call a component's gRPC port; without any, all meshed ones."""
     named = [f"{trust_domain}/ns/{client.namespace}/sa/{client.service_account}" for client in clients]
-    source = {"source": {"principals": named or [_EVERYBODY]}}
+    source = {"source": {"principals": named or [_ANY_CLIENT]}}
     return _authorization(component, component.selector, {"from": [source], "to": _ports(Listen().grpc_port)})
 
 
@@ -90,10 +90,10 @@ def _ports(port: int) -> list[Manifest]:
     return [{"operation": {"ports": [str(port)]}}]
 
 
-def _destination_rule(meshed: Meshed) -> Manifest:
-    """Return how calls to the Service with an address of its own are spread; Istio balances no headless one.
+def _destination_rule(meshed: MeshedCache) -> Manifest:
+    """Return how calls to the Service with a cluster IP are balanced; Istio does not balance headless ones.
 
-    Of the gRPC port alone: the probes are HTTP/1.
+    Only for the gRPC port: the probes are HTTP/1.
     """
     grpc = {
         "port": {"number": Listen().grpc_port},
@@ -101,7 +101,7 @@ def _destination_rule(meshed: Meshed) -> Manifest:
         "connectionPool": {"http": {"h2UpgradePolicy": "UPGRADE"}},
         "outlierDetection": dict(_OUTLIERS),
     }
-    # A name without dots is of the rule's own namespace, whatever the cluster's domain is.
+    # A name without dots resolves in the rule's namespace, for any cluster domain.
     spec = {"host": meshed.embark.name, "trafficPolicy": {"portLevelSettings": [grpc]}}
     return _build(meshed.embark, DESTINATION_RULE, spec)
 

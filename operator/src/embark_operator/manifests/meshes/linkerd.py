@@ -1,4 +1,4 @@
-"""The objects of a cache under Linkerd: who may call which port; called by `build_mesh`.
+"""The objects of a cache under Linkerd: who may call which port.
 
 The fields are those of Linkerd's reference (Authorization Policy, Proxy Configuration).
 """
@@ -19,21 +19,21 @@ from embark_operator.cluster.kinds import (
 from embark_operator.manifests.children import Component, build_child
 from embark_operator.manifests.containers import GRPC, PROBES
 from embark_operator.manifests.meshes.linkerd_routes import build_routes
-from embark_operator.manifests.meshes.meshed import MeshChildren, Meshed, PodMesh, is_meshed, outside_ports
+from embark_operator.manifests.meshes.meshed import MeshChildren, MeshedCache, PodMesh, is_meshed, outside_ports
 from embark_operator.names import Manifest
 
 _POLICY_KINDS: Final = (LINKERD_SERVER, LINKERD_AUTHORIZATION, MESH_TLS_AUTHENTICATION, NETWORK_AUTHENTICATION)
-_EVERYBODY: Final = "*"
+_ANY_CLIENT: Final = "*"
 _EVERY_NETWORK: Final = ("0.0.0.0/0", "::/0")
 _EVERY_PORT: Final = "1-65535"
 
 
-def build_linkerd(meshed: Meshed, apis: Apis) -> MeshChildren:
-    """Return policies for every port, and routes with timeouts and retries to EmbArk.
+def build_linkerd(meshed: MeshedCache, apis: Apis) -> MeshChildren:
+    """Return policies for every port, and routes to EmbArk with timeouts and retries.
 
-    The policies come all or not at all: a Server alone denies everything.
+    The policies are built all together or not at all: a Server without policies denies everything.
     """
-    missing = apis.lack(*_POLICY_KINDS)
+    missing = apis.missing(*_POLICY_KINDS)
     policies = () if missing else (*_embark(meshed), *_retinas(meshed), *_probes(meshed))
     routes = build_routes(meshed, apis)
     return MeshChildren((*policies, *routes.manifests), (*missing, *routes.missing))
@@ -46,37 +46,37 @@ def linkerd_pod(cache: EmbeddingCache, title: str) -> PodMesh:
     skipped = _EVERY_PORT if title == "retina" else outside_ports(cache)
     annotations = {
         "linkerd.io/inject": "enabled",
-        # A proxy that starts before the component and ends after it: no call is lost, and Jobs end. By both of its
-        # names, since a Linkerd knows only those of its time.
+        # As a sidecar container, the proxy starts before the component and stops after it: no call is lost, and Jobs
+        # complete. Under both names: which one Linkerd reads depends on its version.
         "config.alpha.linkerd.io/proxy-enable-native-sidecar": "true",
         "config.beta.linkerd.io/proxy-enable-native-sidecar": "true",
-        # Not opaque-ports, which is about what comes into a pod.
+        # Not opaque-ports, which is for inbound ports.
         "config.linkerd.io/skip-outbound-ports": skipped,
     }
     return PodMesh(annotations={name: value for name, value in annotations.items() if value})
 
 
-def _embark(meshed: Meshed) -> Sequence[Manifest]:
+def _embark(meshed: MeshedCache) -> Sequence[Manifest]:
     return _guarded(meshed.embark, meshed.clients)
 
 
-def _retinas(meshed: Meshed) -> Sequence[Manifest]:
+def _retinas(meshed: MeshedCache) -> Sequence[Manifest]:
     return [part for retina in meshed.retinas for part in _guarded(retina, meshed.encoders(retina))]
 
 
 def _guarded(component: Component, clients: Sequence[AuthorizedClient]) -> Sequence[Manifest]:
-    """Return what lets these clients alone call a component's gRPC port; none of them: everybody in the mesh."""
+    """Return the policies that let only these clients call a component's gRPC port; without any, all meshed ones."""
     named = [{"kind": "ServiceAccount", "name": c.service_account, "namespace": c.namespace} for c in clients]
-    who = {"identityRefs": named} if named else {"identities": [_EVERYBODY]}
+    authenticated = {"identityRefs": named} if named else {"identities": [_ANY_CLIENT]}
     return [
-        _build(component, MESH_TLS_AUTHENTICATION, who),
+        _build(component, MESH_TLS_AUTHENTICATION, authenticated),
         _authorization(component, MESH_TLS_AUTHENTICATION),
         _server(component, component.selector, GRPC, "gRPC"),
     ]
 
 
-def _probes(meshed: Meshed) -> Sequence[Manifest]:
-    """Return what lets everybody ask for health and metrics: kubelets and monitoring may be in no mesh."""
+def _probes(meshed: MeshedCache) -> Sequence[Manifest]:
+    """Return the policies that let every client read health and metrics: kubelets and monitoring may not be meshed."""
     component = meshed.probes
     return [
         _build(component, NETWORK_AUTHENTICATION, {"networks": [{"cidr": cidr} for cidr in _EVERY_NETWORK]}),

@@ -1,4 +1,4 @@
-"""What any mesh is told of a cache: its components, who may call them, and which ports are none of its own."""
+"""A cache as any mesh sees it: its components, who may call them, and which ports and flows it has."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -6,13 +6,13 @@ from typing import Final
 
 from embark.settings import Listen
 from embark.spec import EmbeddingCache
-from embark.spec.serving import AuthorizedClient
+from embark.spec.serving import AuthorizedClient, MeshProvider
 from embark_operator.manifests.children import Component
 from embark_operator.names import CACHE_LABEL, Manifest, embark_name, kfc_name, retina_name
 
-# A pod of these talks to the store and the topic alone, which are outside of the mesh; without a proxy its Job ends
-# also where the mesh is too old for sidecars that end with the pod.
-_OUTSIDE: Final = frozenset({"schema", "verify", "drop", "drop-keyspace"})
+# The pods of these Jobs call only the store and the topic, which are outside of the mesh. Without a proxy, a Job
+# completes even if the mesh does not support sidecar containers.
+_UNMESHED: Final = frozenset({"schema", "verify", "drop", "drop-keyspace"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,70 +21,101 @@ class MeshChildren:
 
     manifests: tuple[Manifest, ...] = ()
     missing: tuple[str, ...] = ()
-    """APIs that are not served, as `<API version> <kind>`; what they were wanted for is not in force."""
+    """APIs that are not served, as `<API version> <kind>`; what they are for is not in effect."""
 
 
 @dataclass(frozen=True, slots=True)
 class PodMesh:
-    """What the metadata of a pod has for a mesh."""
+    """The labels and annotations of a pod for its mesh."""
 
     labels: Mapping[str, str] = field(default_factory=dict)
     annotations: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
-class Meshed:
+class MeshedCache:
     """A cache in a mesh."""
 
     cache: EmbeddingCache
     uid: str
     spaces: tuple[str, ...]
-    """Ids of those that have a KFC and a Retina."""
+    """The ids of the spaces that have a KFC and a Retina."""
 
     @property
     def embark(self) -> Component:
-        """EmbArk."""
+        """The component EmbArk."""
         return Component(self.cache, self.uid, "embark", embark_name(self.cache))
 
     @property
     def retinas(self) -> tuple[Component, ...]:
-        """The Retina of every space."""
+        """The Retinas of all spaces."""
         return tuple(
             Component(self.cache, self.uid, "retina", retina_name(self.cache, space), space) for space in self.spaces
         )
 
     @property
     def probes(self) -> Component:
-        """What is about the probes of all pods."""
+        """The component of the policies about the probes of all pods."""
         return Component(self.cache, self.uid, "mesh", f"{self.cache.metadata.name}-probes")
 
     @property
     def every_pod(self) -> dict[str, str]:
-        """The labels that select every pod of the cache, those of its Jobs too."""
+        """The labels that select every pod of the cache, including those of its Jobs."""
         return {CACHE_LABEL: self.cache.metadata.name}
 
     @property
     def clients(self) -> tuple[AuthorizedClient, ...]:
-        """Who may look up; empty: everybody in the mesh."""
+        """The clients that may call EmbArk; empty for every client in the mesh."""
         return self.cache.spec.mesh.authorized_clients
 
     def encoders(self, retina: Component) -> tuple[AuthorizedClient, ...]:
-        """Return who may have keys encoded by a Retina: its space's KFC, whose account the re-embedding has too."""
+        """Return the clients that may call a Retina: the account of its space's KFC, also used by re-embedding."""
         account = kfc_name(self.cache, retina.space_id)
         return (AuthorizedClient(service_account=account, namespace=self.cache.metadata.namespace),)
 
 
 def is_meshed(title: str) -> bool:
-    """Return whether the pods of a component get a proxy."""
-    return title not in _OUTSIDE
+    """Return whether the pods of a component have a proxy."""
+    return title not in _UNMESHED
 
 
 def outside_ports(cache: EmbeddingCache) -> str:
-    """Return the ports of store and topic, `9042,9092`, which no proxy is to look into.
+    """Return the ports of store and topic that bypass the proxy, as in `9042,9092`.
 
-    A port that is EmbArk's gRPC port too is left out, so that calls of Retina do not slip past the mesh. Brokers may
-    advertise other ports than those in the spec; a proxy passes these on as TCP, since it sees that they are no HTTP.
+    EmbArk's gRPC port is never among them, so that calls of Retina do not bypass the mesh. Brokers may advertise ports
+    that the spec does not name; the proxy detects that they are not HTTP, and forwards them as TCP.
     """
     kafka = cache.spec.topic.kafka.bootstrap_servers
     ports = {cache.spec.store.cassandra.port, *(int(server.rpartition(":")[2]) for server in kafka)}
     return ",".join(map(str, sorted(ports - {Listen().grpc_port})))
+
+
+@dataclass(frozen=True, slots=True)
+class MeshFlows:
+    """The flows of a mesh's proxies."""
+
+    control_plane: Manifest
+    """Selects the pods that send certificates and destinations to the proxies."""
+    control_ports: tuple[int, ...]
+    tunnel_port: int
+    """Where a proxy receives what another one sends to any port of its pod; the mesh decides who may use it."""
+    metrics_port: int
+
+
+# Linkerd: identity, destination and policy; the proxy's inbound port, which replaces every port between two proxies
+# (linkerd.io, "Common errors: Network Policy"), and its admin port. Istio: xDS and certificates of istiod; HBONE, for
+# ambient mode; merged metrics (istio.io, "Ports used by Istio").
+_FLOWS: Final = {
+    MeshProvider.LINKERD: MeshFlows(
+        {"matchExpressions": [{"key": "linkerd.io/control-plane-component", "operator": "Exists"}]},
+        (8080, 8086, 8090),
+        tunnel_port=4143,
+        metrics_port=4191,
+    ),
+    MeshProvider.ISTIO: MeshFlows({"matchLabels": {"app": "istiod"}}, (15012,), tunnel_port=15008, metrics_port=15020),
+}
+
+
+def mesh_flows(provider: MeshProvider) -> MeshFlows | None:
+    """Return the flows of a mesh's proxies; None without a mesh."""
+    return _FLOWS.get(provider)
