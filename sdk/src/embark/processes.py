@@ -1,7 +1,6 @@
 """What the processes of all services begin and end with: settings, JSON logs, exit status; each `__main__` calls it."""
 
 import argparse
-import json
 import logging
 import sys
 from collections.abc import Callable
@@ -9,6 +8,7 @@ from pathlib import Path
 from typing import Final, TypeVar
 
 from pydantic import BaseModel, ValidationError
+from pythonjsonlogger.json import JsonFormatter
 
 from embark.errors import EmbArkError
 from embark.signals import Stopping
@@ -16,8 +16,7 @@ from embark.termination import TerminationMessage
 
 S = TypeVar("S", bound=BaseModel)
 
-# What a LogRecord has of its own; whatever else it carries came through `extra`.
-_OWN: Final = frozenset(vars(logging.makeLogRecord({}))) | {"message", "asctime"}
+_LOG_FIELDS: Final = {"asctime": "time", "levelname": "level", "name": "logger", "message": "message"}
 _WATCH_SECONDS: Final = 1.0
 
 
@@ -25,28 +24,22 @@ class FaultError(EmbArkError):
     """A fault of the program stopped a service."""
 
 
-class JsonFormatter(logging.Formatter):
-    """One JSON object a line: time, level, logger, message, and the `extra` of the call (key, space, cause …)."""
-
-    def format(self, record: logging.LogRecord) -> str:
-        """Return the line."""
-        line = {
-            "time": self.formatTime(record),
-            "level": record.levelname,
-            "logger": record.name,
-            "message": record.getMessage(),
-            **{name: value for name, value in vars(record).items() if name not in _OWN},
-        }
-        if record.exc_info:
-            line["error"] = self.formatException(record.exc_info)
-        return json.dumps(line, default=str, ensure_ascii=False)
-
-
 def log_json() -> None:
     """Write the logs of this process to stderr, one JSON object a line."""
     handler = logging.StreamHandler(sys.stderr)
-    handler.setFormatter(JsonFormatter())
+    handler.setFormatter(json_formatter())
     logging.basicConfig(level=logging.INFO, handlers=[handler], force=True)
+
+
+def json_formatter() -> logging.Formatter:
+    """Return a formatter of one JSON object a line: time, level, logger, message, and the `extra` of the call."""
+    return JsonFormatter(
+        list(_LOG_FIELDS),
+        style="__sequence__",
+        rename_fields=_LOG_FIELDS | {"exc_info": "error"},
+        json_default=str,
+        json_ensure_ascii=False,
+    )
 
 
 def settings_parser(program: str, description: str) -> argparse.ArgumentParser:

@@ -3,7 +3,9 @@
 import json
 import logging
 import os
+import re
 import signal
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -11,7 +13,7 @@ import pytest
 
 from embark.backends import Secrets, topic_access
 from embark.errors import InvalidSpecError
-from embark.processes import FaultError, JsonFormatter, exit_status, read_settings, wait_for_stop
+from embark.processes import FaultError, exit_status, json_formatter, read_settings, wait_for_stop
 from embark.settings import Listen
 from embark.signals import Stopping, catch_signals
 from embark_testing.deployments.killed_child import child
@@ -27,7 +29,7 @@ def stopping() -> Iterator[Stopping]:
 
 def test_a_log_line_is_one_json_object_with_its_key_and_space() -> None:
     record = logging.makeLogRecord({"msg": "two\nlines of %s", "args": ("x",), "levelname": "INFO", "key": "k"})
-    line = JsonFormatter().format(record)
+    line = json_formatter().format(record)
     assert "\n" not in line
     assert json.loads(line) | {"time": ""} == {
         "time": "",
@@ -36,6 +38,21 @@ def test_a_log_line_is_one_json_object_with_its_key_and_space() -> None:
         "message": "two\nlines of x",
         "key": "k",
     }
+
+
+def test_a_log_line_carries_the_traceback_and_any_extra_as_text() -> None:
+    try:
+        raise OSError("no space left on ä")  # noqa: TRY301 - the record needs a traceback
+    except OSError:
+        extra = {"path": Path("/a"), "exc_info": sys.exc_info(), "msg": "100 %"}
+        line = json_formatter().format(logging.makeLogRecord(extra))
+    found = json.loads(line)
+    assert "ä" in line
+    assert found["error"].startswith("Traceback")
+    assert found["error"].endswith("OSError: no space left on ä")
+    assert (found["message"], found["path"]) == ("100 %", "/a")
+    assert re.fullmatch(r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d,\d{3}", found["time"])
+    assert list(found)[:4] == ["time", "level", "logger", "message"]
 
 
 def test_sigterm_ends_the_wait(stopping: Stopping) -> None:
