@@ -14,7 +14,7 @@ from cassandra.cluster import EXEC_PROFILE_DEFAULT, Cluster, ExecutionProfile
 from cassandra.policies import DCAwareRoundRobinPolicy, TokenAwarePolicy
 from cassandra.query import tuple_factory
 
-from benchmarks.loads import rate_of
+from benchmarks.loads import measure_rate
 from benchmarks.ratios import Rate
 from embark.names import embeddings_table
 from embark.rpc.channels import server_options
@@ -58,7 +58,7 @@ def bare_reads(settings: StoreSettings, space: str) -> Iterator[Callable[..., Ra
                         raise RuntimeError("not every key has its row: the benchmark would measure something else")
                     yield
 
-            return rate_of(reads, seconds, callers=callers, cpu_seconds=time.process_time)
+            return measure_rate(reads, seconds, callers=callers, cpu_seconds=time.process_time)
 
         yield run
 

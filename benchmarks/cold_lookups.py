@@ -1,8 +1,8 @@
-"""EmbArk's cold look-ups on Cassandra against the bare driver reading the same keys on the same server.
+"""Cold lookups of EmbArk on Cassandra against the bare driver reading the same keys from the same server.
 
-Two baselines. The bare driver in a process of its own has no client: what calls it is a loop beside it, so that the
-network between a client and EmbArk counts against EmbArk. Behind a bare gRPC server the same reads answer the same
-client; what is left is what EmbArk adds.
+There are two baselines. The bare driver in its own process is called by a loop in that process, so the network between
+a client and EmbArk counts against EmbArk. Behind a bare gRPC server the same reads answer the same client; the rest is
+the overhead of EmbArk.
 """
 
 from collections.abc import Iterator, Sequence
@@ -16,7 +16,7 @@ from benchmarks.children import child
 from benchmarks.loads import LOOKUP, load, look_up
 from benchmarks.ratios import Ratio, compare
 from benchmarks.real_servers import RealServers
-from benchmarks.subjects import cassandra_store, embark_on, idle_producer
+from benchmarks.subjects import cassandra_store, idle_producer, run_embark
 from embark.clock import now
 from embark.settings import EmbArkSettings
 from embark.store import Embedding
@@ -26,9 +26,9 @@ from embark.v1 import embark_pb2
 SIZES: Final = (1, 32)
 WANTED: Final = 0.80
 CALLERS: Final = 8
-# 5 MiB of rows: nothing is in the hot tier, whose size is 0, and all of it in Cassandra's memory.
+# 5 MiB of rows: none in the hot tier, whose size is 0, and all in the memory of Cassandra.
 KEYS: Final = [f"https://photographs.example/{number:06}.jpg" for number in range(1024)]
-_WRITTEN_AT_ONCE: Final = 128
+_WRITE_BATCH: Final = 128
 
 
 def measure(servers: RealServers, rounds: int, seconds: float) -> list[Ratio]:
@@ -37,7 +37,7 @@ def measure(servers: RealServers, rounds: int, seconds: float) -> list[Ratio]:
     space = settings.active.id
     _write_rows(settings)
     with (
-        child(embark_on, settings, cassandra_store, idle_producer) as embark,
+        child(run_embark, settings, cassandra_store, idle_producer) as embark,
         child(bare_reads, settings.store, space) as driver,
         child(bare_service, settings.store, space, CALLERS) as service,
     ):
@@ -55,14 +55,14 @@ def measure(servers: RealServers, rounds: int, seconds: float) -> list[Ratio]:
             }
             ratios += [
                 compare(
-                    f"{name} / {told}",
-                    unit="look-ups/s",
+                    f"{name} / {described}",
+                    unit="lookups/s",
                     wanted=WANTED,
                     rounds=rounds,
                     subject=subject,
                     baseline=baseline,
                 )
-                for told, baseline in baselines.items()
+                for described, baseline in baselines.items()
             ]
         return ratios
 
@@ -70,8 +70,8 @@ def measure(servers: RealServers, rounds: int, seconds: float) -> list[Ratio]:
 def _write_rows(settings: EmbArkSettings) -> None:
     space = settings.active
     with closing(CassandraStore(settings.store, now)) as store:
-        for start in range(0, len(KEYS), _WRITTEN_AT_ONCE):
-            keys = KEYS[start : start + _WRITTEN_AT_ONCE]
+        for start in range(0, len(KEYS), _WRITE_BATCH):
+            keys = KEYS[start : start + _WRITE_BATCH]
             store.write(space.id, [Embedding(key, _vector(key, space.form.nbytes), now()) for key in keys])
 
 
@@ -80,7 +80,7 @@ def _vector(key: str, nbytes: int) -> bytes:
 
 
 def _requests(size: int, caller: int) -> Iterator[bytes]:
-    """Yield look-ups of all keys, `size` at a time, each caller beginning elsewhere."""
+    """Yield lookups of all keys, `size` at a time; each caller starts at a different key."""
     starts = range(0, len(KEYS), size)
     requests = [_request(KEYS[start : start + size]) for start in starts]
     return cycle(requests[caller:] + requests[:caller])
@@ -91,9 +91,9 @@ def _request(keys: Sequence[str]) -> bytes:
 
 
 def _head(port: int, size: int, nbytes: int) -> int:
-    """Return how many bytes of a reply come before the rows, having seen that the rows are right."""
+    """Check the rows of a reply and return how many bytes precede them."""
     keys = KEYS[:size]
     reply, message = look_up(port, _request(keys))
     if message.vectors != b"".join(_vector(key, nbytes) for key in keys) or list(message.statuses) != [1] * size:
-        raise RuntimeError("not every key is a HIT: the benchmark would measure something else")
+        raise RuntimeError("not every key is a HIT; the benchmark would measure something else")
     return len(reply) - size * nbytes

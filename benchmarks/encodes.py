@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from benchmarks.children import Child, child
 from benchmarks.ratios import Rate, Ratio, compare
-from benchmarks.subjects import retina_on
+from benchmarks.subjects import run_retina
 from embark.rpc.channels import server_options
 from embark.service_names import RETINA_SERVICE
 from embark.spec import Preprocessing
@@ -39,7 +39,7 @@ def measure(rounds: int, calls: int) -> list[Ratio]:
     jpegs = [path.read_bytes() for path in sorted((SAMPLES / "photos").glob("*.jpg"))]
     tensors = [_prepare(jpeg).tobytes() for jpeg in jpegs]
     settings = sample_settings("photos").retina
-    with child(retina_on, settings) as retina:
+    with child(run_retina, settings) as retina:
         return [
             compare(
                 "Retina, JPEG / decode + preprocess + ONNX Runtime",

@@ -17,7 +17,7 @@ from benchmarks.cores import OF_THE_MEASURED, others_together
 from benchmarks.pipelines import PATIENCE, Asker, Pipeline, asking, encode, pipeline
 from benchmarks.ratios import Rate, Ratio, compare
 from benchmarks.real_servers import RealServers
-from benchmarks.subjects import free_encoder, kfc_on, retina_encoder
+from benchmarks.subjects import free_encoder, retina_encoder, run_kfc
 from kfc.encoder import EncoderClient
 
 WANTED: Final = 0.90
@@ -32,7 +32,7 @@ def measure(servers: RealServers, rounds: int, messages: int, photographs: int) 
 def _with_a_free_retina(servers: RealServers, rounds: int, messages: int) -> Ratio:
     fills, bare = servers.build_settings("fills").kfc, servers.build_settings("barefills").kfc
     with (
-        child(kfc_on, fills, free_encoder) as kfc,
+        child(run_kfc, fills, free_encoder) as kfc,
         child(bare_fills, bare) as loop,
         asking(fills.topic) as of_kfc,
         asking(bare.topic) as of_loop,

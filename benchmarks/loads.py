@@ -1,4 +1,4 @@
-"""A load of look-ups on a server in a child process; the benchmarks of look-ups measure with it."""
+"""A load of calls on a server in a child process."""
 
 import threading
 import time
@@ -16,16 +16,16 @@ from embark.v1 import embark_pb2
 
 LOOKUP: Final = f"/{EMBARK_SERVICE}/Lookup"
 Requests = Callable[[int], Iterator[bytes]]
-"""Gives the endless requests of a caller by its number."""
+"""Returns the endless requests of the caller with a number."""
 
 
 def load(
     server: Child, port: int, method: str, requests: Requests, seconds: float, *, callers: int, head: int | None = None
 ) -> Rate:
-    """Call from `callers` threads until `seconds` are over; requests and replies stay bytes, alike for all methods.
+    """Call `method` from `callers` threads for `seconds`; requests and replies stay bytes for every method.
 
     Raises:
-        RuntimeError: the first `head` bytes of a reply (None: all) are not those of the first reply: the keys have
+        RuntimeError: the first `head` bytes of a reply (None: all) differ from those of the first reply: the keys have
             other statuses, and something else would be measured.
     """
     with grpc.insecure_channel(f"127.0.0.1:{port}", options=server_options()) as channel:
@@ -35,16 +35,16 @@ def load(
         def calls(number: int) -> Iterator[None]:
             for request in requests(number):
                 if call(request)[:head] != expected:
-                    raise RuntimeError(f"{method}: the replies differ in more than their rows")
+                    raise RuntimeError(f"{method}: the replies differ outside their rows")
                 yield
 
-        return rate_of(calls, seconds, callers=callers, cpu_seconds=server.cpu_seconds)
+        return measure_rate(calls, seconds, callers=callers, cpu_seconds=server.cpu_seconds)
 
 
-def rate_of(
+def measure_rate(
     calls: Callable[[int], Iterator[None]], seconds: float, *, callers: int, cpu_seconds: Callable[[], float]
 ) -> Rate:
-    """Return how many calls `callers` threads make until `seconds` are over; each takes an iterator that makes them."""
+    """Return the rate at which `callers` threads exhaust their iterators of `calls` for `seconds`."""
     stop = threading.Event()
 
     def count(number: int) -> int:
@@ -66,7 +66,7 @@ def rate_of(
 
 
 def look_up(port: int, request: bytes) -> tuple[bytes, embark_pb2.LookupResponse]:
-    """Look up once; return the reply as bytes and as a message."""
+    """Send one lookup; return the reply as bytes and as a message."""
     with grpc.insecure_channel(f"127.0.0.1:{port}", options=server_options()) as channel:
         call: grpc.UnaryUnaryMultiCallable[bytes, bytes] = channel.unary_unary(LOOKUP)
         reply = bytes(call(request, wait_for_ready=True))

@@ -1,4 +1,4 @@
-"""EmbArk's hot look-ups against an echo of equal bytes on a bare gRPC server of the same kind, in the same process."""
+"""Hot lookups of EmbArk against an echo of equal bytes on a bare gRPC server in the same process."""
 
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -12,7 +12,7 @@ import grpc
 from benchmarks.children import Child, child
 from benchmarks.loads import LOOKUP, load, look_up
 from benchmarks.ratios import Rate, Ratio, compare
-from benchmarks.subjects import embark_on, empty_store, idle_producer
+from benchmarks.subjects import empty_store, idle_producer, run_embark
 from embark.clock import now
 from embark.rpc.channels import server_options
 from embark.settings import EmbArkSettings
@@ -23,7 +23,7 @@ from embark_testing.caches import sample_settings
 WANTED: Final = {1: 0.85, 32: 0.70, 256: 0.65}
 ECHO: Final = "/benchmark.Echo/"
 CALLERS: Final = 4
-# As many as EmbArk's look-up threads that run at a time: fewer take turns less often, for an echo too.
+# As many as EmbArk's lookup threads that run at a time: fewer threads switch less often, in an echo server too.
 ECHO_THREADS: Final = 2
 
 
@@ -34,7 +34,7 @@ def measure(rounds: int, seconds: float) -> list[Ratio]:
         return [
             compare(
                 f"EmbArk hot, {keys} {'key' if keys == 1 else 'keys'} / echo of equal bytes",
-                unit="look-ups/s",
+                unit="lookups/s",
                 wanted=wanted,
                 rounds=rounds,
                 subject=partial(_load, server, embark_port, LOOKUP, keys, seconds),
@@ -45,18 +45,18 @@ def measure(rounds: int, seconds: float) -> list[Ratio]:
 
 
 def _load(server: Child, port: int, method: str, keys: int, seconds: float) -> Rate:
-    request = request_of(keys)
+    request = build_request(keys)
     return load(server, port, method, lambda _: repeat(request), seconds, callers=CALLERS)
 
 
-def request_of(keys: int) -> bytes:
-    """Return a look-up of the first `keys` keys, as bytes on the wire."""
+def build_request(keys: int) -> bytes:
+    """Return the encoded lookup of the first `keys` keys."""
     return embark_pb2.LookupRequest(keys=[_key(index).encode() for index in range(keys)]).SerializeToString()
 
 
 @contextmanager
 def _serve() -> Iterator[tuple[int, int]]:
-    with embark_on(sample_settings("photos").embark, _full_store, idle_producer) as port:
+    with run_embark(sample_settings("photos").embark, _full_store, idle_producer) as port:
         replies = {keys: _reply(port, keys) for keys in WANTED}
         echo = grpc.server(ThreadPoolExecutor(ECHO_THREADS), options=server_options())
         echo.add_generic_rpc_handlers((_Echo(replies),))
@@ -78,14 +78,14 @@ def _full_store(settings: EmbArkSettings) -> Iterator[RolloutStore]:
 
 
 def _reply(port: int, keys: int) -> bytes:
-    reply, message = look_up(port, request_of(keys))
+    reply, message = look_up(port, build_request(keys))
     if list(message.statuses) != [1] * keys:
-        raise RuntimeError("not every key is a HIT: the benchmark would measure something else")
+        raise RuntimeError("not every key is a HIT; the benchmark would measure something else")
     return reply
 
 
 class _Echo(grpc.GenericRpcHandler):
-    """Answers `/benchmark.Echo/<keys>` with bytes made beforehand; no message is parsed or built."""
+    """Answers `/benchmark.Echo/<keys>` with prepared bytes; no message is parsed or built."""
 
     def __init__(self, replies: dict[int, bytes]) -> None:
         self._handlers = {f"{ECHO}{keys}": _handler(reply) for keys, reply in replies.items()}

@@ -8,7 +8,7 @@ from itertools import count, cycle, islice
 from typing import Final
 
 from benchmarks.children import Child, child
-from benchmarks.subjects import kfc_on, photographs, retina_encoder, retina_on
+from benchmarks.subjects import photographs, retina_encoder, run_kfc, run_retina
 from embark.causes import Cause
 from embark.clock import now
 from embark.settings import CacheSettings, TopicSettings
@@ -42,10 +42,10 @@ def pipeline(settings: CacheSettings, *, retina_cores: frozenset[int] | None = N
     """Run KFC, Retina and the origin until the block ends; Retina on `retina_cores`, as in child()."""
     with ExitStack() as stack:
         origin = stack.enter_context(child(photographs))
-        retina = stack.enter_context(child(retina_on, settings.retina, cores=retina_cores))
+        retina = stack.enter_context(child(run_retina, settings.retina, cores=retina_cores))
         target = f"127.0.0.1:{retina.serving}"
         settings = settings._replace(kfc=settings.kfc.model_copy(update={"retina": target}))
-        kfc = stack.enter_context(child(kfc_on, settings.kfc, retina_encoder))
+        kfc = stack.enter_context(child(run_kfc, settings.kfc, retina_encoder))
         yield Pipeline(settings, retina, kfc, origin.serving)
 
 

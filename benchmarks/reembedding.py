@@ -19,10 +19,10 @@ from typing import Final
 from benchmarks.bare_reembedding import bare_reembedding
 from benchmarks.children import Child, child
 from benchmarks.free_reembedding import Done, await_quiet, candidate_of, fill, reembedding_on, some_vector
-from benchmarks.lookups_meanwhile import p99, steady_seconds
 from benchmarks.ratios import Rate, Ratio, compare
 from benchmarks.real_servers import RealServers
-from benchmarks.subjects import cassandra_store, embark_on, idle_producer
+from benchmarks.steady_lookups import measure_steadily, p99
+from benchmarks.subjects import cassandra_store, idle_producer, run_embark
 from embark.settings import CacheSettings, KfcSettings, StoreSettings
 from embark.spec.rollout import Rollout
 from embark_testing.servers.free_ports import free_ports
@@ -87,7 +87,7 @@ def _beside_lookups(settings: CacheSettings, keys: Sequence[str], seconds: float
     (port,) = free_ports("127.0.0.1", 1)
     listening = settings.embark.listen.model_copy(update={"probes_port": port})
     with child(
-        embark_on, settings.embark.model_copy(update={"listen": listening}), cassandra_store, idle_producer
+        run_embark, settings.embark.model_copy(update={"listen": listening}), cassandra_store, idle_producer
     ) as embark:
         ask = partial(_look_up, embark, keys)
         ask(_after(seconds / 4))  # to warm up
@@ -119,7 +119,7 @@ def _told_in_ms(ratio: Ratio, keys_per_second: float) -> Ratio:
 def _look_up(embark: Child, keys: Sequence[str], over: Callable[[], bool]) -> Rate:
     """Return the inverse of the look-ups' p99; by CPU, look-ups for each second of EmbArk."""
     cpu = embark.cpu_seconds()
-    times = steady_seconds(embark.serving, keys, LOOKUPS_A_SECOND, over)
+    times = measure_steadily(embark.serving, keys, LOOKUPS_A_SECOND, over)
     return Rate(1 / p99(times), len(times) / (embark.cpu_seconds() - cpu))
 
 

@@ -1,6 +1,6 @@
-"""EmbArk, KFC and Retina as the benchmarks run them, each in a child process and on whatever store and topic is asked.
+"""EmbArk, KFC and Retina as the benchmarks run them: each in a child process, on a given store and topic.
 
-Every function here is for children.child: what it takes can be sent to a fresh process.
+Every function here is for children.child: its arguments can be pickled.
 """
 
 import os
@@ -25,17 +25,17 @@ from kfc.encoder import EncodedVector, EncoderClient, RetinaEncoder
 from kfc.fill.service import KfcService
 from retina.models import models_folder
 
-_STEP_SECONDS = 0.005
+_POLL_SECONDS = 0.005
 
 
 class IdleProducer:
-    """A FillProducer that counts what it is given, and does nothing else."""
+    """A FillProducer that only counts its records."""
 
     def __init__(self) -> None:
         self.count = 0
 
     def produce(self, key: bytes, value: bytes, headers: Mapping[str, bytes]) -> bool:  # noqa: ARG002 - the protocol's
-        """Count the record as taken."""
+        """Count and accept the record."""
         self.count += 1
         return True
 
@@ -44,7 +44,7 @@ class IdleProducer:
         return 0
 
     def losses(self) -> Losses:
-        """Return none."""
+        """Return zeros."""
         return Losses()
 
     def close(self, timeout: timedelta) -> int:  # noqa: ARG002 - the protocol's
@@ -64,12 +64,12 @@ class FreeEncoder:
 
 
 @contextmanager
-def embark_on(
+def run_embark(
     settings: EmbArkSettings,
     open_store: Callable[[EmbArkSettings], AbstractContextManager[RolloutStore]],
     open_producer: Callable[[EmbArkSettings], AbstractContextManager[FillProducer]],
 ) -> Iterator[int]:
-    """Serve look-ups; give the port."""
+    """Serve lookups; yield the port."""
     with open_store(settings) as store, open_producer(settings) as producer:
         embark = EmbArkServer(settings, store, producer, clock=now, registry=CollectorRegistry())
         embark.start()
@@ -80,10 +80,10 @@ def embark_on(
 
 
 @contextmanager
-def kfc_on(
+def run_kfc(
     settings: KfcSettings, open_encoder: Callable[[KfcSettings], AbstractContextManager[EncoderClient]]
 ) -> Iterator[Callable[[int, float], None]]:
-    """Fill from Kafka into Cassandra; give a function that waits until so many rows are written, or raises."""
+    """Fill from Kafka into Cassandra; yield a function that waits for a number of written rows, or raises."""
     registry = CollectorRegistry()
     with (
         closing(CassandraStore(settings.store, now)) as store,
@@ -104,15 +104,15 @@ def kfc_on(
 
 
 @contextmanager
-def retina_on(settings: RetinaSettings) -> Iterator[int]:
-    """Serve the real model; give the port."""
+def run_retina(settings: RetinaSettings) -> Iterator[int]:
+    """Serve the real model; yield the port."""
     with running_retina(settings, models_folder(os.environ), CollectorRegistry()) as running:
         yield running.port
 
 
 @contextmanager
 def photographs() -> Iterator[str]:
-    """Serve samples/photos; give the URL of the folder. A query after a name makes another key of the same bytes."""
+    """Serve samples/photos; yield the URL of the folder. With a query, a name is another key with the same bytes."""
     with Origin.serving() as origin:
         yield origin.url("")
 
@@ -124,7 +124,7 @@ def cassandra_store(settings: EmbArkSettings) -> AbstractContextManager[RolloutS
 
 @contextmanager
 def empty_store(settings: EmbArkSettings) -> Iterator[RolloutStore]:
-    """Open a store in memory that has no row."""
+    """Open an empty store in memory."""
     with closing(MemoryStore(now)) as store:
         store.ensure_space(settings.active.id)
         yield store
@@ -155,13 +155,13 @@ def retina_encoder(settings: KfcSettings) -> AbstractContextManager[EncoderClien
 
 
 def await_count(count: Callable[[], float], total: int, patience: float) -> None:
-    """Return once `count` has come to `total`.
+    """Wait until `count` reaches `total`.
 
     Raises:
-        TimeoutError: it has not within `patience` seconds.
+        TimeoutError: it has not reached it within `patience` seconds.
     """
     deadline = time.monotonic() + patience
     while count() < total:
         if time.monotonic() > deadline:
             raise TimeoutError(f"{count():.0f} of {total} after {patience:.0f} s")
-        time.sleep(_STEP_SECONDS)
+        time.sleep(_POLL_SECONDS)

@@ -18,7 +18,7 @@ from embark.spec.rollout import Rollout
 from embark.store import REEMBED_RANGES, Negative
 from embark_testing.deployments.group_contents import list_groups
 from embark_testing.deployments.processes import Service, service
-from embark_testing.embark.constant_lookups import statuses_meanwhile
+from embark_testing.embark.constant_lookups import collect_statuses
 from embark_testing.eventually import eventually
 from embark_testing.kfc.reembedded_caches import (
     INFLIGHT,
@@ -111,7 +111,7 @@ def test_beside_look_ups_it_goes_at_their_pace_and_leaves_no_key_out(
     with service("embark_server", embark, cache.folder) as serving:
         serving.await_ready()
         with (
-            statuses_meanwhile(serving.target, KEYS) as statuses,
+            collect_statuses(serving.target, KEYS) as statuses,
             cache.reembed(candidate, max_lookup_slowdown=50, embark=probes) as reembedding,
         ):
             reembedding.await_ready()

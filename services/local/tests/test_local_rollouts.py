@@ -25,9 +25,9 @@ def test_a_change_of_the_model_fails_no_lookup_and_mixes_no_spaces(bench: Bench)
     with bench.running(b, witness) as local:
         assert local.space == space(a)
         lookups = ConstantLookups(local.target, KEYS, {space(a): 2, space(b): 3})
-        with lookups.going_on():
+        with lookups.running():
             on(local, b)
-        assert lookups.faults == []
+        assert lookups.problems == []
         assert lookups.spaces[-1] == space(b)
         assert set(lookups.spaces) <= {space(a), space(b)}
         with EmbArkClient(local.target, timeout=WAIT) as client:
@@ -127,7 +127,7 @@ def test_beside_look_ups_it_goes_at_their_pace(bench: Bench, caplog: pytest.LogC
     bench.fill(a, KEYS)
     with bench.running(b) as local:
         lookups = ConstantLookups(local.target, KEYS, {space(a): 2, space(b): 3})
-        with lookups.going_on():
+        with lookups.running():
             on(local, b)
-        assert lookups.faults == []
+        assert lookups.problems == []
     assert "the re-embedding runs as fast as lookups bear" in caplog.messages

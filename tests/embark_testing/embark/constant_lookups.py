@@ -1,4 +1,4 @@
-"""A client that looks up all the time while a test changes what is served, and notes what is wrong with an answer."""
+"""A client that looks up keys constantly while a test changes what is served, and records wrong answers."""
 
 import threading
 from collections.abc import Iterator, Mapping, Sequence
@@ -12,40 +12,40 @@ from embark_testing.eventually import eventually
 
 
 class ConstantLookups:
-    """Looks `keys` up again and again on one connection; `dimensions` of the spaces that may answer, by their ids."""
+    """Looks up `keys` repeatedly on one connection; `dimensions` has the spaces that may answer, by id."""
 
     def __init__(self, target: str, keys: Sequence[str], dimensions: Mapping[str, int]) -> None:
         self._target = target
         self._keys = keys
         self._dimensions = dimensions
-        self._ended = threading.Event()
+        self._stopped = threading.Event()
         self.answers = 0
         self.spaces: list[str] = []
-        """The spaces that answered, in their order, each once in a row."""
-        self.faults: list[str] = []
+        """The spaces that answered, in order, without consecutive repetitions."""
+        self.problems: list[str] = []
 
     @contextmanager
-    def going_on(self) -> Iterator["ConstantLookups"]:
-        """Look up from now until the block ends; at least once before it begins, and once after it."""
+    def running(self) -> Iterator["ConstantLookups"]:
+        """Look up during the block, at least once before it and once after it."""
         thread = threading.Thread(target=self._run, name="lookups")
         thread.start()
         try:
-            eventually(lambda: self.answers or self.faults, what="a first answer")
+            eventually(lambda: self.answers or self.problems, what="a first answer")
             yield self
             seen = self.answers
-            eventually(lambda: self.answers > seen + 1 or self.faults, what="a last answer")
+            eventually(lambda: self.answers > seen + 1 or self.problems, what="a last answer")
         finally:
-            self._ended.set()
+            self._stopped.set()
             thread.join()
 
     def _run(self) -> None:
         with EmbArkClient(self._target, timeout=10.0) as client:
-            while not self._ended.is_set():
+            while not self._stopped.is_set():
                 try:
                     self._look_up(client)
                 except EmbArkError as error:
-                    self.faults.append(str(error))
-                self._ended.wait(0.002)
+                    self.problems.append(str(error))
+                self._stopped.wait(0.002)
 
     def _look_up(self, client: EmbArkClient) -> None:
         found = client.lookup(self._keys)
@@ -53,17 +53,17 @@ class ConstantLookups:
         if not self.spaces or self.spaces[-1] != found.space:
             self.spaces.append(found.space)
         if found.vectors.shape != (len(self._keys), self._dimensions.get(found.space)):
-            self.faults.append(f"vectors of shape {found.vectors.shape} from space {found.space}")
+            self.problems.append(f"vectors of shape {found.vectors.shape} from space {found.space}")
         if set(found.statuses) != {KeyStatus.HIT}:
-            self.faults.append(f"statuses {set(found.statuses)} from space {found.space}")
-        # Every vector counts its text's tokens in its first element, the texts' own and the one that begins them.
+            self.problems.append(f"statuses {set(found.statuses)} from space {found.space}")
+        # The first element of a vector is the number of tokens of its text, the start token included.
         if (found.vectors[:, 0] != [len(key.split()) + 1 for key in self._keys]).any():
-            self.faults.append(f"a vector that is none of space {found.space}")
+            self.problems.append(f"a vector that is not of space {found.space}")
 
 
 @contextmanager
-def statuses_meanwhile(target: str, keys: Sequence[str]) -> Iterator[set[KeyStatus]]:
-    """Look keys up, one after the other, until the block ends; yields what they are so far."""
+def collect_statuses(target: str, keys: Sequence[str]) -> Iterator[set[KeyStatus]]:
+    """Look up keys, one after another, during the block; yield the statuses so far."""
     statuses: set[KeyStatus] = set()
     ended = threading.Event()
 

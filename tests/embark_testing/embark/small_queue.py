@@ -1,7 +1,4 @@
-"""An EmbArk whose producer holds few records; a script that tests start in place of `python -m embark_server`.
-
-It is that process and nothing else, but for the capacity of KafkaTopic, which is 100,000 otherwise.
-"""
+"""`python -m embark_server` with a producer that holds few records; a script that tests start instead."""
 
 import argparse
 import sys
@@ -15,12 +12,12 @@ from embark_server import __main__ as process
 
 
 def main() -> int:
-    """Run as the command line says."""
+    """Run the server with the capacity of the command line."""
     parser = argparse.ArgumentParser()
     parser.add_argument("--capacity", type=int, required=True)
-    asked, sys.argv[1:] = parser.parse_known_args()
-    with patch.object(backends, "KafkaTopic", partial(KafkaTopic, capacity=asked.capacity)):
-        return backends.run_command("embark_server", "Answer look-ups of one cache.", EmbArkSettings, process.run)
+    args, sys.argv[1:] = parser.parse_known_args()
+    with patch.object(backends, "KafkaTopic", partial(KafkaTopic, capacity=args.capacity)):
+        return backends.run_command("embark_server", "Answer lookups of one cache.", EmbArkSettings, process.run)
 
 
 if __name__ == "__main__":

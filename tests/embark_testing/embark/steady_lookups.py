@@ -1,4 +1,4 @@
-"""Look-ups that begin at a steady rate, whether or not earlier ones are answered, as those of many clients do."""
+"""Lookups that start at a steady rate, regardless of earlier answers, as those of many clients do."""
 
 import asyncio
 from collections.abc import Sequence
@@ -7,10 +7,10 @@ from embark.client import AsyncEmbArkClient, Embeddings
 
 
 def look_up_steadily(target: str, requests: Sequence[Sequence[str]], rate: float, deadline: float) -> list[Embeddings]:
-    """Make `requests`, `rate` a second, each with `deadline` seconds; return their answers in order.
+    """Send `requests`, `rate` per second, each with a deadline of `deadline` seconds; return the answers in order.
 
     Raises:
-        UnavailableError: one was not answered within its deadline.
+        UnavailableError: a lookup was not answered within its deadline.
     """
     return asyncio.run(_look_up(target, requests, rate, deadline))
 

@@ -1,4 +1,4 @@
-"""Look-ups at a steady rate, whatever they take, and how long each takes; reembedding.py measures with it."""
+"""Lookups at a steady rate, regardless of their latency, and the latency of each."""
 
 import random
 import time
@@ -12,17 +12,17 @@ from benchmarks.loads import LOOKUP
 from embark.rpc.channels import server_options
 from embark.v1 import embark_pb2, types_pb2
 
-# So many may be late before the load is less than it says.
+# Lookups that may be late at a time before the load falls below its rate.
 _CALLERS: Final = 16
 
 
-def steady_seconds(port: int, keys: Sequence[str], per_second: float, over: Callable[[], bool]) -> list[float]:
-    """Look up one key after another of `keys`, in a random order, until `over` says so; return the seconds of each.
+def measure_steadily(port: int, keys: Sequence[str], per_second: float, over: Callable[[], bool]) -> list[float]:
+    """Look up random keys of `keys`, one at a time, until `over` returns True; return the seconds of each lookup.
 
-    They count from when a look-up was due: one that waits for the answers of others has waited too.
+    The time of a lookup starts when it is due, so it includes waiting for earlier lookups.
 
     Raises:
-        RuntimeError: a key is no HIT: something else would be measured.
+        RuntimeError: a key is not a HIT: something else would be measured.
     """
     with grpc.insecure_channel(f"127.0.0.1:{port}", options=server_options()) as channel:
         call: grpc.UnaryUnaryMultiCallable[bytes, bytes] = channel.unary_unary(LOOKUP)
@@ -37,7 +37,7 @@ def steady_seconds(port: int, keys: Sequence[str], per_second: float, over: Call
                 reply = embark_pb2.LookupResponse.FromString(call(_request(order.choice(keys))))
                 seconds.append(time.perf_counter() - due)
                 if list(reply.statuses) != [types_pb2.KEY_STATUS_HIT]:
-                    raise RuntimeError(f"a key is {reply.statuses}: the benchmark would measure something else")
+                    raise RuntimeError(f"a key is {reply.statuses}; the benchmark would measure something else")
                 due += _CALLERS / per_second
             return seconds
 
@@ -46,7 +46,7 @@ def steady_seconds(port: int, keys: Sequence[str], per_second: float, over: Call
 
 
 def p99(seconds: Sequence[float]) -> float:
-    """Return what one in a hundred exceeds."""
+    """Return the 99th percentile."""
     return sorted(seconds)[int(len(seconds) * 0.99)]
 
 
