@@ -8,36 +8,59 @@ from pathlib import Path
 import pytest
 
 from embark_testing.cluster.image_builders import Image
-from embark_testing.cluster.images import DOCKERFILES, ROOT
+from embark_testing.cluster.images import DOCKERFILE, PACKAGES, ROOT
 
-OWN = (ROOT / "tests" / "cluster" / "images").glob("*/Dockerfile")
-EVERY = [*(ROOT / path for path in DOCKERFILES.values()), *OWN]
-
-
-def last(dockerfile: Path, instruction: str) -> str:
-    """Return what the last instruction of this kind in the Dockerfile says."""
-    lines = [line for line in dockerfile.read_text().splitlines() if line.startswith(f"{instruction} ")]
-    return lines[-1].removeprefix(f"{instruction} ")
+SUPPORT = (ROOT / "tests" / "embark_testing" / "cluster" / "images").glob("*/Dockerfile")
 
 
-@pytest.mark.parametrize("dockerfile", EVERY, ids=lambda path: path.parent.name)
-def test_the_user_of_an_image_is_a_number_and_not_root(dockerfile: Path) -> None:
-    # A name could not be compared with runAsNonRoot.
-    assert int(last(dockerfile, "USER").split(":")[0]) > 0
+def stages(dockerfile: Path) -> dict[str, list[str]]:
+    """Return the lines of every named stage of a Dockerfile, those of the stage that it builds on included."""
+    found: dict[str, list[str]] = {}
+    lines: list[str] = []
+    for line in dockerfile.read_text().splitlines():
+        if line.startswith("FROM "):
+            _, base, *name = line.split()
+            lines = list(found.get(base, ()))
+            found[name[-1] if name else ""] = lines
+        lines.append(line)
+    return found
 
 
-@pytest.mark.parametrize("path", DOCKERFILES.values())
-def test_an_image_runs_a_module_of_the_package_it_installs(path: str) -> None:
-    dockerfile = ROOT / path
-    module = json.loads(last(dockerfile, "ENTRYPOINT"))[-1]
-    assert find_spec(f"{module}.__main__") is not None
-    package = tomllib.loads((dockerfile.parent / "pyproject.toml").read_text())["project"]["name"]
-    assert f"--package {package}" in dockerfile.read_text()
+def last(lines: list[str], instruction: str) -> str:
+    """Return the arguments of the last `instruction` in `lines`."""
+    return next(line for line in reversed(lines) if line.startswith(f"{instruction} ")).removeprefix(f"{instruction} ")
 
 
-def test_an_image_is_named_with_its_arguments_and_folders() -> None:
-    image = Image("localhost/embark/kafka:4", {"BASE_IMAGE": "java"}, {"jars": Path("/jars")})
+EVERY = {path.parent.name: stages(path)[""] for path in SUPPORT} | {
+    target: stages(DOCKERFILE)[target] for target in PACKAGES
+}
+
+
+@pytest.mark.parametrize("name", EVERY)
+def test_the_user_of_an_image_is_a_number_and_not_root(name: str) -> None:
+    # Kubernetes cannot check a user name against runAsNonRoot.
+    assert int(last(EVERY[name], "USER").split(":")[0]) > 0
+
+
+@pytest.mark.parametrize("target", PACKAGES)
+def test_an_image_runs_a_module_of_the_package_it_installs(target: str) -> None:
+    module = json.loads(last(EVERY[target], "ENTRYPOINT"))[-1]
+    spec = find_spec(f"{module}.__main__")
+    assert spec is not None
+    assert spec.origin is not None
+    project = next(folder for folder in Path(spec.origin).parents if (folder / "pyproject.toml").exists())
+    package = tomllib.loads((project / "pyproject.toml").read_text())["project"]["name"]
+    assert PACKAGES[target]["PACKAGE"] == package
+
+
+def test_the_support_images_are_found() -> None:
+    assert EVERY.keys() == {*PACKAGES, "cassandra", "kafka", "samples"}
+
+
+def test_an_image_is_named_with_its_target_arguments_and_folders() -> None:
+    image = Image("localhost/embark/kafka:4", {"BASE_IMAGE": "java"}, {"jars": Path("/jars")}, target="kafka")
     assert image.options == [
+        "--target=kafka",
         "--build-arg=BASE_IMAGE=java",
         "--build-context=jars=/jars",
         "--tag=localhost/embark/kafka:4",

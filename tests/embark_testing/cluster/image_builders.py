@@ -20,13 +20,15 @@ class Image:
     reference: str
     arguments: Mapping[str, str] = field(default_factory=dict)
     folders: Mapping[str, Path] = field(default_factory=dict)
+    target: str = ""
 
     @property
     def options(self) -> list[str]:
         """The options that Docker and Buildah share."""
         arguments = [f"--build-arg={name}={value}" for name, value in self.arguments.items()]
         folders = [f"--build-context={name}={folder}" for name, folder in self.folders.items()]
-        return [*arguments, *folders, f"--tag={self.reference}"]
+        target = [f"--target={self.target}"] if self.target else []
+        return [*target, *arguments, *folders, f"--tag={self.reference}"]
 
 
 class Builder(Protocol):

@@ -24,12 +24,14 @@ ROOT: Final = Path(__file__).parents[3]
 _OWN: Final = Path(__file__).parent / "images"
 _SERVERS: Final = Path(__file__).parents[1] / "servers"
 PREFIX: Final = "localhost/embark"
-DOCKERFILES: Final = {
-    "embark": "services/embark/Dockerfile",
-    "kfc": "services/kfc/Dockerfile",
-    "retina": "services/retina/Dockerfile",
-    "operator": "operator/Dockerfile",
+DOCKERFILE: Final = ROOT / "Dockerfile"
+PACKAGES: Final = {
+    "embark": {"PACKAGE": "embark-server"},
+    "kfc": {"PACKAGE": "embark-kfc"},
+    "retina": {"PACKAGE": "embark-retina", "EXTRA": "cpu"},
+    "operator": {"PACKAGE": "embark-operator"},
 }
+"""The targets of DOCKERFILE, with the arguments of each."""
 
 
 def report(line: str) -> None:
@@ -58,11 +60,13 @@ def build_images(args: argparse.Namespace) -> Iterator[tuple[Builder, Image]]:
         ensure_installed(IMAGES, os.environ, report)
         builder = Buildah()
         bases = {"BASE_IMAGE": ensure_base(PYTHON, builder, os.environ, report)}
-    for name, dockerfile in DOCKERFILES.items():
-        yield _build(builder, Image(f"{args.prefix}/{name}:{args.tag}", bases), ROOT / dockerfile, ROOT)
+    for target, arguments in PACKAGES.items():
+        image = Image(f"{args.prefix}/{target}:{args.tag}", {**bases, **arguments}, target=target)
+        yield _build(builder, image, DOCKERFILE, ROOT)
     if args.cuda:
-        image = Image(f"{args.prefix}/retina:{args.tag}-cuda", {**bases, "RUNTIME": "cuda"})
-        yield _build(builder, image, ROOT / DOCKERFILES["retina"], ROOT)
+        arguments = {**bases, **PACKAGES["retina"], "EXTRA": "cuda"}
+        image = Image(f"{args.prefix}/retina:{args.tag}-cuda", arguments, target="retina")
+        yield _build(builder, image, DOCKERFILE, ROOT)
     if args.e2e:
         folders = {"photos": ROOT / "samples" / "photos", "models": default_folder(os.environ) / "models"}
         samples = Image(f"{args.prefix}/samples:{args.tag}", bases, folders)
