@@ -20,7 +20,7 @@ from embark_testing.caches import sample
 from embark_testing.worlds.child_manifests import (
     IMAGES,
     SECRETS,
-    UID,
+    build_context,
     build_every_child,
     build_rollout_children,
     candidate_settings,
@@ -160,11 +160,8 @@ def test_a_pod_that_reembeds_answers_probes_where_kfc_does() -> None:
 
 
 def test_pausing_changes_a_job_in_nothing_but_that_it_is_suspended() -> None:
-    cache = sample("photos")
-    running, paused = (
-        build_reembed_job(cache, UID, candidate_settings(cache), IMAGES, attempt=0, suspended=suspended)[-1]
-        for suspended in (False, True)
-    )
+    caches = (sample("photos"), sample("photos", rollout={"paused": True}))
+    running, paused = (build_reembed_job(build_context(c), candidate_settings(c))[-1] for c in caches)
     assert (running["spec"].pop("suspend"), paused["spec"].pop("suspend")) == (False, True)
     hashes = [manifest["metadata"]["annotations"].pop(MANIFEST_HASH) for manifest in (running, paused)]
     assert running == paused

@@ -94,14 +94,17 @@ def build_rollout_children(
     cache: EmbeddingCache, images: Images = IMAGES, *, attempt: int = 0, suspended: bool = False
 ) -> list[Manifest]:
     """Return the children that a rollout adds in any of its phases, for a candidate and for a space to drop."""
-    context = build_context(cache, Options(images))
+    paused = cache.spec.rollout.model_copy(update={"paused": suspended})
+    cache = cache.model_copy(update={"spec": cache.spec.model_copy(update={"rollout": paused})})
+    rollout = initial_rollout(cache.spec.encoder).with_status(attempt=attempt)
+    context = build_context(cache, Options(images), rollout=rollout)
     candidate, source = candidate_settings(cache), Space.from_encoder(cache.spec.encoder)
     dropped = _with_dimension(source, source.dimension + 2)
     return [
         *build_kfc(context, candidate),
-        *build_reembed_job(cache, UID, candidate, images, attempt=attempt, suspended=suspended),
-        *build_verify_job(cache, UID, candidate, images, attempt=attempt),
-        *build_drop(cache, UID, settings_for(cache, dropped).kfc, images),
+        *build_reembed_job(context, candidate),
+        *build_verify_job(context, candidate),
+        *build_drop(context, settings_for(cache, dropped).kfc),
     ]
 
 

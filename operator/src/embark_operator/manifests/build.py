@@ -86,18 +86,16 @@ def _settings(cache: EmbeddingCache, space: SpaceRecord) -> FillingSettings:
 
 
 def _build_jobs(context: BuildContext) -> list[Manifest]:
-    cache, uid, images, rollout = context.cache, context.uid, context.images, context.rollout
-    attempt, spaces = rollout.status.attempt, rollout.spaces
+    cache, phase, spaces = context.cache, context.rollout.phase, context.rollout.spaces
     jobs: list[Manifest] = []
     if spaces.candidate:
         settings = _settings(cache, spaces.candidate).kfc
-        if rollout.phase is RolloutPhase.REEMBEDDING:
-            suspended = cache.spec.rollout.paused
-            jobs += build_reembed_job(cache, uid, settings, images, attempt=attempt, suspended=suspended)
-        if rollout.phase is RolloutPhase.VERIFYING:
-            jobs += build_verify_job(cache, uid, settings, images, attempt=attempt)
+        if phase is RolloutPhase.REEMBEDDING:
+            jobs += build_reembed_job(context, settings)
+        if phase is RolloutPhase.VERIFYING:
+            jobs += build_verify_job(context, settings)
     if spaces.dropped:
-        drop = build_drop(cache, uid, _settings(cache, spaces.dropped).kfc, images)
+        drop = build_drop(context, _settings(cache, spaces.dropped).kfc)
         # Its settings exist from the start: they name the space, should the status be lost.
         jobs += [child for child in drop if spaces.dropped.released or child["kind"] != JOB.name]
     return jobs

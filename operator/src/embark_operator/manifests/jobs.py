@@ -8,6 +8,7 @@ from embark.spec.resources import Resources
 from embark_operator.manifests.children import Component, build_child, canonical_hash
 from embark_operator.manifests.config_maps import SETTINGS_HASH, build_config_map, settings_hash
 from embark_operator.manifests.containers import Process
+from embark_operator.manifests.context import BuildContext
 from embark_operator.manifests.pods import build_metadata, build_pod
 from embark_operator.manifests.resources import KFC, build_resources
 from embark_operator.manifests.services import build_account
@@ -21,12 +22,13 @@ HASH_LENGTH: Final = 8
 """Hex digits of a hash in the name of a Job or of its settings."""
 
 
-def build_schema_job(cache: EmbeddingCache, uid: str, settings: KfcSettings, images: Images) -> Manifest:
+def build_schema_job(context: BuildContext, settings: KfcSettings) -> Manifest:
     """Return the Job `<cache>-schema-<hash>`, which creates tables and topics of a space.
 
     It reads KFC's settings and runs as KFC. Its name changes with what it creates, so it runs once for each schema.
     """
-    component = Component(cache, uid, "schema", f"{cache.metadata.name}-schema", settings.space.id)
+    cache, images = context.cache, context.images
+    component = context.component("schema", f"{cache.metadata.name}-schema", settings.space.id)
     process = kfc_command("kfc.schema", settings, images, Resources())
     account = kfc_name(cache, settings.space.id)
     template = build_pod_template(component, process, images, account=account, config_map=account)

@@ -36,7 +36,7 @@ def build_kfc(context: BuildContext, settings: KfcSettings) -> list[Manifest]:
     return [
         build_account(component),
         build_config_map(component, settings),
-        build_schema_job(cache, context.uid, settings, images),
+        build_schema_job(context, settings),
         build_deployment(component, process, images, settings_hash=settings_hash(settings), replicas=spec.replicas),
         *scaler.manifests,
     ]

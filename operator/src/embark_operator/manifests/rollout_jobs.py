@@ -4,11 +4,11 @@ from dataclasses import replace
 from typing import Any, Final
 
 from embark.settings import DropSettings, KfcSettings, ReembedSettings, VerifySettings
-from embark.spec import EmbeddingCache
 from embark.spec.model import Model
 from embark_operator.manifests.children import Component
 from embark_operator.manifests.config_maps import SETTINGS_HASH, build_config_map, settings_hash
 from embark_operator.manifests.containers import Process
+from embark_operator.manifests.context import BuildContext
 from embark_operator.manifests.jobs import HASH_LENGTH, build_job, build_pod_template, build_retried, kfc_command
 from embark_operator.manifests.services import build_account
 from embark_operator.manifests.volumes import tls_mounts
@@ -22,18 +22,16 @@ from embark_operator.options import Images
 _ATTEMPTS_PER_INDEX: Final = 20
 
 
-def build_reembed_job(
-    cache: EmbeddingCache, uid: str, settings: KfcSettings, images: Images, *, attempt: int, suspended: bool
-) -> list[Manifest]:
+def build_reembed_job(context: BuildContext, settings: KfcSettings) -> list[Manifest]:
     """Return the settings and the Job `<cache>-reembed-<hash>`, which fills the candidate from its source.
 
-    `settings` are the candidate's. `attempt` counts how often the rollout was resumed after a halt; each has a Job of
-    its own. Only `suspended` can be changed in a Job.
+    `settings` are the candidate's. Each attempt, of which there is one more after every halt, has another Job. Only
+    `suspend` can be changed in a Job.
 
     Raises:
         InvalidSpecError: a field of spec.kfc.resources is not usable.
     """
-    rollout = cache.spec.rollout
+    cache, attempt, rollout = context.cache, context.rollout.status.attempt, context.cache.spec.rollout
     reembed = ReembedSettings(
         kfc=settings,
         processes=rollout.parallelism,
@@ -42,39 +40,38 @@ def build_reembed_job(
         embark=embark_probes(cache) if rollout.max_lookup_slowdown else None,
         retry_failed=attempt > 0,
     )
-    process = kfc_command("kfc.reembed", settings, images, cache.spec.kfc.resources)
+    process = kfc_command("kfc.reembed", settings, context.images, cache.spec.kfc.resources)
     # The only Job that calls Retina.
     process = replace(process, listen=settings.listen, mounts=(*process.mounts, *tls_mounts(cache)))
-    component = _component(cache, uid, settings, "reembed")
+    component = _component(context, settings, "reembed")
     config_map = _build_settings(component, reembed)
-    template = _build_template(component, process, images, config_map)
+    template = _build_template(component, process, context.images, config_map)
     spec = _indexed(template, rollout.parallelism)
-    job = build_job(component, spec, purpose={"attempt": attempt}, mutable={"suspend": suspended})
+    job = build_job(component, spec, purpose={"attempt": attempt}, mutable={"suspend": rollout.paused})
     return [config_map, job]
 
 
-def build_verify_job(
-    cache: EmbeddingCache, uid: str, settings: KfcSettings, images: Images, *, attempt: int
-) -> list[Manifest]:
+def build_verify_job(context: BuildContext, settings: KfcSettings) -> list[Manifest]:
     """Return the settings and the Job `<cache>-verify-<hash>`, whose pod reports its verdict on a candidate.
 
-    The verdict is in the pod's TerminationMessage. Another `attempt`, and another gate, are another Job.
+    The verdict is in the pod's TerminationMessage. Another attempt, and another gate, have another Job.
 
     Raises:
         InvalidSpecError: a field of spec.kfc.resources is not usable.
     """
-    rollout = cache.spec.rollout
+    rollout = context.cache.spec.rollout
     verify = VerifySettings(
         kfc=settings, min_coverage=rollout.min_coverage, max_failure_ratio=rollout.max_failure_ratio
     )
-    process = kfc_command("kfc.verify", settings, images, cache.spec.kfc.resources)
-    component = _component(cache, uid, settings, "verify")
+    process = kfc_command("kfc.verify", settings, context.images, context.cache.spec.kfc.resources)
+    component = _component(context, settings, "verify")
     config_map = _build_settings(component, verify)
-    template = _build_template(component, process, images, config_map)
-    return [config_map, build_job(component, build_retried(template), purpose={"attempt": attempt})]
+    template = _build_template(component, process, context.images, config_map)
+    purpose = {"attempt": context.rollout.status.attempt}
+    return [config_map, build_job(component, build_retried(template), purpose=purpose)]
 
 
-def build_drop(cache: EmbeddingCache, uid: str, settings: KfcSettings, images: Images) -> list[Manifest]:
+def build_drop(context: BuildContext, settings: KfcSettings) -> list[Manifest]:
     """Return account, settings and Job of the drop of a space, whose KFC no longer exists.
 
     Account and settings are called `<cache>-drop-<space>`, the Job `<cache>-drop-<hash>`: while a space is dropped, an
@@ -83,20 +80,20 @@ def build_drop(cache: EmbeddingCache, uid: str, settings: KfcSettings, images: I
     Raises:
         InvalidSpecError: a field of spec.kfc.resources is not usable.
     """
-    drop = DropSettings(kfc=settings)
-    shared = Component(cache, uid, "drop", drop_name(cache, settings.space.id), settings.space.id)
-    process = kfc_command("kfc.schema.drop", settings, images, cache.spec.kfc.resources)
+    drop, images = DropSettings(kfc=settings), context.images
+    shared = context.component("drop", drop_name(context.cache, settings.space.id), settings.space.id)
+    process = kfc_command("kfc.schema.drop", settings, images, context.cache.spec.kfc.resources)
     # A process that waits for a store with a wrong address would never read the right one: new settings, a new Job.
     annotations = {SETTINGS_HASH: settings_hash(drop)}
     template = build_pod_template(
         shared, process, images, account=shared.name, config_map=shared.name, annotations=annotations
     )
-    job = build_job(_component(cache, uid, settings, "drop"), build_retried(template), purpose={})
+    job = build_job(_component(context, settings, "drop"), build_retried(template), purpose={})
     return [build_account(shared), build_config_map(shared, drop), job]
 
 
-def _component(cache: EmbeddingCache, uid: str, settings: KfcSettings, title: str) -> Component:
-    return Component(cache, uid, title, f"{cache.metadata.name}-{title}", settings.space.id)
+def _component(context: BuildContext, settings: KfcSettings, title: str) -> Component:
+    return context.component(title, f"{context.cache.metadata.name}-{title}", settings.space.id)
 
 
 def _build_settings(component: Component, settings: Model) -> Manifest:
