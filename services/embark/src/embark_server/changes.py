@@ -11,21 +11,21 @@ from embark.statuses import KeyStatus
 from embark.store import Embedding
 from embark_server.answers import Answer
 from embark_server.calls import CallContext
+from embark_server.context import ServerContext
 from embark_server.fills import Fills
 from embark_server.lookup import parse_keys
 from embark_server.refusals import InvalidArgumentError
-from embark_server.runtime import Runtime
 from embark_server.spaces import ServedSpace
 
 
 class Changes:
     """Changes rows of the served spaces."""
 
-    def __init__(self, runtime: Runtime, fills: Fills) -> None:
-        self._store = runtime.store
-        self._spaces = runtime.spaces
-        self._clock = runtime.clock
-        self._ttl: Micros = micros(runtime.settings.store.ttl)
+    def __init__(self, context: ServerContext, fills: Fills) -> None:
+        self._store = context.store
+        self._spaces = context.spaces
+        self._clock = context.clock
+        self._ttl: Micros = micros(context.settings.store.ttl)
         self._fills = fills
 
     def put(self, served: ServedSpace, keys: Sequence[bytes], vectors: bytes) -> Answer:

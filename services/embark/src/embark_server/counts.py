@@ -11,9 +11,9 @@ from embark.errors import UnavailableError
 from embark.rpc.probes import Page
 from embark.space import ID_LENGTH
 from embark.v1 import embark_pb2 as pb
+from embark_server.context import ServerContext
 from embark_server.guarded_store import GuardedStore
 from embark_server.refusals import InvalidArgumentError
-from embark_server.runtime import Runtime
 
 _SPACE_ID: Final = re.compile(rf"[0-9a-f]{{{ID_LENGTH}}}")
 
@@ -21,12 +21,12 @@ _SPACE_ID: Final = re.compile(rf"[0-9a-f]{{{ID_LENGTH}}}")
 class Counts:
     """The pages of the second port; its readers need no certificate, so reads of the store are cached."""
 
-    def __init__(self, runtime: Runtime) -> None:
-        self._spaces = runtime.spaces
-        self._store = runtime.store
-        self._lookup_times = runtime.metrics.lookups.lookup_times
-        self._entries = CountCache(micros(runtime.timeouts.entries_ttl), runtime.clock)
-        self._rollout = CountCache(micros(runtime.timeouts.rollout_ttl), runtime.clock)
+    def __init__(self, context: ServerContext) -> None:
+        self._spaces = context.spaces
+        self._store = context.store
+        self._lookup_times = context.metrics.lookups.lookup_times
+        self._entries = CountCache(micros(context.timeouts.entries_ttl), context.clock)
+        self._rollout = CountCache(micros(context.timeouts.rollout_ttl), context.clock)
 
     @property
     def pages(self) -> Mapping[str, Page]:

@@ -11,8 +11,8 @@ from embark.statuses import KeyStatus
 from embark.store import Served, Value
 from embark_server.answers import Answer
 from embark_server.calls import CallContext
+from embark_server.context import ServerContext
 from embark_server.fills import Fills
-from embark_server.runtime import Runtime
 from embark_server.spaces import ServedSpace
 from embark_server.waits import Waits
 
@@ -22,10 +22,10 @@ _FILLING = frozenset({KeyStatus.OOV_ENQUEUED, KeyStatus.OOV_PENDING})
 class Lookups:
     """Answers the lookups of one server; thread-safe."""
 
-    def __init__(self, runtime: Runtime, fills: Fills, waits: Waits) -> None:
-        self._store = runtime.store
-        self._clock = runtime.clock
-        self._metrics = runtime.metrics
+    def __init__(self, context: ServerContext, fills: Fills, waits: Waits) -> None:
+        self._store = context.store
+        self._clock = context.clock
+        self._metrics = context.metrics
         self._fills = fills
         self._waits = waits
         self._log = logging.getLogger(__name__)

@@ -11,22 +11,22 @@ from embark.store import Neighbour, Search
 from embark.v1 import embark_pb2 as pb
 from embark_server.answers import statuses_to_wire
 from embark_server.calls import CallContext
+from embark_server.context import ServerContext
 from embark_server.lookup import Lookups
 from embark_server.refusals import InvalidArgumentError, SearchDisabledError
-from embark_server.runtime import Runtime
 from embark_server.spaces import ServedSpace
 
 
 class Searches:
     """Answers searches of the served spaces, if spec.store.cassandra.vectorSearch is on, on any store."""
 
-    def __init__(self, runtime: Runtime, lookups: Lookups) -> None:
-        self._spaces = runtime.spaces
-        self._store = runtime.store
-        self._clock = runtime.clock
-        self._metrics = runtime.metrics
-        self._max_k = runtime.limits.neighbours
-        self._enabled = runtime.settings.store.cassandra.vector_search
+    def __init__(self, context: ServerContext, lookups: Lookups) -> None:
+        self._spaces = context.spaces
+        self._store = context.store
+        self._clock = context.clock
+        self._metrics = context.metrics
+        self._max_k = context.limits.neighbours
+        self._enabled = context.settings.store.cassandra.vector_search
         self._lookups = lookups
 
     def answer(self, request: pb.SimilarRequest, call: CallContext) -> pb.SimilarResponse:

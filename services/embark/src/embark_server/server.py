@@ -26,6 +26,7 @@ from embark.spec import Oov
 from embark.topic import FillProducer
 from embark_server.calls import Authorizer, TenantQuotas
 from embark_server.changes import Changes
+from embark_server.context import ServerContext
 from embark_server.counts import Counts
 from embark_server.fills import Fills, RepeatWindow
 from embark_server.guarded_store import GuardedStore, ServedStore
@@ -34,7 +35,6 @@ from embark_server.limits import DEFAULT_LIMITS, DEFAULT_TIMEOUTS, Limits, Timeo
 from embark_server.lookup import Lookups
 from embark_server.metrics import EmbArkMetrics
 from embark_server.oov import MeanRenewal, compute_mean
-from embark_server.runtime import Runtime
 from embark_server.searches import Searches
 from embark_server.servicer import Servicer
 from embark_server.spaces import ServedSpace, ServedSpaces
@@ -65,11 +65,11 @@ class EmbArkServer:
         self._store = GuardedStore(store, settings.serving, clock, metrics, limits=limits, timeouts=timeouts)
         self._spaces = ServedSpaces(settings)
         self._timeouts = timeouts
-        runtime = Runtime(settings, self._spaces, self._store, clock, metrics, limits, timeouts)
+        context = ServerContext(settings, self._spaces, self._store, clock, metrics, limits, timeouts)
         self._waits = Waits(limits.waiting_calls)
         fills = Fills(producer, RepeatWindow(micros(settings.repeat_window)), _build_quotas(settings, metrics))
-        lookups = Lookups(runtime, fills, self._waits)
-        self._servicer = Servicer(runtime, lookups, Changes(runtime, fills), Searches(runtime, lookups))
+        lookups = Lookups(context, fills, self._waits)
+        self._servicer = Servicer(context, lookups, Changes(context, fills), Searches(context, lookups))
         self._registry = registry
         self._health = Health([EMBARK_SERVICE])
         self._pools = Pools.open(limits)
@@ -81,13 +81,13 @@ class EmbArkServer:
         Handlers(self._servicer, self._health, self._pools, authorizer, limits.streams).add_to(self._server)
         self._means = MeanRenewal([self._build_renewal(served) for served in self._spaces])
         self._lookup_times = metrics.lookups.lookup_times
-        self._counts = Counts(runtime)
+        self._counts = Counts(context)
         self._probes: Probes | None = None
         self._port = 0
         self._store_seen = False
         self._stopping = threading.Lock()
         self._stopped = False
-        _watch(runtime, self._waits, producer)
+        _watch(context, self._waits, producer)
 
     @property
     def port(self) -> int:
@@ -198,8 +198,8 @@ def _build_quotas(settings: EmbArkSettings, metrics: EmbArkMetrics) -> TenantQuo
     return TenantQuotas(settings.tenants, metrics.register_shed(), certified=certified)
 
 
-def _watch(runtime: Runtime, waits: Waits, producer: FillProducer) -> None:
-    metrics, spaces, store = runtime.metrics, runtime.spaces, runtime.store
+def _watch(context: ServerContext, waits: Waits, producer: FillProducer) -> None:
+    metrics, spaces, store = context.metrics, context.spaces, context.store
     metrics.watch("embark_hot_tier_bytes", "Bytes in the hot tier.", lambda: sum(s.hot.nbytes for s in spaces))
     metrics.watch("embark_hot_tier_rows", "Rows in the hot tier.", lambda: sum(len(s.hot) for s in spaces))
     metrics.watch(

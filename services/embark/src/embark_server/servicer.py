@@ -12,11 +12,11 @@ from embark.v1 import embark_pb2 as pb
 from embark_server.answers import Answer, causes_to_wire, statuses_to_wire
 from embark_server.calls import CallContext, GrpcCallContext
 from embark_server.changes import Changes
+from embark_server.context import ServerContext
 from embark_server.counts import describe_rollout
 from embark_server.exports import describe, export
 from embark_server.lookup import Lookups
 from embark_server.refusals import InvalidArgumentError, SearchDisabledError, UnknownSpaceError, WrongSpaceError
-from embark_server.runtime import Runtime
 from embark_server.searches import Searches
 from embark_server.spaces import ServedSpace
 
@@ -33,13 +33,13 @@ _ONLY_ROWS: Final = {bytes}
 class Servicer:
     """One method for each RPC; lookups return the bytes of their reply, the others messages."""
 
-    def __init__(self, runtime: Runtime, lookups: Lookups, changes: Changes, searches: Searches) -> None:
-        self._spaces = runtime.spaces
-        self._store = runtime.store
-        self._clock = runtime.clock
-        self._metrics = runtime.metrics
-        self._counters = runtime.metrics.lookups
-        self._max_keys = runtime.settings.serving.max_keys_per_request
+    def __init__(self, context: ServerContext, lookups: Lookups, changes: Changes, searches: Searches) -> None:
+        self._spaces = context.spaces
+        self._store = context.store
+        self._clock = context.clock
+        self._metrics = context.metrics
+        self._counters = context.metrics.lookups
+        self._max_keys = context.settings.serving.max_keys_per_request
         self._lookups = lookups
         self._changes = changes
         self._searches = searches

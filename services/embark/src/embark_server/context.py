@@ -11,7 +11,7 @@ from embark_server.spaces import ServedSpaces
 
 
 @dataclass(frozen=True, slots=True)
-class Runtime:
+class ServerContext:
     """Settings, served spaces, store, clock, metrics and limits of one server."""
 
     settings: EmbArkSettings
