@@ -14,9 +14,10 @@ from confluent_kafka.admin import (  # type: ignore[attr-defined]  # exported, b
     AlterConfigOpType,
     ConfigEntry,
     ConfigResource,
+    NewPartitions,
+    NewTopic,
     ResourceType,
 )
-from confluent_kafka.cimpl import NewPartitions, NewTopic
 
 from embark.errors import UnavailableError
 from embark.settings import TopicSettings

@@ -1,4 +1,4 @@
-"""The parts of the Cassandra store that need no server."""
+"""The parts of the Cassandra store that work without a server."""
 
 import socket
 from pathlib import Path
