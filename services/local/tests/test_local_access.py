@@ -13,7 +13,7 @@ from embark.spec import EmbeddingCache
 from embark_local.cli import local
 from embark_testing.embark.secured import RANKER, authority_in, client_tls
 from embark_testing.servers.authorities import Authority
-from embark_testing.worlds.local_rollouts import KEYS, WAIT, Bench
+from embark_testing.worlds.local_rollouts import KEYS, WAIT, LocalHarness
 from embark_testing.worlds.two_spaces import cache_of, manifest_of, text_model
 
 # What KFC would ask its Retina for, and EmbArk's clients say.
@@ -24,8 +24,8 @@ TENANTS = [{"name": "ads", "identities": [ADS], "missesPerSecond": 1, "burst": 3
 
 
 @pytest.fixture
-def bench(tmp_path: Path) -> Bench:
-    return Bench(tmp_path)
+def harness(tmp_path: Path) -> LocalHarness:
+    return LocalHarness(tmp_path)
 
 
 @pytest.fixture
@@ -38,23 +38,23 @@ def server(authority: Authority, tmp_path: Path) -> Path:
     return authority.identify(tmp_path / "server", "DNS:thumbnails.default")
 
 
-def cache(bench: Bench, **changes: Any) -> EmbeddingCache:
-    return cache_of(bench.models, text_model(2), 2, **changes)
+def cache(harness: LocalHarness, **changes: Any) -> EmbeddingCache:
+    return cache_of(harness.models, text_model(2), 2, **changes)
 
 
-def run(bench: Bench, *options: str, **changes: Any) -> Result:
-    manifest = bench.folder / "titles.yaml"
-    manifest.write_text(manifest_of(bench.models, text_model(2), 2, **changes))
-    folders = ["--data", str(bench.data), "--models", str(bench.models), "--port", "0"]
+def run(harness: LocalHarness, *options: str, **changes: Any) -> Result:
+    manifest = harness.folder / "titles.yaml"
+    manifest.write_text(manifest_of(harness.models, text_model(2), 2, **changes))
+    folders = ["--data", str(harness.data), "--models", str(harness.models), "--port", "0"]
     return CliRunner().invoke(local, ["-f", str(manifest), *folders, *options])
 
 
 def test_with_a_folder_of_certificates_clients_are_asked_for_theirs_and_keys_are_filled(
-    bench: Bench, authority: Authority, server: Path, tmp_path: Path
+    harness: LocalHarness, authority: Authority, server: Path, tmp_path: Path
 ) -> None:
     ranker = authority.identify(tmp_path / "ranker", f"URI:{RANKER}")
     stranger = authority.identify(tmp_path / "stranger", "DNS:stranger")
-    with bench.running(cache(bench, tls=TLS), certificates=server) as running:
+    with harness.running(cache(harness, tls=TLS), certificates=server) as running:
         with EmbArkClient(running.target, timeout=WAIT, tls=client_tls(ranker)) as client:
             found = client.lookup(KEYS[:5], on_miss="wait", wait=WAIT, timeout=WAIT)
             assert set(found.statuses) == {KeyStatus.HIT}
@@ -67,8 +67,8 @@ def test_with_a_folder_of_certificates_clients_are_asked_for_theirs_and_keys_are
             client.lookup(KEYS[:5])
 
 
-def test_without_one_calls_are_in_plain_text_and_say_whose_they_are(bench: Bench) -> None:
-    with bench.running(cache(bench, tls=TLS, tenants=TENANTS)) as running:
+def test_without_one_calls_are_in_plain_text_and_say_whose_they_are(harness: LocalHarness) -> None:
+    with harness.running(cache(harness, tls=TLS, tenants=TENANTS)) as running:
         with EmbArkClient(running.target, timeout=WAIT, tenant="ads") as client:
             asked = Counter(KeyStatus(status) for status in client.lookup(KEYS[:10]).statuses)
             assert asked == {KeyStatus.OOV_ENQUEUED: 3, KeyStatus.SHED: 7}
@@ -77,15 +77,15 @@ def test_without_one_calls_are_in_plain_text_and_say_whose_they_are(bench: Bench
             assert set(found.statuses) == {KeyStatus.HIT}
 
 
-def test_certificates_for_a_cache_without_tls_are_refused(bench: Bench, server: Path) -> None:
-    refused = run(bench, "--tls", str(server))
+def test_certificates_for_a_cache_without_tls_are_refused(harness: LocalHarness, server: Path) -> None:
+    refused = run(harness, "--tls", str(server))
     assert refused.exit_code == 2
     assert "names none" in refused.output
 
 
-def test_a_certificate_that_is_not_there_is_named(bench: Bench, tmp_path: Path) -> None:
+def test_a_certificate_that_is_not_there_is_named(harness: LocalHarness, tmp_path: Path) -> None:
     (tmp_path / "empty").mkdir()
-    refused = run(bench, "--tls", str(tmp_path / "empty"), tls=TLS)
+    refused = run(harness, "--tls", str(tmp_path / "empty"), tls=TLS)
     assert refused.exit_code == 1
     assert "ca.crt cannot be read" in refused.output
     assert f"spec.tls.secret: the files in {tmp_path / 'empty'}" in refused.output

@@ -13,8 +13,7 @@ from typing import Any
 import pytest
 
 from embark.client import EmbArkClient, KeyStatus
-from embark_local.rollout_files import read_kept
-from embark_testing.worlds.local_rollouts import KEYS, WAIT, Bench, space
+from embark_testing.worlds.local_rollouts import KEYS, WAIT, LocalHarness, space
 from embark_testing.worlds.two_spaces import manifest_of, text_model
 
 EMBARK = Path(sys.executable).parent / "embark"
@@ -52,16 +51,16 @@ class Command:
 
 
 @pytest.fixture
-def bench(tmp_path: Path) -> Bench:
-    return Bench(tmp_path)
+def harness(tmp_path: Path) -> LocalHarness:
+    return LocalHarness(tmp_path)
 
 
 @contextmanager
-def command(bench: Bench, dimension: int, *arguments: str, **rollout: Any) -> Iterator[Command]:
+def command(harness: LocalHarness, dimension: int, *arguments: str, **rollout: Any) -> Iterator[Command]:
     """Run `embark local` with the model of that dimension until the block ends, then kill it."""
-    manifest = bench.folder / f"text-{dimension}.yaml"
-    manifest.write_text(manifest_of(bench.models, text_model(dimension), dimension, rollout=rollout))
-    folders = ["--data", str(bench.data), "--models", str(bench.models)]
+    manifest = harness.folder / f"text-{dimension}.yaml"
+    manifest.write_text(manifest_of(harness.models, text_model(dimension), dimension, rollout=rollout))
+    folders = ["--data", str(harness.data), "--models", str(harness.models)]
     line = [str(EMBARK), "local", "-f", str(manifest), "--port", "0", *folders, *arguments]
     environment = {**os.environ, "PYTHONUNBUFFERED": "1"}
     with subprocess.Popen(
@@ -73,32 +72,32 @@ def command(bench: Bench, dimension: int, *arguments: str, **rollout: Any) -> It
             process.kill()
 
 
-def test_a_rollout_killed_again_and_again_ends_as_an_undisturbed_one(bench: Bench) -> None:
-    a, b = bench.cache(2), bench.cache(3)
-    bench.fill(a, KEYS)
+def test_a_rollout_killed_again_and_again_ends_as_an_undisturbed_one(harness: LocalHarness) -> None:
+    a, b = harness.cache(2), harness.cache(3)
+    harness.fill(a, KEYS)
     for death in DEATHS:
-        with command(bench, 3) as local:
+        with command(harness, 3) as local:
             local.await_line(death)
-    with command(bench, 3) as local:
+    with command(harness, 3) as local:
         local.await_line("ready")
         with EmbArkClient(local.target, timeout=WAIT) as client:
             found, pinned = client.lookup(KEYS), client.lookup(KEYS, space=space(a))
         assert local.terminate() == 0
     assert (found.space, set(found.statuses)) == (space(b), {KeyStatus.HIT})
     assert (pinned.space, set(pinned.statuses)) == (space(a), {KeyStatus.HIT})
-    assert bench.tables() == bench.groups() == {space(a), space(b)}
-    kept = read_kept(bench.data)
-    assert kept is not None
-    assert (kept.active, kept.candidate, kept.dropped) == (b.spec.encoder, None, ())
+    assert harness.tables() == harness.groups() == {space(a), space(b)}
+    spaces = harness.status.spaces
+    assert spaces.active is not None
+    assert (spaces.active.encoder, spaces.candidate, spaces.dropped) == (b.spec.encoder, None, None)
 
 
-def test_a_kill_in_the_middle_of_the_scan_goes_on_from_there(bench: Bench) -> None:
-    a, b = bench.cache(2), bench.cache(3)
-    bench.fill(a, KEYS)
-    with command(bench, 3, maxKeysPerSecond=50) as local:
+def test_a_kill_in_the_middle_of_the_scan_goes_on_from_there(harness: LocalHarness) -> None:
+    a, b = harness.cache(2), harness.cache(3)
+    harness.fill(a, KEYS)
+    with command(harness, 3, maxKeysPerSecond=50) as local:
         local.await_line("re-embedding [")
         local.await_line("re-embedding [")
-    with command(bench, 3) as local:
+    with command(harness, 3) as local:
         local.await_line("re-embedding [")
         begun = re.search(r"(\d+)/300 keys", local.said)
         assert begun is not None
@@ -110,24 +109,26 @@ def test_a_kill_in_the_middle_of_the_scan_goes_on_from_there(bench: Bench) -> No
         assert local.terminate() == 0
 
 
-def test_without_a_terminal_a_manual_rollout_says_how_to_approve_it(bench: Bench) -> None:
-    a, b = bench.cache(2), bench.cache(3)
-    bench.fill(a, KEYS[:10])
-    with command(bench, 3, approval="Manual") as local:
-        local.await_line("spec.rollout.approval is Manual: to re-embed, stop and start again with --approve")
+def test_without_a_terminal_a_manual_rollout_says_how_to_approve_it(harness: LocalHarness) -> None:
+    a, b = harness.cache(2), harness.cache(3)
+    harness.fill(a, KEYS[:10])
+    with command(harness, 3, approval="Manual") as local:
+        local.await_line(
+            f"spec.rollout.approval is Manual: to re-embed, run `embark approve titles --data {harness.data}`"
+        )
         with EmbArkClient(local.target, timeout=WAIT) as client:
             assert client.lookup(KEYS[:10]).space == space(a)
         assert local.terminate() == 0
-    assert bench.tables() == {space(a)}
-    with command(bench, 3, "--approve", approval="Manual") as local:
+    assert harness.tables() == {space(a)}
+    with command(harness, 3, "--approve", approval="Manual") as local:
         local.await_line("switched:")
         assert local.terminate() == 0
-    assert bench.tables() == {space(a), space(b)}
+    assert harness.tables() == {space(a), space(b)}
 
 
-def test_a_stop_in_the_middle_of_the_scan_ends_with_0(bench: Bench) -> None:
-    bench.fill(bench.cache(2), KEYS)
-    with command(bench, 3, maxKeysPerSecond=20) as local:
+def test_a_stop_in_the_middle_of_the_scan_ends_with_0(harness: LocalHarness) -> None:
+    harness.fill(harness.cache(2), KEYS)
+    with command(harness, 3, maxKeysPerSecond=20) as local:
         local.await_line("re-embedding [")
         assert local.terminate() == 0
     assert "draining" in local.said

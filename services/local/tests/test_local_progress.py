@@ -1,4 +1,4 @@
-"""What a person sees of a re-embedding."""
+"""What a reporter sees of a re-embedding."""
 
 import os
 import threading
@@ -9,7 +9,7 @@ import pytest
 from embark.signals import Stopping
 from embark_local.approvals import confirm
 from embark_local.progress import Progress, draw, in_words, plan
-from embark_local.viewers import Person
+from embark_local.reporters import TerminalReporter
 
 
 def test_a_line_has_keys_failures_rate_and_the_time_left() -> None:
@@ -43,18 +43,18 @@ def test_durations_are_rounded_up(seconds: float, words: str) -> None:
 
 def test_a_log_gets_a_line_every_few_seconds_and_the_last(capsys: pytest.CaptureFixture[str]) -> None:
     now = 0.0
-    person = Person(terminal=False, timer=lambda: now)
+    reporter = TerminalReporter(terminal=False, timer=lambda: now)
     for now in (0.0, 1.0, 4.9, 5.0, 6.0):
-        person.show(Progress(int(now), 0, 100))
-    person.show(Progress(100, 0, 100))
+        reporter.show(Progress(int(now), 0, 100))
+    reporter.show(Progress(100, 0, 100))
     shown = [line.split()[2 if "] " not in line else -2] for line in capsys.readouterr().out.splitlines()]
     assert shown == ["0/100", "5/100", "100/100"]
 
 
 def test_a_terminal_keeps_one_line_and_sentences_stand_below_it(capsys: pytest.CaptureFixture[str]) -> None:
-    person = Person(terminal=True, timer=lambda: 0.0)
-    person.show(Progress(100, 0, 100))
-    person.say("verified")
+    reporter = TerminalReporter(terminal=True, timer=lambda: 0.0)
+    reporter.show(Progress(100, 0, 100))
+    reporter.say("verified")
     assert capsys.readouterr().out == f"\r\x1b[2K{draw(Progress(100, 0, 100))}\nverified\n"
 
 

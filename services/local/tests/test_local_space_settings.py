@@ -2,7 +2,7 @@
 
 from embark.space import Space
 from embark.spec import EmbeddingCache, Encoder, Oov
-from embark_local.space_settings import candidate_settings, serving_settings
+from embark_local.space_settings import filling_settings, serving_settings
 from embark_testing.caches import sample
 
 VECTOR = (0.5,) * 384
@@ -39,7 +39,7 @@ def test_an_oov_vector_of_the_new_space_is_never_served_in_the_old_one() -> None
 
 def test_a_candidate_is_filled_from_its_source_on_free_ports() -> None:
     cache = sample("titles")
-    settings = candidate_settings(cache, smaller(cache), "0123456789ab")
+    settings = filling_settings(cache, smaller(cache), "0123456789ab")
     assert settings.kfc.source == "0123456789ab"
     assert settings.kfc.space == settings.retina.space == Space.from_encoder(smaller(cache))
     assert {settings.kfc.listen.grpc_port, settings.kfc.listen.probes_port, settings.retina.listen.grpc_port} == {0}

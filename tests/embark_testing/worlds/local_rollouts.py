@@ -1,7 +1,7 @@
-"""What tests of rollouts in the local mode compose them from: a data folder, models, a clock, somebody who watches."""
+"""A local cache for tests of its rollouts: a data folder, models, a clock, and a reporter that records."""
 
 import sqlite3
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
 from datetime import timedelta
@@ -10,9 +10,11 @@ from typing import Any
 
 from embark.client import EmbArkClient, KeyStatus
 from embark.clock import Micros, micros, now
+from embark.space import Space
 from embark.spec import EmbeddingCache
+from embark.spec.status import EmbeddingCacheStatus
+from embark_local.cache_file import CacheFile
 from embark_local.compose import Local, run_local
-from embark_local.kept_spaces import id_of
 from embark_local.progress import Progress
 from embark_testing.eventually import eventually
 from embark_testing.worlds.two_spaces import cache_of, text_model, texts
@@ -22,8 +24,8 @@ KEYS = texts(300)
 
 
 @dataclass
-class Witness:
-    """A Viewer that remembers."""
+class RecordingReporter:
+    """A Reporter that records."""
 
     said: list[str] = field(default_factory=list)
     shown: list[Progress] = field(default_factory=list)
@@ -39,8 +41,8 @@ class Witness:
 
 
 @dataclass
-class Bench:
-    """A data folder and models of as many elements as a test likes, and a clock that can be ahead."""
+class LocalHarness:
+    """A data folder, models of any dimension, and a clock that can be set ahead."""
 
     folder: Path
     ahead: timedelta = timedelta(0)
@@ -55,16 +57,18 @@ class Bench:
 
     def cache(self, dimension: int, *, fussy: bool = False, **rollout: Any) -> EmbeddingCache:
         model = text_model(dimension, fussy=fussy)
-        return cache_of(
-            self.models, model, dimension, rollout={"maxKeysPerSecond": 0, "maxLookupSlowdown": 0} | rollout
-        )
+        rollout = {"maxKeysPerSecond": 0, "maxLookupSlowdown": 0} | rollout
+        # The store may be slow while several processes of a test run share few cores.
+        return cache_of(self.models, model, dimension, rollout=rollout, embark={"readTimeout": "5s"})
 
     @contextmanager
-    def running(self, cache: EmbeddingCache, witness: Witness | None = None, **options: Any) -> Iterator[Local]:
+    def running(
+        self, cache: EmbeddingCache, reporter: RecordingReporter | None = None, **options: Any
+    ) -> Iterator[Local]:
         def clock() -> Micros:
             return now() + micros(self.ahead)
 
-        with run_local(cache, data=self.data, models=self.models, clock=clock, viewer=witness, **options) as local:
+        with run_local(cache, data=self.data, models=self.models, clock=clock, reporter=reporter, **options) as local:
             yield local
             assert local.failure() is None
 
@@ -73,13 +77,23 @@ class Bench:
             found = client.lookup(keys, on_miss="wait", wait=WAIT, timeout=WAIT)
             assert set(found.statuses) == {KeyStatus.HIT}
 
+    @property
+    def annotations(self) -> Mapping[str, str]:
+        """The annotations in the data folder."""
+        return CacheFile(self.data).read_cache().metadata.annotations
+
+    @property
+    def status(self) -> EmbeddingCacheStatus:
+        """The status in the data folder."""
+        return CacheFile(self.data).read_cache().status
+
     def tables(self) -> set[str]:
         """Return the spaces that have a table."""
         names = self._names("SELECT name FROM sqlite_master WHERE type = 'table' AND name LIKE 'embeddings_%'")
         return {name.removeprefix("embeddings_") for name in names}
 
     def groups(self) -> set[str]:
-        """Return the spaces that records are kept for."""
+        """Return the spaces that have a consumer group."""
         return {name.rpartition(".")[2] for name in self._names("SELECT DISTINCT consumer_group FROM topic_commits")}
 
     def _names(self, statement: str) -> set[str]:
@@ -88,11 +102,11 @@ class Bench:
 
 
 def space(cache: EmbeddingCache) -> str:
-    return id_of(cache.spec.encoder)
+    return Space.from_encoder(cache.spec.encoder).id
 
 
-def on(local: Local, wanted: EmbeddingCache) -> None:
-    """Wait until look-ups read the space of a cache."""
+def await_switch(local: Local, wanted: EmbeddingCache) -> None:
+    """Wait until lookups read the space of a cache."""
     rollout = local.rollout
     assert rollout is not None
     eventually(lambda: rollout.space == space(wanted) or local.failure(), WAIT, "the switch")

@@ -1,4 +1,4 @@
-"""Asks a person at a terminal whether to re-embed, in a way that a signal ends."""
+"""A question to a person at a terminal that a signal interrupts."""
 
 import select
 from typing import Final, TextIO
@@ -11,9 +11,9 @@ _STEP_SECONDS: Final = 0.1
 
 
 def confirm(question: str, answers: TextIO, stopping: Stopping) -> bool:
-    """Print the question and return whether a line of `answers` says yes; no, where the process stops meanwhile.
+    """Print the question and return whether the next line of `answers` is yes; no if the process is stopped first.
 
-    Unlike click.confirm, which reads on through a signal that is caught.
+    click.confirm() keeps reading when a caught signal arrives.
     """
     click.echo(f"{question} [y/N]: ", nl=False)
     while not select.select([answers], [], [], 0)[0]:

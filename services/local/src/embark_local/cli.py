@@ -1,4 +1,4 @@
-"""`embark local`: a whole cache in one process, for trying out and for tests; joins the `embark` command."""
+"""`embark local`: a whole cache in one process."""
 
 import json
 import os
@@ -17,8 +17,8 @@ from embark_local.approvals import confirm
 from embark_local.compose import run_local
 from embark_local.folders import DATABASE, data_folder
 from embark_local.replacements import replacements
-from embark_local.rollouts import LocalRollout
-from embark_local.viewers import Person
+from embark_local.reporters import TerminalReporter
+from embark_local.rollout import LocalRollout
 from retina.models import model_path, models_folder
 
 
@@ -31,18 +31,22 @@ from retina.models import model_path, models_folder
     type=click.Path(path_type=Path, exists=True, dir_okay=False),
     help="An EmbeddingCache manifest.",
 )
-@click.option("--port", default=50051, show_default=True, help="gRPC port on 127.0.0.1; 0 takes a free one.")
-@click.option("--data", type=click.Path(path_type=Path), help="Folder of the rows and fills; one a cache by default.")
+@click.option("--port", default=50051, show_default=True, help="gRPC port on 127.0.0.1; 0 picks a free one.")
+@click.option(
+    "--data", type=click.Path(path_type=Path), help="Folder of the cache's state. Default: one for each cache."
+)
 @click.option("--models", type=click.Path(path_type=Path), help="Folder of models by digest.")
 @click.option(
     "--tls",
     "certificates",
     type=click.Path(path_type=Path, exists=True, file_okay=False),
-    help="Folder with tls.crt, tls.key and ca.crt, for what spec.tls says; without it calls are in plain text.",
+    help="Folder with tls.crt, tls.key and ca.crt for spec.tls; without it calls are in plain text.",
 )
-@click.option("--oov-vector", type=click.Path(path_type=Path, exists=True), help="JSON list, for miss.oov Vector.")
-@click.option("--fresh", is_flag=True, help="Forget what an earlier run kept.")
-@click.option("--approve", is_flag=True, help="Approve the re-embedding, where spec.rollout.approval is Manual.")
+@click.option(
+    "--oov-vector", type=click.Path(path_type=Path, exists=True), help="JSON list of numbers, for spec.miss.oov Vector."
+)
+@click.option("--fresh", is_flag=True, help="Delete the state of earlier runs.")
+@click.option("--approve", is_flag=True, help="Approve the re-embedding if spec.rollout.approval is Manual.")
 def local(
     manifest: Path,
     port: int,
@@ -56,14 +60,15 @@ def local(
 ) -> None:
     """Run EmbArk, KFC and Retina in this process, on one SQLite file that survives a restart.
 
-    Where the manifest's encoder writes another space than the file holds, look-ups read the old space while everything
-    is encoded again, and then the new one; the old one is kept for spec.rollout.keepPrevious.
+    If the manifest's encoder writes another space than the file holds, lookups read the old space until every key is
+    encoded again, then the new one; the old space is kept for spec.rollout.keepPrevious. While it runs and afterwards,
+    `embark status`, `plan`, `pause`, `resume`, `approve` and `rollback` work on the folder with --data.
 
-    Ends on Ctrl-C or SIGTERM with exit status 0, once the calls in flight are answered.
+    Ctrl-C or SIGTERM stops it with exit status 0, once the calls in flight are answered.
     """
     cache = _read(manifest)
     if certificates and not cache.spec.tls.secret:
-        raise click.UsageError(f"--tls is for a cache whose spec.tls names a Secret; {manifest} names none")
+        raise click.UsageError(f"--tls needs a cache whose spec.tls names a Secret; {manifest} names none")
     data = data or data_folder(cache, os.environ)
     models = models or models_folder(os.environ)
     stopping = catch_signals()
@@ -82,28 +87,30 @@ def local(
             oov_vector=vector,
             certificates=certificates,
             approved=approve,
-            viewer=Person(terminal=sys.stdout.isatty()),
+            reporter=TerminalReporter(terminal=sys.stdout.isatty()),
         ) as running:
             click.echo(f"cache {running.cache}, space {running.space}")
-            click.echo(f"look-ups:  embark lookup --server {running.target} {_tls_options(cache, certificates)}KEY")
+            click.echo(f"lookups:   embark lookup --server {running.target} {_tls_options(cache, certificates)}KEY")
             for service, address in running.probes.items():
                 click.echo(f"{service + ':':<10} {address}/metrics")
+            click.echo(f"rollout:   embark status {cache.metadata.name} --data {data}")
             click.echo("ready; stop with Ctrl-C")
             if running.rollout and running.rollout.awaits_approval:
-                _ask(running.rollout, stopping)
+                _request_approval(running.rollout, f"{cache.metadata.name} --data {data}", stopping)
             wait_for_stop(stopping, running.failure)
             click.echo("draining")
     except (EmbArkError, OSError) as error:
         raise click.ClickException(str(error)) from error
 
 
-def _ask(rollout: LocalRollout, stopping: Stopping) -> None:
+def _request_approval(rollout: LocalRollout, cache: str, stopping: Stopping) -> None:
+    command = f"embark approve {cache}"
     if not sys.stdin.isatty():
-        click.echo("spec.rollout.approval is Manual: to re-embed, stop and start again with --approve")
+        click.echo(f"spec.rollout.approval is Manual: to re-embed, run `{command}` or start with --approve")
     elif confirm("spec.rollout.approval is Manual; re-embed now?", sys.stdin, stopping):
         rollout.approve()
     else:
-        click.echo("not approved; look-ups go on as they are")
+        click.echo(f"not approved; lookups continue to read the old space; `{command}` approves it later")
 
 
 def _tls_options(cache: EmbeddingCache, certificates: Path | None) -> str:

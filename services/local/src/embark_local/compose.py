@@ -1,6 +1,5 @@
-"""The three services wired together in one process; the command, the demo, the benchmarks and the tests run this."""
+"""The three services, wired together in one process."""
 
-import random
 import threading
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
@@ -13,36 +12,37 @@ from prometheus_client import CollectorRegistry
 
 from embark.clock import Clock, now
 from embark.errors import EmbArkError
+from embark.rollout.advance import advance
+from embark.rollout.state import RolloutState
+from embark.rollout.step import ObservedRollout
 from embark.settings import CacheSettings, EmbArkSettings, FillingSettings, settings_for
+from embark.space import Space
 from embark.spec import EmbeddingCache
 from embark.store.sqlite.adapter import SqliteStore
 from embark.topic import FillTopic
 from embark.topic.sqlite.adapter import SqliteTopic
+from embark_local.cache_file import CacheFile, with_manifest, with_status, with_version
+from embark_local.carrier import Carrier, ServedSpaces
+from embark_local.context import LocalContext
 from embark_local.fillings import Filling, Fillings, run_kfc
 from embark_local.folders import claimed, forget
-from embark_local.kept_spaces import KeptSpaces
-from embark_local.opened import Opened
-from embark_local.rollout_files import read_kept, write_kept
-from embark_local.rollouts import LocalRollout, moment
-from embark_local.space_settings import LOOPBACK, on_loopback, serving_settings
-from embark_local.viewers import Nobody, Viewer
+from embark_local.reporters import Reporter, SilentReporter
+from embark_local.rollout import LocalRollout, build_status, restore_rollout, to_datetime
+from embark_local.space_settings import LOOPBACK, filling_settings, on_loopback, serving_settings
 from embark_server.guarded_store import ServedStore
 from embark_server.server import EmbArkServer
-from kfc.backoff import outage_backoff
 from kfc.fill.service import KfcService
-from kfc.metrics import KfcMetrics
-from kfc.outages import Outages
 from retina.dialling import Connect
 
 __all__ = ["LOOPBACK", "Local", "on_loopback", "run_embark_and_kfc", "run_local", "run_services"]
 
-# What is still queued in memory is written to the file within this time, or counted as lost.
+# Records still queued in memory are written to the file within this time, or counted as lost.
 FLUSH: Final = timedelta(seconds=5)
 
 
 @dataclass(frozen=True, slots=True)
 class Local:
-    """A running cache: where it listens, and the space that it served at its start."""
+    """A running cache: its addresses, and the space that it served at its start."""
 
     cache: str
     space: str
@@ -50,9 +50,9 @@ class Local:
     retina: str
     probes: Mapping[str, str]
     failure: Callable[[], Exception | None]
-    """Returns the fault that stopped a part of it, if one did."""
+    """Return the exception that stopped a part of it, if one did."""
     rollout: LocalRollout | None = None
-    """What re-embeds and switches; None where the services run on a store of the caller's."""
+    """None where the services run on a store of the caller's."""
 
 
 @contextmanager
@@ -67,28 +67,33 @@ def run_local(
     certificates: Path | None = None,
     connect: Connect | None = None,
     approved: bool = False,
-    viewer: Viewer | None = None,
+    reporter: Reporter | None = None,
     clock: Clock = now,
 ) -> Iterator[Local]:
-    """Run a cache on the SQLite file in `data` until the block ends; what was asked before is filled first.
+    """Run a cache on the SQLite file in `data` until the block ends; fills of earlier runs are completed first.
 
-    Where the folder holds another space than the cache's encoder writes, that one is served until the new one is
-    filled; `viewer` is told of it, and `approved` stands for an approval that spec.rollout asks for. `certificates` is
-    a folder with those of EmbArk, for spec.tls.
+    If the folder holds another space than the cache's encoder writes, that space is served until the new one is filled.
+    `approved` approves that rollout, `reporter` receives its progress. `certificates` is the folder of EmbArk's
+    certificates, for spec.tls.
 
     Raises:
-        EmbArkError: the folder is in use, a certificate cannot be used, or Retina refuses the model; it says why.
+        EmbArkError: the folder is in use, a certificate cannot be used, or Retina refuses the model.
     """
     settings_for(cache, oov_vector=oov_vector)  # refuses a vector that is not of the cache's own space
-    stopping = threading.Event()
     with ExitStack() as stack:
         database = stack.enter_context(claimed(data))
         if fresh:
             forget(data)
-        kept = _settled(cache, data, clock, approved=approved)
-        previous = kept.previous.encoder if kept.previous else None
+        file = CacheFile(data)
+        declared, state = _declare(file, cache, clock, approved=approved)
+        previous = state.spaces.previous
         settings = serving_settings(
-            cache, kept.active, previous, oov_vector=oov_vector, grpc_port=grpc_port, certificates=certificates
+            declared,
+            state.active.encoder,
+            previous.encoder if previous else None,
+            oov_vector=oov_vector,
+            grpc_port=grpc_port,
+            certificates=certificates,
         )
         store = SqliteStore(database, clock)
         stack.callback(store.close)
@@ -97,31 +102,30 @@ def run_local(
         stack.callback(topic.close)
         fillings = Fillings(store, topic, models=models, connect=connect, clock=clock)
         stack.callback(fillings.close)
-        filling = _start_active(fillings, settings, candidate=kept.candidate is not None)
-        # Not before its Retina runs: an encoder that never worked must not become what the folder holds.
-        write_kept(data, kept)
+        filling = _start_active(fillings, declared, state)
+        # Not before its Retina runs: an encoder that never worked must not become the folder's.
+        status = build_status(declared.status, state, generation=declared.metadata.generation)
+        file.update(lambda body: with_status(with_manifest(body, cache, approved=approved), status))
         embark = stack.enter_context(_running_embark(settings.embark, store, topic, clock))
-        outages = Outages(
-            outage_backoff(cache.spec.topic.retry, random.random), stopping, KfcMetrics(CollectorRegistry())
-        )
-        opened = Opened(
-            path=data,
-            cache=cache,
+        reporter, stopping = reporter or SilentReporter(), threading.Event()
+        context = LocalContext(
+            cache=declared,
             store=store,
             topic=topic,
             fillings=fillings,
-            outages=outages,
             clock=clock,
             lookup_times=embark.lookup_times,
+            reporter=reporter,
         )
-        rollout = LocalRollout(
-            opened,
-            kept,
+        carrier = Carrier(
+            context,
+            ServedSpaces.wanted_by(state),
+            outages=context.new_outages(stopping),
             switch=embark.switch,
             oov_vector=oov_vector,
-            viewer=viewer or Nobody(),
-            stopping=stopping,
+            on_progress=reporter.show,
         )
+        rollout = LocalRollout(file, carrier, state, reporter=reporter, clock=clock, stopping=stopping)
         rollout.start()
         stack.callback(rollout.stop)
         yield _local(settings.embark, embark, filling, lambda: fillings.failure() or rollout.failure, rollout)
@@ -172,22 +176,30 @@ def _running_embark(
         yield embark
 
 
-def _settled(cache: EmbeddingCache, data: Path, clock: Clock, *, approved: bool) -> KeptSpaces:
-    """Return what the spaces in the folder are to become."""
-    wanted = cache.spec.encoder
-    kept = (read_kept(data) or KeptSpaces(active=wanted)).settle(wanted, moment(clock()))
-    return kept.approve() if approved else kept
+def _declare(
+    file: CacheFile, cache: EmbeddingCache, clock: Clock, *, approved: bool
+) -> tuple[EmbeddingCache, RolloutState]:
+    """Return the cache with its manifest applied, and the state after the step that follows, such as a rollback.
+
+    Nothing is written.
+    """
+    body = file.read()
+    declared = file.parse(with_version(body, with_manifest(body, cache, approved=approved)))
+    state = restore_rollout(declared)
+    if declared.spec.paused:
+        return declared, state
+    return declared, advance(state, declared, ObservedRollout(), to_datetime(clock()))
 
 
-def _start_active(fillings: Fillings, settings: CacheSettings, *, candidate: bool) -> Filling:
+def _start_active(fillings: Fillings, cache: EmbeddingCache, state: RolloutState) -> Filling:
+    active = state.active
     try:
-        return fillings.start(FillingSettings(settings.kfc, settings.retina))
+        return fillings.start(filling_settings(cache, active.encoder, active.source))
     except EmbArkError as error:
-        if not candidate:
+        if active.id == Space.from_encoder(cache.spec.encoder).id:
             raise
-        space = settings.embark.active.id
-        what = f"space {space}, which is served until the manifest's own is filled, cannot be filled any more: {error}"
-        raise EmbArkError(f"{what}; give its model back, or forget its rows with --fresh") from error
+        message = f"space {active.id}, which is served until the manifest's own is filled, can no longer be filled"
+        raise EmbArkError(f"{message}: {error}; restore its model, or delete its rows with --fresh") from error
 
 
 def _local(

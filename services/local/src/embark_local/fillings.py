@@ -1,4 +1,4 @@
-"""What fills the spaces of the local mode: a Retina and a KFC for each, started and stopped while look-ups go on."""
+"""A Retina and a KFC for each space that is filled, started and stopped while lookups continue."""
 
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
@@ -20,8 +20,10 @@ from retina.dialling import Connect
 
 @dataclass(frozen=True, slots=True)
 class Filling:
-    """A running Retina and the KFC that asks it."""
+    """A running Retina, and the KFC that calls it."""
 
+    settings: FillingSettings
+    """As they were given, without the address of the Retina."""
     retina: str
     """The gRPC target of Retina."""
     probes: Mapping[str, str]
@@ -42,7 +44,7 @@ def run_kfc(settings: KfcSettings, store: EmbeddingStore, topic: FillTopic, cloc
 
 
 class Fillings:
-    """The fillings that run now, by space; one thread at a time starts and stops them."""
+    """The running fillings by space; a space is started and stopped by one thread at a time."""
 
     def __init__(
         self, store: EmbeddingStore, topic: FillTopic, *, models: Path, connect: Connect | None, clock: Clock
@@ -52,7 +54,7 @@ class Fillings:
         self._models = models
         self._connect = connect
         self._clock = clock
-        self._running: dict[str, tuple[KfcService, ExitStack]] = {}
+        self._running: dict[str, tuple[Filling, ExitStack]] = {}
 
     def start(self, settings: FillingSettings) -> Filling:
         """Run the Retina and the KFC of a space until they are stopped.
@@ -68,11 +70,22 @@ class Fillings:
             addressed = settings.kfc.model_copy(update={"retina": target})
             kfc = stack.enter_context(run_kfc(addressed, self._store, self._topic, self._clock))
             probes = {"kfc": _url(kfc.probes_port), "retina": _url(retina.probes_port)}
-            self._running[settings.kfc.space.id] = kfc, stack.pop_all()
-        return Filling(target, probes, kfc)
+            filling = Filling(settings, target, probes, kfc)
+            self._running[settings.kfc.space.id] = filling, stack.pop_all()
+        return filling
+
+    @property
+    def spaces(self) -> frozenset[str]:
+        """The spaces that are filled."""
+        return frozenset(self._running)
+
+    def find(self, space: str) -> Filling | None:
+        """Return the filling of a space, if it runs."""
+        filling, _ = self._running.get(space, (None, None))
+        return filling
 
     def stop(self, space: str) -> None:
-        """Stop what fills a space, if anything does, KFC first."""
+        """Stop the filling of a space if it runs, KFC first."""
         _, stack = self._running.pop(space, (None, ExitStack()))
         stack.close()
 
@@ -82,8 +95,9 @@ class Fillings:
             self.stop(space)
 
     def failure(self) -> Exception | None:
-        """Return the fault that stopped a KFC, if one did."""
-        return next((kfc.failure for kfc, _ in list(self._running.values()) if kfc.failure is not None), None)
+        """Return the exception that stopped a KFC, if one did."""
+        running = [filling.kfc for filling, _ in list(self._running.values())]
+        return next((kfc.failure for kfc in running if kfc.failure is not None), None)
 
 
 def _url(port: int) -> str:

@@ -1,4 +1,4 @@
-"""The data folders of the local mode: one a cache, which one process has at a time."""
+"""The data folders of local caches: one for each cache, used by one process at a time."""
 
 import fcntl
 import os
@@ -8,27 +8,27 @@ from pathlib import Path
 
 from embark.errors import EmbArkError
 from embark.spec import EmbeddingCache
-from embark_local.rollout_files import ROLLOUT
+from embark_local.cache_file import CACHE, FORMER
 
 DATABASE = "embark.sqlite"
 
 
 class BusyError(EmbArkError):
-    """Another process has the data folder."""
+    """Another process uses the data folder."""
 
 
 def data_folder(cache: EmbeddingCache, environment: Mapping[str, str]) -> Path:
-    """Return where the rows and fills of a cache are kept unless the user says otherwise."""
+    """Return the default folder for the rows and fills of a cache."""
     state = Path(environment.get("XDG_STATE_HOME") or Path.home() / ".local/state")
     return state / "embark" / f"{cache.metadata.namespace}.{cache.metadata.name}"
 
 
 @contextmanager
 def claimed(folder: Path) -> Iterator[Path]:
-    """Make the folder, hold it for this process alone, and give the database's path.
+    """Create the folder, lock it for this process, and yield the path of the database.
 
     Raises:
-        BusyError: another process holds it.
+        BusyError: another process uses the folder.
     """
     folder.mkdir(parents=True, exist_ok=True)
     lock = os.open(folder / "lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
@@ -36,14 +36,14 @@ def claimed(folder: Path) -> Iterator[Path]:
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
-            raise BusyError(f"{folder} is in use by another embark local; stop it, or give another --data") from None
+            raise BusyError(f"{folder} is in use by another embark local; stop it, or pass another --data") from None
         yield folder / DATABASE
     finally:
         os.close(lock)
 
 
 def forget(folder: Path) -> None:
-    """Delete the rows and fills kept in a claimed folder, and what it says of its spaces."""
-    for pattern in (f"{ROLLOUT}*", f"{DATABASE}*"):
-        for kept in folder.glob(pattern):
-            kept.unlink()
+    """Delete the cache, its rows and its fills from a claimed folder."""
+    for pattern in (f"{CACHE}*", f"{FORMER}*", f"{DATABASE}*"):
+        for file in folder.glob(pattern):
+            file.unlink()

@@ -1,4 +1,4 @@
-"""How far a re-embedding is, in words: for `embark local` to draw, and for its plan; pure."""
+"""Progress and plan of a re-embedding, in words."""
 
 import math
 from dataclasses import dataclass
@@ -11,29 +11,29 @@ _HOUR: Final = 3600
 
 @dataclass(frozen=True, slots=True)
 class Progress:
-    """Keys done and failed of `total`, which is what the active space held at the beginning."""
+    """Keys done and failed out of `total`, the size of the active space at the start."""
 
     done: int
     failed: int
     total: int
     keys_per_second: float = 0
-    """Since this process began; 0: not known yet."""
+    """Since this process started; 0: not known yet."""
 
     @property
     def share(self) -> float:
-        """The part that is over, from 0 to 1."""
-        over = self.done + self.failed
-        return min(1.0, over / self.total) if self.total else 1.0
+        """The completed share, from 0 to 1."""
+        completed = self.done + self.failed
+        return min(1.0, completed / self.total) if self.total else 1.0
 
     @property
     def seconds_left(self) -> float | None:
-        """The time that the rest takes at this rate; None: not known."""
+        """The seconds that the rest takes at this rate; None: not known."""
         left = max(0, self.total - self.done - self.failed)
         return left / self.keys_per_second if self.keys_per_second > 0 else None
 
 
 def draw(progress: Progress) -> str:
-    """Return one line: a bar, keys, rate and the time that is left."""
+    """Return one line: a bar, keys, rate and the time left."""
     full = math.floor(_BAR * progress.share)
     parts = [f"{progress.done + progress.failed:,}/{max(progress.total, progress.done + progress.failed):,} keys"]
     if progress.failed:
@@ -46,7 +46,7 @@ def draw(progress: Progress) -> str:
 
 
 def plan(total: int, keys_per_second: float, limit: int) -> str:
-    """Return what a re-embedding of `total` keys takes, at the rate of the last one and at most `limit` (0: none)."""
+    """Return what a re-embedding of `total` keys takes at the rate of the last one, and at most `limit` (0: none)."""
     known = [rate for rate in (keys_per_second, limit) if rate > 0]
     if not keys_per_second:
         time = "not known: no re-embedding has been measured here"

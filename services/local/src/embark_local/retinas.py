@@ -1,4 +1,4 @@
-"""Retina on a thread of its own: its event loop, beside the threads of EmbArk and KFC."""
+"""Retina's event loop on its own thread."""
 
 import asyncio
 import threading
@@ -39,7 +39,7 @@ def running_retina(
     def main() -> None:
         try:
             asyncio.run(run())
-        except BaseException as error:  # whatever it is belongs to the thread that waits for the start
+        except BaseException as error:  # the thread that waits for the start raises it
             if started.done():
                 raise
             started.set_exception(error)

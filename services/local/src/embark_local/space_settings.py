@@ -1,4 +1,4 @@
-"""The settings of the services for spaces that the manifest no longer names, or not yet alone; all on loopback."""
+"""The settings of the services for each space of a cache, all on loopback."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -10,7 +10,7 @@ from embark.spec import EmbeddingCache, Encoder, Oov
 
 LOOPBACK = "127.0.0.1"
 _FREE = Listen(host=LOOPBACK, grpc_port=0, probes_port=0)
-# KFC and Retina are in one process: what goes between them needs no certificate.
+# KFC and Retina share one process: calls between them need no certificate.
 _KFC: Final[dict[str, Any]] = {"listen": _FREE, "retina_tls": None}
 _RETINA: Final[dict[str, Any]] = {"listen": _FREE, "tls": None}
 
@@ -18,10 +18,10 @@ _RETINA: Final[dict[str, Any]] = {"listen": _FREE, "tls": None}
 def on_loopback(settings: CacheSettings, grpc_port: int = 0, certificates: Path | None = None) -> CacheSettings:
     """Return the settings with every server on 127.0.0.1 and a free port; EmbArk's gRPC port may be chosen.
 
-    `certificates` is the folder for what spec.tls says of clients and EmbArk; without it they speak in plain text.
+    `certificates` is the folder of EmbArk's certificates for spec.tls; without it calls are in plain text.
     """
-    asked = settings.embark.tls
-    tls = asked.model_copy(update={"folder": str(certificates)}) if asked and certificates else None
+    declared = settings.embark.tls
+    tls = declared.model_copy(update={"folder": str(certificates)}) if declared and certificates else None
     chosen = _FREE.model_copy(update={"grpc_port": grpc_port})
     return CacheSettings(
         embark=settings.embark.model_copy(update={"listen": chosen, "tls": tls}),
@@ -39,9 +39,9 @@ def serving_settings(
     grpc_port: int = 0,
     certificates: Path | None = None,
 ) -> CacheSettings:
-    """Return the settings that serve the space of `active`, with everything else as the cache says.
+    """Return the settings that serve the space of `active`, with everything else as the cache declares it.
 
-    An OOV vector that is not of that space's dimension is the other space's: zeros stand in for it.
+    An OOV vector of another dimension belongs to another space; zeros replace it.
     """
     cache = _with_encoder(cache, active)
     if oov_vector is not None and len(oov_vector) != active.output.dimension:
@@ -52,9 +52,9 @@ def serving_settings(
     return on_loopback(settings_for(cache, oov_vector=oov_vector, previous=kept), grpc_port, certificates)
 
 
-def candidate_settings(cache: EmbeddingCache, candidate: Encoder, source: str) -> FillingSettings:
-    """Return the settings that fill the space of `candidate` from the space `source`."""
-    settings = filling_settings_for(_with_encoder(cache, candidate), source=source)
+def filling_settings(cache: EmbeddingCache, encoder: Encoder, source: str = "") -> FillingSettings:
+    """Return the settings that fill the space of `encoder`, which is re-embedded from the space `source` if given."""
+    settings = filling_settings_for(_with_encoder(cache, encoder), source=source)
     return FillingSettings(
         kfc=settings.kfc.model_copy(update=_KFC),
         retina=settings.retina.model_copy(update=_RETINA),

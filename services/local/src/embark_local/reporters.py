@@ -1,4 +1,4 @@
-"""Whoever is told how a re-embedding in this process goes: nobody, or a person at a terminal or behind a log."""
+"""Where the local rollout reports its progress: to no one, or to a terminal or log."""
 
 import time
 from collections.abc import Callable
@@ -8,35 +8,35 @@ import click
 
 from embark_local.progress import Progress, draw
 
-# A line of a log is kept, that of a terminal is drawn over.
+# A line of a log is kept; that of a terminal is overwritten.
 _LOG_SECONDS: Final = 5.0
 _TERMINAL_SECONDS: Final = 0.2
 
 
-class Viewer(Protocol):
-    """Is told from the thread of the rollout."""
+class Reporter(Protocol):
+    """Receives reports from the threads of the rollout."""
 
     def say(self, message: str) -> None:
-        """Take a sentence."""
+        """Report a message."""
         ...
 
     def show(self, progress: Progress) -> None:
-        """Take how far the re-embedding is; it comes often."""
+        """Report the progress of the re-embedding; it is called often."""
         ...
 
 
-class Nobody:
-    """A Viewer that looks away."""
+class SilentReporter:
+    """Discards every report."""
 
     def say(self, message: str) -> None:
-        """Drop it."""
+        """Discard it."""
 
     def show(self, progress: Progress) -> None:
-        """Drop it."""
+        """Discard it."""
 
 
-class Person:
-    """A Viewer that prints: on a terminal one line that is drawn again, else a line every few seconds."""
+class TerminalReporter:
+    """Prints reports: progress on one line of a terminal, or as a line of a log every few seconds."""
 
     def __init__(self, *, terminal: bool, timer: Callable[[], float] = time.monotonic) -> None:
         self._terminal: Final = terminal
@@ -45,14 +45,14 @@ class Person:
         self._drawn = False
 
     def say(self, message: str) -> None:
-        """Print it on a line of its own."""
+        """Print it on its own line."""
         if self._drawn:
             click.echo()
             self._drawn = False
         click.echo(message)
 
     def show(self, progress: Progress) -> None:
-        """Print it, unless that was done just now; the end is always printed."""
+        """Print it unless progress was printed just before; the end is always printed."""
         now = self._timer()
         if now < self._next and progress.share < 1:
             return

@@ -1,0 +1,128 @@
+"""The cache of a data folder, as commands and the rollout read and change it."""
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from embark.cli.rollout.resources import CacheRef, CacheResources
+from embark.errors import EmbArkError, InvalidSpecError
+from embark.manifest import parse_manifest
+from embark.names import APPROVED
+from embark.rollout.state import RolloutPhase
+from embark.space import Space
+from embark.spec import EmbeddingCache
+from embark_local.cache_file import CacheFile, CacheFileError, open_folder, with_manifest
+from embark_local.rollout import build_status, restore_rollout
+from embark_testing.caches import sample, sample_text
+from embark_testing.contracts.cache_resources import CacheResourcesContract
+from embark_testing.worlds.rollout_commands import PHOTOS, photos_body
+from embark_testing.worlds.rollout_parts import filling
+
+
+def declared(folder: Path, cache: EmbeddingCache, *, approved: bool = False) -> EmbeddingCache:
+    """Apply a manifest to the folder."""
+    file = CacheFile(folder)
+    return file.parse(file.update(lambda body: with_manifest(body, cache, approved=approved)))
+
+
+class TestFolderResources(CacheResourcesContract):
+    @pytest.fixture
+    def caches(self, tmp_path: Path) -> Iterator[CacheResources]:
+        CacheFile(tmp_path).update(lambda _: photos_body())
+        with open_folder(tmp_path) as scope:
+            yield scope.resources
+
+    @pytest.fixture
+    def ref(self) -> CacheRef:
+        return PHOTOS
+
+
+@pytest.mark.parametrize("name", ["photos", "titles"])
+def test_a_manifest_is_kept_whole(name: str, tmp_path: Path) -> None:
+    cache = parse_manifest(sample_text(name))
+    assert declared(tmp_path, cache).spec == cache.spec
+    assert CacheFile(tmp_path).read_cache().spec == cache.spec
+
+
+def test_a_status_is_read_as_it_was_written(tmp_path: Path) -> None:
+    cache = declared(tmp_path, sample("photos"))
+    state = filling(RolloutPhase.REEMBEDDING, done=7, failed=1)
+    status = build_status(cache.status, state, generation=3, entries=100, encode_seconds="0.010000")
+    CacheFile(tmp_path).write_status(status)
+    read = CacheFile(tmp_path).read_cache()
+    assert read.status == status
+    assert restore_rollout(read) == state
+    assert {path.name for path in tmp_path.iterdir()} == {"cache.json", "cache.lock"}
+
+
+def test_an_edited_manifest_replaces_the_spec_and_keeps_status_and_annotations(tmp_path: Path) -> None:
+    declared(tmp_path, sample("photos", rollout={"paused": True}))
+    file = CacheFile(tmp_path)
+    file.merge({"metadata": {"annotations": {APPROVED: "a"}}, "status": {"phase": "Steady"}})
+    edited = declared(tmp_path, sample("photos"))
+    assert edited.spec == sample("photos").spec
+    assert (edited.metadata.annotations[APPROVED], edited.status.phase, edited.metadata.generation) == (
+        "a",
+        "Steady",
+        2,
+    )
+
+
+def test_an_unchanged_manifest_keeps_what_commands_have_changed(tmp_path: Path) -> None:
+    declared(tmp_path, sample("photos"))
+    CacheFile(tmp_path).merge({"spec": {"rollout": {"paused": True}}})
+    again = declared(tmp_path, sample("photos"))
+    assert (again.spec.rollout.paused, again.metadata.generation) == (True, 2)
+
+
+def test_an_approval_at_the_start_is_of_the_manifest_s_space(tmp_path: Path) -> None:
+    cache = declared(tmp_path, sample("photos"), approved=True)
+    assert cache.metadata.annotations[APPROVED] == Space.from_encoder(cache.spec.encoder).id
+
+
+def test_another_modality_is_refused(tmp_path: Path) -> None:
+    declared(tmp_path, sample("photos"))
+    with pytest.raises(InvalidSpecError, match="modality"):
+        declared(tmp_path, sample("titles"))
+    assert CacheFile(tmp_path).read_cache().spec == sample("photos").spec
+
+
+def test_a_change_that_no_cache_may_have_is_refused_and_not_written(tmp_path: Path) -> None:
+    declared(tmp_path, sample("photos"))
+    before = CacheFile(tmp_path).read()
+    with pytest.raises(InvalidSpecError, match=r"spec\.rollout\.minCoverage"):
+        CacheFile(tmp_path).merge({"spec": {"rollout": {"minCoverage": "7"}}})
+    assert CacheFile(tmp_path).read() == before
+
+
+@pytest.mark.parametrize("text", ['{"spec": ', "[]", "{}", '{"metadata": {}, "spec": {}}', "\x00"])
+def test_a_damaged_file_is_named_and_nothing_is_guessed(text: str, tmp_path: Path) -> None:
+    (tmp_path / "cache.json").write_text(text)
+    with pytest.raises(CacheFileError, match=r"cache\.json"):
+        CacheFile(tmp_path).read_cache()
+
+
+def test_a_folder_of_an_earlier_version_is_refused_with_what_to_do(tmp_path: Path) -> None:
+    (tmp_path / "rollout.json").write_text('{"active": {}}')
+    with pytest.raises(CacheFileError, match="--fresh"):
+        CacheFile(tmp_path).read()
+
+
+def test_a_folder_without_a_cache_is_named(tmp_path: Path) -> None:
+    with pytest.raises(EmbArkError, match=f"{tmp_path} has no cache"), open_folder(tmp_path):
+        pass
+
+
+def test_every_write_has_another_version(tmp_path: Path) -> None:
+    file = CacheFile(tmp_path)
+    assert file.version is None
+    declared(tmp_path, sample("photos"))
+    versions: list[Any] = [file.version]
+    for _ in range(3):
+        file.merge({"metadata": {"annotations": {APPROVED: "a"}}})
+        versions.append(file.version)
+    assert len(set(versions)) == 4
+    assert json.loads(file.path.read_text())["metadata"]["resourceVersion"] == "4"
