@@ -106,7 +106,7 @@ def test_a_cache_at_its_bounds_is_good(caches: Caches, field: str, value: Any) -
 
 def test_the_modality_cannot_be_changed(caches: Caches, photos: str) -> None:
     text = {"modality": "text", "preprocessing": "text-256", "role": "query"}
-    with pytest.raises(Refused, match="modality is immutable; make another cache") as refused:
+    with pytest.raises(Refused, match="modality is immutable; create another cache") as refused:
         caches.change(photos, {"spec": {"encoder": text}})
     assert refused.value.fields == {"spec.encoder.modality"}
     kept = caches.change(photos, {"spec": {"encoder": {"preprocessing": "clip-224"}}})
@@ -128,7 +128,7 @@ def test_scale_sets_the_replicas_of_embark_unless_they_are_scaled_automatically(
     assert (scale["spec"]["replicas"], scale["status"]["replicas"]) == (3, 2)
     assert scale["status"]["selector"] == "app.kubernetes.io/instance=photos"
     assert caches.read(photos)["spec"]["embark"]["replicas"] == 3
-    with pytest.raises(Refused, match="replicas and autoscaling are both given; give one of them"):
+    with pytest.raises(Refused, match="replicas and autoscaling are mutually exclusive; set one of them"):
         caches.change(photos, {"spec": {"embark": {"autoscaling": {}}}})
 
 

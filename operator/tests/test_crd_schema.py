@@ -34,7 +34,7 @@ def test_every_field_has_a_type_and_says_what_it_is(path: str) -> None:
 @pytest.mark.parametrize("path", PARTS)
 def test_every_part_is_structural(path: str) -> None:
     part = PARTS[path]
-    assert not {"$ref", "$defs", "title", "patternProperties", "propertyNames", "oneOf", "x-least"} & part.keys()
+    assert not {"$ref", "$defs", "title", "patternProperties", "propertyNames", "oneOf", "x-min"} & part.keys()
     assert not {"properties", "additionalProperties"} <= part.keys()
     assert part.get("additionalProperties") is not False
     assert ("anyOf" in part) == ("x-kubernetes-int-or-string" in part)

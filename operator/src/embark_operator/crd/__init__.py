@@ -1,4 +1,4 @@
-"""The CustomResourceDefinition of EmbeddingCache, generated from `embark.spec`; `make generate` writes it."""
+"""The CustomResourceDefinition of EmbeddingCache, generated from `embark.spec`."""
 
 from embark_operator.crd.definition import build_definition, render_definition
 

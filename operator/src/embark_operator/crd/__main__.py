@@ -1,4 +1,4 @@
-"""`python -m embark_operator.crd [FILE...]`: write the CRD to each file, or print it; for `make generate`."""
+"""`python -m embark_operator.crd [FILE...]`: write the CRD to each file, or print it."""
 
 import sys
 from pathlib import Path
@@ -7,7 +7,7 @@ from embark_operator.crd.definition import render_definition
 
 
 def main(files: list[str]) -> None:
-    """Write the definition to `files`; none: to standard output."""
+    """Write the definition to `files`, or to standard output without any."""
     text = render_definition()
     for file in files:
         Path(file).parent.mkdir(parents=True, exist_ok=True)

@@ -1,4 +1,4 @@
-"""The whole CustomResourceDefinition of EmbeddingCache: names, schema, columns, subresources."""
+"""The CustomResourceDefinition of EmbeddingCache: names, schema, columns, subresources."""
 
 import json
 from typing import Any, Final
@@ -18,7 +18,7 @@ _HEADER: Final = """\
 
 
 def build_definition() -> dict[str, Any]:
-    """Return the CustomResourceDefinition as a dict that reads like its YAML."""
+    """Return the CustomResourceDefinition."""
     return {
         "apiVersion": "apiextensions.k8s.io/v1",
         "kind": "CustomResourceDefinition",
@@ -41,7 +41,7 @@ def build_definition() -> dict[str, Any]:
 
 def render_definition() -> str:
     """Return the definition as YAML, under a comment that says where it comes from."""
-    # Through JSON, so that what two fields share is written out twice and not as an alias.
+    # Through JSON, so that values that two fields share are written out twice instead of as YAML aliases.
     definition = json.loads(json.dumps(build_definition()))
     return _HEADER + yaml.safe_dump(definition, sort_keys=False, width=120, allow_unicode=True)
 
@@ -75,8 +75,8 @@ def _build_schema() -> dict[str, Any]:
             "kind": {"type": "string"},
             "metadata": {"type": "object", "properties": {"name": name}},
             "spec": structural_schema(EmbeddingCacheSpec, "spec", with_defaults=True)
-            | {"description": "What is declared."},
+            | {"description": "The desired state."},
             "status": structural_schema(EmbeddingCacheStatus, "status", with_defaults=False)
-            | {"description": "What the operator observed."},
+            | {"description": "The observed state."},
         },
     }

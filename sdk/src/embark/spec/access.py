@@ -1,4 +1,4 @@
-"""`spec.network`: which pods may reach those of the cache, for the NetworkPolicies that the operator makes."""
+"""`spec.network`: which pods may reach those of the cache, by NetworkPolicies."""
 
 from typing import Annotated, Final
 
@@ -11,13 +11,13 @@ _NAMESPACE_PATTERN: Final = r"^([a-z0-9]([a-z0-9\-]*[a-z0-9])?)?$"
 
 
 class Peer(Model):
-    """Some pods of the cluster; one entry of `spec.network.clients` or `.monitoring`."""
+    """A set of pods; one entry of `spec.network.clients` or `.monitoring`."""
 
     namespace: Annotated[str, StringConstraints(pattern=_NAMESPACE_PATTERN, max_length=63)] = Field(
         default="", description="The pods' namespace; empty: any."
     )
     pods: Labels = Field(
-        default="", description="Labels that the pods have, for example app=ranker,tier=web; empty: all pods."
+        default="", description="Labels of the pods, for example app=ranker,tier=web; empty: all pods."
     )
 
     @property
@@ -31,7 +31,8 @@ class Access(Model):
     """`spec.network`."""
 
     policies: bool = Field(
-        default=True, description="NetworkPolicies keep every flow from the cache's pods that EmbArk does not need."
+        default=True,
+        description="Whether NetworkPolicies block all traffic of the cache's pods that EmbArk does not need.",
     )
     clients: tuple[Peer, ...] = Field(
         default=(), max_length=64, description="Pods that may look up; empty: every pod of the cluster."

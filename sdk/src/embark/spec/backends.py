@@ -1,4 +1,4 @@
-"""`spec.store` and `spec.topic`: where embeddings are kept, and where fills are asked for."""
+"""`spec.store` and `spec.topic`: where embeddings are stored and fills are requested."""
 
 from enum import StrEnum
 from typing import Annotated, Self
@@ -16,7 +16,7 @@ TopicName = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9._\-]*$", max_
 
 
 class ReadConsistency(StrEnum):
-    """Consistency levels of look-ups."""
+    """Consistency levels of lookups."""
 
     LOCAL_ONE = "LOCAL_ONE"
     LOCAL_QUORUM = "LOCAL_QUORUM"
@@ -35,7 +35,7 @@ class WriteConsistency(StrEnum):
 
 
 class SaslMechanism(StrEnum):
-    """How a user proves itself to Kafka."""
+    """How a user authenticates to Kafka."""
 
     PLAIN = "PLAIN"
     SCRAM_SHA_256 = "SCRAM-SHA-256"
@@ -43,7 +43,7 @@ class SaslMechanism(StrEnum):
 
 
 class DeletionPolicy(StrEnum):
-    """What becomes of the keyspace when the cache is deleted."""
+    """What happens to the keyspace when the cache is deleted."""
 
     RETAIN = "Retain"
     DELETE = "Delete"
@@ -52,7 +52,7 @@ class DeletionPolicy(StrEnum):
 class Consistency(Model):
     """`spec.store.cassandra.consistency`."""
 
-    read: ReadConsistency = Field(default=ReadConsistency.LOCAL_ONE, description="Consistency of look-ups.")
+    read: ReadConsistency = Field(default=ReadConsistency.LOCAL_ONE, description="Consistency of lookups.")
     write: WriteConsistency = Field(default=WriteConsistency.LOCAL_QUORUM, description="Consistency of fills.")
 
 
@@ -60,13 +60,13 @@ class Cassandra(Model):
     """`spec.store.cassandra`."""
 
     contact_points: tuple[Host, ...] = Field(
-        min_length=1, max_length=64, description="Hosts that the driver asks first."
+        min_length=1, max_length=64, description="Hosts that the driver connects to first."
     )
     port: Port = Field(default=9042, description="CQL port of every host.")
     datacenter: Annotated[str, StringConstraints(min_length=1, max_length=48)] = Field(
         default="datacenter1", description="The local datacenter."
     )
-    keyspace: Keyspace = Field(description="One keyspace a cache.")
+    keyspace: Keyspace = Field(description="Keyspace of this cache; every cache has its own.")
     replication_factor: int = Field(default=1, ge=1, le=9, description="Replicas in the local datacenter.")
     consistency: Consistency = Field(default_factory=Consistency, description="Consistency levels.")
     credentials_secret: SecretName = Field(
@@ -74,7 +74,7 @@ class Cassandra(Model):
     )
     tls_secret: SecretName = Field(default="", description="Secret with ca.crt, tls.crt and tls.key; empty: no TLS.")
     vector_search: bool = Field(
-        default=False, description="Index the vectors too, so that Similar finds a key's neighbours; needs Cassandra 5."
+        default=False, description="Index the vectors, so that Similar finds a key's neighbours; needs Cassandra 5."
     )
 
 
@@ -83,13 +83,14 @@ class Store(Model):
 
     cassandra: Cassandra = Field(description="The Cassandra cluster.")
     ttl: Duration = Field(
-        default="0s", description="How long an embedding is kept; 0s: for ever.", validate_default=True
+        default="0s", description="How long an embedding is kept; 0s: forever.", validate_default=True
     )
     deletion_policy: DeletionPolicy = Field(
         default=DeletionPolicy.RETAIN,
-        description="The keyspace when the cache is deleted: Retain, or Delete with all that is in it. Under Delete, "
-        "the cache has the finalizer embark.dev/keyspace, and stays until an operator has dropped the keyspace; set "
-        "Retain to let a deleted cache go without that. The keyspace is kept where the whole namespace is deleted.",
+        description="What happens to the keyspace when the cache is deleted: Retain, or Delete with all its data. With "
+        "Delete, the cache has the finalizer embark.dev/keyspace and remains until an operator has dropped the "
+        "keyspace; set Retain to delete the cache without that. The keyspace is kept if its whole namespace is "
+        "deleted.",
     )
 
 
@@ -97,33 +98,37 @@ class Kafka(Model):
     """`spec.topic.kafka`."""
 
     bootstrap_servers: tuple[Server, ...] = Field(
-        min_length=1, max_length=64, description="host:port of brokers to ask first."
+        min_length=1, max_length=64, description="host:port of the brokers to connect to first."
     )
     name: TopicName = Field(default="", description="Topic of the fills; empty: <namespace>.<cache>.fills.")
-    partitions: int = Field(default=12, ge=1, le=4096, description="Partitions; the bound of parallel consumers.")
+    partitions: int = Field(
+        default=12, ge=1, le=4096, description="Partitions; at most this many consumers work in parallel."
+    )
     replication_factor: int = Field(default=1, ge=1, le=9, description="Replicas of every partition.")
     credentials_secret: SecretName = Field(
         default="", description="Secret with username and password for SASL; empty: no authentication."
     )
     sasl_mechanism: SaslMechanism = Field(
-        default=SaslMechanism.SCRAM_SHA_512, description="How the user of credentialsSecret proves itself."
+        default=SaslMechanism.SCRAM_SHA_512, description="How the user of credentialsSecret authenticates."
     )
     tls_secret: SecretName = Field(default="", description="Secret with ca.crt, tls.crt and tls.key; empty: no TLS.")
 
 
 class Retry(Model):
-    """`spec.topic.retry`: for keys whose cause may pass; an outage of Retina or the store never counts."""
+    """`spec.topic.retry`: for keys whose cause may pass; an outage of Retina or the store is not counted."""
 
-    max_attempts: int = Field(default=5, ge=1, le=100, description="Encodes of one record before it is a dead letter.")
+    max_attempts: int = Field(
+        default=5, ge=1, le=100, description="Attempts to encode one record before it becomes a dead letter."
+    )
     initial_backoff: Duration = Field(
-        default="1s", description="Before the second attempt; doubles each time.", validate_default=True
+        default="1s", description="Wait before the second attempt; doubles each time.", validate_default=True
     )
     max_backoff: Duration = Field(default="5m", description="The longest backoff.", validate_default=True)
 
     @model_validator(mode="after")
     def _agree(self) -> Self:
         if self.initial_backoff > self.max_backoff:
-            raise ValueError("initialBackoff is over maxBackoff")
+            raise ValueError("initialBackoff exceeds maxBackoff")
         return self
 
 

@@ -1,4 +1,4 @@
-"""EmbeddingCache: the resource as one frozen value, parsed once where a manifest enters."""
+"""EmbeddingCache: the resource as one frozen value."""
 
 from typing import Annotated, Final, Literal
 
@@ -16,15 +16,15 @@ from embark.spec.tls import Tls
 
 API_VERSION: Final = "embark.dev/v1alpha1"
 KIND: Final = "EmbeddingCache"
-# A letter first: the cache's Services are named after it, and a Service's name begins with one.
+# The cache's Services are named after it, and a Service's name begins with a letter.
 NAME_PATTERN: Final = r"^[a-z]([a-z0-9\-]*[a-z0-9])?$"
-# Leaves room for the suffixes of children within the 63 characters of a DNS label.
+# Leaves room for the suffixes of its children within the 63 characters of a DNS label.
 NAME_LENGTH: Final = 40
 NAMESPACE_PATTERN: Final = r"^[a-z0-9]([a-z0-9\-]*[a-z0-9])?$"
 
 
 class Metadata(Model):
-    """The part of ObjectMeta that EmbArk reads; whatever else a cluster writes there is ignored."""
+    """The part of ObjectMeta that EmbArk reads; other fields are ignored."""
 
     model_config = ConfigDict(extra="ignore")
 
@@ -35,25 +35,27 @@ class Metadata(Model):
         default="default", description="Its namespace."
     )
     generation: int = Field(default=0, ge=0, description="Counts changes of the spec.")
-    annotations: dict[str, str] = Field(default_factory=dict, description="Among them what people say to a rollout.")
+    annotations: dict[str, str] = Field(default_factory=dict, description="Annotations; some of them steer a rollout.")
 
 
 class EmbeddingCacheSpec(Model):
     """`spec`: what a user declares."""
 
-    paused: bool = Field(default=False, description="The operator leaves the cache's children as they are.")
-    encoder: Encoder = Field(description="What makes an embedding.")
-    store: Store = Field(description="Where embeddings are kept.")
-    topic: Topic = Field(description="Where fills are asked for.")
-    miss: Miss = Field(default_factory=Miss, description="What a key without an embedding is answered with.")
+    paused: bool = Field(default=False, description="If true, the operator changes nothing of the cache's children.")
+    encoder: Encoder = Field(description="The model that computes embeddings.")
+    store: Store = Field(description="Where embeddings are stored.")
+    topic: Topic = Field(description="Where fills are requested.")
+    miss: Miss = Field(default_factory=Miss, description="What lookups return for a key without an embedding.")
     rollout: Rollout = Field(default_factory=Rollout, description="How a change of the space is carried out.")
-    embark: EmbArk = Field(default_factory=EmbArk, description="The look-up server.")
+    embark: EmbArk = Field(default_factory=EmbArk, description="The lookup server.")
     kfc: Kfc = Field(default_factory=Kfc, description="The consumer of fills.")
     retina: Retina = Field(default_factory=Retina, description="The encoder's server.")
     mesh: Mesh = Field(default_factory=Mesh, description="The service mesh.")
-    network: Access = Field(default_factory=Access, description="Who may reach the pods.")
+    network: Access = Field(default_factory=Access, description="Which pods may reach those of the cache.")
     tls: Tls = Field(default_factory=Tls, description="TLS of gRPC, without a mesh.")
-    tenants: Tenants = Field(default=(), max_length=64, description="Who shares the cache, and their quotas of misses.")
+    tenants: Tenants = Field(
+        default=(), max_length=64, description="Tenants that share the cache, and their quotas of misses."
+    )
 
 
 class EmbeddingCache(Model):
@@ -62,7 +64,5 @@ class EmbeddingCache(Model):
     api_version: Literal["embark.dev/v1alpha1"] = Field(default=API_VERSION, description="The resource's version.")
     kind: Literal["EmbeddingCache"] = Field(default=KIND, description="The resource's kind.")
     metadata: Metadata = Field(description="Name and namespace.")
-    spec: EmbeddingCacheSpec = Field(description="What is declared.")
-    status: EmbeddingCacheStatus = Field(
-        default_factory=EmbeddingCacheStatus, description="What the operator observed."
-    )
+    spec: EmbeddingCacheSpec = Field(description="The desired state.")
+    status: EmbeddingCacheStatus = Field(default_factory=EmbeddingCacheStatus, description="The observed state.")

@@ -1,4 +1,4 @@
-"""`spec.encoder`: the model and how its input is made; the part of the resource that decides the space."""
+"""`spec.encoder`: the model and its input, which together determine the space."""
 
 from enum import StrEnum
 from typing import Annotated, Final, Self
@@ -21,7 +21,7 @@ class Modality(StrEnum):
 
 
 class Preprocessing(StrEnum):
-    """The named profiles; what each one does never changes, a change gets a new name."""
+    """The named profiles. A profile never changes: a change gets a new name."""
 
     IMAGENET_224 = "imagenet-224"
     CLIP_224 = "clip-224"
@@ -42,14 +42,14 @@ class DType(StrEnum):
 
 
 class Normalization(StrEnum):
-    """What is done to the model's output row."""
+    """How the model's output row is normalized."""
 
     NONE = "none"
     L2 = "l2"
 
 
 class Provider(StrEnum):
-    """Where the model runs; Retina refuses to start when it does not get what is asked."""
+    """Where the model runs; Retina does not start if the requested provider is unavailable."""
 
     CPU = "cpu"
     CUDA = "cuda"
@@ -67,7 +67,7 @@ class ModelFile(Model):
 
     @property
     def name(self) -> str:
-        """What people call the model: the file's name, without its folder and `.onnx`."""
+        """The model's display name: the file's name without its folder and `.onnx`."""
         return self.uri.rstrip("/").rpartition("/")[2].removesuffix(".onnx")
 
 
@@ -77,8 +77,8 @@ class Output(Model):
     tensor: Annotated[str, StringConstraints(min_length=1, max_length=256)] = Field(
         default="embedding", description="The model's output that is the embedding, of shape [batch, dimension]."
     )
-    dimension: int = Field(ge=1, le=65536, description="Elements of an embedding; must be what the model gives.")
-    dtype: DType = Field(default=DType.FLOAT32, description="Element type that is stored and served.")
+    dimension: int = Field(ge=1, le=65536, description="Elements of an embedding; must match the model's output.")
+    dtype: DType = Field(default=DType.FLOAT32, description="Element type of stored and served embeddings.")
     normalization: Normalization = Field(
         default=Normalization.NONE, description="l2 scales every embedding to unit length; a zero vector stays zero."
     )
@@ -87,16 +87,16 @@ class Output(Model):
 class Batch(Model):
     """`spec.encoder.batch`."""
 
-    max_size: int = Field(default=16, ge=1, le=1024, description="Items of one run of the model, at most.")
+    max_size: int = Field(default=16, ge=1, le=1024, description="Maximum number of items of one run of the model.")
     max_delay: Duration = Field(
         default="5ms",
-        description="How long items may wait for others while every runner is busy.",
+        description="How long an item may wait for others while every runner is busy.",
         validate_default=True,
     )
 
 
 class Fetch(Model):
-    """`spec.encoder.fetch`: how Retina downloads images, and from where it refuses to."""
+    """`spec.encoder.fetch`: how Retina downloads images, and from where it does not."""
 
     schemes: tuple[Annotated[str, StringConstraints(pattern="^https?$", max_length=5)], ...] = Field(
         default=("https", "http"), min_length=1, max_length=2, description="URL schemes that are fetched."
@@ -104,9 +104,9 @@ class Fetch(Model):
     allowed_private_networks: tuple[Network, ...] = Field(
         default=(), max_length=64, description="CIDRs that may be dialled although they are not public."
     )
-    max_bytes: PositiveSize = Field(default="10Mi", description="Larger files are refused.", validate_default=True)
+    max_bytes: PositiveSize = Field(default="10Mi", description="Larger files are rejected.", validate_default=True)
     max_pixels: int = Field(
-        default=25_000_000, ge=1, le=1_000_000_000, description="Images with more pixels are refused undecoded."
+        default=25_000_000, ge=1, le=1_000_000_000, description="Images with more pixels are rejected without decoding."
     )
     timeout: Timeout = Field(default="5s", description="For one image, redirects included.", validate_default=True)
     max_redirects: int = Field(default=3, ge=0, le=20, description="Redirects followed, each checked as a new URL.")
@@ -120,11 +120,12 @@ class Encoder(Model):
     modality: Modality = Field(description="What a key is: an image URL or a text. Immutable.")
     preprocessing: Preprocessing = Field(description="The named profile that turns an item into the model's input.")
     role: Annotated[str, StringConstraints(max_length=64)] = Field(
-        default="", description="For text models that tell query from passage: the text is prefixed with `<role>: `."
+        default="",
+        description="For text models that distinguish queries from passages: texts are prefixed with `<role>: `.",
     )
-    output: Output = Field(description="What is taken from the model.")
+    output: Output = Field(description="The model's output that is the embedding.")
     provider: Provider = Field(default=Provider.CPU, description="cpu or cuda.")
-    batch: Batch = Field(default_factory=Batch, description="How items are run together.")
+    batch: Batch = Field(default_factory=Batch, description="How items are batched.")
     fetch: Fetch = Field(default_factory=Fetch, description="How images are downloaded.")
 
     @model_validator(mode="after")
@@ -132,5 +133,5 @@ class Encoder(Model):
         if self.preprocessing.modality is not self.modality:
             raise ValueError(f"preprocessing {self.preprocessing} is for modality {self.preprocessing.modality}")
         if self.role and self.modality is not Modality.TEXT:
-            raise ValueError("role is for modality text alone")
+            raise ValueError("role is only allowed with modality text")
         return self

@@ -1,4 +1,4 @@
-"""The names that client certificates bear, and patterns of them; read by the spec, matched by the look-up server."""
+"""Identities in client certificates, and patterns of them."""
 
 import re
 from collections.abc import Callable, Iterable
@@ -13,7 +13,7 @@ Identity = Annotated[str, StringConstraints(pattern=IDENTITY_PATTERN, max_length
 
 
 def matcher(patterns: Iterable[str]) -> Callable[[Iterable[str]], bool]:
-    """Return what says whether one of some identities is one of `patterns`."""
+    """Return a function that returns whether any of some identities matches one of `patterns`."""
     whole = "|".join("[^/]*".join(map(re.escape, pattern.split("*"))) for pattern in patterns)
     match = re.compile(whole).fullmatch
     return (lambda identities: any(map(match, identities))) if whole else lambda _: False

@@ -1,4 +1,4 @@
-"""Labels as Kubernetes has them: their names, their values, and some of them as one text."""
+"""Kubernetes labels: names, values, and several of them as one text."""
 
 from typing import Annotated, Final
 
@@ -9,7 +9,7 @@ _PREFIX: Final = r"[a-z0-9]([a-z0-9\-]*[a-z0-9])?(\.[a-z0-9]([a-z0-9\-]*[a-z0-9]
 _LABEL: Final = f"({_PREFIX})?{_NAME}=({_NAME})?"
 LABEL_NAME_PATTERN: Final = f"^({_PREFIX})?{_NAME}$"
 LABELS_LENGTH: Final = 253
-"""Of a label's prefix, and so of all of a name or a text: no label is then too long for the API server."""
+"""The API server's limit for a label's prefix, applied to a whole name or text."""
 
 Labels = Annotated[str, StringConstraints(pattern=f"^({_LABEL}(,{_LABEL})*)?$", max_length=LABELS_LENGTH)]
 """Some labels, as `app=ranker,tier=web`."""

@@ -1,4 +1,4 @@
-"""A CIDR as a spec value."""
+"""CIDRs in the spec."""
 
 import re
 from ipaddress import IPv4Network, IPv6Network, ip_network

@@ -11,10 +11,10 @@ from pydantic import BeforeValidator, Field, PlainSerializer, ValidationInfo, Wi
 _UNITS: Final = {"ms": 1, "s": 1_000, "m": 60_000, "h": 3_600_000}
 _PARTS: Final = re.compile(r"([0-9]+)(ms|s|m|h)")
 DURATION_PATTERN: Final = r"^([0-9]{1,9}(ms|s|m|h))+$"
-LONGEST_DURATION: Final = "175200h"
-_LONGEST: Final = timedelta(hours=175_200)  # 20 years of 365 days, the longest TTL that Cassandra takes
+MAX_DURATION: Final = "175200h"
+_MAX_TIMEDELTA: Final = timedelta(hours=175_200)  # 20 years of 365 days, Cassandra's maximum TTL
 
-LONGEST_WINDOW: Final = "1h"  # the longest that an autoscaler of Kubernetes looks back
+MAX_WINDOW: Final = "1h"  # the longest stabilization window of a HorizontalPodAutoscaler
 
 _BINARY: Final = ("", "Ki", "Mi", "Gi", "Ti", "Pi", "Ei")
 _DECIMAL: Final = ("m", "", "k", "M", "G", "T", "P", "E")
@@ -24,12 +24,12 @@ _FACTORS: Final = {suffix: Decimal(1024) ** power for power, suffix in enumerate
 QUANTITY_PATTERN: Final = r"^[0-9]+(\.[0-9]+)?(m|k|M|G|T|Ki|Mi|Gi|Ti)?$"
 _MAX_NUMBER: Final = 2**63 - 1  # the API server stores no larger one
 SIZE_PATTERN: Final = r"^[0-9]+(Ki|Mi|Gi|k|M|G)?$"
-LARGEST_SIZE: Final = "1024Gi"
-_LARGEST: Final = 2**40
+MAX_SIZE: Final = "1024Gi"
+_MAX_BYTES: Final = 2**40
 
 RATIO_PATTERN: Final = r"^(0(\.[0-9]+)?|1(\.0+)?)$"
 
-# Of the text of a quantity: bounds what one CEL rule of the CRD may cost.
+# Length of a quantity's text: bounds the cost of one CEL rule of the CRD.
 _MAX_LENGTH: Final = 20
 
 
@@ -37,15 +37,15 @@ def parse_duration(value: object) -> timedelta:
     """Parse `1h30m`, `5s`, `5ms` (whole numbers, units ms, s, m, h) as Go and Kubernetes write them.
 
     Raises:
-        ValueError: the text is not of that form, or longer than 20 years.
+        ValueError: the text is not a duration, or exceeds 20 years.
     """
     if isinstance(value, timedelta):
         return value
     if not _is_text(value, DURATION_PATTERN):
         raise ValueError(f"{value!r} is not a duration such as 5ms, 30s or 1h30m")
     duration = timedelta(milliseconds=sum(int(n) * _UNITS[unit] for n, unit in _PARTS.findall(value)))
-    if duration > _LONGEST:
-        raise ValueError(f"{value!r} is over {LONGEST_DURATION}, the longest duration")
+    if duration > _MAX_TIMEDELTA:
+        raise ValueError(f"{value!r} exceeds the maximum duration of {MAX_DURATION}")
     return duration
 
 
@@ -53,23 +53,23 @@ def parse_timeout(value: object) -> timedelta:
     """Parse a duration that is not zero.
 
     Raises:
-        ValueError: no duration, or zero.
+        ValueError: not a duration, or zero.
     """
     duration = parse_duration(value)
     if not duration:
-        raise ValueError(f"{value!r} is under 1ms")
+        raise ValueError(f"{value!r} must be at least 1ms")
     return duration
 
 
 def parse_window(value: object) -> timedelta:
-    """Parse a duration of an hour at most.
+    """Parse a duration of at most an hour.
 
     Raises:
-        ValueError: no duration, or a longer one.
+        ValueError: not a duration, or a longer one.
     """
     duration = parse_duration(value)
-    if duration > parse_duration(LONGEST_WINDOW):
-        raise ValueError(f"{value!r} is over {LONGEST_WINDOW}")
+    if duration > parse_duration(MAX_WINDOW):
+        raise ValueError(f"{value!r} exceeds the maximum of {MAX_WINDOW}")
     return duration
 
 
@@ -88,7 +88,7 @@ def parse_size(value: object) -> int:
     """Parse a number of bytes, `10Mi` or `500k`, as Kubernetes writes memory quantities.
 
     Raises:
-        ValueError: the text is not of that form, or over a tebibyte.
+        ValueError: the text is not a size, or exceeds a tebibyte.
     """
     if isinstance(value, int) and not isinstance(value, bool) and value >= 0:
         size = value
@@ -96,8 +96,8 @@ def parse_size(value: object) -> int:
         size = int(quantity_value(value))
     else:
         raise ValueError(f"{value!r} is not a size such as 10Mi or 500k")
-    if size > _LARGEST:
-        raise ValueError(f"{value!r} is over {LARGEST_SIZE}, the largest size")
+    if size > _MAX_BYTES:
+        raise ValueError(f"{value!r} exceeds the maximum size of {MAX_SIZE}")
     return size
 
 
@@ -105,11 +105,11 @@ def parse_positive_size(value: object) -> int:
     """Parse a size that is not zero.
 
     Raises:
-        ValueError: no size, or zero.
+        ValueError: not a size, or zero.
     """
     size = parse_size(value)
     if not size:
-        raise ValueError(f"{value!r} is under 1 byte")
+        raise ValueError(f"{value!r} must be at least 1 byte")
     return size
 
 
@@ -126,7 +126,7 @@ def parse_quantity(value: object) -> str:
     """Return the quantity of a container's resource as text; a whole number needs no quotes, as in `cpu: 2`.
 
     Raises:
-        ValueError: neither text of that form nor a whole number.
+        ValueError: neither a quantity nor a whole number.
     """
     if isinstance(value, int) and not isinstance(value, bool) and 0 <= value <= _MAX_NUMBER:
         value = str(value)
@@ -175,7 +175,7 @@ def parse_ratio(value: object) -> float:
     """Parse a share between 0 and 1, written as text because the API server must not round it.
 
     Raises:
-        ValueError: the text is not of that form.
+        ValueError: the text is not a share.
     """
     if isinstance(value, float) and 0 <= value <= 1:
         return value
@@ -191,7 +191,7 @@ def _read_ratio(value: object, info: ValidationInfo) -> float:
 
 
 def _format_ratio(value: float) -> str:
-    # The digits of repr are those that read back as the same float; "f" spells out its exponent.
+    # repr gives the shortest digits that read back as the same float; "f" spells out its exponent.
     return format(Decimal(repr(value)), "f").rstrip("0").rstrip(".") or "0"
 
 
@@ -199,15 +199,15 @@ def _is_text(value: object, pattern: str) -> TypeGuard[str]:
     return isinstance(value, str) and len(value) <= _MAX_LENGTH and re.fullmatch(pattern, value) is not None
 
 
-# `x-least` and `x-most` are bounds of text; the CRD has a CEL rule for them.
-def _duration_schema(least: str, most: str = LONGEST_DURATION) -> WithJsonSchema:
+# `x-min` and `x-max` are bounds, as text; the CRD has a CEL rule for them.
+def _duration_schema(minimum: str, maximum: str = MAX_DURATION) -> WithJsonSchema:
     text = {"type": "string", "pattern": DURATION_PATTERN, "maxLength": _MAX_LENGTH}
-    return WithJsonSchema(text | {"x-least": least, "x-most": most})
+    return WithJsonSchema(text | {"x-min": minimum, "x-max": maximum})
 
 
-def _size_schema(least: int) -> WithJsonSchema:
+def _size_schema(minimum: int) -> WithJsonSchema:
     either = {"x-kubernetes-int-or-string": True, "pattern": SIZE_PATTERN, "maxLength": _MAX_LENGTH}
-    return WithJsonSchema(either | {"x-least": str(least), "x-most": LARGEST_SIZE})
+    return WithJsonSchema(either | {"x-min": str(minimum), "x-max": MAX_SIZE})
 
 
 Duration = Annotated[
@@ -217,7 +217,7 @@ Timeout = Annotated[
     timedelta, BeforeValidator(parse_timeout), PlainSerializer(format_duration), _duration_schema("1ms")
 ]
 Window = Annotated[
-    timedelta, BeforeValidator(parse_window), PlainSerializer(format_duration), _duration_schema("0s", LONGEST_WINDOW)
+    timedelta, BeforeValidator(parse_window), PlainSerializer(format_duration), _duration_schema("0s", MAX_WINDOW)
 ]
 Size = Annotated[int, BeforeValidator(parse_size), PlainSerializer(format_size), _size_schema(0)]
 PositiveSize = Annotated[int, BeforeValidator(parse_positive_size), PlainSerializer(format_size), _size_schema(1)]

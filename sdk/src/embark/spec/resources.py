@@ -1,4 +1,4 @@
-"""Container resources as `spec.embark`, `spec.kfc` and `spec.retina` give them, in the form of core/v1."""
+"""Container resources of `spec.embark`, `spec.kfc` and `spec.retina`, as in core/v1."""
 
 from typing import Annotated, Final, Self
 
@@ -24,12 +24,12 @@ class Resources(Model):
         default_factory=dict, max_length=_MAX_RESOURCES, description="Guaranteed, for example cpu: 500m."
     )
     limits: dict[ResourceName, Quantity] = Field(
-        default_factory=dict, max_length=_MAX_RESOURCES, description="At most, for example memory: 1Gi."
+        default_factory=dict, max_length=_MAX_RESOURCES, description="Maximum, for example memory: 1Gi."
     )
 
     @model_validator(mode="after")
     def _agree(self) -> Self:
         for name, request in self.requests.items():
             if name in self.limits and quantity_value(request) > quantity_value(self.limits[name]):
-                raise ValueError("a request is over its limit")
+                raise ValueError("a request exceeds its limit")
         return self

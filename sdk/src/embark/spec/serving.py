@@ -1,4 +1,4 @@
-"""`spec.miss`, `spec.embark`, `spec.kfc`, `spec.retina` and `spec.mesh`: how the cache answers and how it is run."""
+"""`spec.miss`, `spec.embark`, `spec.kfc`, `spec.retina` and `spec.mesh`: how the cache is served."""
 
 from enum import StrEnum
 from typing import Annotated, Self
@@ -17,7 +17,7 @@ TrustDomain = Annotated[str, StringConstraints(pattern=r"^[a-z0-9]([a-z0-9._\-]*
 
 
 class Oov(StrEnum):
-    """What a key without an embedding is answered with."""
+    """The OOV embedding that lookups return for a key without an embedding."""
 
     ZEROS = "Zeros"
     MEAN = "Mean"
@@ -27,11 +27,13 @@ class Oov(StrEnum):
 class NegativeTTL(Model):
     """`spec.miss.negativeTTL`: how long a key that cannot be encoded is remembered, by cause."""
 
-    not_found: Duration = Field(default="24h", description="The origin has nothing there.", validate_default=True)
-    undecodable: Duration = Field(default="168h", description="Not an image, or over a limit.", validate_default=True)
-    blocked: Duration = Field(default="168h", description="A URL that is not allowed.", validate_default=True)
+    not_found: Duration = Field(default="24h", description="The origin does not have the item.", validate_default=True)
+    undecodable: Duration = Field(
+        default="168h", description="The item is not an image, or exceeds a limit.", validate_default=True
+    )
+    blocked: Duration = Field(default="168h", description="The URL is not allowed.", validate_default=True)
     unreachable: Duration = Field(
-        default="5m", description="The origin did not answer in all attempts.", validate_default=True
+        default="5m", description="The origin did not answer in any attempt.", validate_default=True
     )
 
 
@@ -43,13 +45,15 @@ class Miss(Model):
         default="", description="For oov Vector: ConfigMap whose key `vector` is a JSON list of numbers."
     )
     negative_ttl: NegativeTTL = Field(
-        default_factory=NegativeTTL, alias="negativeTTL", description="How long negatives are remembered."
+        default_factory=NegativeTTL,
+        alias="negativeTTL",
+        description="How long keys that cannot be encoded are remembered, by cause.",
     )
 
     @model_validator(mode="after")
     def _agree(self) -> Self:
         if (self.oov is Oov.VECTOR) != bool(self.oov_vector_config_map):
-            raise ValueError("oovVectorConfigMap goes with oov: Vector, and only with it")
+            raise ValueError("oovVectorConfigMap is required with oov: Vector, and only allowed with it")
         return self
 
 
@@ -60,7 +64,7 @@ class HotTier(Model):
         default="256Mi", description="Memory for encoded rows; 0: no hot tier.", validate_default=True
     )
     ttl: Duration = Field(
-        default="60s", description="How long a row is served without asking the store.", validate_default=True
+        default="60s", description="How long a row is served without reading the store.", validate_default=True
     )
 
 
@@ -68,9 +72,11 @@ class Serving(Model):
     """The part of `spec.embark` that the lookup server reads; a change of any other part replaces none of its pods."""
 
     hot_tier: HotTier = Field(default_factory=HotTier, description="The in-process LRU of encoded rows.")
-    max_keys_per_request: int = Field(default=1024, ge=1, le=65536, description="Larger look-ups are refused.")
+    max_keys_per_request: int = Field(default=1024, ge=1, le=65536, description="Lookups with more keys are rejected.")
     read_timeout: Timeout = Field(
-        default="50ms", description="How long the store may take; then UNAVAILABLE.", validate_default=True
+        default="50ms",
+        description="Timeout of reads from the store; keys are then answered UNAVAILABLE.",
+        validate_default=True,
     )
 
 
@@ -79,8 +85,10 @@ class EmbArk(Serving):
 
     resources: Resources = Field(default_factory=Resources, description="Container resources.")
     scheduling: Scheduling = Field(default_factory=Scheduling, description="Where its pods run.")
-    autoscaling: CpuAutoscaling | None = Field(default=None, description="Replicas by CPU; not with replicas.")
-    replicas: int | None = Field(default=None, ge=1, le=1000, description="Fixed replicas; not with autoscaling.")
+    autoscaling: CpuAutoscaling | None = Field(default=None, description="Scale by CPU; not allowed with replicas.")
+    replicas: int | None = Field(
+        default=None, ge=1, le=1000, description="Fixed number of replicas; not allowed with autoscaling."
+    )
 
     @model_validator(mode="after")
     def _agree(self) -> Self:
@@ -95,11 +103,15 @@ class EmbArk(Serving):
 class Kfc(Model):
     """`spec.kfc`."""
 
-    autoscaling: LagAutoscaling | None = Field(default=None, description="Replicas by lag; not with replicas.")
-    replicas: int | None = Field(default=None, ge=0, le=1000, description="Fixed replicas; not with autoscaling.")
-    max_inflight: int = Field(default=4, ge=1, le=256, description="Encode calls under way in one replica.")
+    autoscaling: LagAutoscaling | None = Field(default=None, description="Scale by lag; not allowed with replicas.")
+    replicas: int | None = Field(
+        default=None, ge=0, le=1000, description="Fixed number of replicas; not allowed with autoscaling."
+    )
+    max_inflight: int = Field(
+        default=4, ge=1, le=256, description="Maximum number of Encode calls in flight per replica."
+    )
     resources: Resources = Field(default_factory=Resources, description="Container resources.")
-    scheduling: Scheduling = Field(default_factory=Scheduling, description="Where its pods run, and those of the Jobs.")
+    scheduling: Scheduling = Field(default_factory=Scheduling, description="Where its pods and those of the Jobs run.")
 
     @model_validator(mode="after")
     def _agree(self) -> Self:
@@ -110,17 +122,17 @@ class Kfc(Model):
 class Gpu(Model):
     """`spec.retina.gpu`."""
 
-    count: int = Field(default=0, ge=0, le=16, description="GPUs of one replica.")
-    resource_name: ExtendedResource = Field(
-        default="nvidia.com/gpu", description="The extended resource that is asked for."
-    )
+    count: int = Field(default=0, ge=0, le=16, description="GPUs per replica.")
+    resource_name: ExtendedResource = Field(default="nvidia.com/gpu", description="The extended resource to request.")
 
 
 class Retina(Model):
     """`spec.retina`."""
 
-    autoscaling: RetinaAutoscaling | None = Field(default=None, description="Replicas by CPU; not with replicas.")
-    replicas: int | None = Field(default=None, ge=0, le=1000, description="Fixed replicas; not with autoscaling.")
+    autoscaling: RetinaAutoscaling | None = Field(default=None, description="Scale by CPU; not allowed with replicas.")
+    replicas: int | None = Field(
+        default=None, ge=0, le=1000, description="Fixed number of replicas; not allowed with autoscaling."
+    )
     resources: Resources = Field(default_factory=Resources, description="Container resources.")
     scheduling: Scheduling = Field(default_factory=Scheduling, description="Where its pods run.")
     gpu: Gpu = Field(default_factory=Gpu, description="GPUs, for provider cuda.")
@@ -151,8 +163,8 @@ class Mesh(Model):
 
     provider: MeshProvider = Field(default=MeshProvider.NONE, description="none, linkerd or istio.")
     authorized_clients: tuple[AuthorizedClient, ...] = Field(
-        default=(), max_length=64, description="Who may look up, under a mesh; empty: everyone in the mesh."
+        default=(), max_length=64, description="Clients that may call EmbArk in a mesh; empty: any client of the mesh."
     )
     trust_domain: TrustDomain = Field(
-        default="cluster.local", description="Of the identities that Istio gives; as in its mesh configuration."
+        default="cluster.local", description="Trust domain of Istio's identities, as in its mesh configuration."
     )

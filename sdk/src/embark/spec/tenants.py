@@ -1,4 +1,4 @@
-"""`spec.tenants`: who shares the cache, and how many misses a second each may have filled."""
+"""`spec.tenants`: the tenants that share the cache, and their quotas of misses."""
 
 from collections import Counter
 from typing import Annotated, Final
@@ -9,29 +9,29 @@ from embark.spec.identities import Identity
 from embark.spec.model import Model
 
 DEFAULT_TENANT: Final = "default"
-"""Whose every call is that is of no other tenant; without a quota unless the spec gives it one."""
+"""The tenant of every call that names no other; it has no quota unless the spec gives it one."""
 
 TenantName = Annotated[str, StringConstraints(pattern=r"^[a-z0-9]([a-z0-9\-]*[a-z0-9])?$", max_length=63)]
-_MOST: Final = 1_000_000_000
+_MAX_RATE: Final = 1_000_000_000
 
 
 class Tenant(Model):
-    """One entry of `spec.tenants`; the quota is of one replica of EmbArk."""
+    """One entry of `spec.tenants`; the quota applies to each replica of EmbArk."""
 
     name: TenantName = Field(
-        description="Under mTLS a label; without, calls name it in the metadata embark-tenant, which anyone may. "
-        "default: every call of no other tenant."
+        description="With mTLS, only a label. Without, calls name their tenant in the metadata embark-tenant, which is "
+        "not verified. `default` is the tenant of every call that names no other."
     )
     identities: tuple[Identity, ...] = Field(
         default=(),
         max_length=16,
-        description="Of client certificates: SPIFFE URIs, DNS names or common names; * is any text without a slash. "
-        "The first tenant that has a call's identity counts.",
+        description="Identities in client certificates: SPIFFE URIs, DNS names or common names; * matches any text "
+        "without a slash. The first tenant that matches is charged.",
     )
     misses_per_second: int = Field(
-        ge=1, le=_MOST, description="Misses that one replica of EmbArk asks for; those beyond are answered SHED."
+        ge=1, le=_MAX_RATE, description="Fills that each replica of EmbArk requests; further misses are answered SHED."
     )
-    burst: int = Field(default=0, ge=0, le=_MOST, description="Misses at once; 0: as many as in a second.")
+    burst: int = Field(default=0, ge=0, le=_MAX_RATE, description="Fills requested at once; 0: as many as in a second.")
 
 
 def _check_names(tenants: tuple[Tenant, ...]) -> tuple[Tenant, ...]:

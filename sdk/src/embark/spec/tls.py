@@ -1,4 +1,4 @@
-"""`spec.tls`: TLS of gRPC between clients, EmbArk, KFC and Retina where no mesh does it."""
+"""`spec.tls`: TLS of gRPC between clients, EmbArk, KFC and Retina without a mesh."""
 
 from enum import StrEnum
 from typing import Annotated, Self
@@ -22,9 +22,11 @@ class IssuerKind(StrEnum):
 class CertificateIssuer(Model):
     """`spec.tls.issuer`."""
 
-    name: SecretName = Field(default="", description="Of cert-manager; empty: the Secret is made by somebody else.")
+    name: SecretName = Field(
+        default="", description="Issuer of cert-manager; empty: the Secret is provided by other means."
+    )
     kind: IssuerKind = Field(
-        default=IssuerKind.ISSUER, description="Issuer, of the cache's namespace, or ClusterIssuer."
+        default=IssuerKind.ISSUER, description="Issuer, in the cache's namespace, or ClusterIssuer."
     )
 
 
@@ -35,27 +37,28 @@ class Tls(Model):
         default="", description="Secret with tls.crt, tls.key and ca.crt of EmbArk, KFC and Retina; empty: no TLS."
     )
     issuer: CertificateIssuer = Field(
-        default_factory=CertificateIssuer, description="Who signs what the operator asks cert-manager to put there."
+        default_factory=CertificateIssuer,
+        description="Issuer of the certificate that the operator requests from cert-manager.",
     )
     server_name: ServerName = Field(
-        default="", description="A DNS name of its certificate, which KFC asks Retina for; empty: <cache>.<namespace>."
+        default="", description="DNS name of the certificate, which KFC verifies; empty: <cache>.<namespace>."
     )
     client_certificates: bool = Field(
-        default=False, description="mTLS: clients need a certificate that ca.crt of the Secret has signed."
+        default=False, description="mTLS: clients need a certificate signed by the Secret's ca.crt."
     )
     authorized_identities: tuple[Identity, ...] = Field(
         default=(),
         max_length=64,
-        description="Who may look up, by the SPIFFE URI, else a DNS name, else the common name of its certificate; "
-        "* is any text without a slash; empty: everyone with a certificate.",
+        description="Clients that may call EmbArk, by the SPIFFE URI, else a DNS name, else the common name of their "
+        "certificate; * matches any text without a slash; empty: any client with a certificate.",
     )
 
     @model_validator(mode="after")
     def _agree(self) -> Self:
         if self.issuer.name and not self.secret:
-            raise ValueError("issuer needs secret")
+            raise ValueError("issuer requires secret")
         if self.client_certificates and not self.secret:
-            raise ValueError("clientCertificates needs secret")
+            raise ValueError("clientCertificates requires secret")
         if self.authorized_identities and not self.client_certificates:
-            raise ValueError("authorizedIdentities needs clientCertificates")
+            raise ValueError("authorizedIdentities requires clientCertificates")
         return self

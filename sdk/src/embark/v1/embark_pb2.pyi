@@ -28,12 +28,12 @@ class LookupRequest(_message.Message):
     SPACE_FIELD_NUMBER: _builtins.int
     WAIT_BUDGET_FIELD_NUMBER: _builtins.int
     space: _builtins.str
-    """The space to answer from; empty: the active one."""
+    """The space to look up in; empty: the active one."""
     @_builtins.property
     def keys(self) -> _containers.RepeatedScalarFieldContainer[_builtins.bytes]: ...
     @_builtins.property
     def wait_budget(self) -> _duration_pb2.Duration:
-        """How long to wait for keys that have no embedding yet; absent: not at all."""
+        """How long to wait for keys that have no embedding yet; absent: do not wait."""
 
     def __init__(
         self,
@@ -82,11 +82,11 @@ class LookupResponse(_message.Message):
     STATUSES_FIELD_NUMBER: _builtins.int
     CAUSES_FIELD_NUMBER: _builtins.int
     space: _builtins.str
-    """The one space that every HIT row is of."""
+    """The space of every HIT row."""
     dimension: _builtins.int
     dtype: _types_pb2.DType.ValueType
     vectors: _builtins.bytes
-    """A row for every key in the order asked: len(keys) * dimension elements, little-endian, contiguous."""
+    """A row for every key, in the order of the request: len(keys) * dimension elements, little-endian, contiguous."""
     @_builtins.property
     def statuses(self) -> _containers.RepeatedScalarFieldContainer[_types_pb2.KeyStatus.ValueType]: ...
     @_builtins.property
@@ -227,7 +227,7 @@ class PutRequest(_message.Message):
     KEYS_FIELD_NUMBER: _builtins.int
     VECTORS_FIELD_NUMBER: _builtins.int
     space: _builtins.str
-    """Required: vectors of another space are refused."""
+    """Required: vectors of another space are rejected."""
     vectors: _builtins.bytes
     """As in LookupResponse."""
     @_builtins.property
@@ -405,11 +405,11 @@ class DescribeSpaceResponse(_message.Message):
     model_digest: _builtins.str
     output_tensor: _builtins.str
     oov_vector: _builtins.bytes
-    """The OOV embedding that look-ups answer with now: dimension elements."""
+    """The OOV embedding that lookups currently return: dimension elements."""
     entries: _builtins.int
-    """Embeddings in the store; an estimate where the store cannot count cheaply."""
+    """Embeddings in the store; an estimate if the store cannot count cheaply."""
     max_keys_per_request: _builtins.int
-    """Look-ups with more keys than this are refused."""
+    """Lookups with more keys are rejected."""
     def __init__(
         self,
         *,
@@ -440,7 +440,7 @@ class DescribeRolloutRequest(_message.Message):
 
     SPACE_FIELD_NUMBER: _builtins.int
     space: _builtins.str
-    """The space that is filled; it need not be one that is served."""
+    """The space that is filled; it need not be served."""
     def __init__(
         self,
         *,
@@ -463,10 +463,10 @@ class DescribeRolloutResponse(_message.Message):
     DONE_FIELD_NUMBER: _builtins.int
     FAILED_FIELD_NUMBER: _builtins.int
     ranges_begun: _builtins.int
-    """Ranges of the source's tokens that were begun, and how many of them are over."""
+    """Token ranges of the source that were started, and how many of them are finished."""
     ranges_over: _builtins.int
     done: _builtins.int
-    """Keys that were encoded, and keys that could not be."""
+    """Keys that were encoded, and keys that could not be encoded."""
     failed: _builtins.int
     def __init__(
         self,
@@ -546,11 +546,11 @@ class SimilarRequest(_message.Message):
     K_FIELD_NUMBER: _builtins.int
     SPACE_FIELD_NUMBER: _builtins.int
     key: _builtins.bytes
-    """A key without an embedding has no neighbours; it is asked for as by a look-up."""
+    """A key without an embedding has no neighbours; its fill is requested as by a lookup."""
     vector: _builtins.bytes
     """Little-endian, dimension elements of the space's dtype, not all zero."""
     k: _builtins.int
-    """How many neighbours: 1 to 100."""
+    """The number of neighbours: 1 to 100."""
     space: _builtins.str
     """Empty: the active one."""
     def __init__(
@@ -582,18 +582,18 @@ class SimilarResponse(_message.Message):
     SCORES_FIELD_NUMBER: _builtins.int
     space: _builtins.str
     status: _types_pb2.KeyStatus.ValueType
-    """What the asked key is; only a HIT has neighbours. Unspecified where a vector was asked."""
+    """The status of the key; only a HIT has neighbours. Unspecified for a search by vector."""
     @_builtins.property
     def cause(self) -> _types_pb2.Cause:
         """Present for NEGATIVE and INVALID."""
 
     @_builtins.property
     def keys(self) -> _containers.RepeatedScalarFieldContainer[_builtins.bytes]:
-        """The neighbours, nearest first, without the asked key."""
+        """The neighbours, nearest first, without the key itself."""
 
     @_builtins.property
     def scores(self) -> _containers.RepeatedScalarFieldContainer[_builtins.float]:
-        """The cosine of the angle between each neighbour and what was asked, in [-1, 1]."""
+        """The cosine similarity of each neighbour to the key or vector, in [-1, 1]."""
 
     def __init__(
         self,

@@ -26,8 +26,8 @@ if _version_not_supported:
 
 
 class EmbArkServiceStub:
-    """EmbArkService answers look-ups of embeddings by key. A key is the UTF-8 of an image URL or of a text; it travels as
-    bytes, so that one malformed key is INVALID by itself and never spoils the request it came in.
+    """EmbArkService looks up embeddings by key. A key is an image URL or a text in UTF-8. It is sent as bytes, so that one
+    malformed key is INVALID by itself and does not fail its request.
     """
 
     def __init__(self, channel):
@@ -84,70 +84,70 @@ class EmbArkServiceStub:
 
 
 class EmbArkServiceServicer:
-    """EmbArkService answers look-ups of embeddings by key. A key is the UTF-8 of an image URL or of a text; it travels as
-    bytes, so that one malformed key is INVALID by itself and never spoils the request it came in.
+    """EmbArkService looks up embeddings by key. A key is an image URL or a text in UTF-8. It is sent as bytes, so that one
+    malformed key is INVALID by itself and does not fail its request.
     """
 
     def Lookup(self, request, context):
-        """Lookup answers every key at once: with its embedding, or with the OOV embedding and a status that says so.
+        """Lookup returns the embedding of every key, or the OOV embedding and a status that tells why.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def LookupStream(self, request_iterator, context):
-        """LookupStream is Lookup for training: many requests on one call, answered in order.
+        """LookupStream is Lookup for training: many requests in one call, answered in order.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def Prefetch(self, request, context):
-        """Prefetch asks for the fill of the keys that have no row yet, and answers without vectors.
+        """Prefetch requests the fill of the keys that have no row yet, and returns no vectors.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def Put(self, request, context):
-        """Put writes embeddings that the caller computed in the space it names.
+        """Put writes embeddings that the caller has computed in the given space.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def Invalidate(self, request, context):
-        """Invalidate deletes the keys' rows and asks for new ones.
+        """Invalidate deletes the rows of keys and requests new ones.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def DescribeSpace(self, request, context):
-        """DescribeSpace says what the vectors of a space are.
+        """DescribeSpace returns the properties of a space.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def DescribeRollout(self, request, context):
-        """DescribeRollout says how far the re-embedding into a space has come.
+        """DescribeRollout returns the progress of the re-embedding into a space.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def Export(self, request, context):
-        """Export streams every embedding of a space, in no order.
+        """Export streams every embedding of a space, in no particular order.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def Similar(self, request, context):
-        """Similar finds the embeddings nearest to that of a key, or to a vector: exactly where the store is embedded,
-        approximately in Cassandra. FAILED_PRECONDITION unless spec.store.cassandra.vectorSearch is true; UNAVAILABLE when
-        the store does not answer, or holds no index yet.
+        """Similar finds the embeddings nearest to that of a key, or to a vector: exactly in an embedded store, approximately
+        in Cassandra. Fails with FAILED_PRECONDITION unless spec.store.cassandra.vectorSearch is true, and with UNAVAILABLE
+        if the store does not answer or has no index yet.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -210,8 +210,8 @@ def add_EmbArkServiceServicer_to_server(servicer, server):
 
  # This class is part of an EXPERIMENTAL API.
 class EmbArkService:
-    """EmbArkService answers look-ups of embeddings by key. A key is the UTF-8 of an image URL or of a text; it travels as
-    bytes, so that one malformed key is INVALID by itself and never spoils the request it came in.
+    """EmbArkService looks up embeddings by key. A key is an image URL or a text in UTF-8. It is sent as bytes, so that one
+    malformed key is INVALID by itself and does not fail its request.
     """
 
     @staticmethod

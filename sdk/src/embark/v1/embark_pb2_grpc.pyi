@@ -27,8 +27,8 @@ GRPC_GENERATED_VERSION: str
 GRPC_VERSION: str
 
 class EmbArkServiceStub:
-    """EmbArkService answers look-ups of embeddings by key. A key is the UTF-8 of an image URL or of a text; it travels as
-    bytes, so that one malformed key is INVALID by itself and never spoils the request it came in.
+    """EmbArkService looks up embeddings by key. A key is an image URL or a text in UTF-8. It is sent as bytes, so that one
+    malformed key is INVALID by itself and does not fail its request.
     """
 
     @_typing.overload
@@ -36,59 +36,59 @@ class EmbArkServiceStub:
     @_typing.overload
     def __new__(cls, channel: _aio.Channel) -> EmbArkServiceAsyncStub: ...
     Lookup: _grpc.UnaryUnaryMultiCallable[_embark_pb2.LookupRequest, _embark_pb2.LookupResponse]
-    """Lookup answers every key at once: with its embedding, or with the OOV embedding and a status that says so."""
+    """Lookup returns the embedding of every key, or the OOV embedding and a status that tells why."""
     LookupStream: _grpc.StreamStreamMultiCallable[_embark_pb2.LookupStreamRequest, _embark_pb2.LookupStreamResponse]
-    """LookupStream is Lookup for training: many requests on one call, answered in order."""
+    """LookupStream is Lookup for training: many requests in one call, answered in order."""
     Prefetch: _grpc.UnaryUnaryMultiCallable[_embark_pb2.PrefetchRequest, _embark_pb2.PrefetchResponse]
-    """Prefetch asks for the fill of the keys that have no row yet, and answers without vectors."""
+    """Prefetch requests the fill of the keys that have no row yet, and returns no vectors."""
     Put: _grpc.UnaryUnaryMultiCallable[_embark_pb2.PutRequest, _embark_pb2.PutResponse]
-    """Put writes embeddings that the caller computed in the space it names."""
+    """Put writes embeddings that the caller has computed in the given space."""
     Invalidate: _grpc.UnaryUnaryMultiCallable[_embark_pb2.InvalidateRequest, _embark_pb2.InvalidateResponse]
-    """Invalidate deletes the keys' rows and asks for new ones."""
+    """Invalidate deletes the rows of keys and requests new ones."""
     DescribeSpace: _grpc.UnaryUnaryMultiCallable[_embark_pb2.DescribeSpaceRequest, _embark_pb2.DescribeSpaceResponse]
-    """DescribeSpace says what the vectors of a space are."""
+    """DescribeSpace returns the properties of a space."""
     DescribeRollout: _grpc.UnaryUnaryMultiCallable[_embark_pb2.DescribeRolloutRequest, _embark_pb2.DescribeRolloutResponse]
-    """DescribeRollout says how far the re-embedding into a space has come."""
+    """DescribeRollout returns the progress of the re-embedding into a space."""
     Export: _grpc.UnaryStreamMultiCallable[_embark_pb2.ExportRequest, _embark_pb2.ExportResponse]
-    """Export streams every embedding of a space, in no order."""
+    """Export streams every embedding of a space, in no particular order."""
     Similar: _grpc.UnaryUnaryMultiCallable[_embark_pb2.SimilarRequest, _embark_pb2.SimilarResponse]
-    """Similar finds the embeddings nearest to that of a key, or to a vector: exactly where the store is embedded,
-    approximately in Cassandra. FAILED_PRECONDITION unless spec.store.cassandra.vectorSearch is true; UNAVAILABLE when
-    the store does not answer, or holds no index yet.
+    """Similar finds the embeddings nearest to that of a key, or to a vector: exactly in an embedded store, approximately
+    in Cassandra. Fails with FAILED_PRECONDITION unless spec.store.cassandra.vectorSearch is true, and with UNAVAILABLE
+    if the store does not answer or has no index yet.
     """
 
 @_typing.type_check_only
 class EmbArkServiceAsyncStub(EmbArkServiceStub):
-    """EmbArkService answers look-ups of embeddings by key. A key is the UTF-8 of an image URL or of a text; it travels as
-    bytes, so that one malformed key is INVALID by itself and never spoils the request it came in.
+    """EmbArkService looks up embeddings by key. A key is an image URL or a text in UTF-8. It is sent as bytes, so that one
+    malformed key is INVALID by itself and does not fail its request.
     """
 
     def __init__(self, channel: _aio.Channel) -> None: ...
     Lookup: _aio.UnaryUnaryMultiCallable[_embark_pb2.LookupRequest, _embark_pb2.LookupResponse]  # type: ignore[assignment]
-    """Lookup answers every key at once: with its embedding, or with the OOV embedding and a status that says so."""
+    """Lookup returns the embedding of every key, or the OOV embedding and a status that tells why."""
     LookupStream: _aio.StreamStreamMultiCallable[_embark_pb2.LookupStreamRequest, _embark_pb2.LookupStreamResponse]  # type: ignore[assignment]
-    """LookupStream is Lookup for training: many requests on one call, answered in order."""
+    """LookupStream is Lookup for training: many requests in one call, answered in order."""
     Prefetch: _aio.UnaryUnaryMultiCallable[_embark_pb2.PrefetchRequest, _embark_pb2.PrefetchResponse]  # type: ignore[assignment]
-    """Prefetch asks for the fill of the keys that have no row yet, and answers without vectors."""
+    """Prefetch requests the fill of the keys that have no row yet, and returns no vectors."""
     Put: _aio.UnaryUnaryMultiCallable[_embark_pb2.PutRequest, _embark_pb2.PutResponse]  # type: ignore[assignment]
-    """Put writes embeddings that the caller computed in the space it names."""
+    """Put writes embeddings that the caller has computed in the given space."""
     Invalidate: _aio.UnaryUnaryMultiCallable[_embark_pb2.InvalidateRequest, _embark_pb2.InvalidateResponse]  # type: ignore[assignment]
-    """Invalidate deletes the keys' rows and asks for new ones."""
+    """Invalidate deletes the rows of keys and requests new ones."""
     DescribeSpace: _aio.UnaryUnaryMultiCallable[_embark_pb2.DescribeSpaceRequest, _embark_pb2.DescribeSpaceResponse]  # type: ignore[assignment]
-    """DescribeSpace says what the vectors of a space are."""
+    """DescribeSpace returns the properties of a space."""
     DescribeRollout: _aio.UnaryUnaryMultiCallable[_embark_pb2.DescribeRolloutRequest, _embark_pb2.DescribeRolloutResponse]  # type: ignore[assignment]
-    """DescribeRollout says how far the re-embedding into a space has come."""
+    """DescribeRollout returns the progress of the re-embedding into a space."""
     Export: _aio.UnaryStreamMultiCallable[_embark_pb2.ExportRequest, _embark_pb2.ExportResponse]  # type: ignore[assignment]
-    """Export streams every embedding of a space, in no order."""
+    """Export streams every embedding of a space, in no particular order."""
     Similar: _aio.UnaryUnaryMultiCallable[_embark_pb2.SimilarRequest, _embark_pb2.SimilarResponse]  # type: ignore[assignment]
-    """Similar finds the embeddings nearest to that of a key, or to a vector: exactly where the store is embedded,
-    approximately in Cassandra. FAILED_PRECONDITION unless spec.store.cassandra.vectorSearch is true; UNAVAILABLE when
-    the store does not answer, or holds no index yet.
+    """Similar finds the embeddings nearest to that of a key, or to a vector: exactly in an embedded store, approximately
+    in Cassandra. Fails with FAILED_PRECONDITION unless spec.store.cassandra.vectorSearch is true, and with UNAVAILABLE
+    if the store does not answer or has no index yet.
     """
 
 class EmbArkServiceServicer(metaclass=_abc_1.ABCMeta):
-    """EmbArkService answers look-ups of embeddings by key. A key is the UTF-8 of an image URL or of a text; it travels as
-    bytes, so that one malformed key is INVALID by itself and never spoils the request it came in.
+    """EmbArkService looks up embeddings by key. A key is an image URL or a text in UTF-8. It is sent as bytes, so that one
+    malformed key is INVALID by itself and does not fail its request.
     """
 
     @_abc_1.abstractmethod
@@ -97,7 +97,7 @@ class EmbArkServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _embark_pb2.LookupRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_embark_pb2.LookupResponse, _abc.Awaitable[_embark_pb2.LookupResponse]]:
-        """Lookup answers every key at once: with its embedding, or with the OOV embedding and a status that says so."""
+        """Lookup returns the embedding of every key, or the OOV embedding and a status that tells why."""
 
     @_abc_1.abstractmethod
     def LookupStream(
@@ -105,7 +105,7 @@ class EmbArkServiceServicer(metaclass=_abc_1.ABCMeta):
         request_iterator: _MaybeAsyncIterator[_embark_pb2.LookupStreamRequest],
         context: _ServicerContext,
     ) -> _typing.Union[_abc.Iterator[_embark_pb2.LookupStreamResponse], _abc.AsyncIterator[_embark_pb2.LookupStreamResponse]]:
-        """LookupStream is Lookup for training: many requests on one call, answered in order."""
+        """LookupStream is Lookup for training: many requests in one call, answered in order."""
 
     @_abc_1.abstractmethod
     def Prefetch(
@@ -113,7 +113,7 @@ class EmbArkServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _embark_pb2.PrefetchRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_embark_pb2.PrefetchResponse, _abc.Awaitable[_embark_pb2.PrefetchResponse]]:
-        """Prefetch asks for the fill of the keys that have no row yet, and answers without vectors."""
+        """Prefetch requests the fill of the keys that have no row yet, and returns no vectors."""
 
     @_abc_1.abstractmethod
     def Put(
@@ -121,7 +121,7 @@ class EmbArkServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _embark_pb2.PutRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_embark_pb2.PutResponse, _abc.Awaitable[_embark_pb2.PutResponse]]:
-        """Put writes embeddings that the caller computed in the space it names."""
+        """Put writes embeddings that the caller has computed in the given space."""
 
     @_abc_1.abstractmethod
     def Invalidate(
@@ -129,7 +129,7 @@ class EmbArkServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _embark_pb2.InvalidateRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_embark_pb2.InvalidateResponse, _abc.Awaitable[_embark_pb2.InvalidateResponse]]:
-        """Invalidate deletes the keys' rows and asks for new ones."""
+        """Invalidate deletes the rows of keys and requests new ones."""
 
     @_abc_1.abstractmethod
     def DescribeSpace(
@@ -137,7 +137,7 @@ class EmbArkServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _embark_pb2.DescribeSpaceRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_embark_pb2.DescribeSpaceResponse, _abc.Awaitable[_embark_pb2.DescribeSpaceResponse]]:
-        """DescribeSpace says what the vectors of a space are."""
+        """DescribeSpace returns the properties of a space."""
 
     @_abc_1.abstractmethod
     def DescribeRollout(
@@ -145,7 +145,7 @@ class EmbArkServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _embark_pb2.DescribeRolloutRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_embark_pb2.DescribeRolloutResponse, _abc.Awaitable[_embark_pb2.DescribeRolloutResponse]]:
-        """DescribeRollout says how far the re-embedding into a space has come."""
+        """DescribeRollout returns the progress of the re-embedding into a space."""
 
     @_abc_1.abstractmethod
     def Export(
@@ -153,7 +153,7 @@ class EmbArkServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _embark_pb2.ExportRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_abc.Iterator[_embark_pb2.ExportResponse], _abc.AsyncIterator[_embark_pb2.ExportResponse]]:
-        """Export streams every embedding of a space, in no order."""
+        """Export streams every embedding of a space, in no particular order."""
 
     @_abc_1.abstractmethod
     def Similar(
@@ -161,9 +161,9 @@ class EmbArkServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _embark_pb2.SimilarRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_embark_pb2.SimilarResponse, _abc.Awaitable[_embark_pb2.SimilarResponse]]:
-        """Similar finds the embeddings nearest to that of a key, or to a vector: exactly where the store is embedded,
-        approximately in Cassandra. FAILED_PRECONDITION unless spec.store.cassandra.vectorSearch is true; UNAVAILABLE when
-        the store does not answer, or holds no index yet.
+        """Similar finds the embeddings nearest to that of a key, or to a vector: exactly in an embedded store, approximately
+        in Cassandra. Fails with FAILED_PRECONDITION unless spec.store.cassandra.vectorSearch is true, and with UNAVAILABLE
+        if the store does not answer or has no index yet.
         """
 
 def add_EmbArkServiceServicer_to_server(servicer: EmbArkServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...

@@ -26,7 +26,7 @@ class EncodeRequest(_message.Message):
     SPACE_FIELD_NUMBER: _builtins.int
     ITEMS_FIELD_NUMBER: _builtins.int
     space: _builtins.str
-    """The space the caller writes to; a Retina of another space refuses with FAILED_PRECONDITION."""
+    """The space that the caller writes to; a Retina of another space fails with FAILED_PRECONDITION."""
     @_builtins.property
     def items(self) -> _containers.RepeatedCompositeFieldContainer[Global___EncodeItem]: ...
     def __init__(
@@ -86,7 +86,7 @@ class EncodeResponse(_message.Message):
     dtype: _types_pb2.DType.ValueType
     @_builtins.property
     def results(self) -> _containers.RepeatedCompositeFieldContainer[Global___EncodeResult]:
-        """One for every item, in the order asked."""
+        """One for every item, in the order of the request."""
 
     def __init__(
         self,

@@ -47,7 +47,7 @@ class RetinaServiceServicer:
     """
 
     def Encode(self, request, context):
-        """Encode answers every item with a vector or with a cause: one bad item never fails its batch.
+        """Encode returns a vector or a cause for every item: one bad item never fails its batch.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

@@ -34,7 +34,7 @@ class RetinaServiceStub:
     @_typing.overload
     def __new__(cls, channel: _aio.Channel) -> RetinaServiceAsyncStub: ...
     Encode: _grpc.UnaryUnaryMultiCallable[_retina_pb2.EncodeRequest, _retina_pb2.EncodeResponse]
-    """Encode answers every item with a vector or with a cause: one bad item never fails its batch."""
+    """Encode returns a vector or a cause for every item: one bad item never fails its batch."""
 
 @_typing.type_check_only
 class RetinaServiceAsyncStub(RetinaServiceStub):
@@ -42,7 +42,7 @@ class RetinaServiceAsyncStub(RetinaServiceStub):
 
     def __init__(self, channel: _aio.Channel) -> None: ...
     Encode: _aio.UnaryUnaryMultiCallable[_retina_pb2.EncodeRequest, _retina_pb2.EncodeResponse]  # type: ignore[assignment]
-    """Encode answers every item with a vector or with a cause: one bad item never fails its batch."""
+    """Encode returns a vector or a cause for every item: one bad item never fails its batch."""
 
 class RetinaServiceServicer(metaclass=_abc_1.ABCMeta):
     """RetinaService runs the encoder of one space."""
@@ -53,6 +53,6 @@ class RetinaServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _retina_pb2.EncodeRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_retina_pb2.EncodeResponse, _abc.Awaitable[_retina_pb2.EncodeResponse]]:
-        """Encode answers every item with a vector or with a cause: one bad item never fails its batch."""
+        """Encode returns a vector or a cause for every item: one bad item never fails its batch."""
 
 def add_RetinaServiceServicer_to_server(servicer: RetinaServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...

@@ -45,40 +45,40 @@ class _KeyStatusEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_KeyStatus.V
     KEY_STATUS_HIT: _KeyStatus.ValueType  # 1
     """The row is the key's embedding."""
     KEY_STATUS_OOV_ENQUEUED: _KeyStatus.ValueType  # 2
-    """The key has no embedding yet; this call has asked for its fill."""
+    """The key has no embedding yet; this call has requested its fill."""
     KEY_STATUS_OOV_PENDING: _KeyStatus.ValueType  # 3
-    """The key has no embedding yet; its fill was asked for a moment ago."""
+    """The key has no embedding yet; its fill was requested recently."""
     KEY_STATUS_NEGATIVE: _KeyStatus.ValueType  # 4
     """The key cannot be encoded, for the cause given."""
     KEY_STATUS_SHED: _KeyStatus.ValueType  # 5
-    """The key has no embedding yet and no fill was asked for: the topic takes no more now, or the space is not filled any
-    more (a look-up that pins the previous one).
+    """The key has no embedding yet and no fill was requested: the topic or the tenant's quota is full, or the space is no
+    longer filled (a lookup that pins the previous space).
     """
     KEY_STATUS_UNAVAILABLE: _KeyStatus.ValueType  # 6
-    """The store did not answer in time; nothing is known of the key and nothing was asked for."""
+    """The store did not answer in time; nothing is known about the key and no fill was requested."""
     KEY_STATUS_INVALID: _KeyStatus.ValueType  # 7
     """The key itself is not acceptable, for the cause given."""
 
 class KeyStatus(_KeyStatus, metaclass=_KeyStatusEnumTypeWrapper):
-    """KeyStatus says what a row of a reply is. Only HIT rows hold an embedding of the key; every other row holds the OOV
-    embedding of the space.
+    """KeyStatus is the status of a key and its row. Only HIT rows hold the embedding of their key; every other row holds the
+    OOV embedding of the space.
     """
 
 KEY_STATUS_UNSPECIFIED: KeyStatus.ValueType  # 0
 KEY_STATUS_HIT: KeyStatus.ValueType  # 1
 """The row is the key's embedding."""
 KEY_STATUS_OOV_ENQUEUED: KeyStatus.ValueType  # 2
-"""The key has no embedding yet; this call has asked for its fill."""
+"""The key has no embedding yet; this call has requested its fill."""
 KEY_STATUS_OOV_PENDING: KeyStatus.ValueType  # 3
-"""The key has no embedding yet; its fill was asked for a moment ago."""
+"""The key has no embedding yet; its fill was requested recently."""
 KEY_STATUS_NEGATIVE: KeyStatus.ValueType  # 4
 """The key cannot be encoded, for the cause given."""
 KEY_STATUS_SHED: KeyStatus.ValueType  # 5
-"""The key has no embedding yet and no fill was asked for: the topic takes no more now, or the space is not filled any
-more (a look-up that pins the previous one).
+"""The key has no embedding yet and no fill was requested: the topic or the tenant's quota is full, or the space is no
+longer filled (a lookup that pins the previous space).
 """
 KEY_STATUS_UNAVAILABLE: KeyStatus.ValueType  # 6
-"""The store did not answer in time; nothing is known of the key and nothing was asked for."""
+"""The store did not answer in time; nothing is known about the key and no fill was requested."""
 KEY_STATUS_INVALID: KeyStatus.ValueType  # 7
 """The key itself is not acceptable, for the cause given."""
 Global___KeyStatus: _TypeAlias = KeyStatus  # noqa: Y015
@@ -91,11 +91,11 @@ class _CauseKindEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_CauseKind.V
     DESCRIPTOR: _descriptor.EnumDescriptor
     CAUSE_KIND_UNSPECIFIED: _CauseKind.ValueType  # 0
     CAUSE_KIND_NOT_FOUND: _CauseKind.ValueType  # 1
-    """The origin refuses the URL for good: 404, 410, or another client error that will not pass."""
+    """The origin refuses the URL permanently: 404, 410, or another client error that a retry cannot fix."""
     CAUSE_KIND_UNDECODABLE: _CauseKind.ValueType  # 2
-    """What was fetched is not an image that Retina decodes, or is over a limit of size or pixels."""
+    """The file is not an image that Retina decodes, or exceeds a limit of bytes or pixels."""
     CAUSE_KIND_BLOCKED: _CauseKind.ValueType  # 3
-    """The URL, an address it resolves to or a redirect of it is not allowed."""
+    """The URL, an address that it resolves to, or one of its redirects is not allowed."""
     CAUSE_KIND_UNREACHABLE: _CauseKind.ValueType  # 4
     """The origin did not answer, answered with an error, or took too long."""
     CAUSE_KIND_ENCODER_FAILED: _CauseKind.ValueType  # 5
@@ -110,11 +110,11 @@ class CauseKind(_CauseKind, metaclass=_CauseKindEnumTypeWrapper):
 
 CAUSE_KIND_UNSPECIFIED: CauseKind.ValueType  # 0
 CAUSE_KIND_NOT_FOUND: CauseKind.ValueType  # 1
-"""The origin refuses the URL for good: 404, 410, or another client error that will not pass."""
+"""The origin refuses the URL permanently: 404, 410, or another client error that a retry cannot fix."""
 CAUSE_KIND_UNDECODABLE: CauseKind.ValueType  # 2
-"""What was fetched is not an image that Retina decodes, or is over a limit of size or pixels."""
+"""The file is not an image that Retina decodes, or exceeds a limit of bytes or pixels."""
 CAUSE_KIND_BLOCKED: CauseKind.ValueType  # 3
-"""The URL, an address it resolves to or a redirect of it is not allowed."""
+"""The URL, an address that it resolves to, or one of its redirects is not allowed."""
 CAUSE_KIND_UNREACHABLE: CauseKind.ValueType  # 4
 """The origin did not answer, answered with an error, or took too long."""
 CAUSE_KIND_ENCODER_FAILED: CauseKind.ValueType  # 5
