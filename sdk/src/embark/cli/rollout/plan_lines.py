@@ -48,13 +48,12 @@ def _details(plan: RolloutPlan, wanted: EmbeddingCache, approve_command: str) ->
 
 
 def _rows(cost: ReembeddingCost, spec: EmbeddingCacheSpec) -> list[list[str]]:
-    copies = spec.store.cassandra.replication_factor
     kept = format_duration(spec.rollout.keep_previous)
     return [
         ["keys to encode", _keys(cost)],
         ["time", _time(cost, spec)],
         ["encoder time", _encoder_time(cost)],
-        ["storage", f"{_storage(cost)} on each of {copies} {'replica' if copies == 1 else 'replicas'}"],
+        ["storage", _storage(cost, spec)],
         ["", f"in addition to the previous space, which is kept for {kept} after the switch"],
     ]
 
@@ -91,7 +90,9 @@ def _unmeasured(cost: ReembeddingCost) -> str:
     return "unknown: the encoder is not measured yet; the first fills measure it"
 
 
-def _storage(cost: ReembeddingCost) -> str:
+def _storage(cost: ReembeddingCost, spec: EmbeddingCacheSpec) -> str:
     if cost.stored_bytes is None:
-        return "unknown until the keys are counted,"
-    return f"{format_bytes(cost.stored_bytes)} of vectors"
+        return "unknown until the keys are counted"
+    copies = spec.store.cassandra.replication_factor
+    replicas = "1 replica" if copies == 1 else f"each of {copies} replicas"
+    return f"{format_bytes(cost.stored_bytes)} of vectors on {replicas}"
