@@ -107,7 +107,7 @@ def assert_kept(server: ApiServer, wanted: tuple[Manifest, ...]) -> None:
     assert stored(server, wanted) == kept
 
 
-def test_what_is_served_is_known_for_a_minute(
+def test_discovered_apis_are_cached_for_a_minute(
     bare_server: ApiServer, cluster: KubernetesCluster, clock: FakeClock
 ) -> None:
     version, kind = "policy.linkerd.io/v1beta3", "Server"
@@ -120,9 +120,7 @@ def test_what_is_served_is_known_for_a_minute(
     assert cluster.served([version]) == Apis(frozenset({(version, kind)}))
 
 
-def test_an_api_whose_own_server_is_away_is_none_and_disturbs_nothing(
-    bare_server: ApiServer, cluster: KubernetesCluster
-) -> None:
+def test_an_api_whose_own_server_is_down_counts_as_missing(bare_server: ApiServer, cluster: KubernetesCluster) -> None:
     group, version = UNHEARD.split("/")
     name = f"{version}.{group}"
     body = api_service(name, "nobody", "default")
@@ -136,7 +134,7 @@ def test_an_api_whose_own_server_is_away_is_none_and_disturbs_nothing(
         bare_server.kubectl("delete", "apiservice", name)
 
 
-def test_an_api_whose_own_server_goes_away_stays_what_it_was(
+def test_an_api_whose_own_server_goes_down_keeps_its_last_known_kinds(
     cluster: KubernetesCluster, clock: FakeClock, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     before = cluster.served(["apps/v1"])
@@ -149,7 +147,7 @@ def test_an_api_whose_own_server_goes_away_stays_what_it_was(
         cluster.served(["apps/v1"])
 
 
-def test_every_kind_of_others_is_found_by_the_name_that_the_builders_ask_for(
+def test_every_foreign_kind_is_discovered_by_the_name_that_the_builders_use(
     full_server: ApiServer, cluster: KubernetesCluster
 ) -> None:
     assert cluster.served(API_VERSIONS).missing(*FOREIGN_KINDS) == ()
@@ -159,7 +157,7 @@ def test_every_kind_of_others_is_found_by_the_name_that_the_builders_ask_for(
 
 @pytest.mark.parametrize("mesh", [{}, ANY_CLIENT], ids=["named", "everybody"])
 @pytest.mark.parametrize(("provider", "served"), MESHES, ids=["linkerd", "linkerd-http", "istio"])
-def test_objects_of_a_mesh_are_kept_as_they_were_written(
+def test_mesh_objects_are_stored_as_written(
     full_server: ApiServer,
     provider: str,
     served: Apis,
@@ -171,24 +169,24 @@ def test_objects_of_a_mesh_are_kept_as_they_were_written(
 
 
 @pytest.mark.parametrize(("served", "change"), SCALERS, ids=["keda", "keda-secrets", "external", "large-lag", "cpu"])
-def test_a_scaler_is_kept_as_it_was_written(full_server: ApiServer, served: Apis, change: dict[str, Any]) -> None:
+def test_a_scaler_is_stored_as_written(full_server: ApiServer, served: Apis, change: dict[str, Any]) -> None:
     assert_kept(full_server, build_sample_scaler(in_default(meshed("none", **change)), served, idle=True).manifests)
 
 
 @pytest.mark.parametrize("change", [{}, SECRETS], ids=["plain", "secrets"])
-def test_a_scaler_of_an_idle_retina_is_kept_as_it_was_written(full_server: ApiServer, change: dict[str, Any]) -> None:
+def test_a_scaler_of_an_idle_retina_is_stored_as_written(full_server: ApiServer, change: dict[str, Any]) -> None:
     assert_kept(full_server, tuple(retina_scaling(in_default(meshed("none", **change)), KEDA)))
 
 
 @pytest.mark.parametrize("kind", ["Issuer", "ClusterIssuer"])
-def test_a_certificate_is_kept_as_it_was_written(full_server: ApiServer, kind: str) -> None:
+def test_a_certificate_is_stored_as_written(full_server: ApiServer, kind: str) -> None:
     tls = {"secret": "photos-grpc", "issuer": {"name": "authority", "kind": kind}}
     served = serving(CERTIFICATE)
     context = build_context(in_default(sample("photos", tls=tls)), apis=served)
     assert_kept(full_server, tuple(build_certificate(context)))
 
 
-def test_a_field_that_a_schema_lacks_is_refused_here(full_server: ApiServer) -> None:
+def test_a_field_that_a_schema_lacks_is_rejected(full_server: ApiServer) -> None:
     made = build_sample_mesh(in_default(meshed("linkerd")), LINKERD).manifests
     for manifest in made:
         with pytest.raises(KubectlError, match="unheard"):

@@ -4,7 +4,7 @@ from embark_testing.worlds.memory_cluster import MemoryCluster
 from embark_testing.worlds.meshed_caches import EXTERNAL, ISTIO, KEDA, LINKERD, serving
 
 
-def test_what_is_lacking_is_named_by_version_and_kind() -> None:
+def test_missing_kinds_are_named_by_version_and_kind() -> None:
     assert serving(HTTP_ROUTE).missing(HTTP_ROUTE, GRPC_ROUTE) == ("gateway.networking.k8s.io/v1 GRPCRoute",)
     assert serving(*FOREIGN_KINDS).missing(*FOREIGN_KINDS) == ()
 
@@ -22,12 +22,12 @@ def test_an_adapter_without_a_metric_serves_nothing() -> None:
     assert not KEDA.serves(EXTERNAL_METRICS)
 
 
-def test_a_cluster_is_asked_once_about_each_version_that_any_builder_may_use() -> None:
+def test_each_version_that_a_builder_may_use_is_discovered_once() -> None:
     assert len(set(API_VERSIONS)) == len(API_VERSIONS)
     assert {kind.api_version for kind in FOREIGN_KINDS} | {EXTERNAL_METRICS} == set(API_VERSIONS)
 
 
-def test_a_cluster_in_memory_tells_of_what_it_is_asked_about_alone() -> None:
+def test_a_memory_cluster_reports_only_the_requested_versions() -> None:
     cluster = MemoryCluster()
     assert cluster.served(API_VERSIONS) == Apis()
     cluster.apis = Apis(LINKERD.kinds | KEDA.kinds)

@@ -31,7 +31,7 @@ def test_a_manifest_does_not_differ_from_itself(manifest: Manifest) -> None:
 
 
 @pytest.mark.parametrize("manifest", ALL, ids=names_of)
-def test_a_value_that_was_changed_is_seen_wherever_it_is(manifest: Manifest) -> None:
+def test_a_changed_value_is_detected_at_any_depth(manifest: Manifest) -> None:
     for path, leaf in leaves(manifest):
         live = copy.deepcopy(manifest)
         # True and 1 are equal for Python, "1" and 1 for a careless eye.
@@ -41,14 +41,14 @@ def test_a_value_that_was_changed_is_seen_wherever_it_is(manifest: Manifest) -> 
 
 
 @pytest.mark.parametrize("manifest", ALL, ids=names_of)
-def test_a_value_that_was_removed_is_seen_wherever_it_is(manifest: Manifest) -> None:
+def test_a_removed_value_is_detected_at_any_depth(manifest: Manifest) -> None:
     for path, _ in leaves(manifest):
         live = copy.deepcopy(manifest)
         del at(live, path[:-1])[path[-1]]
         assert differs(manifest, live), path
 
 
-def test_what_others_add_does_not_count() -> None:
+def test_additions_by_others_are_ignored() -> None:
     live = embark()
     live["metadata"]["labels"]["team"] = "search"
     live["metadata"]["annotations"]["deployment.kubernetes.io/revision"] = "3"
@@ -67,7 +67,7 @@ def test_what_others_add_does_not_count() -> None:
     assert not differs(embark(), live)
 
 
-def test_arguments_are_ours_alone_and_in_their_order() -> None:
+def test_arguments_are_compared_as_a_whole_and_in_order() -> None:
     live = embark()
     arguments = live["spec"]["template"]["spec"]["containers"][0]["args"]
     arguments.append("--verbose")
@@ -78,7 +78,7 @@ def test_arguments_are_ours_alone_and_in_their_order() -> None:
     assert differs(embark(), live)
 
 
-def test_a_container_that_is_gone_is_seen_beside_another() -> None:
+def test_a_missing_container_is_detected_next_to_another() -> None:
     live = embark()
     live["spec"]["template"]["spec"]["containers"][0]["name"] = "other"
     assert differs(embark(), live)
@@ -90,7 +90,7 @@ def test_a_list_or_an_object_of_another_kind_is_a_difference() -> None:
     assert differs({"args": ["a"]}, {"args": None})
 
 
-def test_two_items_that_trade_places_are_the_same_where_they_have_names() -> None:
+def test_named_items_may_change_places() -> None:
     live = find_component(children(), "Service", "retina")
     live["spec"]["ports"].reverse()
     assert not differs(find_component(children(), "Service", "retina"), live)
@@ -103,5 +103,5 @@ def test_a_field_that_is_no_longer_wanted_is_a_difference() -> None:
     assert differs(find_component(children(), "Deployment", "kfc"), find_component(secret, "Deployment", "kfc"))
 
 
-def test_all_kinds_are_among_what_is_tried() -> None:
+def test_the_examples_cover_all_kinds() -> None:
     assert all(select_kind(ALL, kind) for kind in ("Service", "Job", "HorizontalPodAutoscaler", "PodDisruptionBudget"))

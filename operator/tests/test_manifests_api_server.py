@@ -80,7 +80,7 @@ def read(cluster: KubernetesCluster, manifest: Manifest) -> Manifest:
 
 @pytest.mark.parametrize("change", CHANGES, ids=str)
 @pytest.mark.parametrize("sample", ["photos", "titles"])
-def test_children_are_stored_as_they_were_written(
+def test_children_are_stored_as_written(
     cluster: KubernetesCluster, namespace: str, sample: str, change: dict[str, Any]
 ) -> None:
     wanted = build_every_child(cache_in(namespace, sample, **change))
@@ -95,7 +95,7 @@ def test_children_are_stored_as_they_were_written(
 
 @pytest.mark.usefixtures("classes")
 @pytest.mark.parametrize("change", CHANGES, ids=str)
-def test_a_namespace_of_the_restricted_profile_takes_every_pod(
+def test_a_namespace_with_the_restricted_profile_admits_every_pod(
     cluster: KubernetesCluster, namespace: str, change: dict[str, Any]
 ) -> None:
     wanted = build_every_child(cache_in(namespace, **change))
@@ -112,7 +112,7 @@ def test_a_namespace_of_the_restricted_profile_takes_every_pod(
     [({"nodeAffinities": {}}, "nodeAffinities"), ({"podAffinity": [1]}, "podAffinity")],
     ids=str,
 )
-def test_an_affinity_that_is_none_is_refused_by_its_field(
+def test_an_invalid_affinity_is_rejected_by_field(
     cluster: KubernetesCluster, namespace: str, affinity: dict[str, Any], at_fault: str
 ) -> None:
     wanted = build_children(cache_in(namespace, embark={"scheduling": {"affinity": affinity}}))
@@ -120,7 +120,7 @@ def test_an_affinity_that_is_none_is_refused_by_its_field(
         cluster.apply(find_component(wanted, "Deployment", "embark"))
 
 
-def test_a_rollout_is_paused_and_goes_on_by_applying_its_job_again(cluster: KubernetesCluster, namespace: str) -> None:
+def test_applying_the_job_again_pauses_and_resumes_a_rollout(cluster: KubernetesCluster, namespace: str) -> None:
     cache = cache_in(namespace)
     running, paused = (
         find_component(build_rollout_children(cache, suspended=suspended), "Job", "reembed")
@@ -135,7 +135,7 @@ def test_a_rollout_is_paused_and_goes_on_by_applying_its_job_again(cluster: Kube
         assert not differs(wanted, again)
 
 
-def test_what_is_no_longer_wanted_is_seen_and_goes_away(cluster: KubernetesCluster, namespace: str) -> None:
+def test_an_unwanted_field_is_detected_and_removed(cluster: KubernetesCluster, namespace: str) -> None:
     limited = build_children(cache_in(namespace, kfc={"resources": {"limits": {"memory": "1Gi"}}, "replicas": 3}))
     cluster.apply(find_component(limited, "Deployment", "kfc"))
     plain = find_component(build_children(cache_in(namespace, kfc={"replicas": 3})), "Deployment", "kfc")
@@ -145,7 +145,7 @@ def test_what_is_no_longer_wanted_is_seen_and_goes_away(cluster: KubernetesClust
     assert not differs(plain, live)
 
 
-def test_what_others_add_is_neither_seen_nor_taken_away(
+def test_additions_by_others_are_ignored_and_kept(
     api_server: ApiServer, cluster: KubernetesCluster, namespace: str
 ) -> None:
     wanted = find_component(build_children(cache_in(namespace)), "Deployment", "embark")
@@ -162,7 +162,9 @@ def test_what_others_add_is_neither_seen_nor_taken_away(
     assert live["spec"]["replicas"] == 4
 
 
-def test_an_edit_by_hand_is_seen_and_undone(api_server: ApiServer, cluster: KubernetesCluster, namespace: str) -> None:
+def test_a_manual_edit_is_detected_and_reverted(
+    api_server: ApiServer, cluster: KubernetesCluster, namespace: str
+) -> None:
     wanted = find_component(build_children(cache_in(namespace)), "Deployment", "embark")
     cluster.apply(wanted)
     where = ("deployment", wanted["metadata"]["name"], f"--namespace={namespace}")
@@ -171,7 +173,7 @@ def test_an_edit_by_hand_is_seen_and_undone(api_server: ApiServer, cluster: Kube
     assert not differs(wanted, cluster.apply(wanted))
 
 
-def test_quantities_are_canonical_in_the_words_of_the_api_server(cluster: KubernetesCluster, namespace: str) -> None:
+def test_quantities_are_canonical_for_the_api_server(cluster: KubernetesCluster, namespace: str) -> None:
     deployment = find_component(build_children(cache_in(namespace)), "Deployment", "kfc")
     pod = deployment["spec"]["template"]["spec"]
     only = pod["containers"][0]

@@ -32,7 +32,7 @@ def named(name: str, namespace: str = "default") -> EmbeddingCache:
     return parse_manifest(text)
 
 
-def test_every_child_belongs_to_its_cache_and_is_found_by_its_labels() -> None:
+def test_every_child_is_owned_by_its_cache_and_found_by_its_labels() -> None:
     cache = named("mine", "team")
     for manifest in build_every_child(cache):
         metadata = manifest["metadata"]
@@ -51,7 +51,7 @@ def test_every_child_belongs_to_its_cache_and_is_found_by_its_labels() -> None:
         ]
 
 
-def test_every_kind_of_child_is_one_that_reconcile_looks_for() -> None:
+def test_reconcile_looks_for_every_kind_of_child() -> None:
     known = {(kind.api_version, kind.name) for kind in CHILD_KINDS}
     assert {(manifest["apiVersion"], manifest["kind"]) for manifest in ALL} == known
 
@@ -62,14 +62,14 @@ def test_no_two_children_are_the_same_object() -> None:
         assert set(counted.values()) == {1}
 
 
-def test_the_names_of_the_longest_cache_are_dns_labels() -> None:
+def test_the_longest_cache_name_gives_valid_dns_labels() -> None:
     cache = named("n" * 40, "s" * 63)
     labels = [manifest["metadata"]["labels"].values() for manifest in build_every_child(cache)]
     names = [manifest["metadata"]["name"] for manifest in build_every_child(cache)]
     assert max(len(text) for text in (*names, *(value for values in labels for value in values))) <= 63
 
 
-def test_manifests_hold_what_json_holds_and_nothing_empty() -> None:
+def test_manifests_contain_only_json_values_and_nothing_empty() -> None:
     assert json.loads(json.dumps(ALL)) == ALL
     for path, leaf in (found for manifest in ALL for found in leaves(manifest)):
         # An empty selector selects everything; nothing else that is empty says anything.
@@ -84,14 +84,14 @@ def test_the_same_cache_always_has_the_same_children() -> None:
         assert every_child(**change) == every_child(**change)
 
 
-def test_nobody_who_changes_a_manifest_changes_the_next_one() -> None:
+def test_manifests_share_no_mutable_parts() -> None:
     first, second = every_child(), every_child()
     for manifest in first:
         _spoil(manifest)
     assert every_child() == second
 
 
-def test_a_child_is_applied_after_what_its_pods_need() -> None:
+def test_a_child_is_applied_after_the_objects_that_its_pods_need() -> None:
     seen: set[tuple[str, str]] = set()
     for manifest in every_child():
         if manifest["kind"] in {"Deployment", "Job"}:
@@ -116,7 +116,7 @@ def test_a_config_map_holds_the_settings_that_its_service_parses() -> None:
     assert all(list(data) == ["settings.json"] for data in found.values())
 
 
-def test_clients_find_embark_by_one_address_or_by_its_pods() -> None:
+def test_clients_resolve_embark_to_one_address_or_to_its_pods() -> None:
     services = {m["metadata"]["name"]: m["spec"] for m in select_kind(build_children(named("mine")), "Service")}
     assert "clusterIP" not in services["mine-embark"]
     assert services["mine-embark-headless"]["clusterIP"] == "None"
@@ -125,7 +125,7 @@ def test_clients_find_embark_by_one_address_or_by_its_pods() -> None:
         assert "publishNotReadyAddresses" not in spec
 
 
-def test_kfc_finds_retina_by_its_headless_service() -> None:
+def test_kfc_resolves_retina_by_its_headless_service() -> None:
     cache = named("mine", "team")
     space = settings_for(cache).kfc.space.id
     (service,) = (m for m in select_kind(build_children(cache), "Service") if "retina" in m["metadata"]["name"])
@@ -134,7 +134,7 @@ def test_kfc_finds_retina_by_its_headless_service() -> None:
     assert service["spec"]["clusterIP"] == "None"
 
 
-def test_the_children_of_two_spaces_stand_beside_each_other() -> None:
+def test_the_children_of_two_spaces_have_different_names() -> None:
     cache = named("mine")
     settings = settings_for(cache).kfc
     other = settings_for(cache, settings.space.model_copy(update={"dimension": 3})).kfc
@@ -143,7 +143,7 @@ def test_the_children_of_two_spaces_stand_beside_each_other() -> None:
 
 
 @pytest.mark.parametrize("kind", ["Deployment", "ConfigMap", "HorizontalPodAutoscaler"])
-def test_a_field_that_is_no_longer_wanted_shows_in_the_hash_of_a_manifest(kind: str) -> None:
+def test_an_unwanted_field_changes_the_manifest_hash(kind: str) -> None:
     def hashes(manifests: list[Manifest]) -> set[str]:
         return {m["metadata"]["annotations"]["embark.dev/manifest-hash"] for m in select_kind(manifests, kind)}
 

@@ -27,7 +27,7 @@ SERVING = ["embark", "retina"]
 ALL = [template for change in CHANGES for template in templates(every_child(**change)).values()]
 
 
-def test_every_pod_is_within_the_restricted_profile() -> None:
+def test_every_pod_satisfies_the_restricted_profile() -> None:
     for template in ALL:
         pod, only = template["spec"], container(template)
         assert pod["securityContext"]["runAsNonRoot"] is True
@@ -43,14 +43,14 @@ def test_every_pod_is_within_the_restricted_profile() -> None:
         assert not {"hostNetwork", "hostPID", "hostIPC"} & pod.keys()
 
 
-def test_no_pod_gets_a_token_of_the_api() -> None:
+def test_no_pod_gets_an_api_token() -> None:
     assert all(template["spec"]["automountServiceAccountToken"] is False for template in ALL)
     accounts = [manifest for manifest in every_child() if manifest["kind"] == "ServiceAccount"]
     assert accounts
     assert all(account["automountServiceAccountToken"] is False for account in accounts)
 
 
-def test_every_container_says_what_it_asks_for() -> None:
+def test_every_container_has_resource_requests() -> None:
     for template in ALL:
         resources = container(template)["resources"]
         for name in ("cpu", "memory"):
@@ -58,7 +58,7 @@ def test_every_container_says_what_it_asks_for() -> None:
 
 
 @pytest.mark.parametrize("component", COMPONENTS)
-def test_a_mount_is_of_a_volume_and_only_tmp_and_models_are_writable(component: str) -> None:
+def test_every_mount_has_a_volume_and_only_tmp_and_models_are_writable(component: str) -> None:
     template = templates(every_child(**SECRETS))[component]
     volumes = {volume["name"]: volume for volume in template["spec"]["volumes"]}
     mounts = container(template)["volumeMounts"]
@@ -71,7 +71,7 @@ def test_a_mount_is_of_a_volume_and_only_tmp_and_models_are_writable(component: 
 
 
 @pytest.mark.parametrize("component", ["embark", "kfc", "schema"])
-def test_a_service_is_told_where_each_secret_is(component: str) -> None:
+def test_a_service_gets_the_folder_of_each_secret(component: str) -> None:
     template = templates(children(**SECRETS))[component]
     parser = settings_parser("test", "")
     add_secret_options(parser)
@@ -88,7 +88,7 @@ def test_a_service_is_told_where_each_secret_is(component: str) -> None:
 
 
 @pytest.mark.parametrize("component", ["embark", "kfc", "schema"])
-def test_a_cache_without_secrets_mounts_none(component: str) -> None:
+def test_a_cache_without_secrets_mounts_no_secret(component: str) -> None:
     template = templates(children())[component]
     parser = settings_parser("test", "")
     add_secret_options(parser)
@@ -109,7 +109,7 @@ def test_each_pod_runs_its_module_from_its_image() -> None:
 
 
 @pytest.mark.parametrize("component", ["embark", "kfc", "retina"])
-def test_probes_ask_the_port_that_the_service_listens_on(component: str) -> None:
+def test_probes_use_the_port_that_the_service_listens_on(component: str) -> None:
     only = container(templates(children())[component])
     listen = getattr(settings_for(sample("photos")), component).listen
     ports = {port["name"]: port["containerPort"] for port in only["ports"]}
@@ -124,7 +124,7 @@ def test_probes_ask_the_port_that_the_service_listens_on(component: str) -> None
 
 
 @pytest.mark.parametrize("component", ["embark", "kfc", "retina"])
-def test_a_pod_has_the_time_to_drain_before_it_is_killed(component: str) -> None:
+def test_a_pod_has_time_to_drain_before_it_is_killed(component: str) -> None:
     template = templates(children())[component]
     only = container(template)
     sleep = only["lifecycle"]["preStop"]["sleep"]["seconds"] if component in SERVING else 0
@@ -133,7 +133,7 @@ def test_a_pod_has_the_time_to_drain_before_it_is_killed(component: str) -> None
     assert bool(sleep) == (component in SERVING)
 
 
-def test_embark_asks_for_memory_that_holds_its_hot_tier() -> None:
+def test_embark_requests_memory_for_its_hot_tier() -> None:
     for size, most in (("0", 2**29), ("256Mi", 2**30), ("4Gi", 2**33)):
         template = templates(children(embark={"hotTier": {"maxBytes": size}}))["embark"]
         asked = container(template)["resources"]["requests"]["memory"]
@@ -142,12 +142,12 @@ def test_embark_asks_for_memory_that_holds_its_hot_tier() -> None:
         assert held < number <= most
 
 
-def test_a_limit_without_a_request_is_left_to_be_the_request() -> None:
+def test_a_limit_without_a_request_gets_no_default_request() -> None:
     template = templates(children(kfc={"resources": {"limits": {"cpu": "50m"}}}))["kfc"]
     assert container(template)["resources"] == {"limits": {"cpu": "50m"}, "requests": {"memory": "192Mi"}}
 
 
-def test_a_gpu_is_asked_for_by_the_retina_that_runs_on_it() -> None:
+def test_only_a_retina_on_gpus_requests_them() -> None:
     template = templates(children(**GPUS))["retina"]
     only = container(template)
     assert only["image"] == IMAGES.retina_cuda
@@ -157,14 +157,14 @@ def test_a_gpu_is_asked_for_by_the_retina_that_runs_on_it() -> None:
     assert "tolerations" not in templates(children())["retina"]["spec"]
 
 
-def test_a_deployment_replaces_a_pod_only_when_the_next_one_is_ready() -> None:
+def test_a_deployment_replaces_a_pod_only_once_the_next_one_is_ready() -> None:
     for manifest in (m for m in children() if m["kind"] == "Deployment"):
         assert manifest["spec"]["strategy"]["rollingUpdate"] == {"maxUnavailable": 0, "maxSurge": 1}
         (spread,) = manifest["spec"]["template"]["spec"]["topologySpreadConstraints"]
         assert spread["labelSelector"] == manifest["spec"]["selector"]
 
 
-def test_without_pull_secrets_none_are_named() -> None:
+def test_without_pull_secrets_pods_name_none() -> None:
     plain = Options(Images(embark="e", kfc="k", retina="r"))
     assert all("imagePullSecrets" not in t["spec"] for t in templates(build_children(sample("photos"), plain)).values())
     assert all(template["spec"]["imagePullSecrets"] == [{"name": "registry"}] for template in ALL)

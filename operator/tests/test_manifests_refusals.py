@@ -24,20 +24,20 @@ PLAIN = Options(Images(embark="e", kfc="k", retina="r"))
         ),
     ],
 )
-def test_what_only_the_operator_can_judge_names_its_field(field: str, change: dict[str, Any]) -> None:
+def test_what_only_the_operator_can_reject_names_its_field(field: str, change: dict[str, Any]) -> None:
     with pytest.raises(InvalidSpecError) as refused:
         children(**change)
     assert refused.value.field == field
 
 
-def test_a_cache_on_gpus_is_refused_without_an_image_for_them() -> None:
+def test_a_cache_on_gpus_is_rejected_without_an_image_for_them() -> None:
     with pytest.raises(InvalidSpecError, match="no Retina image") as refused:
         build_children(sample("photos", encoder={"provider": "cuda"}), PLAIN)
     assert refused.value.field == "spec.encoder.provider"
     assert children(encoder={"provider": "cuda"})
 
 
-def test_an_oov_vector_that_no_config_map_holds_is_refused() -> None:
+def test_an_oov_vector_too_large_for_a_config_map_is_rejected() -> None:
     dimension = 65536
     cache = sample(
         "photos",

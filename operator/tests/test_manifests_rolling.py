@@ -66,14 +66,14 @@ def test_new_settings_reach_a_pod_by_a_hash_on_its_template() -> None:
     assert hash_of(children(embark={"replicas": 3})) == hash_of(children())
 
 
-def test_a_new_image_replaces_the_pods_of_its_service_alone() -> None:
+def test_a_new_image_replaces_only_the_pods_of_its_service() -> None:
     newer = replace(IMAGES, embark="registry.example/embark:2")
     assert rolled(children(), build_children(sample("photos"), Options(newer))) == {"embark"}
 
 
 @settings(max_examples=50, deadline=None)
 @given(changes(), changes())
-def test_whatever_changes_a_deployment_of_a_name_selects_the_same_pods(first: Change, second: Change) -> None:
+def test_a_deployment_selects_the_same_pods_after_any_change(first: Change, second: Change) -> None:
     # Its selector cannot be changed: the API server would refuse it.
     old = {m["metadata"]["name"]: m["spec"]["selector"] for m in select_kind(children(**first), "Deployment")}
     for manifest in select_kind(children(**second), "Deployment"):
@@ -83,7 +83,7 @@ def test_whatever_changes_a_deployment_of_a_name_selects_the_same_pods(first: Ch
 
 @settings(max_examples=30, deadline=None)
 @given(changes())
-def test_every_selector_finds_the_pods_of_one_deployment(change: Change) -> None:
+def test_every_selector_matches_the_pods_of_one_deployment(change: Change) -> None:
     manifests = children(**change)
     owners = [*select_kind(manifests, "Deployment"), *select_kind(manifests, "Job")]
     pods = {m["metadata"]["name"]: m["spec"]["template"]["metadata"]["labels"] for m in owners}
@@ -115,7 +115,7 @@ def test_a_schema_job_of_a_name_is_never_changed(first: Change, second: Change) 
     ],
     ids=str,
 )
-def test_the_schema_command_runs_again_for_what_it_makes(change: Change) -> None:
+def test_the_schema_command_runs_again_for_what_it_creates(change: Change) -> None:
     (old,), (new,) = select_kind(children(), "Job"), select_kind(children(**change), "Job")
     assert old["metadata"]["name"] != new["metadata"]["name"]
 
@@ -136,7 +136,7 @@ def test_the_schema_command_does_not_run_again_for_anything_else(change: Change)
     ],
     ids=lambda images: f"{images.kfc}-{images.pull_policy}-{images.pull_secrets}",
 )
-def test_a_schema_job_that_would_run_in_another_way_is_another_job(images: Images) -> None:
+def test_a_schema_job_that_runs_differently_is_another_job(images: Images) -> None:
     (old,), (new,) = (
         select_kind(children(), "Job"),
         select_kind(build_children(sample("photos"), Options(images)), "Job"),

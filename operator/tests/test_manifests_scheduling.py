@@ -21,7 +21,7 @@ def scheduled(component: str, **changes: dict[str, Any]) -> Manifest:
 
 
 @pytest.mark.parametrize("component", ["embark", "kfc", "retina"])
-def test_a_component_s_pods_run_where_its_part_of_the_spec_says(component: str) -> None:
+def test_the_pods_of_a_component_follow_its_scheduling(component: str) -> None:
     change = {component: {"scheduling": SCHEDULED}}
     assert scheduled(component, **change) == SCHEDULED
     others = {"embark", "kfc", "retina"} - {component}
@@ -29,23 +29,23 @@ def test_a_component_s_pods_run_where_its_part_of_the_spec_says(component: str) 
 
 
 @pytest.mark.parametrize("job", JOBS)
-def test_the_jobs_run_where_kfc_does(job: str) -> None:
+def test_jobs_are_scheduled_like_kfc(job: str) -> None:
     assert scheduled(job, kfc={"scheduling": SCHEDULED}) == SCHEDULED
     assert scheduled(job, embark={"scheduling": SCHEDULED}, retina={"scheduling": SCHEDULED}) == {}
 
 
-def test_the_job_that_drops_a_keyspace_runs_where_kfc_does() -> None:
+def test_the_job_that_drops_a_keyspace_is_scheduled_like_kfc() -> None:
     cache = sample("photos", kfc={"scheduling": {"nodeSelector": {"pool": "encoders"}}})
     (job,) = (made for made in build_drop_keyspace(cache, UID, IMAGES) if made["kind"] == "Job")
     assert job["spec"]["template"]["spec"]["nodeSelector"] == {"pool": "encoders"}
 
 
 @pytest.mark.parametrize("component", ["embark", "kfc", "retina", *JOBS])
-def test_without_a_word_nothing_is_said_of_nodes(component: str) -> None:
+def test_pods_have_no_node_constraints_by_default(component: str) -> None:
     assert scheduled(component) == {}
 
 
-def test_a_retina_with_gpus_tolerates_their_taint_beside_what_is_asked_for() -> None:
+def test_a_retina_with_gpus_tolerates_their_taint_in_addition_to_the_declared_ones() -> None:
     assert scheduled("retina", **GPUS) == {"tolerations": [GPU]}
     retina = GPUS["retina"] | {"scheduling": {"tolerations": [{"key": "pool", "operator": "Exists"}]}}
     pool = {"key": "pool", "operator": "Exists"}
@@ -55,7 +55,7 @@ def test_a_retina_with_gpus_tolerates_their_taint_beside_what_is_asked_for() -> 
     assert all(scheduled(other, **GPUS) == {} for other in ("embark", "kfc", *JOBS))
 
 
-def test_of_an_affinity_is_written_what_an_api_server_keeps() -> None:
+def test_an_affinity_is_written_as_the_api_server_stores_it() -> None:
     term = {"topologyKey": "zone", "namespaceSelector": {}}
     empty = {"labelSelector": {"matchLabels": {}, "matchExpressions": []}, "namespaces": []}
     required = "requiredDuringSchedulingIgnoredDuringExecution"

@@ -26,7 +26,7 @@ def tls_volumes(component: str, **changes: Any) -> list[Manifest]:
 
 
 @pytest.mark.parametrize("component", CALLS_GRPC)
-def test_who_serves_or_calls_grpc_has_the_certificates_where_its_settings_say(component: str) -> None:
+def test_components_that_serve_or_call_grpc_mount_certificates_where_their_settings_say(component: str) -> None:
     template = templates(every_child(tls=SECRET))[component]
     (mount,) = [mount for mount in container(template)["volumeMounts"] if mount["name"] == "tls"]
     embark, kfc, retina = settings_for(sample("photos", tls=SECRET))
@@ -37,16 +37,16 @@ def test_who_serves_or_calls_grpc_has_the_certificates_where_its_settings_say(co
 
 
 @pytest.mark.parametrize("component", OTHERS)
-def test_who_calls_nobody_over_grpc_has_none(component: str) -> None:
+def test_components_without_grpc_mount_no_certificates(component: str) -> None:
     assert not tls_volumes(component, tls=SECRET)
 
 
 @pytest.mark.parametrize("component", [*CALLS_GRPC, *OTHERS])
-def test_without_tls_nobody_has_any(component: str) -> None:
+def test_without_tls_no_component_mounts_certificates(component: str) -> None:
     assert not tls_volumes(component)
 
 
-def test_cert_manager_is_asked_for_every_name_that_the_cache_is_reached_by() -> None:
+def test_the_certificate_has_every_name_of_the_cache() -> None:
     cache = sample("photos", tls=ISSUED)
     (certificate,) = build_certificate(build_context(cache, apis=SERVED))
     namespace = cache.metadata.namespace
@@ -62,7 +62,7 @@ def test_cert_manager_is_asked_for_every_name_that_the_cache_is_reached_by() -> 
     assert {"server auth", "client auth"} <= set(spec["usages"])
 
 
-def test_the_certificate_is_one_of_the_published_schema() -> None:
+def test_the_certificate_matches_the_published_schema() -> None:
     (certificate,) = build_certificate(build_context(sample("photos", tls=ISSUED), apis=SERVED))
     # It takes seconds, which only this test has to wait.
     published = importlib.import_module("cloudcoil.models.cert_manager.v1").Certificate
@@ -70,7 +70,7 @@ def test_the_certificate_is_one_of_the_published_schema() -> None:
     assert read["spec"] == certificate["spec"]
 
 
-def test_nothing_is_asked_of_a_cert_manager_that_is_not_there_or_not_named() -> None:
+def test_there_is_no_certificate_without_cert_manager_or_issuer() -> None:
     assert build_certificate(build_context(sample("photos", tls=ISSUED))) == []
     assert needs_certificate(sample("photos", tls=ISSUED))
     assert build_certificate(build_context(sample("photos", tls=SECRET), apis=SERVED)) == []

@@ -15,7 +15,7 @@ def rule_of(made: object, name: str) -> dict[str, object]:
     return dict(rule)
 
 
-def test_only_those_who_are_named_may_look_up() -> None:
+def test_only_named_clients_may_look_up() -> None:
     made = build_sample_mesh(meshed("istio", mesh={"trustDomain": "prod.example"}), ISTIO)
     assert rule_of(made, "photos-embark") == {
         "from": [
@@ -35,13 +35,13 @@ def test_only_those_who_are_named_may_look_up() -> None:
     }
 
 
-def test_without_a_name_everybody_in_the_mesh_and_nobody_else_may_look_up() -> None:
+def test_without_named_clients_only_the_mesh_may_look_up() -> None:
     made = build_sample_mesh(meshed("istio", mesh=ANY_CLIENT), ISTIO)
     assert rule_of(made, "photos-embark")["from"] == [{"source": {"principals": ["*"]}}]
 
 
 @pytest.mark.parametrize("mesh", [{}, ANY_CLIENT], ids=["named", "everybody"])
-def test_a_retina_encodes_for_the_kfc_of_its_space_alone(mesh: dict[str, Any]) -> None:
+def test_a_retina_encodes_only_for_the_kfc_of_its_space(mesh: dict[str, Any]) -> None:
     cache = meshed("istio", mesh=mesh)
     made = build_sample_mesh(cache, ISTIO)
     namespace = cache_name(cache).split("/")[0]
@@ -53,7 +53,7 @@ def test_a_retina_encodes_for_the_kfc_of_its_space_alone(mesh: dict[str, Any]) -
         assert selector["embark.dev/space"] == space
 
 
-def test_plain_text_is_refused_everywhere_but_at_the_probes_which_everybody_may_ask() -> None:
+def test_plain_text_is_rejected_except_at_the_probes_which_any_client_may_read() -> None:
     made = build_sample_mesh(meshed("istio"), ISTIO)
     assert named(made, "PeerAuthentication") == {
         "photos-probes": {
@@ -67,7 +67,7 @@ def test_plain_text_is_refused_everywhere_but_at_the_probes_which_everybody_may_
     assert selector == {"matchLabels": {"embark.dev/cache": "photos"}}
 
 
-def test_calls_go_to_the_pod_with_the_fewest_and_one_that_fails_is_left_out_for_a_while() -> None:
+def test_calls_go_to_the_least_loaded_pod_and_a_failing_pod_is_ejected() -> None:
     spec = named(build_sample_mesh(meshed("istio"), ISTIO), "DestinationRule")["photos-embark"]
     assert spec["host"] == "photos-embark"
     (port,) = spec["trafficPolicy"]["portLevelSettings"]
@@ -85,21 +85,21 @@ def test_calls_go_to_the_pod_with_the_fewest_and_one_that_fails_is_left_out_for_
 
 
 @pytest.mark.parametrize("mesh", [{}, ANY_CLIENT], ids=["named", "everybody"])
-def test_every_field_is_one_of_the_published_schemas(mesh: dict[str, Any]) -> None:
+def test_every_field_is_in_the_published_schemas(mesh: dict[str, Any]) -> None:
     made = build_sample_mesh(meshed("istio", mesh=mesh), ISTIO).manifests
     assert {m["kind"] for m in made} == {"PeerAuthentication", "AuthorizationPolicy", "DestinationRule"}
     for manifest in made:
         assert as_published(manifest) == manifest
 
 
-def test_a_field_that_no_schema_has_is_found() -> None:
+def test_a_field_that_no_schema_has_is_detected() -> None:
     (rule,) = (m for m in build_sample_mesh(meshed("istio"), ISTIO).manifests if m["kind"] == "DestinationRule")
     (port,) = rule["spec"]["trafficPolicy"]["portLevelSettings"]
     port["outlierDetection"]["mild"] = True
     assert as_published(rule) != rule
 
 
-def test_objects_of_an_api_that_is_not_served_are_left_out_and_named() -> None:
+def test_objects_of_a_missing_api_are_omitted_and_named() -> None:
     without_rules = build_sample_mesh(meshed("istio"), serving(kinds.PEER_AUTHENTICATION, kinds.ISTIO_AUTHORIZATION))
     assert without_rules.missing == ("networking.istio.io/v1 DestinationRule",)
     assert named(without_rules, "AuthorizationPolicy")

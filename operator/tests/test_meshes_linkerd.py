@@ -22,7 +22,7 @@ from embark_testing.worlds.meshed_caches import (
 SERVICE = "embark.v1.EmbArkService"
 
 
-def test_only_those_who_are_named_may_look_up() -> None:
+def test_only_named_clients_may_look_up() -> None:
     made = build_sample_mesh(meshed("linkerd"), LINKERD)
     assert named(made, "MeshTLSAuthentication")["photos-embark"] == {
         "identityRefs": [
@@ -44,14 +44,14 @@ def test_only_those_who_are_named_may_look_up() -> None:
     }
 
 
-def test_without_a_name_everybody_in_the_mesh_and_nobody_else_may_look_up() -> None:
+def test_without_named_clients_only_the_mesh_may_look_up() -> None:
     made = build_sample_mesh(meshed("linkerd", mesh=ANY_CLIENT), LINKERD)
     assert named(made, "MeshTLSAuthentication")["photos-embark"] == {"identities": ["*"]}
     assert named(made, "Server")["photos-embark"]["accessPolicy"] == "deny"
 
 
 @pytest.mark.parametrize("mesh", [{}, ANY_CLIENT], ids=["named", "everybody"])
-def test_a_retina_encodes_for_the_kfc_of_its_space_alone(mesh: dict[str, Any]) -> None:
+def test_a_retina_encodes_only_for_the_kfc_of_its_space(mesh: dict[str, Any]) -> None:
     cache = meshed("linkerd", mesh=mesh)
     made = build_sample_mesh(cache, LINKERD)
     namespace = cache_name(cache).split("/")[0]
@@ -78,7 +78,7 @@ def test_kubelets_and_monitoring_outside_of_the_mesh_reach_the_probes_of_every_p
     assert reference == {"group": "policy.linkerd.io", "kind": "NetworkAuthentication", "name": "photos-probes"}
 
 
-def test_no_server_is_made_before_the_policy_that_opens_it() -> None:
+def test_a_server_comes_after_the_policy_that_opens_it() -> None:
     seen: set[str] = set()
     for manifest in build_sample_mesh(meshed("linkerd"), LINKERD).manifests:
         if manifest["kind"] == "Server":
@@ -87,7 +87,7 @@ def test_no_server_is_made_before_the_policy_that_opens_it() -> None:
             seen.add(manifest["spec"]["targetRef"]["name"])
 
 
-def test_only_look_ups_are_tried_again_and_only_when_nobody_answered() -> None:
+def test_only_lookups_are_retried_and_only_without_an_answer() -> None:
     made = build_sample_mesh(meshed("linkerd"), LINKERD)
     notes = {m["metadata"]["name"]: dict(m["metadata"]["annotations"]) for m in made.manifests}
     routes = named(made, "GRPCRoute")
@@ -108,7 +108,7 @@ def test_only_look_ups_are_tried_again_and_only_when_nobody_answered() -> None:
     assert notes["photos-embark-calls"].keys() == {MANIFEST_HASH}
 
 
-def test_every_other_call_has_a_route_too_as_linkerd_refuses_what_matches_none() -> None:
+def test_every_other_call_has_a_route_since_linkerd_rejects_calls_without_one() -> None:
     (rule,) = named(build_sample_mesh(meshed("linkerd"), LINKERD), "GRPCRoute")["photos-embark-calls"]["rules"]
     services = {match["method"]["service"] for match in rule["matches"]}
     assert services >= {SERVICE, "grpc.health.v1.Health"}
@@ -128,7 +128,7 @@ def test_a_cluster_without_grpc_routes_gets_http_routes_to_the_same_methods() ->
     assert "retry.linkerd.io/grpc" not in notes
 
 
-def test_another_annotation_alone_is_seen_by_the_manifest_hash() -> None:
+def test_a_changed_annotation_changes_the_manifest_hash() -> None:
     stamps = {
         manifest["metadata"]["annotations"][MANIFEST_HASH]
         for served in (LINKERD, LINKERD_WITH_HTTP_ROUTES)
@@ -139,7 +139,7 @@ def test_another_annotation_alone_is_seen_by_the_manifest_hash() -> None:
 
 
 @pytest.mark.parametrize("absent", POLICIES, ids=lambda kind: kind.name)
-def test_policies_come_all_or_not_at_all_and_the_absent_one_is_named(absent: Kind) -> None:
+def test_policies_are_built_all_or_none_and_the_missing_api_is_named(absent: Kind) -> None:
     made = build_sample_mesh(
         meshed("linkerd"), serving(*(kind for kind in POLICIES if kind != absent), kinds.GRPC_ROUTE)
     )
@@ -147,7 +147,7 @@ def test_policies_come_all_or_not_at_all_and_the_absent_one_is_named(absent: Kin
     assert made.missing == (f"{absent.api_version} {absent.name}",)
 
 
-def test_policies_do_not_wait_for_routes() -> None:
+def test_policies_do_not_depend_on_routes() -> None:
     made = build_sample_mesh(meshed("linkerd"), serving(*POLICIES))
     assert named(made, "Server")
     assert made.missing == ("gateway.networking.k8s.io/v1 GRPCRoute",)

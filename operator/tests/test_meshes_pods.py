@@ -23,7 +23,7 @@ def kfc_pod(provider: str) -> Manifest:
 
 
 @pytest.mark.parametrize("title", MESHED)
-def test_a_pod_that_calls_or_is_called_has_a_proxy_that_ends_with_it(title: str) -> None:
+def test_a_pod_that_calls_or_is_called_has_a_proxy_that_stops_with_it(title: str) -> None:
     linkerd, istio = (build_pod_mesh(meshed(provider), title) for provider in ("linkerd", "istio"))
     assert linkerd.annotations["linkerd.io/inject"] == "enabled"
     assert linkerd.annotations["config.alpha.linkerd.io/proxy-enable-native-sidecar"] == "true"
@@ -35,13 +35,13 @@ def test_a_pod_that_calls_or_is_called_has_a_proxy_that_ends_with_it(title: str)
 
 
 @pytest.mark.parametrize("title", OUTSIDE)
-def test_a_job_of_store_and_topic_alone_has_no_proxy_that_could_keep_it_from_ending(title: str) -> None:
+def test_a_job_that_uses_only_store_and_topic_has_no_proxy(title: str) -> None:
     assert build_pod_mesh(meshed("linkerd"), title) == PodMesh(annotations={"linkerd.io/inject": "disabled"})
     assert build_pod_mesh(meshed("istio"), title) == PodMesh(labels={"sidecar.istio.io/inject": "false"})
 
 
 @pytest.mark.parametrize(("provider", "annotation"), [("linkerd", LINKERD_PORTS), ("istio", ISTIO_PORTS)])
-def test_no_proxy_looks_into_what_goes_to_store_and_topic(provider: str, annotation: str) -> None:
+def test_traffic_to_store_and_topic_bypasses_the_proxy(provider: str, annotation: str) -> None:
     backends: dict[str, dict[str, Any]] = {
         "store": {"cassandra": {"port": 9142}},
         "topic": {"kafka": {"bootstrapServers": ["a:9094", "[::1]:9092", "b:9094"]}},
@@ -51,7 +51,7 @@ def test_no_proxy_looks_into_what_goes_to_store_and_topic(provider: str, annotat
 
 
 @pytest.mark.parametrize(("provider", "annotation"), [("linkerd", LINKERD_PORTS), ("istio", ISTIO_PORTS)])
-def test_a_store_at_the_port_of_grpc_takes_no_call_of_retina_out_of_the_mesh(provider: str, annotation: str) -> None:
+def test_a_store_at_the_grpc_port_does_not_let_retina_calls_bypass_the_mesh(provider: str, annotation: str) -> None:
     shared: dict[str, dict[str, Any]] = {
         "store": {"cassandra": {"port": 50051}},
         "topic": {"kafka": {"bootstrapServers": ["kafka:9092"]}},
@@ -61,7 +61,7 @@ def test_a_store_at_the_port_of_grpc_takes_no_call_of_retina_out_of_the_mesh(pro
     assert annotation not in build_pod_mesh(meshed(provider, **shared), "kfc").annotations
 
 
-def test_retina_dials_what_it_fetches_itself() -> None:
+def test_retina_fetches_without_the_proxy() -> None:
     assert build_pod_mesh(meshed("linkerd"), "retina").annotations[LINKERD_PORTS] == "1-65535"
     istio = build_pod_mesh(meshed("istio"), "retina").annotations
     assert istio["traffic.sidecar.istio.io/includeOutboundIPRanges"] == ""
@@ -69,14 +69,14 @@ def test_retina_dials_what_it_fetches_itself() -> None:
 
 
 @pytest.mark.parametrize("provider", ["linkerd", "istio"])
-def test_a_deployment_s_pods_have_what_the_mesh_asks_for_beside_their_own(provider: str) -> None:
+def test_the_pods_of_a_deployment_have_the_metadata_of_the_mesh_and_their_own(provider: str) -> None:
     plain, pod = kfc_pod("none"), kfc_pod(provider)
     mesh = build_pod_mesh(meshed(provider), "kfc")
     assert pod["labels"] == plain["labels"] | dict(mesh.labels)
     assert pod["annotations"] == plain["annotations"] | dict(mesh.annotations)
 
 
-def test_without_a_mesh_nothing_is_made() -> None:
+def test_without_a_mesh_nothing_is_built() -> None:
     made = build_sample_mesh(meshed("none"), LINKERD)
     assert (made.manifests, made.missing) == ((), ())
     assert build_sample_mesh(meshed("none"), ISTIO) == made

@@ -45,12 +45,12 @@ def check(address: Address) -> None:
 
 
 @pytest.mark.parametrize("address", sorted(set(edges()), key=str), ids=str)
-def test_the_edges_of_the_policies_are_those_of_retina(address: Address) -> None:
+def test_the_policies_and_retina_agree_at_the_edges_of_networks(address: Address) -> None:
     check(address)
 
 
 @given(st.integers(0, 2**32 - 1).map(IPv4Address))
-def test_an_ipv4_address_is_public_for_both_or_for_none(address: IPv4Address) -> None:
+def test_the_policies_and_retina_agree_on_ipv4_addresses(address: IPv4Address) -> None:
     check(address)
 
 
@@ -61,18 +61,18 @@ def test_an_ipv4_address_is_public_for_both_or_for_none(address: IPv4Address) ->
         st.integers(0, 2**32 - 1).map(lambda carried: int(IPv6Address("64:ff9b::")) + carried),
     ).map(IPv6Address)
 )
-def test_an_ipv6_address_is_public_for_both_or_for_none(address: IPv6Address) -> None:
+def test_the_policies_and_retina_agree_on_ipv6_addresses(address: IPv6Address) -> None:
     check(address)
 
 
 @pytest.mark.parametrize("text", ["1.1.1.1", "93.184.216.34", "2606:4700::1111", "64:ff9b::101:101"])
-def test_a_public_address_is_reached(text: str) -> None:
+def test_a_public_address_is_allowed(text: str) -> None:
     assert in_policies(ip_address(text))
     assert in_retina(ip_address(text))
 
 
 @pytest.mark.parametrize("text", ["10.0.0.1", "169.254.169.254", "100.64.0.1", "fd00::1", "fe80::1", "64:ff9b::a00:1"])
-def test_a_private_address_is_not(text: str) -> None:
+def test_a_private_address_is_denied(text: str) -> None:
     assert not in_policies(ip_address(text))
     assert not in_retina(ip_address(text))
 

@@ -59,7 +59,7 @@ def open_ports(policies: list[Manifest], source: Pod, target: Pod, ports: tuple[
     return {port for port in ports if lets_through(policies, source, target, port)}
 
 
-def test_between_all_pods_there_are_exactly_the_flows_of_the_design() -> None:
+def test_exactly_the_listed_flows_are_allowed_between_pods() -> None:
     policies, everyone = all_policies(), pods()
     found = {
         Flow(str(source), str(target), port)
@@ -69,7 +69,7 @@ def test_between_all_pods_there_are_exactly_the_flows_of_the_design() -> None:
     assert found == flows()
 
 
-def test_across_the_edge_of_the_cluster_there_are_exactly_the_flows_of_the_design() -> None:
+def test_exactly_the_listed_flows_are_allowed_across_the_edge_of_the_cluster() -> None:
     policies = all_policies()
     inside = [pod for pod in pods() if "embark.dev/cache" in pod.labels]
     pairs = chain(product(inside, outside()), product(outside(), inside))
@@ -81,7 +81,7 @@ def test_across_the_edge_of_the_cluster_there_are_exactly_the_flows_of_the_desig
     assert found == outside_flows()
 
 
-def test_every_pod_that_a_cache_ever_has_is_denied_all_and_allowed_something() -> None:
+def test_every_pod_of_a_cache_is_denied_everything_and_allowed_something() -> None:
     cache = cache_in("shop", "photos", {})
     found = templates(build_every_child(cache))
     assert found.keys() == COMPONENTS
@@ -95,7 +95,7 @@ def test_every_pod_that_a_cache_ever_has_is_denied_all_and_allowed_something() -
         assert sorted(allowing) == [False, True], component
 
 
-def test_what_denies_the_rest_comes_last() -> None:
+def test_the_denying_policy_comes_last() -> None:
     *allowing, denying = policies_of()
     assert all("egress" in policy["spec"] for policy in allowing)
     assert denying["spec"] == {
@@ -104,12 +104,12 @@ def test_what_denies_the_rest_comes_last() -> None:
     }
 
 
-def test_no_two_policies_have_one_name() -> None:
+def test_policy_names_are_unique() -> None:
     names = [(policy["metadata"]["namespace"], policy["metadata"]["name"]) for policy in all_policies()]
     assert len(names) == len(set(names)) == 3 * (3 + 3 * len(SPACES))
 
 
-def test_a_cache_that_wants_none_has_none() -> None:
+def test_a_cache_can_have_no_policies() -> None:
     assert policies_of(network={"policies": False}) == []
 
 
@@ -135,7 +135,7 @@ def test_retina_reaches_public_addresses_and_no_private_one_that_is_not_allowed(
         ("s3://bucket/a.onnx", {"shop": set(), "ads": set()}),
     ],
 )
-def test_retina_reaches_the_model_s_host_at_its_port(uri: str, opened: dict[str, set[str]]) -> None:
+def test_retina_reaches_the_host_of_its_model(uri: str, opened: dict[str, set[str]]) -> None:
     policies = policies_of(encoder={"model": {"uri": uri}})
     targets = {"shop": Pod("cassandra", "shop", "10.2.0.4"), "ads": Pod("ranker", "ads", "10.2.0.1")}
     ports = tuple(port for port in PORTS if port not in DNS)
@@ -157,9 +157,7 @@ def test_retina_reaches_the_model_s_host_at_its_port(uri: str, opened: dict[str,
     ],
 )
 @pytest.mark.parametrize("component", ["embark", "kfc"])
-def test_a_store_is_looked_for_outside_only_if_its_name_is_none_of_the_inside(
-    component: str, host: str, *, outside: bool
-) -> None:
+def test_a_store_may_be_outside_only_if_its_name_is_not_private(component: str, host: str, *, outside: bool) -> None:
     pod = pod_of(component, SPACES[0] if component == "kfc" else "")
     policies = policies_of(store={"cassandra": {"contactPoints": [host], "port": 9043}})
     assert open_ports(policies, pod, MACHINE, (CQL, "TCP/9043", KAFKA)) == {"TCP/9043", KAFKA}
@@ -167,13 +165,13 @@ def test_a_store_is_looked_for_outside_only_if_its_name_is_none_of_the_inside(
     assert open_ports(policies, pod, METADATA, (CQL, "TCP/9043", KAFKA)) == set()
 
 
-def test_brokers_are_reached_at_every_port_that_is_named() -> None:
+def test_brokers_are_reached_at_every_declared_port() -> None:
     policies = policies_of(topic={"kafka": {"bootstrapServers": ["kafka:9092", "[fd00::1]:9094"]}})
     found = open_ports(policies, pod_of("embark"), MACHINE, ("TCP/9092", "TCP/9093", "TCP/9094"))
     assert found == {"TCP/9092", "TCP/9094"}
 
 
-def test_nobody_but_the_clients_that_are_named_may_look_up_not_even_the_operator() -> None:
+def test_only_named_clients_may_look_up_not_even_the_operator() -> None:
     embark, addresses = pod_of("embark"), [OUTSIDE, MACHINE]
     policies = policies_of(**PHOTOS)
     callers = {str(pod) for pod in [*pods(), *addresses] if lets_through(policies, pod, embark, GRPC)}
@@ -183,7 +181,7 @@ def test_nobody_but_the_clients_that_are_named_may_look_up_not_even_the_operator
     assert lets_through(some, Pod("ranker", "any", "10.2.0.1", {"app": "ranker", "tier": "web"}), embark, GRPC)
 
 
-def test_without_its_namespace_the_operator_is_known_by_its_labels() -> None:
+def test_without_its_namespace_the_operator_is_identified_by_its_labels() -> None:
     cache = cache_in("shop", "photos", PHOTOS)
     policies = build_network_policies(cache, UID, dict.fromkeys(SPACES, cache.spec.encoder), "")
     readers = {"monitoring/prometheus", f"{OPERATOR_NAMESPACE}/operator", "ads/impostor"}
@@ -193,9 +191,7 @@ def test_without_its_namespace_the_operator_is_known_by_its_labels() -> None:
 
 
 @pytest.mark.parametrize(("provider", "tunnel", "metrics"), [("linkerd", 4143, 4191), ("istio", 15008, 15020)])
-def test_under_a_mesh_its_proxies_reach_each_other_and_the_control_plane(
-    provider: str, tunnel: int, metrics: int
-) -> None:
+def test_the_proxies_of_a_mesh_reach_each_other_and_the_control_plane(provider: str, tunnel: int, metrics: int) -> None:
     policies = policies_of(mesh={"provider": provider}, **PHOTOS)
     kfc, retina, other = pod_of("kfc", SPACES[0]), pod_of("retina", SPACES[0]), pod_of("retina", SPACES[1])
     ports = (GRPC, f"TCP/{tunnel}", f"TCP/{metrics}", "TCP/22")
@@ -223,7 +219,7 @@ def test_under_a_mesh_its_proxies_reach_each_other_and_the_control_plane(
         ("spec.encoder.model.uri", {"encoder": {"model": {"uri": "https://[models/a.onnx"}}}),
     ],
 )
-def test_a_port_that_is_none_is_refused_by_its_field(field: str, changes: dict[str, Any]) -> None:
+def test_an_invalid_port_is_rejected_by_field(field: str, changes: dict[str, Any]) -> None:
     with pytest.raises(InvalidSpecError) as refused:
         policies_of(**changes)
     assert refused.value.field == field

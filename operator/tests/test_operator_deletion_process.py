@@ -34,7 +34,7 @@ def deleting(namespace: CacheNamespace, tmp_path: Path) -> Iterator[CacheNamespa
 
 
 @pytest.mark.parametrize("cascade", ["foreground", "background"])
-def test_the_job_is_made_once_every_pod_is_gone_and_the_cache_goes_once_it_is_done(
+def test_the_job_is_created_once_all_pods_are_deleted_and_the_cache_is_deleted_once_it_is_done(
     deleting: CacheNamespace, cascade: str
 ) -> None:
     deleting.kubectl("delete", "embc", "photos", f"--cascade={cascade}", "--wait=false")
@@ -53,7 +53,7 @@ def test_the_job_is_made_once_every_pod_is_gone_and_the_cache_goes_once_it_is_do
     assert {"Dropping", "Dropped"} <= told
 
 
-def test_somebody_who_gives_up_says_retain_and_the_cache_goes(deleting: CacheNamespace) -> None:
+def test_setting_retain_gives_up_the_drop_and_deletes_the_cache(deleting: CacheNamespace) -> None:
     deleting.kubectl("delete", "embc", "photos", "--wait=false")
     eventually(lambda: _items(deleting, "jobs", DROP), WAIT, "the Job is made")
     keep = json.dumps({"spec": {"store": {"deletionPolicy": "Retain"}}})
@@ -62,7 +62,7 @@ def test_somebody_who_gives_up_says_retain_and_the_cache_goes(deleting: CacheNam
     eventually(lambda: not _items(deleting, "jobs,configmaps,serviceaccounts,pods", DROP), WAIT, "nothing is left")
 
 
-def test_a_namespace_that_is_deleted_goes_with_its_cache(deleting: CacheNamespace) -> None:
+def test_a_namespace_is_deleted_together_with_its_cache(deleting: CacheNamespace) -> None:
     server = deleting.server
     server.kubectl("delete", "namespace", deleting.name, "--timeout=60s")
     server.kubectl("create", "namespace", deleting.name)  # for the fixture to delete

@@ -30,7 +30,7 @@ RETAIN = {"deletionPolicy": "Retain"}
 STORE_AWAY = "store: no answer in time"
 
 
-def test_a_cache_is_guarded_before_anything_is_made_of_it() -> None:
+def test_a_cache_gets_its_finalizer_before_its_children() -> None:
     world = DeletingWorld()
     assert world.reconcile()[0] == "finalizers photos"
     assert world.guarded
@@ -43,7 +43,7 @@ def test_a_cache_whose_keyspace_is_kept_has_no_finalizer() -> None:
     assert "finalizers" not in world.cluster.objects[CACHE, *KEY]["metadata"]
 
 
-def test_the_finalizer_goes_when_the_policy_goes_back_and_those_of_others_stay() -> None:
+def test_the_finalizer_is_removed_with_the_policy_and_those_of_others_stay() -> None:
     world = DeletingWorld()
     world.cluster.edit(CACHE, *KEY, {"metadata": {"finalizers": ["example.dev/backup"]}})
     world.reconcile()
@@ -53,7 +53,7 @@ def test_the_finalizer_goes_when_the_policy_goes_back_and_those_of_others_stay()
     assert world.cluster.objects[CACHE, *KEY]["metadata"]["finalizers"] == ["example.dev/backup"]
 
 
-def test_no_keyspace_is_dropped_while_a_pod_of_the_cache_is_left() -> None:
+def test_no_keyspace_is_dropped_while_a_pod_of_the_cache_remains() -> None:
     world = DeletingWorld()
     world.reconcile()
     world.add_pod("photos-kfc-1")
@@ -69,7 +69,7 @@ def test_no_keyspace_is_dropped_while_a_pod_of_the_cache_is_left() -> None:
     assert not world.find_drops()
 
 
-def test_no_keyspace_is_dropped_while_something_may_still_make_a_pod() -> None:
+def test_no_keyspace_is_dropped_while_something_could_create_a_pod() -> None:
     world = DeletingWorld()
     world.reconcile()
     world.delete_cache()
@@ -98,7 +98,7 @@ def test_a_job_that_outlives_the_cache_drops_the_keyspace_with_its_settings() ->
     assert world.reconcile() == []
 
 
-def test_nothing_is_left_once_the_keyspace_is_dropped() -> None:
+def test_nothing_remains_once_the_keyspace_is_dropped() -> None:
     world = DeletingWorld()
     world.reconcile()
     world.delete_until_drop()
@@ -109,7 +109,7 @@ def test_nothing_is_left_once_the_keyspace_is_dropped() -> None:
     assert world.events() == [("Normal", "PodsEnding"), ("Normal", "Dropping"), ("Normal", "Dropped")]
 
 
-def test_a_drop_that_fails_says_why_and_is_told_as_one_event_however_often_it_is_tried() -> None:
+def test_a_failing_drop_reports_why_in_one_event_for_all_retries() -> None:
     world = DeletingWorld()
     world.reconcile()
     world.delete_until_drop()
@@ -125,7 +125,7 @@ def test_a_drop_that_fails_says_why_and_is_told_as_one_event_however_often_it_is
     assert world.events().count(("Warning", "DropFailed")) == 1
 
 
-def test_somebody_who_gives_up_says_retain_and_the_cache_goes() -> None:
+def test_setting_retain_gives_up_the_drop_and_deletes_the_cache() -> None:
     world = DeletingWorld()
     world.reconcile()
     world.delete_until_drop()
@@ -147,7 +147,7 @@ def test_a_deleted_cache_whose_keyspace_is_kept_waits_for_nothing() -> None:
     assert world.cache is None
 
 
-def test_a_spec_that_is_put_right_meanwhile_is_another_job() -> None:
+def test_a_corrected_spec_creates_another_job() -> None:
     world = DeletingWorld()
     world.reconcile()
     first = world.delete_until_drop()
@@ -161,7 +161,7 @@ def test_a_spec_that_is_put_right_meanwhile_is_another_job() -> None:
     assert "elsewhere" in world.find_drops(CONFIG_MAP)[0]["data"]["settings.json"]
 
 
-def test_a_job_that_was_given_up_is_made_anew() -> None:
+def test_a_failed_job_is_created_again() -> None:
     world = DeletingWorld()
     world.reconcile()
     first = world.delete_until_drop()
@@ -173,7 +173,7 @@ def test_a_job_that_was_given_up_is_made_anew() -> None:
     assert second["metadata"]["uid"] != first["metadata"]["uid"]
 
 
-def test_a_keyspace_that_another_cache_has_too_stays_until_that_one_is_deleted() -> None:
+def test_a_shared_keyspace_is_kept_until_the_other_cache_is_deleted() -> None:
     world = DeletingWorld()
     other = {"apiVersion": world.cluster.objects[CACHE, *KEY]["apiVersion"], "kind": "EmbeddingCache"}
     spec = world.cluster.objects[CACHE, *KEY]["spec"]
@@ -191,7 +191,7 @@ def test_a_keyspace_that_another_cache_has_too_stays_until_that_one_is_deleted()
     assert world.find_drops(JOB)
 
 
-def test_a_paused_cache_ends_as_any_other() -> None:
+def test_a_paused_cache_is_deleted_like_any_other() -> None:
     world = DeletingWorld(paused=True)
     world.reconcile()
     assert world.guarded
@@ -201,7 +201,7 @@ def test_a_paused_cache_ends_as_any_other() -> None:
     assert world.cache is None
 
 
-def test_a_deleted_cache_of_a_spec_that_no_job_can_be_made_of_says_which_field() -> None:
+def test_a_deleted_cache_whose_spec_gives_no_job_reports_the_field() -> None:
     world = DeletingWorld()
     world.reconcile()
     world.apply_cache(store=DELETE, kfc={"resources": {"requests": {"memory": "99999999Ti"}}})
@@ -211,7 +211,7 @@ def test_a_deleted_cache_of_a_spec_that_no_job_can_be_made_of_says_which_field()
     assert world.guarded
 
 
-def test_an_object_of_somebody_else_is_not_taken_for_what_drops_the_keyspace() -> None:
+def test_a_foreign_object_with_the_name_of_a_drop_object_is_reported() -> None:
     world = DeletingWorld()
     world.reconcile()
     name = "photos-drop-keyspace"
@@ -244,7 +244,7 @@ class Terminating(MemoryCluster):
             raise ApiRefusedError(manifest["kind"], NAMESPACE_TERMINATING, "it is being terminated")
 
 
-def test_a_namespace_that_is_deleted_takes_the_cache_with_it_and_keeps_the_keyspace(
+def test_deleting_a_namespace_deletes_the_cache_and_keeps_the_keyspace(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
     cluster = Terminating()
@@ -260,7 +260,7 @@ def test_a_namespace_that_is_deleted_takes_the_cache_with_it_and_keeps_the_keysp
     assert "the keyspace is kept" in caplog.text
 
 
-def test_what_drops_a_keyspace_goes_where_the_finalizer_was_taken_by_force() -> None:
+def test_drop_objects_are_deleted_if_the_finalizer_was_removed_by_force() -> None:
     world = DeletingWorld()
     world.reconcile()
     world.delete_until_drop()
@@ -269,7 +269,7 @@ def test_what_drops_a_keyspace_goes_where_the_finalizer_was_taken_by_force() -> 
     assert not world.find_drops()
 
 
-def test_a_new_cache_of_the_same_name_is_safe_from_the_job_of_the_one_before() -> None:
+def test_a_new_cache_of_the_same_name_is_safe_from_the_job_of_its_predecessor() -> None:
     world = DeletingWorld()
     world.reconcile()
     job = world.delete_until_drop()
@@ -328,7 +328,7 @@ def _end(cluster: Cut, cut: int = -1, *, after: bool = False) -> list[str]:
 
 
 @pytest.mark.parametrize("after", [False, True])
-def test_an_operator_cut_off_at_any_write_of_an_end_drops_the_keyspace_once_and_leaves_the_same(
+def test_an_operator_stopped_at_any_write_of_a_deletion_drops_the_keyspace_once(
     after: bool,  # noqa: FBT001
 ) -> None:
     undisturbed = Cut()

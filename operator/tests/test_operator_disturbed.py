@@ -20,7 +20,7 @@ REPORT = Path(__file__).parents[2] / "out" / "operator.json"
 
 
 @pytest.mark.parametrize("after", [False, True], ids=["before it happened", "after it"])
-def test_killed_at_each_second_write_of_a_first_pass_it_ends_in_the_same_state_and_doubles_no_write(
+def test_killed_at_every_second_write_it_reaches_the_same_state_and_repeats_no_write(
     namespace: CacheNamespace, tmp_path: Path, *, after: bool
 ) -> None:
     with cutting_proxy(namespace.server, tmp_path / "undisturbed") as proxy:
@@ -42,7 +42,7 @@ def test_killed_at_each_second_write_of_a_first_pass_it_ends_in_the_same_state_a
         assert _told(namespace) == wanted
 
 
-def test_an_edit_behind_a_frozen_watch_is_acted_on(namespace: CacheNamespace, tmp_path: Path) -> None:
+def test_an_edit_behind_a_frozen_watch_is_reconciled(namespace: CacheNamespace, tmp_path: Path) -> None:
     with cutting_proxy(namespace.server, tmp_path / "kubeconfig") as proxy:
         namespace.apply("photos")
         with operator(proxy.kubeconfig, tmp_path, *_options(namespace, "frozen"), "--resync-seconds=3600") as running:

@@ -33,7 +33,7 @@ def _config_map(namespace: CacheNamespace, **data: str) -> dict[str, Any]:
     return {"apiVersion": "v1", "kind": "ConfigMap", "metadata": metadata, "data": data}
 
 
-def test_what_is_applied_is_read_and_found_and_what_is_left_out_goes(
+def test_applied_objects_are_found_and_omitted_fields_are_removed(
     namespace: CacheNamespace, cluster: KubernetesCluster
 ) -> None:
     cluster.apply(_config_map(namespace, a="1", b="2"))
@@ -43,14 +43,14 @@ def test_what_is_applied_is_read_and_found_and_what_is_left_out_goes(
     assert found[0] == cluster.read(CONFIG_MAP, namespace.name, "kept")
 
 
-def test_what_is_not_there_is_none_and_its_deletion_is_nothing(
+def test_a_missing_object_reads_as_none_and_its_deletion_succeeds(
     namespace: CacheNamespace, cluster: KubernetesCluster
 ) -> None:
     assert cluster.read(CONFIG_MAP, namespace.name, "nothing") is None
     cluster.delete(CONFIG_MAP, namespace.name, "nothing", "no-uid")
 
 
-def test_an_object_made_anew_is_not_deleted_in_place_of_the_old_one(
+def test_a_recreated_object_is_not_deleted_in_place_of_the_old_one(
     namespace: CacheNamespace, cluster: KubernetesCluster
 ) -> None:
     cluster.apply(_config_map(namespace))
@@ -64,7 +64,7 @@ def test_creating_twice_is_a_conflict(namespace: CacheNamespace, cluster: Kubern
         cluster.create(_config_map(namespace))
 
 
-def test_a_status_is_written_unless_the_cache_has_changed_or_gone(
+def test_a_status_is_written_unless_the_cache_was_changed_or_deleted(
     namespace: CacheNamespace, cluster: KubernetesCluster
 ) -> None:
     namespace.apply("photos")
@@ -78,7 +78,7 @@ def test_a_status_is_written_unless_the_cache_has_changed_or_gone(
         cluster.write_status(cache, {"phase": "Ready"})
 
 
-def test_finalizers_are_written_and_nothing_else_unless_the_cache_has_changed(
+def test_only_finalizers_are_written_unless_the_cache_was_changed(
     namespace: CacheNamespace, cluster: KubernetesCluster
 ) -> None:
     namespace.apply("photos")
@@ -92,7 +92,7 @@ def test_finalizers_are_written_and_nothing_else_unless_the_cache_has_changed(
     assert "finalizers" not in cluster.write_finalizers(guarded, [])["metadata"]
 
 
-def test_what_is_deleted_in_the_foreground_is_there_until_what_it_owns_is_gone(
+def test_a_foreground_deletion_waits_for_the_owned_objects(
     namespace: CacheNamespace, cluster: KubernetesCluster
 ) -> None:
     owner = cluster.apply(_config_map(namespace))
@@ -108,7 +108,7 @@ def test_what_is_deleted_in_the_foreground_is_there_until_what_it_owns_is_gone(
     eventually(lambda: cluster.read(CONFIG_MAP, namespace.name, "kept") is None, 60, "both are gone")
 
 
-def test_a_namespace_that_is_deleted_is_the_reason_of_a_refusal(
+def test_a_refusal_names_a_terminating_namespace_as_its_reason(
     namespace: CacheNamespace, cluster: KubernetesCluster
 ) -> None:
     going = CacheNamespace(namespace.server, f"{namespace.name}-going")

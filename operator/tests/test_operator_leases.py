@@ -31,7 +31,7 @@ def lease_of(cluster: MemoryCluster, identity: str, watch: Watch) -> Lease:
     return Lease(cluster, "embark", "operator", identity, monotonic=watch, utc=lambda: when)
 
 
-def test_of_two_operators_one_holds_the_lease() -> None:
+def test_only_one_of_two_operators_holds_the_lease() -> None:
     cluster, watch = MemoryCluster(), Watch()
     first, second = lease_of(cluster, "first", watch), lease_of(cluster, "second", watch)
     assert first.renew()
@@ -75,7 +75,7 @@ def test_the_holder_stops_writing_before_another_may_take_the_lease() -> None:
     assert cluster.writes == ["create Lease operator", "apply ConfigMap a"]
 
 
-def test_a_holder_that_cannot_reach_the_server_holds_the_lease_no_longer_than_it_renewed() -> None:
+def test_a_holder_that_cannot_reach_the_server_loses_the_lease_in_time() -> None:
     cluster, watch = MemoryCluster(), Watch()
     lease = lease_of(cluster, "first", watch)
     lease.renew()
@@ -86,7 +86,7 @@ def test_a_holder_that_cannot_reach_the_server_holds_the_lease_no_longer_than_it
     assert not lease.renew()
 
 
-def test_a_lease_given_up_is_taken_at_once_and_counts_the_transition() -> None:
+def test_a_released_lease_is_taken_at_once_and_counts_the_transition() -> None:
     cluster, watch = MemoryCluster(), Watch()
     first, second = lease_of(cluster, "first", watch), lease_of(cluster, "second", watch)
     first.renew()
@@ -98,7 +98,7 @@ def test_a_lease_given_up_is_taken_at_once_and_counts_the_transition() -> None:
     assert (body["spec"]["holderIdentity"], body["spec"]["leaseTransitions"]) == ("second", 1)
 
 
-def test_giving_up_a_lease_that_somebody_else_holds_changes_nothing() -> None:
+def test_releasing_a_lease_that_another_operator_holds_changes_nothing() -> None:
     cluster, watch = MemoryCluster(), Watch()
     first, second = lease_of(cluster, "first", watch), lease_of(cluster, "second", watch)
     first.renew()

@@ -21,7 +21,7 @@ def options(namespace: CacheNamespace) -> tuple[str, ...]:
     return (f"--namespace={namespace.name}", f"--lease-namespace={namespace.name}", "--resync-seconds=1")
 
 
-def test_a_cache_gets_its_children_and_says_why_it_is_not_ready(
+def test_a_cache_gets_its_children_and_reports_why_it_is_not_ready(
     namespace: CacheNamespace, options: tuple[str, ...], tmp_path: Path
 ) -> None:
     namespace.apply("photos")
@@ -35,7 +35,7 @@ def test_a_cache_gets_its_children_and_says_why_it_is_not_ready(
         assert "Pending" in namespace.kubectl("describe", "embc", "photos")
 
 
-def test_a_child_that_was_deleted_or_edited_by_hand_is_back_soon_and_what_others_added_stays(
+def test_deleted_and_edited_children_are_restored_and_additions_by_others_stay(
     namespace: CacheNamespace, options: tuple[str, ...], tmp_path: Path
 ) -> None:
     namespace.apply("photos")
@@ -57,7 +57,7 @@ def test_a_child_that_was_deleted_or_edited_by_hand_is_back_soon_and_what_others
         assert namespace.get("service", "photos-embark")["metadata"]["labels"]["team"] == "ads"
 
 
-def test_replicas_that_a_scaler_owns_are_left_alone(
+def test_replicas_that_a_scaler_owns_are_not_changed(
     namespace: CacheNamespace, options: tuple[str, ...], tmp_path: Path
 ) -> None:
     namespace.apply("photos")
@@ -80,7 +80,7 @@ def test_at_rest_nothing_is_written(namespace: CacheNamespace, options: tuple[st
         assert (running.writes(), _versions(namespace)) == (written, versions)
 
 
-def test_of_two_operators_one_writes_and_the_other_takes_over(
+def test_one_of_two_operators_writes_and_the_other_takes_over(
     namespace: CacheNamespace, options: tuple[str, ...], tmp_path: Path
 ) -> None:
     with (
@@ -98,7 +98,7 @@ def test_of_two_operators_one_writes_and_the_other_takes_over(
         namespace.await_phase("titles", "Pending")
 
 
-def test_a_cache_that_is_not_acceptable_says_so_and_the_next_edit_mends_it(
+def test_an_invalid_cache_is_reported_and_the_next_edit_fixes_it(
     namespace: CacheNamespace, options: tuple[str, ...], tmp_path: Path
 ) -> None:
     namespace.apply("photos", miss={"oov": "Vector", "oovVectorConfigMap": "vectors"})
@@ -111,7 +111,7 @@ def test_a_cache_that_is_not_acceptable_says_so_and_the_next_edit_mends_it(
 
 
 @pytest.mark.parametrize("cascade", ["foreground", "background"])
-def test_a_deleted_cache_takes_its_children_along(
+def test_deleting_a_cache_deletes_its_children(
     cascade: str, namespace: CacheNamespace, options: tuple[str, ...], tmp_path: Path
 ) -> None:
     namespace.apply("photos")
@@ -121,7 +121,7 @@ def test_a_deleted_cache_takes_its_children_along(
         eventually(lambda: not namespace.children(), WAIT, "no child is left")
 
 
-def test_a_cache_whose_operator_is_gone_can_be_deleted(
+def test_a_cache_can_be_deleted_without_an_operator(
     namespace: CacheNamespace, options: tuple[str, ...], tmp_path: Path
 ) -> None:
     namespace.apply("photos")
@@ -151,7 +151,7 @@ def _version(body: dict[str, Any]) -> str:
     return json.dumps(body["spec"]) if scaler else str(body["metadata"]["resourceVersion"])
 
 
-def test_caches_that_go_while_they_are_looked_at_disturb_no_other(
+def test_caches_deleted_during_a_reconcile_disturb_no_other(
     namespace: CacheNamespace, options: tuple[str, ...], tmp_path: Path
 ) -> None:
     with operator(namespace.server.kubeconfig, tmp_path, *options) as running:

@@ -17,7 +17,7 @@ async def _run(queue: WorkQueue[str], until: Callable[[], Awaitable[object]], wo
         await asyncio.gather(running, return_exceptions=True)
 
 
-async def test_a_key_asked_for_many_times_before_its_turn_gets_one_pass() -> None:
+async def test_a_key_added_many_times_is_processed_once() -> None:
     made: list[str] = []
     done = asyncio.Event()
 
@@ -34,7 +34,7 @@ async def test_a_key_asked_for_many_times_before_its_turn_gets_one_pass() -> Non
     assert made == ["a", "last"]
 
 
-async def test_a_key_is_never_in_two_passes_at_once_and_one_asked_for_meanwhile_gets_another() -> None:
+async def test_a_key_added_while_it_is_processed_is_processed_again_but_never_concurrently() -> None:
     passes = 0
     under_way = 0
     most = 0
@@ -65,7 +65,7 @@ async def test_a_key_is_never_in_two_passes_at_once_and_one_asked_for_meanwhile_
     assert (passes, most) == (2, 1)
 
 
-async def test_a_pass_that_failed_is_made_again_until_it_does_not() -> None:
+async def test_a_failed_key_is_retried_until_it_succeeds() -> None:
     passes = 0
     done = asyncio.Event()
 
@@ -83,7 +83,7 @@ async def test_a_pass_that_failed_is_made_again_until_it_does_not() -> None:
     assert len(queue) == 0
 
 
-async def test_a_key_that_is_gone_is_not_tried_again() -> None:
+async def test_a_forgotten_key_is_not_retried() -> None:
     passed: list[str] = []
     done = asyncio.Event()
 

@@ -11,7 +11,7 @@ from embark_testing.worlds.memory_cluster import MemoryCluster
 from embark_testing.worlds.reconciled_caches import KEY, World
 
 
-def test_the_first_pass_makes_every_child_and_the_second_writes_nothing() -> None:
+def test_the_first_reconcile_creates_every_child_and_the_second_writes_nothing() -> None:
     world = World()
     first = world.reconcile()
     assert {kind for kind, _ in world.children()} == {kind.name for kind in CHILD_KINDS}
@@ -20,7 +20,7 @@ def test_the_first_pass_makes_every_child_and_the_second_writes_nothing() -> Non
     assert world.reconcile() == []
 
 
-def test_a_cache_at_rest_is_written_to_no_more_once_it_is_ready() -> None:
+def test_a_ready_cache_at_rest_is_not_written_to() -> None:
     world = World()
     world.reconcile()
     world.make_ready()
@@ -29,7 +29,7 @@ def test_a_cache_at_rest_is_written_to_no_more_once_it_is_ready() -> None:
     assert world.reconcile() == []
 
 
-def test_a_child_that_was_deleted_or_edited_is_back_after_a_pass() -> None:
+def test_deleted_and_edited_children_are_restored() -> None:
     world = World()
     world.reconcile()
     before = {place: body["spec"] for place, body in world.children().items() if "spec" in body}
@@ -41,7 +41,7 @@ def test_a_child_that_was_deleted_or_edited_is_back_after_a_pass() -> None:
     assert {place: body["spec"] for place, body in world.children().items() if "spec" in body} == before
 
 
-def test_labels_and_annotations_that_others_add_stay_and_cause_no_write() -> None:
+def test_labels_and_annotations_added_by_others_stay_and_cause_no_write() -> None:
     world = World()
     world.reconcile()
     name = world.child(DEPLOYMENT, "embark")["metadata"]["name"]
@@ -51,7 +51,7 @@ def test_labels_and_annotations_that_others_add_stay_and_cause_no_write() -> Non
     assert world.child(DEPLOYMENT, "embark")["metadata"]["labels"]["team"] == "ads"
 
 
-def test_what_is_no_longer_wanted_goes_and_what_is_not_ours_stays() -> None:
+def test_unwanted_children_are_pruned_and_foreign_objects_stay() -> None:
     world = World()
     world.reconcile()
     scalers = [name for kind, name in world.children() if kind == "HorizontalPodAutoscaler"]
@@ -66,7 +66,7 @@ def test_what_is_no_longer_wanted_goes_and_what_is_not_ours_stays() -> None:
     assert ("ConfigMap", "mine") in world.children()
 
 
-def test_replicas_stay_as_they_are_when_a_scaler_takes_them_over() -> None:
+def test_replicas_are_kept_when_a_scaler_takes_them_over() -> None:
     world = World(embark={"replicas": 5})
     world.reconcile()
     world.apply_cache(embark={"autoscaling": {"min": 2}})
@@ -76,7 +76,7 @@ def test_replicas_stay_as_they_are_when_a_scaler_takes_them_over() -> None:
     assert world.child(DEPLOYMENT, "embark")["spec"]["replicas"] == 5
 
 
-def test_an_object_of_somebody_else_with_a_childs_name_is_left_alone_and_named() -> None:
+def test_a_foreign_object_with_the_name_of_a_child_is_not_changed_and_named() -> None:
     world = World()
     theirs = {"apiVersion": "v1", "kind": "Service", "metadata": {"name": "photos-embark", "namespace": "default"}}
     world.cluster.create(theirs)
@@ -86,7 +86,7 @@ def test_an_object_of_somebody_else_with_a_childs_name_is_left_alone_and_named()
     assert world.result.failure
 
 
-def test_a_spec_that_cannot_be_carried_out_says_which_field_and_leaves_the_children() -> None:
+def test_an_invalid_spec_reports_its_field_and_leaves_the_children_unchanged() -> None:
     world = World()
     world.reconcile()
     children = world.children()
@@ -101,7 +101,7 @@ def test_a_spec_that_cannot_be_carried_out_says_which_field_and_leaves_the_child
 
 
 @pytest.mark.parametrize("data", [{}, {"vector": "no"}, {"vector": "[1, 2]"}, {"vector": "{}"}])
-def test_an_oov_vector_that_is_none_is_refused_by_field(data: dict[str, str]) -> None:
+def test_an_invalid_oov_vector_is_rejected_by_field(data: dict[str, str]) -> None:
     world = World(miss={"oov": "Vector", "oovVectorConfigMap": "vectors"})
     metadata = {"name": "vectors", "namespace": "default"}
     world.cluster.create({"apiVersion": "v1", "kind": "ConfigMap", "metadata": metadata, "data": data})
@@ -109,7 +109,7 @@ def test_an_oov_vector_that_is_none_is_refused_by_field(data: dict[str, str]) ->
     assert "spec.miss.oovVectorConfigMap" in world.condition("Accepted")["message"]
 
 
-def test_a_paused_cache_keeps_its_children_as_they_are() -> None:
+def test_the_children_of_a_paused_cache_do_not_change() -> None:
     world = World()
     world.reconcile()
     world.apply_cache(paused=True, embark={"replicas": 3})  # type: ignore[arg-type]
@@ -123,7 +123,7 @@ def test_a_cache_that_is_being_deleted_is_left_to_the_garbage_collector() -> Non
     assert world.reconcile() == []
 
 
-def test_the_status_tells_readiness_counts_and_when_they_changed() -> None:
+def test_the_status_has_readiness_counts_and_transition_times() -> None:
     world = World()
     world.reconcile()
     assert world.condition("Ready")["status"] == "False"
@@ -140,7 +140,7 @@ def test_the_status_tells_readiness_counts_and_when_they_changed() -> None:
     assert world.status["endpoint"] == "photos-embark.default:50051"
 
 
-def test_each_change_of_phase_and_nothing_else_is_an_event() -> None:
+def test_only_changes_of_phase_create_events() -> None:
     world = World()
     world.reconcile()
     world.make_ready()
@@ -178,7 +178,7 @@ def test_the_last_line_of_a_crashed_job_is_its_error() -> None:
     assert world.condition("StoreReady")["message"] == "MemoryError: out of memory"
 
 
-def test_a_refused_child_is_named_and_tried_again() -> None:
+def test_a_refused_child_is_named_and_retried() -> None:
     class Full(MemoryCluster):
         def apply(self, manifest: Manifest, manager: str = FIELD_MANAGER) -> Manifest:
             if manifest["kind"] == "Deployment":
@@ -210,7 +210,7 @@ class Cut(MemoryCluster):
 
 
 @pytest.mark.parametrize("after", [False, True])
-def test_an_operator_cut_off_at_any_write_of_its_first_pass_ends_in_the_same_state_and_doubles_no_write(
+def test_an_operator_stopped_at_any_write_reaches_the_same_state_and_repeats_no_write(
     after: bool,  # noqa: FBT001
 ) -> None:
     undisturbed = World(Cut())

@@ -22,7 +22,7 @@ def set_back(world: RollingWorld) -> list[str]:
 
 
 @pytest.mark.parametrize("phase", WAY)
-def test_a_spec_that_is_set_back_in_any_phase_builds_nothing_and_drops_the_other_space(
+def test_a_spec_that_is_reverted_in_any_phase_builds_nothing_and_drops_the_other_space(
     world: RollingWorld, phase: str
 ) -> None:
     first = world.space("active")
@@ -36,7 +36,7 @@ def test_a_spec_that_is_set_back_in_any_phase_builds_nothing_and_drops_the_other
 
 
 @pytest.mark.parametrize("phase", WAY)
-def test_a_space_that_was_dropped_is_filled_and_checked_anew_when_it_is_wanted_again(
+def test_a_dropped_space_is_filled_and_verified_again_when_the_spec_returns_to_it(
     world: RollingWorld, phase: str
 ) -> None:
     for _ in range(2):

@@ -22,7 +22,7 @@ def world() -> RollingWorld:
     return ready_world()
 
 
-def test_a_new_space_is_filled_checked_and_only_then_read_while_the_old_one_is_kept(world: RollingWorld) -> None:
+def test_a_new_space_is_filled_and_verified_before_it_is_read_and_the_old_one_is_kept(world: RollingWorld) -> None:
     first = world.space("active")
     world.apply_cache(encoder=OTHER)
     phases = ["Steady"]
@@ -41,7 +41,7 @@ def test_a_new_space_is_filled_checked_and_only_then_read_while_the_old_one_is_k
     assert world.jobs() == ["schema", "schema"]
 
 
-def test_the_candidates_kfc_knows_the_space_that_it_is_filled_from_for_good(world: RollingWorld) -> None:
+def test_the_kfc_of_a_candidate_keeps_the_space_that_it_is_filled_from(world: RollingWorld) -> None:
     first = world.space("active")
     world.apply_cache(encoder=OTHER)
     world.go_on("Preparing")
@@ -59,7 +59,7 @@ def test_the_candidates_kfc_knows_the_space_that_it_is_filled_from_for_good(worl
     assert (world.space("active"), source()) == (second, first)
 
 
-def test_a_rollout_at_rest_is_written_to_no_more(world: RollingWorld) -> None:
+def test_a_rollout_at_rest_causes_no_writes(world: RollingWorld) -> None:
     world.apply_cache(encoder=OTHER)
     world.go_on("Holding")
     world.react()
@@ -68,7 +68,7 @@ def test_a_rollout_at_rest_is_written_to_no_more(world: RollingWorld) -> None:
     assert world.reconcile() == []
 
 
-def test_the_previous_space_is_dropped_when_its_time_is_over_and_nothing_of_it_is_left(world: RollingWorld) -> None:
+def test_the_previous_space_is_dropped_completely_when_its_time_is_over(world: RollingWorld) -> None:
     first = world.space("active")
     world.apply_cache(encoder=OTHER)
     world.go_on("Holding")
@@ -89,7 +89,7 @@ def test_the_previous_space_is_dropped_when_its_time_is_over_and_nothing_of_it_i
     assert world.status["spaces"].keys() == {"active"}
 
 
-def test_a_gate_that_is_not_passed_leaves_the_old_space_serving_and_says_which_and_why(world: RollingWorld) -> None:
+def test_a_failed_gate_leaves_the_old_space_active_and_is_reported_with_its_reason(world: RollingWorld) -> None:
     first = world.space("active")
     world.verdict = Verdict(keys=100, held=100, failed=5, sampled=50)
     world.apply_cache(encoder=OTHER)
@@ -106,7 +106,7 @@ def test_a_gate_that_is_not_passed_leaves_the_old_space_serving_and_says_which_a
     assert world.reconcile() == []
 
 
-def test_fixing_the_spec_of_a_halted_rollout_goes_on_with_an_attempt_of_its_own(world: RollingWorld) -> None:
+def test_fixing_the_spec_of_a_halted_rollout_continues_with_a_new_attempt(world: RollingWorld) -> None:
     world.verdict = Verdict(keys=100, held=100, failed=5, sampled=50)
     world.apply_cache(encoder=OTHER)
     world.go_on("Halted")
@@ -123,7 +123,7 @@ def test_fixing_the_spec_of_a_halted_rollout_goes_on_with_an_attempt_of_its_own(
 
 
 @pytest.mark.parametrize("state", [{"waiting": {"reason": "CrashLoopBackOff", "message": "back-off"}}, {"running": {}}])
-def test_a_candidate_whose_retina_ends_again_and_again_halts_in_its_own_words_whatever_else_is_missing(
+def test_a_crashing_retina_of_a_candidate_halts_the_rollout_with_its_error(
     world: RollingWorld, state: dict[str, Any]
 ) -> None:
     world.apply_cache(encoder=OTHER)
@@ -143,7 +143,7 @@ def test_a_candidate_whose_retina_ends_again_and_again_halts_in_its_own_words_wh
     assert "Reembedding" in world.go_on("Holding")
 
 
-def test_a_rollout_that_needs_approval_tells_its_plan_and_makes_nothing_until_it_has_it(world: RollingWorld) -> None:
+def test_a_rollout_that_needs_approval_reports_its_plan_and_creates_nothing_before(world: RollingWorld) -> None:
     first = world.space("active")
     world.apply_cache(encoder=OTHER, rollout={"approval": "Manual"})
     world.go_on("AwaitingApproval")
@@ -156,7 +156,7 @@ def test_a_rollout_that_needs_approval_tells_its_plan_and_makes_nothing_until_it
     world.go_on("Holding")
 
 
-def test_progress_is_told_and_the_job_waits_while_the_rollout_is_paused(world: RollingWorld) -> None:
+def test_progress_is_reported_and_the_job_is_suspended_while_the_rollout_is_paused(world: RollingWorld) -> None:
     world.apply_cache(encoder=OTHER)
     world.held_back = {"reembed"}
     world.go_on("Reembedding")
@@ -173,9 +173,7 @@ def test_progress_is_told_and_the_job_waits_while_the_rollout_is_paused(world: R
 
 
 @pytest.mark.parametrize("phase", WAY[1:])
-def test_a_status_that_was_lost_does_not_move_lookups_to_a_space_that_was_not_checked(
-    world: RollingWorld, phase: str
-) -> None:
+def test_a_lost_status_does_not_move_lookups_to_an_unverified_space(world: RollingWorld, phase: str) -> None:
     first = world.space("active")
     world.apply_cache(encoder=OTHER)
     world.go_on(phase)
@@ -189,7 +187,7 @@ def test_a_status_that_was_lost_does_not_move_lookups_to_a_space_that_was_not_ch
     assert world.space("active") != first
 
 
-def test_an_edit_of_what_is_no_part_of_a_space_begins_no_rollout(world: RollingWorld) -> None:
+def test_an_edit_outside_of_the_space_starts_no_rollout(world: RollingWorld) -> None:
     first = world.space("active")
     world.apply_cache(encoder={"batch": {"maxSize": 4}}, kfc={"maxInflight": 2}, embark={"readTimeout": "70ms"})
     world.go_on("Steady")

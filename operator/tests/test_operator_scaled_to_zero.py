@@ -42,7 +42,7 @@ def replicas(world: RestingWorld, component: str) -> list[int]:
     return [body["spec"]["replicas"] for body in found if f"-{component}-" in body["metadata"]["name"]]
 
 
-def test_an_idle_cache_keeps_no_kfc_and_no_retina_where_keda_wakes_them() -> None:
+def test_with_keda_an_idle_cache_has_neither_kfc_nor_retina_pods() -> None:
     world = resting(KEDA, kfc=ZERO, retina=ZERO)
     assert (replicas(world, "kfc"), replicas(world, "retina")) == ([0], [0])
     assert world.condition("ScalesToZero")["status"] == "True"
@@ -52,7 +52,7 @@ def test_an_idle_cache_keeps_no_kfc_and_no_retina_where_keda_wakes_them() -> Non
 
 
 @pytest.mark.parametrize("apis", [EXTERNAL, Apis()], ids=["external", "cpu"])
-def test_without_keda_one_pod_stays_and_the_status_says_so(apis: Apis) -> None:
+def test_without_keda_one_pod_remains_and_the_status_says_so(apis: Apis) -> None:
     world = resting(apis, kfc=ZERO, retina=ZERO)
     condition = world.condition("ScalesToZero")
     assert (condition["status"], condition["reason"]) == ("False", "ApiMissing")
@@ -63,13 +63,13 @@ def test_without_keda_one_pod_stays_and_the_status_says_so(apis: Apis) -> None:
         assert world.child(AUTOSCALER, component)["spec"]["minReplicas"] == 1
 
 
-def test_only_the_field_that_asks_for_zero_is_named() -> None:
+def test_only_the_field_that_allows_zero_is_named() -> None:
     message = resting(Apis(), kfc=ZERO).condition("ScalesToZero")["message"]
     assert "spec.kfc.autoscaling.min" in message
     assert "retina" not in message
 
 
-def test_a_cache_that_asks_for_no_zero_has_no_condition_of_it() -> None:
+def test_a_cache_that_does_not_scale_to_zero_has_no_condition_about_it() -> None:
     world = resting(Apis(), kfc=ZERO)
     world.apply_cache(kfc={"autoscaling": {"min": 1}}, retina={"replicas": 0})
     world.reconcile()
@@ -77,7 +77,7 @@ def test_a_cache_that_asks_for_no_zero_has_no_condition_of_it() -> None:
 
 
 @pytest.mark.parametrize("spec", [{}, {"kfc": ZERO, "retina": ZERO}], ids=["active", "all"])
-def test_a_rollout_ends_though_nothing_has_lag_and_the_kept_space_has_no_pods(spec: dict[str, Any]) -> None:
+def test_a_rollout_completes_without_lag_and_the_kept_space_has_no_pods(spec: dict[str, Any]) -> None:
     world = resting(KEDA, **spec)
     world.apply_cache(encoder=OTHER, **spec)
     world.go_on("Holding")
@@ -88,7 +88,7 @@ def test_a_rollout_ends_though_nothing_has_lag_and_the_kept_space_has_no_pods(sp
         assert world.child(DEPLOYMENT, f"photos-{component}-{kept}")["spec"]["replicas"] == 0
 
 
-def test_a_retina_that_keda_scales_holds_its_kfc_when_it_is_saturated() -> None:
+def test_a_saturated_retina_scaled_by_keda_caps_its_kfc() -> None:
     world = resting(KEDA, kfc={"autoscaling": {"min": 1, "max": 9}}, retina=ZERO)
     retina, kfc = (world.child(DEPLOYMENT, f"-{name}-")["metadata"]["name"] for name in ("retina", "kfc"))
     limited = {"type": "ScalingLimited", "status": "True", "reason": "TooManyReplicas"}

@@ -22,7 +22,7 @@ def names(world: World, kind: Kind) -> set[str]:
     }
 
 
-def test_a_mesh_that_is_not_installed_is_said_and_the_rest_is_made() -> None:
+def test_a_missing_mesh_is_reported_and_the_rest_is_created() -> None:
     world = World(mesh=LINKERD)
     world.reconcile()
     world.make_ready()
@@ -34,7 +34,7 @@ def test_a_mesh_that_is_not_installed_is_said_and_the_rest_is_made() -> None:
     assert world.condition("EmbArkReady")["status"] == "True"
 
 
-def test_the_objects_of_a_mesh_that_is_installed_are_made_and_go_with_it() -> None:
+def test_mesh_objects_are_created_and_pruned_with_the_mesh() -> None:
     world = World(mesh=LINKERD)
     world.cluster.apis = EVERYTHING
     world.reconcile()
@@ -52,13 +52,13 @@ def test_the_objects_of_a_mesh_that_is_installed_are_made_and_go_with_it() -> No
     assert not names(world, LINKERD_SERVER)
 
 
-def test_a_cache_without_a_mesh_has_no_condition_of_one() -> None:
+def test_a_cache_without_a_mesh_has_no_condition_about_it() -> None:
     world = World()
     world.reconcile()
     assert "MeshReady" not in {condition["type"] for condition in world.status["conditions"]}
 
 
-def test_a_scaler_of_one_kind_is_gone_before_that_of_another_comes_and_replicas_stay() -> None:
+def test_a_scaler_is_deleted_before_one_of_another_kind_is_created_and_replicas_stay() -> None:
     world = World()
     world.reconcile()
     before = {name for name in names(world, AUTOSCALER) if "-kfc-" in name}
@@ -81,7 +81,7 @@ def test_a_scaler_of_one_kind_is_gone_before_that_of_another_comes_and_replicas_
     assert world.cluster.objects[DEPLOYMENT, "default", deployment]["spec"]["replicas"] == 5
 
 
-def test_a_saturated_retina_keeps_its_kfc_from_getting_more_replicas() -> None:
+def test_a_saturated_retina_caps_the_replicas_of_its_kfc() -> None:
     world = World(kfc={"autoscaling": {"min": 1, "max": 12}})
     world.reconcile()
     (retina,) = (name for name in names(world, AUTOSCALER) if "-retina-" in name)
@@ -96,7 +96,7 @@ def test_a_saturated_retina_keeps_its_kfc_from_getting_more_replicas() -> None:
     assert world.cluster.objects[AUTOSCALER, "default", kfc]["spec"]["maxReplicas"] == 12
 
 
-def test_a_certificate_that_nobody_would_keep_is_said_and_one_that_cert_manager_keeps_is_made() -> None:
+def test_a_certificate_without_cert_manager_is_reported_and_one_with_it_is_created() -> None:
     world = World(tls={"secret": "photos-tls", "issuer": {"name": "ours"}})
     world.reconcile()
     assert "cert-manager.io/v1 Certificate" in world.condition("CertificateReady")["message"]

@@ -30,26 +30,26 @@ def cache_of(**autoscaling: int) -> Any:
         (Apis(), ScalerKind.CPU, HPA),
     ],
 )
-def test_lag_scales_where_somebody_can_tell_it_and_cpu_elsewhere(served: Apis, kind: ScalerKind, scaler: str) -> None:
+def test_lag_scales_if_it_can_be_measured_and_cpu_otherwise(served: Apis, kind: ScalerKind, scaler: str) -> None:
     found = build_sample_scaler(CACHE, served)
     assert found.kind is kind
     assert [m["kind"] for m in found.manifests] == [scaler]
 
 
 @pytest.mark.parametrize("served", [ALL, EXTERNAL, Apis()])
-def test_replicas_that_the_spec_says_have_no_scaler(served: Apis) -> None:
+def test_fixed_replicas_have_no_scaler(served: Apis) -> None:
     found = build_sample_scaler(meshed("none", kfc={"replicas": 3}), served)
     assert (found.kind, found.manifests) == (ScalerKind.NONE, ())
 
 
-def test_keda_takes_the_last_pod_away_after_the_time_that_the_spec_says() -> None:
+def test_keda_removes_the_last_pod_after_the_time_in_the_spec() -> None:
     cache = meshed("none", kfc={"autoscaling": {"min": 0, "scaleDownAfter": "30s"}})
     spec = named(build_sample_scaler(cache, KEDA), "ScaledObject")[KFC]
     behavior = spec["advanced"]["horizontalPodAutoscalerConfig"]["behavior"]
     assert spec["cooldownPeriod"] == behavior["scaleDown"]["stabilizationWindowSeconds"] == 30
 
 
-def test_keda_reads_the_lag_of_the_space_s_own_group() -> None:
+def test_keda_reads_the_lag_of_the_group_of_the_space() -> None:
     spec = named(build_sample_scaler(cache_of(min=2, max=6, lagThreshold=250), KEDA), "ScaledObject")[KFC]
     assert spec["scaleTargetRef"] == {"apiVersion": "apps/v1", "kind": "Deployment", "name": KFC}
     assert (spec["minReplicaCount"], spec["maxReplicaCount"]) == (2, 6)
@@ -72,7 +72,7 @@ def test_keda_reads_the_lag_of_the_space_s_own_group() -> None:
     ("mechanism", "sasl"),
     [("PLAIN", "plaintext"), ("SCRAM-SHA-256", "scram_sha256"), ("SCRAM-SHA-512", "scram_sha512")],
 )
-def test_keda_gets_in_at_the_brokers_by_the_secrets_of_the_cache(mechanism: str, sasl: str) -> None:
+def test_keda_authenticates_at_the_brokers_with_the_secrets_of_the_cache(mechanism: str, sasl: str) -> None:
     kafka = SECRETS["topic"]["kafka"] | {"saslMechanism": mechanism}
     made = build_sample_scaler(meshed("none", topic={"kafka": kafka}), KEDA)
     assert [m["kind"] for m in made.manifests] == ["TriggerAuthentication", "ScaledObject"]
@@ -88,7 +88,7 @@ def test_keda_gets_in_at_the_brokers_by_the_secrets_of_the_cache(mechanism: str,
     ]
 
 
-def test_one_secret_may_hold_both_the_user_and_the_certificate() -> None:
+def test_one_secret_may_contain_both_user_and_certificate() -> None:
     both = {"credentialsSecret": "kafka", "tlsSecret": "kafka"}
     made = build_sample_scaler(meshed("none", topic={"kafka": both}), KEDA)
     parameters = [found["parameter"] for found in named(made, "TriggerAuthentication")[KFC]["secretTargetRef"]]
@@ -96,7 +96,7 @@ def test_one_secret_may_hold_both_the_user_and_the_certificate() -> None:
 
 
 @pytest.mark.parametrize("change", [{}, SECRETS], ids=["plain", "secrets"])
-def test_every_field_of_keda_is_one_of_the_published_schema(change: dict[str, Any]) -> None:
+def test_every_field_of_keda_is_in_the_published_schema(change: dict[str, Any]) -> None:
     for manifest in build_sample_scaler(meshed("none", **change), KEDA, idle=True, saturation_cap=2).manifests:
         assert as_published(manifest) == manifest
 
@@ -114,14 +114,14 @@ def test_an_external_metric_is_selected_by_cache_and_space() -> None:
     }
 
 
-def test_only_keda_goes_down_to_no_pod_as_it_alone_brings_one_back() -> None:
+def test_only_keda_scales_to_zero_since_only_it_scales_up_again() -> None:
     idle = cache_of(min=0)
     assert named(build_sample_scaler(idle, KEDA), "ScaledObject")[KFC]["minReplicaCount"] == 0
     assert named(build_sample_scaler(idle, EXTERNAL), HPA)[KFC]["minReplicas"] == 1
     assert named(build_sample_scaler(idle, Apis()), HPA)[KFC]["minReplicas"] == 1
 
 
-def test_a_candidate_costs_nothing_while_it_has_no_lag() -> None:
+def test_a_candidate_without_lag_has_no_pods() -> None:
     spec = named(build_sample_scaler(cache_of(min=3), KEDA, idle=True), "ScaledObject")[KFC]
     assert spec["minReplicaCount"] == 0
     assert spec["maxReplicaCount"] == 12
@@ -129,7 +129,7 @@ def test_a_candidate_costs_nothing_while_it_has_no_lag() -> None:
 
 @pytest.mark.parametrize("least", [0, 1, 3])
 @pytest.mark.parametrize("idle", [True, False])
-def test_a_kfc_whose_lag_somebody_waits_for_has_a_pod_to_tell_it(idle: bool, least: int) -> None:  # noqa: FBT001
+def test_a_watched_kfc_has_a_pod_that_exports_its_lag(idle: bool, least: int) -> None:  # noqa: FBT001
     found = build_sample_scaler(cache_of(min=least), KEDA, idle=idle, watched=True)
     assert named(found, "ScaledObject")[KFC]["minReplicaCount"] == (1 if idle else max(1, least))
 
@@ -151,7 +151,7 @@ def test_consumers_are_not_added_while_retina_is_saturated(cap: int | None, max_
     assert (bounds.min, bounds.max) == (2, max_replicas)
 
 
-def test_retina_is_saturated_while_its_autoscaler_wants_more_than_it_may_have() -> None:
+def test_retina_is_saturated_while_its_autoscaler_wants_more_than_its_maximum() -> None:
     kfc = {"spec": {"replicas": 4}}
 
     def cap(status: str, reason: str, kind: str = "ScalingLimited") -> int | None:
@@ -163,7 +163,7 @@ def test_retina_is_saturated_while_its_autoscaler_wants_more_than_it_may_have() 
     assert cap("True", "TooManyReplicas", "AbleToScale") is None
 
 
-def test_nothing_is_held_where_nothing_is_known() -> None:
+def test_without_live_objects_there_is_no_cap() -> None:
     scaler = {"status": {"conditions": [{"type": "ScalingLimited", "status": "True", "reason": "TooManyReplicas"}]}}
     assert saturation_cap(None, {"spec": {"replicas": 4}}) is None
     assert saturation_cap({}, {"spec": {"replicas": 4}}) is None

@@ -18,7 +18,7 @@ def kinds(manifests: list[Manifest]) -> list[str]:
     return [manifest["kind"] for manifest in manifests]
 
 
-def test_a_retina_that_nobody_waits_for_has_no_pod_until_its_kfc_has_lag() -> None:
+def test_an_idle_retina_has_no_pod_until_its_kfc_has_lag() -> None:
     cache = meshed("none", retina={"autoscaling": {"min": 2, "max": 7, "targetCPU": 60}})
     spec = only(retina_scaling(cache, KEDA), "ScaledObject")
     assert (spec["minReplicaCount"], spec["maxReplicaCount"]) == (0, 7)
@@ -31,23 +31,23 @@ def test_a_retina_that_nobody_waits_for_has_no_pod_until_its_kfc_has_lag() -> No
     }
 
 
-def test_a_lag_of_any_size_asks_for_one_replica_at_most() -> None:
+def test_lag_requests_at_most_one_replica() -> None:
     lag, _ = only(retina_scaling(meshed("none"), KEDA), "ScaledObject")["triggers"]
     assert int(lag["metadata"]["lagThreshold"]) == 10**9
 
 
-def test_a_retina_that_a_rollout_needs_stays() -> None:
+def test_a_retina_that_a_rollout_needs_keeps_its_pods() -> None:
     cache = meshed("none", retina={"autoscaling": {"min": 2, "max": 7}})
     assert only(retina_scaling(cache, KEDA, filled=True), "ScaledObject")["minReplicaCount"] == 2
 
 
-def test_a_retina_that_a_rollout_needs_stays_though_the_spec_asks_for_none() -> None:
+def test_a_retina_that_a_rollout_needs_keeps_a_pod_even_if_the_spec_allows_none() -> None:
     cache = meshed("none", retina={"autoscaling": {"min": 0}})
     assert only(retina_scaling(cache, KEDA, filled=True), "ScaledObject")["minReplicaCount"] == 1
 
 
 @pytest.mark.parametrize(("least", "made"), [(0, "ScaledObject"), (1, "HorizontalPodAutoscaler")])
-def test_the_retina_of_the_active_space_may_have_no_pod_where_the_spec_says_so(least: int, made: str) -> None:
+def test_the_retina_of_the_active_space_scales_to_zero_if_the_spec_allows_it(least: int, made: str) -> None:
     cache = meshed("none", retina={"autoscaling": {"min": least, "max": 7}})
     assert kinds(retina_scaling(cache, KEDA, idle=False)) == [made, "PodDisruptionBudget"]
     if not least:
@@ -58,13 +58,13 @@ def test_the_retina_of_the_active_space_may_have_no_pod_where_the_spec_says_so(l
 
 @pytest.mark.parametrize("idle", [True, False])
 @pytest.mark.parametrize("served", [EXTERNAL, Apis()])
-def test_no_pod_at_all_would_never_come_back_without_keda(served: Apis, idle: bool) -> None:  # noqa: FBT001
+def test_without_keda_retina_never_scales_to_zero(served: Apis, idle: bool) -> None:  # noqa: FBT001
     cache = meshed("none", retina={"autoscaling": {"min": 0}})
     assert only(retina_scaling(cache, served, idle=idle), "HorizontalPodAutoscaler")["minReplicas"] == 1
 
 
 @pytest.mark.parametrize("served", [EXTERNAL, Apis()])
-def test_without_keda_it_is_scaled_by_cpu_and_keeps_a_pod(served: Apis) -> None:
+def test_without_keda_retina_is_scaled_by_cpu_and_keeps_a_pod(served: Apis) -> None:
     made = retina_scaling(meshed("none"), served)
     assert kinds(made) == ["HorizontalPodAutoscaler", "PodDisruptionBudget"]
     assert made[0]["spec"]["minReplicas"] == 1
@@ -80,12 +80,12 @@ def test_without_keda_it_is_scaled_by_cpu_and_keeps_a_pod(served: Apis) -> None:
     ],
     ids=str,
 )
-def test_a_fixed_number_has_no_scaler_and_one_pod_no_budget(retina: dict[str, Any], made: list[str]) -> None:
+def test_fixed_replicas_have_no_scaler_and_one_replica_has_no_budget(retina: dict[str, Any], made: list[str]) -> None:
     assert kinds(retina_scaling(meshed("none", retina=retina), KEDA)) == made
 
 
 @pytest.mark.parametrize("idle", [True, False])
-def test_every_field_is_one_of_the_published_schema(idle: bool) -> None:  # noqa: FBT001
+def test_every_field_is_in_the_published_schema(idle: bool) -> None:  # noqa: FBT001
     cache = meshed("none", retina={"autoscaling": {"min": 0}}, **SECRETS)
     made = [m for m in retina_scaling(cache, KEDA, idle=idle) if m["apiVersion"] == "keda.sh/v1alpha1"]
     assert kinds(made) == ["TriggerAuthentication", "ScaledObject"]

@@ -36,13 +36,13 @@ def test_counts_and_metrics_are_read_without_a_certificate(harness: Harness) -> 
     assert sum_samples(counted, "embark_keys_total", "status", method="Lookup", status="HIT")
 
 
-def test_a_pod_that_does_not_answer_leaves_the_question_to_the_next(harness: Harness) -> None:
+def test_a_pod_that_does_not_answer_is_skipped(harness: Harness) -> None:
     services = PodServices(harness.server.probes_port)
     assert services.entries([NOBODY, HOST]) == 1
     assert services.progress([NOBODY, HOST], CANDIDATE) == ObservedProgress(done=70, failed=3)
 
 
-def test_nothing_is_known_where_no_pod_knows(harness: Harness) -> None:
+def test_without_an_answer_nothing_is_known(harness: Harness) -> None:
     services = PodServices(harness.server.probes_port)
     assert services.entries([]) is None
     assert services.entries([NOBODY]) is None
@@ -51,7 +51,7 @@ def test_nothing_is_known_where_no_pod_knows(harness: Harness) -> None:
     assert services.progress([HOST], CANDIDATE) is None
 
 
-def test_a_pod_that_is_not_there_has_said_nothing() -> None:
+def test_a_missing_pod_reports_nothing() -> None:
     services = PodServices(free_ports(HOST, 1)[0])
     assert services.scrape([HOST]) == []
     assert services.readiness(HOST) == ""
