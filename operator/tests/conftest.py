@@ -1,4 +1,4 @@
-"""A namespace on a real API server that knows the EmbeddingCache resource."""
+"""A namespace on a real API server that serves the EmbeddingCache resource."""
 
 import uuid
 from collections.abc import Iterator
@@ -13,11 +13,13 @@ from embark_testing.eventually import eventually
 
 @pytest.fixture
 def namespace(api_server_with_controllers: ApiServer) -> Iterator[CacheNamespace]:
-    """A namespace with the resource known; it goes by and by with all that is in it, as nothing has a finalizer."""
+    """A namespace that is deleted afterwards, without waiting: nothing in it has a finalizer."""
     server = api_server_with_controllers
     install_crd(server)
-    made = CacheNamespace(server, f"t{uuid.uuid4().hex[:10]}")
-    server.kubectl("create", "namespace", made.name)
-    eventually(lambda: made.kubectl("get", "serviceaccounts", "-o=name"), 60, "the namespace has its account")
-    yield made
-    server.kubectl("delete", "namespace", made.name, "--wait=false")
+    created = CacheNamespace(server, f"t{uuid.uuid4().hex[:10]}")
+    server.kubectl("create", "namespace", created.name)
+    eventually(
+        lambda: created.kubectl("get", "serviceaccounts", "-o=name"), 60, "the namespace has its service account"
+    )
+    yield created
+    server.kubectl("delete", "namespace", created.name, "--wait=false")

@@ -1,4 +1,4 @@
-"""What a real API server makes of the objects of meshes and scalers, and how it is asked whether it serves them."""
+"""Objects of meshes and scalers on a real API server, and the discovery of their APIs."""
 
 import json
 from collections.abc import Iterator
@@ -55,12 +55,12 @@ SCALERS: list[tuple[Apis, dict[str, Any]]] = [
     (EXTERNAL, {"kfc": {"autoscaling": {"lagThreshold": 123456}}}),
     (Apis(), {}),
 ]
-UNHEARD = "nobody.embark.test/v1"
+MISSING = "missing.embark.test/v1"
 
 
 @pytest.fixture(scope="module")
 def bare_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ApiServer]:
-    """A server of its own, as what is installed here would be seen by other tests."""
+    """A separate server: other tests would see what is installed here."""
     require_programs(ETCD, KUBERNETES)
     with running_api_server(tmp_path_factory.mktemp("api-server-with-others")) as server:
         yield server
@@ -92,7 +92,7 @@ def in_default(cache: EmbeddingCache) -> EmbeddingCache:
 
 
 def stored(server: ApiServer, wanted: tuple[Manifest, ...]) -> list[Manifest]:
-    """Apply objects, refused if a field is unknown, and return what the server keeps of each."""
+    """Apply objects, rejecting unknown fields, and return what the server stores of each."""
     document = json.dumps({"apiVersion": "v1", "kind": "List", "items": wanted})
     server.kubectl("apply", "--server-side", "--validate=strict", "-f=-", stdin=document)
     got = json.loads(server.kubectl("get", "-f=-", "-o=json", stdin=document))
@@ -121,13 +121,13 @@ def test_discovered_apis_are_cached_for_a_minute(
 
 
 def test_an_api_whose_own_server_is_down_counts_as_missing(bare_server: ApiServer, cluster: KubernetesCluster) -> None:
-    group, version = UNHEARD.split("/")
+    group, version = MISSING.split("/")
     name = f"{version}.{group}"
-    body = api_service(name, "nobody", "default")
+    body = api_service(name, "missing", "default")
     bare_server.kubectl("apply", "-f=-", stdin=json.dumps(body))
     try:
         eventually(lambda: _is_unheard(bare_server), 60, "the API server asks a server that is away")
-        assert cluster.served([UNHEARD, "apps/v1"]) == cluster.served(["apps/v1"])
+        assert cluster.served([MISSING, "apps/v1"]) == cluster.served(["apps/v1"])
         assert cluster.served(["apps/v1"]).has("apps/v1", "Deployment")
         assert not cluster.served(["apps/v1"]).has("apps/v1", "Scale")
     finally:
@@ -207,7 +207,7 @@ def _is_served(server: ApiServer, resource: str) -> bool:
 
 def _is_unheard(server: ApiServer) -> bool:
     try:
-        server.kubectl("get", f"--raw=/apis/{UNHEARD}")
+        server.kubectl("get", f"--raw=/apis/{MISSING}")
     except KubectlError as error:
         return "unavailable" in str(error) or "unable to handle" in str(error)
     return False

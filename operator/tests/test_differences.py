@@ -17,7 +17,7 @@ def at(manifest: Manifest, path: tuple[str | int, ...]) -> Any:
     return found
 
 
-def names_of(manifest: Manifest) -> str:
+def object_name(manifest: Manifest) -> str:
     return f"{manifest['kind']}/{manifest['metadata']['name']}"
 
 
@@ -25,22 +25,22 @@ def embark() -> Manifest:
     return find_component(children(), "Deployment", "embark")
 
 
-@pytest.mark.parametrize("manifest", ALL, ids=names_of)
+@pytest.mark.parametrize("manifest", ALL, ids=object_name)
 def test_a_manifest_does_not_differ_from_itself(manifest: Manifest) -> None:
     assert not differs(manifest, copy.deepcopy(manifest))
 
 
-@pytest.mark.parametrize("manifest", ALL, ids=names_of)
+@pytest.mark.parametrize("manifest", ALL, ids=object_name)
 def test_a_changed_value_is_detected_at_any_depth(manifest: Manifest) -> None:
     for path, leaf in leaves(manifest):
         live = copy.deepcopy(manifest)
-        # True and 1 are equal for Python, "1" and 1 for a careless eye.
+        # True and 1 are equal in Python.
         for other in ("changed", int(leaf) if isinstance(leaf, bool) else str(leaf) if isinstance(leaf, int) else None):
             at(live, path[:-1])[path[-1]] = other
             assert differs(manifest, live), path
 
 
-@pytest.mark.parametrize("manifest", ALL, ids=names_of)
+@pytest.mark.parametrize("manifest", ALL, ids=object_name)
 def test_a_removed_value_is_detected_at_any_depth(manifest: Manifest) -> None:
     for path, _ in leaves(manifest):
         live = copy.deepcopy(manifest)

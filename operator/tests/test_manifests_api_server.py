@@ -1,4 +1,4 @@
-"""What a real API server makes of the children: it takes them, and stores them as they were written."""
+"""A real API server accepts the children and stores them as written."""
 
 import json
 from collections.abc import Iterator
@@ -49,7 +49,7 @@ def cluster(api_server: ApiServer) -> Iterator[KubernetesCluster]:
 
 @pytest.fixture(scope="module")
 def classes(api_server: ApiServer) -> None:
-    """The classes that SCHEDULED names: a pod that asks for one that is not there is refused."""
+    """The classes that SCHEDULED names: pods with missing classes are rejected."""
     priority = {"apiVersion": "scheduling.k8s.io/v1", "kind": "PriorityClass", "value": 1000}
     runtime = {"apiVersion": "node.k8s.io/v1", "kind": "RuntimeClass", "handler": "nvidia"}
     for made, name in ((priority, "priorityClassName"), (runtime, "runtimeClassName")):
@@ -59,7 +59,7 @@ def classes(api_server: ApiServer) -> None:
 
 @pytest.fixture
 def namespace(api_server: ApiServer) -> str:
-    """A new namespace, which refuses pods beyond the restricted profile."""
+    """A new namespace, which rejects pods beyond the restricted profile."""
     name = f"manifests-{next(_numbers)}"
     api_server.kubectl("create", "namespace", name)
     api_server.kubectl("label", "namespace", name, _RESTRICTED)

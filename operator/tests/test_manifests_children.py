@@ -72,10 +72,10 @@ def test_the_longest_cache_name_gives_valid_dns_labels() -> None:
 def test_manifests_contain_only_json_values_and_nothing_empty() -> None:
     assert json.loads(json.dumps(ALL)) == ALL
     for path, leaf in (found for manifest in ALL for found in leaves(manifest)):
-        # An empty selector selects everything; nothing else that is empty says anything.
+        # An empty selector selects everything; any other empty value has no meaning.
         if leaf == {} and str(path[-1]).endswith("Selector"):
             continue
-        # A str of its own class, as an enum's, is written as something else by some encoders.
+        # Some encoders do not write subclasses of str, such as enums, as strings.
         assert type(leaf) in {str, int, bool}, path
 
 

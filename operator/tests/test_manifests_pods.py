@@ -65,7 +65,7 @@ def test_every_mount_has_a_volume_and_only_tmp_and_models_are_writable(component
     assert {mount["name"] for mount in mounts} == volumes.keys()
     writable = {mount["mountPath"] for mount in mounts if not mount.get("readOnly")}
     assert writable == ({TMP_FOLDER, MODELS_FOLDER} if component == "retina" else {TMP_FOLDER})
-    # A folder of a mount inside another mount may not be there, and could not be made.
+    # The folder of a mount inside another mount may be missing, and cannot be created.
     paths = [Path(mount["mountPath"]) for mount in mounts]
     assert not [path for path in paths if any(other in path.parents for other in paths)]
 
@@ -75,7 +75,7 @@ def test_a_service_gets_the_folder_of_each_secret(component: str) -> None:
     template = templates(children(**SECRETS))[component]
     parser = settings_parser("test", "")
     add_secret_options(parser)
-    told = Secrets.from_args(_parse(parser, template))
+    parsed = Secrets.from_args(_parse(parser, template))
     folders = {mount["name"]: mount["mountPath"] for mount in container(template)["volumeMounts"]}
     secrets = {v["name"]: v["secret"]["secretName"] for v in template["spec"]["volumes"] if "secret" in v}
     assert secrets == {
@@ -84,7 +84,7 @@ def test_a_service_gets_the_folder_of_each_secret(component: str) -> None:
         "topic-credentials": "kafka-user",
         "topic-tls": "kafka-tls",
     }
-    assert told == Secrets(*(Path(folders[name]) for name in secrets))
+    assert parsed == Secrets(*(Path(folders[name]) for name in secrets))
 
 
 @pytest.mark.parametrize("component", ["embark", "kfc", "schema"])
@@ -92,9 +92,9 @@ def test_a_cache_without_secrets_mounts_no_secret(component: str) -> None:
     template = templates(children())[component]
     parser = settings_parser("test", "")
     add_secret_options(parser)
-    asked = _parse(parser, template)
-    assert Secrets.from_args(asked) == Secrets()
-    assert asked.settings == Path("/etc/embark/settings.json")
+    args = _parse(parser, template)
+    assert Secrets.from_args(args) == Secrets()
+    assert args.settings == Path("/etc/embark/settings.json")
 
 
 def test_each_pod_runs_its_module_from_its_image() -> None:
@@ -136,9 +136,9 @@ def test_a_pod_has_time_to_drain_before_it_is_killed(component: str) -> None:
 def test_embark_requests_memory_for_its_hot_tier() -> None:
     for size, most in (("0", 2**29), ("256Mi", 2**30), ("4Gi", 2**33)):
         template = templates(children(embark={"hotTier": {"maxBytes": size}}))["embark"]
-        asked = container(template)["resources"]["requests"]["memory"]
+        memory = container(template)["resources"]["requests"]["memory"]
         held = settings_for(sample("photos", embark={"hotTier": {"maxBytes": size}})).embark.serving.hot_tier.max_bytes
-        number = int(asked[:-2]) * {"Mi": 2**20, "Gi": 2**30}[asked[-2:]]
+        number = int(memory[:-2]) * {"Mi": 2**20, "Gi": 2**30}[memory[-2:]]
         assert held < number <= most
 
 

@@ -57,13 +57,13 @@ def test_a_change_replaces_the_pods_that_read_it_and_no_others(change: Change, c
 
 
 def test_new_settings_reach_a_pod_by_a_hash_on_its_template() -> None:
-    def hash_of(manifests: list[Manifest]) -> str:
+    def settings_hash(manifests: list[Manifest]) -> str:
         annotations: dict[str, str] = templates(manifests)["embark"]["metadata"]["annotations"]
         return annotations["embark.dev/settings-hash"]
 
     slower = children(embark={"readTimeout": "80ms"})
-    assert hash_of(slower) != hash_of(children())
-    assert hash_of(children(embark={"replicas": 3})) == hash_of(children())
+    assert settings_hash(slower) != settings_hash(children())
+    assert settings_hash(children(embark={"replicas": 3})) == settings_hash(children())
 
 
 def test_a_new_image_replaces_only_the_pods_of_its_service() -> None:
@@ -74,7 +74,7 @@ def test_a_new_image_replaces_only_the_pods_of_its_service() -> None:
 @settings(max_examples=50, deadline=None)
 @given(changes(), changes())
 def test_a_deployment_selects_the_same_pods_after_any_change(first: Change, second: Change) -> None:
-    # Its selector cannot be changed: the API server would refuse it.
+    # The API server rejects changes of a selector.
     old = {m["metadata"]["name"]: m["spec"]["selector"] for m in select_kind(children(**first), "Deployment")}
     for manifest in select_kind(children(**second), "Deployment"):
         name, selector = manifest["metadata"]["name"], manifest["spec"]["selector"]

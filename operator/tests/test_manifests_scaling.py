@@ -49,9 +49,9 @@ def test_pods_are_added_at_once_and_removed_slowly() -> None:
         assert behavior["scaleDown"]["stabilizationWindowSeconds"] >= 300
 
 
-@pytest.mark.parametrize(("asked", "seconds"), [("0s", 0), ("90s", 90), ("1500ms", 2), ("1h", 3600)])
-def test_pods_are_removed_after_the_time_in_the_spec(asked: str, seconds: int) -> None:
-    scaled = {name: {"autoscaling": {"scaleDownAfter": asked}} for name in ("embark", "kfc", "retina")}
+@pytest.mark.parametrize(("duration", "seconds"), [("0s", 0), ("90s", 90), ("1500ms", 2), ("1h", 3600)])
+def test_pods_are_removed_after_the_time_in_the_spec(duration: str, seconds: int) -> None:
+    scaled = {name: {"autoscaling": {"scaleDownAfter": duration}} for name in ("embark", "kfc", "retina")}
     scalers = select_kind(children(**scaled), "HorizontalPodAutoscaler")
     windows = [scaler["spec"]["behavior"]["scaleDown"]["stabilizationWindowSeconds"] for scaler in scalers]
     assert windows == [seconds] * 3

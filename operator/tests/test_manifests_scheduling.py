@@ -1,4 +1,4 @@
-"""Where the spec says that pods run is where they run, and nothing is said that the spec does not say."""
+"""Pods are scheduled as the spec says, and only so."""
 
 from typing import Any
 
@@ -15,7 +15,7 @@ GPU = {"key": "nvidia.com/gpu", "operator": "Exists", "effect": "NoSchedule"}
 
 
 def scheduled(component: str, **changes: dict[str, Any]) -> Manifest:
-    """Return what the pods of a component say of their nodes."""
+    """Return the scheduling fields of a component's pods."""
     pod = templates(every_child(**changes))[component]["spec"]
     return {name: pod[name] for name in FIELDS & pod.keys()}
 
@@ -36,7 +36,7 @@ def test_jobs_are_scheduled_like_kfc(job: str) -> None:
 
 def test_the_job_that_drops_a_keyspace_is_scheduled_like_kfc() -> None:
     cache = sample("photos", kfc={"scheduling": {"nodeSelector": {"pool": "encoders"}}})
-    (job,) = (made for made in build_drop_keyspace(cache, UID, IMAGES) if made["kind"] == "Job")
+    (job,) = (child for child in build_drop_keyspace(cache, UID, IMAGES) if child["kind"] == "Job")
     assert job["spec"]["template"]["spec"]["nodeSelector"] == {"pool": "encoders"}
 
 

@@ -1,4 +1,4 @@
-"""Certificates without a mesh: who mounts the Secret of spec.tls, and what cert-manager is asked for."""
+"""Certificates without a mesh: which components mount the Secret of spec.tls, and the Certificate of cert-manager."""
 
 import importlib
 from typing import Any
@@ -30,9 +30,9 @@ def test_components_that_serve_or_call_grpc_mount_certificates_where_their_setti
     template = templates(every_child(tls=SECRET))[component]
     (mount,) = [mount for mount in container(template)["volumeMounts"] if mount["name"] == "tls"]
     embark, kfc, retina = settings_for(sample("photos", tls=SECRET))
-    told = {"embark": embark.tls, "kfc": kfc.retina_tls, "reembed": kfc.retina_tls, "retina": retina.tls}[component]
-    assert told is not None
-    assert (mount["mountPath"], mount["readOnly"]) == (told.folder, True)
+    files = {"embark": embark.tls, "kfc": kfc.retina_tls, "reembed": kfc.retina_tls, "retina": retina.tls}[component]
+    assert files is not None
+    assert (mount["mountPath"], mount["readOnly"]) == (files.folder, True)
     assert [volume["secret"]["secretName"] for volume in tls_volumes(component, tls=SECRET)] == ["photos-grpc"]
 
 
@@ -64,7 +64,7 @@ def test_the_certificate_has_every_name_of_the_cache() -> None:
 
 def test_the_certificate_matches_the_published_schema() -> None:
     (certificate,) = build_certificate(build_context(sample("photos", tls=ISSUED), apis=SERVED))
-    # It takes seconds, which only this test has to wait.
+    # The import takes seconds, which only this test should wait for.
     published = importlib.import_module("cloudcoil.models.cert_manager.v1").Certificate
     read = published.model_validate(certificate).model_dump(mode="json", by_alias=True, exclude_unset=True)
     assert read["spec"] == certificate["spec"]

@@ -8,16 +8,16 @@ from embark_testing.worlds.meshed_caches import ANY_CLIENT, ISTIO, SPACES, build
 from embark_testing.worlds.published_models import as_published
 
 
-def rule_of(made: object, name: str) -> dict[str, object]:
-    spec = named(made, "AuthorizationPolicy")[name]  # type: ignore[arg-type]
+def authorization_rule(built: object, name: str) -> dict[str, object]:
+    spec = named(built, "AuthorizationPolicy")[name]  # type: ignore[arg-type]
     assert spec["action"] == "ALLOW"
     (rule,) = spec["rules"]
     return dict(rule)
 
 
 def test_only_named_clients_may_look_up() -> None:
-    made = build_sample_mesh(meshed("istio", mesh={"trustDomain": "prod.example"}), ISTIO)
-    assert rule_of(made, "photos-embark") == {
+    built = build_sample_mesh(meshed("istio", mesh={"trustDomain": "prod.example"}), ISTIO)
+    assert authorization_rule(built, "photos-embark") == {
         "from": [
             {
                 "source": {
@@ -30,40 +30,40 @@ def test_only_named_clients_may_look_up() -> None:
         ],
         "to": [{"operation": {"ports": ["50051"]}}],
     }
-    assert named(made, "AuthorizationPolicy")["photos-embark"]["selector"] == {
+    assert named(built, "AuthorizationPolicy")["photos-embark"]["selector"] == {
         "matchLabels": {"embark.dev/cache": "photos", "app.kubernetes.io/component": "embark"}
     }
 
 
 def test_without_named_clients_only_the_mesh_may_look_up() -> None:
-    made = build_sample_mesh(meshed("istio", mesh=ANY_CLIENT), ISTIO)
-    assert rule_of(made, "photos-embark")["from"] == [{"source": {"principals": ["*"]}}]
+    built = build_sample_mesh(meshed("istio", mesh=ANY_CLIENT), ISTIO)
+    assert authorization_rule(built, "photos-embark")["from"] == [{"source": {"principals": ["*"]}}]
 
 
 @pytest.mark.parametrize("mesh", [{}, ANY_CLIENT], ids=["named", "everybody"])
 def test_a_retina_encodes_only_for_the_kfc_of_its_space(mesh: dict[str, Any]) -> None:
     cache = meshed("istio", mesh=mesh)
-    made = build_sample_mesh(cache, ISTIO)
+    built = build_sample_mesh(cache, ISTIO)
     namespace = cache_name(cache).split("/")[0]
     for space in SPACES:
         name = f"photos-retina-{space}"
         principal = f"cluster.local/ns/{namespace}/sa/photos-kfc-{space}"
-        assert rule_of(made, name)["from"] == [{"source": {"principals": [principal]}}]
-        selector = named(made, "AuthorizationPolicy")[name]["selector"]["matchLabels"]
+        assert authorization_rule(built, name)["from"] == [{"source": {"principals": [principal]}}]
+        selector = named(built, "AuthorizationPolicy")[name]["selector"]["matchLabels"]
         assert selector["embark.dev/space"] == space
 
 
 def test_plain_text_is_rejected_except_at_the_probes_which_any_client_may_read() -> None:
-    made = build_sample_mesh(meshed("istio"), ISTIO)
-    assert named(made, "PeerAuthentication") == {
+    built = build_sample_mesh(meshed("istio"), ISTIO)
+    assert named(built, "PeerAuthentication") == {
         "photos-probes": {
             "selector": {"matchLabels": {"embark.dev/cache": "photos"}},
             "mtls": {"mode": "STRICT"},
             "portLevelMtls": {"8080": {"mode": "PERMISSIVE"}},
         }
     }
-    assert rule_of(made, "photos-probes") == {"to": [{"operation": {"ports": ["8080"]}}]}
-    selector = named(made, "AuthorizationPolicy")["photos-probes"]["selector"]
+    assert authorization_rule(built, "photos-probes") == {"to": [{"operation": {"ports": ["8080"]}}]}
+    selector = named(built, "AuthorizationPolicy")["photos-probes"]["selector"]
     assert selector == {"matchLabels": {"embark.dev/cache": "photos"}}
 
 
@@ -86,9 +86,9 @@ def test_calls_go_to_the_least_loaded_pod_and_a_failing_pod_is_ejected() -> None
 
 @pytest.mark.parametrize("mesh", [{}, ANY_CLIENT], ids=["named", "everybody"])
 def test_every_field_is_in_the_published_schemas(mesh: dict[str, Any]) -> None:
-    made = build_sample_mesh(meshed("istio", mesh=mesh), ISTIO).manifests
-    assert {m["kind"] for m in made} == {"PeerAuthentication", "AuthorizationPolicy", "DestinationRule"}
-    for manifest in made:
+    built = build_sample_mesh(meshed("istio", mesh=mesh), ISTIO).manifests
+    assert {m["kind"] for m in built} == {"PeerAuthentication", "AuthorizationPolicy", "DestinationRule"}
+    for manifest in built:
         assert as_published(manifest) == manifest
 
 

@@ -23,20 +23,20 @@ SERVICE = "embark.v1.EmbArkService"
 
 
 def test_only_named_clients_may_look_up() -> None:
-    made = build_sample_mesh(meshed("linkerd"), LINKERD)
-    assert named(made, "MeshTLSAuthentication")["photos-embark"] == {
+    built = build_sample_mesh(meshed("linkerd"), LINKERD)
+    assert named(built, "MeshTLSAuthentication")["photos-embark"] == {
         "identityRefs": [
             {"kind": "ServiceAccount", "name": "ranker", "namespace": "ads"},
             {"kind": "ServiceAccount", "name": "trainer", "namespace": "research"},
         ]
     }
-    assert named(made, "AuthorizationPolicy")["photos-embark"] == {
+    assert named(built, "AuthorizationPolicy")["photos-embark"] == {
         "targetRef": {"group": "policy.linkerd.io", "kind": "Server", "name": "photos-embark"},
         "requiredAuthenticationRefs": [
             {"group": "policy.linkerd.io", "kind": "MeshTLSAuthentication", "name": "photos-embark"}
         ],
     }
-    assert named(made, "Server")["photos-embark"] == {
+    assert named(built, "Server")["photos-embark"] == {
         "podSelector": {"matchLabels": {"embark.dev/cache": "photos", "app.kubernetes.io/component": "embark"}},
         "port": "grpc",
         "proxyProtocol": "gRPC",
@@ -45,36 +45,36 @@ def test_only_named_clients_may_look_up() -> None:
 
 
 def test_without_named_clients_only_the_mesh_may_look_up() -> None:
-    made = build_sample_mesh(meshed("linkerd", mesh=ANY_CLIENT), LINKERD)
-    assert named(made, "MeshTLSAuthentication")["photos-embark"] == {"identities": ["*"]}
-    assert named(made, "Server")["photos-embark"]["accessPolicy"] == "deny"
+    built = build_sample_mesh(meshed("linkerd", mesh=ANY_CLIENT), LINKERD)
+    assert named(built, "MeshTLSAuthentication")["photos-embark"] == {"identities": ["*"]}
+    assert named(built, "Server")["photos-embark"]["accessPolicy"] == "deny"
 
 
 @pytest.mark.parametrize("mesh", [{}, ANY_CLIENT], ids=["named", "everybody"])
 def test_a_retina_encodes_only_for_the_kfc_of_its_space(mesh: dict[str, Any]) -> None:
     cache = meshed("linkerd", mesh=mesh)
-    made = build_sample_mesh(cache, LINKERD)
+    built = build_sample_mesh(cache, LINKERD)
     namespace = cache_name(cache).split("/")[0]
     for space in SPACES:
         name = f"photos-retina-{space}"
         kfc = {"kind": "ServiceAccount", "name": f"photos-kfc-{space}", "namespace": namespace}
-        assert named(made, "MeshTLSAuthentication")[name] == {"identityRefs": [kfc]}
-        assert named(made, "Server")[name]["podSelector"]["matchLabels"]["embark.dev/space"] == space
-        assert named(made, "AuthorizationPolicy")[name]["targetRef"]["name"] == name
+        assert named(built, "MeshTLSAuthentication")[name] == {"identityRefs": [kfc]}
+        assert named(built, "Server")[name]["podSelector"]["matchLabels"]["embark.dev/space"] == space
+        assert named(built, "AuthorizationPolicy")[name]["targetRef"]["name"] == name
 
 
 def test_kubelets_and_monitoring_outside_of_the_mesh_reach_the_probes_of_every_pod() -> None:
-    made = build_sample_mesh(meshed("linkerd"), LINKERD)
-    assert named(made, "Server")["photos-probes"] == {
+    built = build_sample_mesh(meshed("linkerd"), LINKERD)
+    assert named(built, "Server")["photos-probes"] == {
         "podSelector": {"matchLabels": {"embark.dev/cache": "photos"}},
         "port": "probes",
         "proxyProtocol": "HTTP/1",
         "accessPolicy": "deny",
     }
-    assert named(made, "NetworkAuthentication")["photos-probes"] == {
+    assert named(built, "NetworkAuthentication")["photos-probes"] == {
         "networks": [{"cidr": "0.0.0.0/0"}, {"cidr": "::/0"}]
     }
-    (reference,) = named(made, "AuthorizationPolicy")["photos-probes"]["requiredAuthenticationRefs"]
+    (reference,) = named(built, "AuthorizationPolicy")["photos-probes"]["requiredAuthenticationRefs"]
     assert reference == {"group": "policy.linkerd.io", "kind": "NetworkAuthentication", "name": "photos-probes"}
 
 
@@ -88,9 +88,9 @@ def test_a_server_comes_after_the_policy_that_opens_it() -> None:
 
 
 def test_only_lookups_are_retried_and_only_without_an_answer() -> None:
-    made = build_sample_mesh(meshed("linkerd"), LINKERD)
-    notes = {m["metadata"]["name"]: dict(m["metadata"]["annotations"]) for m in made.manifests}
-    routes = named(made, "GRPCRoute")
+    built = build_sample_mesh(meshed("linkerd"), LINKERD)
+    notes = {m["metadata"]["name"]: dict(m["metadata"]["annotations"]) for m in built.manifests}
+    routes = named(built, "GRPCRoute")
     assert routes.keys() == {"photos-embark-lookups", "photos-embark-calls"}
     for route in routes.values():
         assert route["parentRefs"] == [{"group": "core", "kind": "Service", "name": "photos-embark", "port": 50051}]
@@ -116,14 +116,14 @@ def test_every_other_call_has_a_route_since_linkerd_rejects_calls_without_one() 
 
 
 def test_a_cluster_without_grpc_routes_gets_http_routes_to_the_same_methods() -> None:
-    made = build_sample_mesh(meshed("linkerd"), LINKERD_WITH_HTTP_ROUTES)
-    assert not made.missing
-    assert not named(made, "GRPCRoute")
-    routes = named(made, "HTTPRoute")
+    built = build_sample_mesh(meshed("linkerd"), LINKERD_WITH_HTTP_ROUTES)
+    assert not built.missing
+    assert not named(built, "GRPCRoute")
+    routes = named(built, "HTTPRoute")
     (lookups,), (calls,) = routes["photos-embark-lookups"]["rules"], routes["photos-embark-calls"]["rules"]
     assert {"path": {"type": "Exact", "value": f"/{SERVICE}/Lookup"}} in lookups["matches"]
     assert {"path": {"type": "PathPrefix", "value": f"/{SERVICE}"}} in calls["matches"]
-    notes = {m["metadata"]["name"]: m["metadata"]["annotations"] for m in made.manifests}["photos-embark-lookups"]
+    notes = {m["metadata"]["name"]: m["metadata"]["annotations"] for m in built.manifests}["photos-embark-lookups"]
     assert notes["retry.linkerd.io/http"] == "503"
     assert "retry.linkerd.io/grpc" not in notes
 
@@ -140,15 +140,15 @@ def test_a_changed_annotation_changes_the_manifest_hash() -> None:
 
 @pytest.mark.parametrize("absent", POLICIES, ids=lambda kind: kind.name)
 def test_policies_are_built_all_or_none_and_the_missing_api_is_named(absent: Kind) -> None:
-    made = build_sample_mesh(
+    built = build_sample_mesh(
         meshed("linkerd"), serving(*(kind for kind in POLICIES if kind != absent), kinds.GRPC_ROUTE)
     )
-    assert {m["kind"] for m in made.manifests} == {"GRPCRoute"}
-    assert made.missing == (f"{absent.api_version} {absent.name}",)
+    assert {m["kind"] for m in built.manifests} == {"GRPCRoute"}
+    assert built.missing == (f"{absent.api_version} {absent.name}",)
 
 
 def test_policies_do_not_depend_on_routes() -> None:
-    made = build_sample_mesh(meshed("linkerd"), serving(*POLICIES))
-    assert named(made, "Server")
-    assert made.missing == ("gateway.networking.k8s.io/v1 GRPCRoute",)
+    built = build_sample_mesh(meshed("linkerd"), serving(*POLICIES))
+    assert named(built, "Server")
+    assert built.missing == ("gateway.networking.k8s.io/v1 GRPCRoute",)
     assert not build_sample_mesh(meshed("linkerd"), Apis()).manifests

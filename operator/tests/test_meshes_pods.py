@@ -17,8 +17,8 @@ ISTIO_PORTS = "traffic.sidecar.istio.io/excludeOutboundPorts"
 
 def kfc_pod(provider: str) -> Manifest:
     cache = meshed(provider)
-    made = build_kfc(build_context(cache), kfc_settings(cache))
-    (deployment,) = (m for m in made if m["kind"] == "Deployment")
+    built = build_kfc(build_context(cache), kfc_settings(cache))
+    (deployment,) = (m for m in built if m["kind"] == "Deployment")
     return dict(deployment["spec"]["template"]["metadata"])
 
 
@@ -77,7 +77,7 @@ def test_the_pods_of_a_deployment_have_the_metadata_of_the_mesh_and_their_own(pr
 
 
 def test_without_a_mesh_nothing_is_built() -> None:
-    made = build_sample_mesh(meshed("none"), LINKERD)
-    assert (made.manifests, made.missing) == ((), ())
-    assert build_sample_mesh(meshed("none"), ISTIO) == made
+    built = build_sample_mesh(meshed("none"), LINKERD)
+    assert (built.manifests, built.missing) == ((), ())
+    assert build_sample_mesh(meshed("none"), ISTIO) == built
     assert build_pod_mesh(meshed("none"), "embark") == PodMesh()

@@ -1,4 +1,4 @@
-"""Whether the public addresses of the policies are those that Retina dials."""
+"""The public addresses of the policies are those that Retina dials."""
 
 from collections.abc import Iterator
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address, ip_network
@@ -11,7 +11,7 @@ from embark_operator.manifests.network_addresses import public_peers
 from retina.addresses import refusal
 
 Address = IPv4Address | IPv6Address
-# Retina judges these by the address that they carry; the policies leave them out: Teredo, 6to4, and IPv4-mapped
+# Retina judges these by the address that they embed, and the policies exclude them: Teredo, 6to4, and IPv4-mapped
 # addresses, which are not used on the wire.
 CARRYING = [ip_network(text) for text in ("2001::/32", "2002::/16", "::ffff:0:0/96")]
 
@@ -19,7 +19,7 @@ CARRYING = [ip_network(text) for text in ("2001::/32", "2002::/16", "::ffff:0:0/
 def in_policies(address: Address) -> bool:
     return any(
         _within(address, peer["ipBlock"]["cidr"])
-        and not any(_within(address, beside) for beside in peer["ipBlock"]["except"])
+        and not any(_within(address, excluded) for excluded in peer["ipBlock"]["except"])
         for peer in public_peers()
     )
 
@@ -29,7 +29,7 @@ def in_retina(address: Address) -> bool:
 
 
 def edges() -> Iterator[Address]:
-    """Yield the first and the last address of every network that the policies name, and those next to them."""
+    """Yield the first and last address of every network in the policies, and their neighbours."""
     for peer in public_peers():
         for text in (peer["ipBlock"]["cidr"], *peer["ipBlock"]["except"]):
             network = ip_network(text)
@@ -81,13 +81,13 @@ def test_every_exception_is_within_its_network() -> None:
     for peer in public_peers():
         network = ip_network(peer["ipBlock"]["cidr"])
         for text in peer["ipBlock"]["except"]:
-            beside = ip_network(text)
+            excluded = ip_network(text)
             if isinstance(network, IPv4Network):
-                assert isinstance(beside, IPv4Network)
-                assert beside.subnet_of(network)
+                assert isinstance(excluded, IPv4Network)
+                assert excluded.subnet_of(network)
             else:
-                assert isinstance(beside, IPv6Network)
-                assert beside.subnet_of(network)
+                assert isinstance(excluded, IPv6Network)
+                assert excluded.subnet_of(network)
 
 
 def _within(address: Address, cidr: str) -> bool:

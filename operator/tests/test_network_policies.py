@@ -1,4 +1,4 @@
-"""Which flows the policies of caches let through, judged by the API's rules; tests/cluster has cyclonus judge them."""
+"""The flows that the policies of caches allow, by the API's rules; tests/cluster checks them with cyclonus too."""
 
 from itertools import chain, product
 from typing import Any
@@ -36,7 +36,7 @@ MACHINE = Pod("machine", "", "172.16.4.4")
 METADATA = Pod("metadata", "", "169.254.169.254")
 
 
-def policies_of(**changes: dict[str, Any]) -> list[Manifest]:
+def build_policies(**changes: dict[str, Any]) -> list[Manifest]:
     cache = cache_in("shop", "photos", changes)
     return build_network_policies(cache, UID, dict.fromkeys(SPACES, cache.spec.encoder), OPERATOR_NAMESPACE)
 
@@ -49,7 +49,7 @@ def all_policies() -> list[Manifest]:
     ]
 
 
-def pod_of(component: str, space: str = "") -> Pod:
+def find_pod(component: str, space: str = "") -> Pod:
     name = f"photos-{component}" + (f"-{space}" if space else "")
     (found,) = (pod for pod in pods() if (pod.namespace, pod.name) == ("shop", name))
     return found
@@ -96,7 +96,7 @@ def test_every_pod_of_a_cache_is_denied_everything_and_allowed_something() -> No
 
 
 def test_the_denying_policy_comes_last() -> None:
-    *allowing, denying = policies_of()
+    *allowing, denying = build_policies()
     assert all("egress" in policy["spec"] for policy in allowing)
     assert denying["spec"] == {
         "podSelector": {"matchLabels": {"embark.dev/cache": "photos"}},
@@ -110,15 +110,15 @@ def test_policy_names_are_unique() -> None:
 
 
 def test_a_cache_can_have_no_policies() -> None:
-    assert policies_of(network={"policies": False}) == []
+    assert build_policies(network={"policies": False}) == []
 
 
 def test_retina_reaches_public_addresses_and_no_private_one_that_is_not_allowed() -> None:
-    retina = pod_of("retina", SPACES[0])
-    policies = policies_of()
+    retina = find_pod("retina", SPACES[0])
+    policies = build_policies()
     assert open_ports(policies, retina, OUTSIDE) == {port for port in PORTS if port.startswith("TCP/")}
     assert open_ports(policies, retina, MACHINE) == set()
-    allowing = policies_of(encoder={"fetch": {"allowedPrivateNetworks": ["172.16.4.0/24"]}})
+    allowing = build_policies(encoder={"fetch": {"allowedPrivateNetworks": ["172.16.4.0/24"]}})
     assert open_ports(allowing, retina, MACHINE, (GRPC, "TCP/443", "UDP/443")) == {GRPC, "TCP/443"}
     for policy in (policies, allowing):
         assert open_ports(policy, retina, METADATA) == set()
@@ -136,10 +136,10 @@ def test_retina_reaches_public_addresses_and_no_private_one_that_is_not_allowed(
     ],
 )
 def test_retina_reaches_the_host_of_its_model(uri: str, opened: dict[str, set[str]]) -> None:
-    policies = policies_of(encoder={"model": {"uri": uri}})
+    policies = build_policies(encoder={"model": {"uri": uri}})
     targets = {"shop": Pod("cassandra", "shop", "10.2.0.4"), "ads": Pod("ranker", "ads", "10.2.0.1")}
     ports = tuple(port for port in PORTS if port not in DNS)
-    found = {name: open_ports(policies, pod_of("retina", SPACES[0]), pod, ports) for name, pod in targets.items()}
+    found = {name: open_ports(policies, find_pod("retina", SPACES[0]), pod, ports) for name, pod in targets.items()}
     assert found == opened
 
 
@@ -158,25 +158,25 @@ def test_retina_reaches_the_host_of_its_model(uri: str, opened: dict[str, set[st
 )
 @pytest.mark.parametrize("component", ["embark", "kfc"])
 def test_a_store_may_be_outside_only_if_its_name_is_not_private(component: str, host: str, *, outside: bool) -> None:
-    pod = pod_of(component, SPACES[0] if component == "kfc" else "")
-    policies = policies_of(store={"cassandra": {"contactPoints": [host], "port": 9043}})
+    pod = find_pod(component, SPACES[0] if component == "kfc" else "")
+    policies = build_policies(store={"cassandra": {"contactPoints": [host], "port": 9043}})
     assert open_ports(policies, pod, MACHINE, (CQL, "TCP/9043", KAFKA)) == {"TCP/9043", KAFKA}
     assert open_ports(policies, pod, OUTSIDE, (CQL, "TCP/9043", KAFKA)) == ({"TCP/9043"} if outside else set())
     assert open_ports(policies, pod, METADATA, (CQL, "TCP/9043", KAFKA)) == set()
 
 
 def test_brokers_are_reached_at_every_declared_port() -> None:
-    policies = policies_of(topic={"kafka": {"bootstrapServers": ["kafka:9092", "[fd00::1]:9094"]}})
-    found = open_ports(policies, pod_of("embark"), MACHINE, ("TCP/9092", "TCP/9093", "TCP/9094"))
+    policies = build_policies(topic={"kafka": {"bootstrapServers": ["kafka:9092", "[fd00::1]:9094"]}})
+    found = open_ports(policies, find_pod("embark"), MACHINE, ("TCP/9092", "TCP/9093", "TCP/9094"))
     assert found == {"TCP/9092", "TCP/9094"}
 
 
 def test_only_named_clients_may_look_up_not_even_the_operator() -> None:
-    embark, addresses = pod_of("embark"), [OUTSIDE, MACHINE]
-    policies = policies_of(**PHOTOS)
+    embark, addresses = find_pod("embark"), [OUTSIDE, MACHINE]
+    policies = build_policies(**PHOTOS)
     callers = {str(pod) for pod in [*pods(), *addresses] if lets_through(policies, pod, embark, GRPC)}
     assert callers == {"ads/ranker"}
-    some = policies_of(network={"clients": [{"pods": "app=ranker,tier=web"}]})
+    some = build_policies(network={"clients": [{"pods": "app=ranker,tier=web"}]})
     assert not lets_through(some, Pod("ranker", "ads", "10.2.0.1", {"app": "ranker"}), embark, GRPC)
     assert lets_through(some, Pod("ranker", "any", "10.2.0.1", {"app": "ranker", "tier": "web"}), embark, GRPC)
 
@@ -186,14 +186,14 @@ def test_without_its_namespace_the_operator_is_identified_by_its_labels() -> Non
     policies = build_network_policies(cache, UID, dict.fromkeys(SPACES, cache.spec.encoder), "")
     readers = {"monitoring/prometheus", f"{OPERATOR_NAMESPACE}/operator", "ads/impostor"}
     pacing = {f"shop/photos-reembed-{space}" for space in SPACES}
-    for asked, callers in ((pod_of("embark"), readers | pacing), (pod_of("kfc", SPACES[0]), readers)):
-        assert {str(pod) for pod in pods() if lets_through(policies, pod, asked, PROBES)} == callers
+    for target, callers in ((find_pod("embark"), readers | pacing), (find_pod("kfc", SPACES[0]), readers)):
+        assert {str(pod) for pod in pods() if lets_through(policies, pod, target, PROBES)} == callers
 
 
 @pytest.mark.parametrize(("provider", "tunnel", "metrics"), [("linkerd", 4143, 4191), ("istio", 15008, 15020)])
 def test_the_proxies_of_a_mesh_reach_each_other_and_the_control_plane(provider: str, tunnel: int, metrics: int) -> None:
-    policies = policies_of(mesh={"provider": provider}, **PHOTOS)
-    kfc, retina, other = pod_of("kfc", SPACES[0]), pod_of("retina", SPACES[0]), pod_of("retina", SPACES[1])
+    policies = build_policies(mesh={"provider": provider}, **PHOTOS)
+    kfc, retina, other = find_pod("kfc", SPACES[0]), find_pod("retina", SPACES[0]), find_pod("retina", SPACES[1])
     ports = (GRPC, f"TCP/{tunnel}", f"TCP/{metrics}", "TCP/22")
     assert open_ports(policies, kfc, retina, ports) == {GRPC, f"TCP/{tunnel}"}
     assert open_ports(policies, kfc, other, ports) == set()
@@ -203,10 +203,10 @@ def test_the_proxies_of_a_mesh_reach_each_other_and_the_control_plane(provider: 
     store = Pod("cassandra", "shop", "10.2.0.4")
     assert open_ports(policies, kfc, store, (CQL, f"TCP/{tunnel}", "TCP/22")) == {CQL}
     control = Pod("control", "mesh", "10.4.0.1", labels)
-    for pod in (kfc, retina, pod_of("embark")):
+    for pod in (kfc, retina, find_pod("embark")):
         opened = open_ports(policies, pod, control, ("TCP/8086", "TCP/15012", "TCP/22"))
         assert opened == ({"TCP/8086"} if provider == "linkerd" else {"TCP/15012"})
-    job = pod_of("schema", SPACES[1])
+    job = find_pod("schema", SPACES[1])
     assert open_ports(policies, job, control, ("TCP/8086", "TCP/15012", f"TCP/{tunnel}")) == set()
 
 
@@ -221,5 +221,5 @@ def test_the_proxies_of_a_mesh_reach_each_other_and_the_control_plane(provider: 
 )
 def test_an_invalid_port_is_rejected_by_field(field: str, changes: dict[str, Any]) -> None:
     with pytest.raises(InvalidSpecError) as refused:
-        policies_of(**changes)
+        build_policies(**changes)
     assert refused.value.field == field

@@ -1,4 +1,4 @@
-"""The end of a cache whose keyspace goes with it, on a real API server with controllers and no nodes."""
+"""Deleting a cache together with its keyspace, on a real API server with controllers and no nodes."""
 
 import json
 from collections.abc import Iterator
@@ -20,15 +20,15 @@ DROP = "-l=app.kubernetes.io/component=drop-keyspace"
 
 @pytest.fixture
 def deleting(namespace: CacheNamespace, tmp_path: Path) -> Iterator[CacheNamespace]:
-    """A namespace whose one cache says deletionPolicy: Delete, and is at rest."""
-    lease = ("--lease-namespace=default", f"--lease-name={namespace.name}")  # the namespace may go
+    """A namespace whose only cache has `deletionPolicy: Delete`, and is at rest."""
+    lease = ("--lease-namespace=default", f"--lease-name={namespace.name}")  # the namespace may be deleted
     options = (f"--namespace={namespace.name}", *lease, "--resync-seconds=1")
     with operator(namespace.server.kubeconfig, tmp_path, *options):
         namespace.apply("photos", store=DELETE)
         namespace.await_phase("photos", "Pending")
         assert _finalizers(namespace) == [FINALIZER]
         yield namespace
-    for cache in _caches(namespace):  # a failed test leaves it, and its finalizer would keep the namespace
+    for cache in _caches(namespace):  # a failed test leaves it, and its finalizer would block the namespace
         name = cache["metadata"]["name"]
         namespace.kubectl("patch", "embc", name, "--type=merge", '--patch={"metadata": {"finalizers": null}}')
 
@@ -38,7 +38,7 @@ def test_the_job_is_created_once_all_pods_are_deleted_and_the_cache_is_deleted_o
     deleting: CacheNamespace, cascade: str
 ) -> None:
     deleting.kubectl("delete", "embc", "photos", f"--cascade={cascade}", "--wait=false")
-    (job,) = eventually(lambda: _items(deleting, "jobs", DROP), WAIT, "the Job is made")
+    (job,) = eventually(lambda: _items(deleting, "jobs", DROP), WAIT, "the Job is created")
     assert "ownerReferences" not in job["metadata"]
     assert not _items(deleting, "deployments")
     (pod,) = eventually(lambda: _items(deleting, "pods"), WAIT, "its pod")
@@ -47,18 +47,18 @@ def test_the_job_is_created_once_all_pods_are_deleted_and_the_cache_is_deleted_o
     done = json.dumps({"status": {"phase": "Succeeded"}})
     name = pod["metadata"]["name"]
     deleting.kubectl("patch", "pod", name, "--subresource=status", "--type=merge", f"--patch={done}")
-    eventually(lambda: not _caches(deleting), WAIT, "the cache is gone")
+    eventually(lambda: not _caches(deleting), WAIT, "the cache is deleted")
     eventually(lambda: not _items(deleting, "jobs,configmaps,serviceaccounts,pods", DROP), WAIT, "nothing is left")
-    told = {event["reason"] for event in _items(deleting, "events")}
-    assert {"Dropping", "Dropped"} <= told
+    reasons = {event["reason"] for event in _items(deleting, "events")}
+    assert {"Dropping", "Dropped"} <= reasons
 
 
 def test_setting_retain_gives_up_the_drop_and_deletes_the_cache(deleting: CacheNamespace) -> None:
     deleting.kubectl("delete", "embc", "photos", "--wait=false")
-    eventually(lambda: _items(deleting, "jobs", DROP), WAIT, "the Job is made")
+    eventually(lambda: _items(deleting, "jobs", DROP), WAIT, "the Job is created")
     keep = json.dumps({"spec": {"store": {"deletionPolicy": "Retain"}}})
     deleting.kubectl("patch", "embc", "photos", "--type=merge", f"--patch={keep}")
-    eventually(lambda: not _caches(deleting), WAIT, "the cache is gone")
+    eventually(lambda: not _caches(deleting), WAIT, "the cache is deleted")
     eventually(lambda: not _items(deleting, "jobs,configmaps,serviceaccounts,pods", DROP), WAIT, "nothing is left")
 
 

@@ -113,13 +113,13 @@ def test_a_failing_drop_reports_why_in_one_event_for_all_retries() -> None:
     world = DeletingWorld()
     world.reconcile()
     world.delete_until_drop()
-    for said in (STORE_AWAY, "topic: no answer in time", STORE_AWAY):
-        world.fail_drop(said)
+    for error in (STORE_AWAY, "topic: no answer in time", STORE_AWAY):
+        world.fail_drop(error)
         world.reconcile()
         world.add_drop_pod({"running": {}})
         assert world.reconcile() == []
         assert world.result.requeue_after
-        assert said in world.condition("KeyspaceDropped")["message"]
+        assert error in world.condition("KeyspaceDropped")["message"]
         assert "spec.store.deletionPolicy" in world.condition("KeyspaceDropped")["message"]
     assert world.guarded
     assert world.events().count(("Warning", "DropFailed")) == 1
@@ -227,7 +227,7 @@ def test_a_foreign_object_with_the_name_of_a_drop_object_is_reported() -> None:
 
 
 class Terminating(MemoryCluster):
-    """A cluster whose namespace takes nothing new, once it is deleted."""
+    """A cluster whose namespace rejects new objects once it is deleted."""
 
     deleted = False
 
@@ -281,7 +281,7 @@ def test_a_new_cache_of_the_same_name_is_safe_from_the_job_of_its_predecessor() 
 
 
 class Cut(MemoryCluster):
-    """A cluster whose connection is cut before or after its n-th write has been done."""
+    """A cluster whose connection is cut before or after its n-th write."""
 
     left = -1
     after = False
@@ -312,7 +312,7 @@ class Cut(MemoryCluster):
 
 
 def _end(cluster: Cut, cut: int = -1, *, after: bool = False) -> list[str]:
-    """Delete a cache, with one cut on the way to its end; return what was written."""
+    """Delete a cache with one cut on the way; return what was written."""
     world = DeletingWorld(cluster)
     world.reconcile()
     world.delete_cache()

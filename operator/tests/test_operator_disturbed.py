@@ -15,7 +15,7 @@ pytestmark = pytest.mark.cluster
 WAIT = 60.0
 FROZEN_WATCH = 90.0
 CACHES = 200
-_CHOSEN = ("clusterIP", "clusterIPs", "controller-uid", "replicas")  # the last by the autoscalers
+_CHOSEN = ("clusterIP", "clusterIPs", "controller-uid", "replicas")  # the last one by autoscalers
 REPORT = Path(__file__).parents[2] / "out" / "operator.json"
 
 
@@ -26,7 +26,7 @@ def test_killed_at_every_second_write_it_reaches_the_same_state_and_repeats_no_w
     with cutting_proxy(namespace.server, tmp_path / "undisturbed") as proxy:
         namespace.apply("photos")
         _run_to_rest(namespace, proxy, "undisturbed", tmp_path)
-        writes, wanted = proxy.children, _told(namespace)
+        writes, wanted = proxy.children, _declared_fields(namespace)
     assert writes == len(wanted)
     for cut in range(1 + after, writes + 1, 2):
         _delete(namespace)
@@ -39,7 +39,7 @@ def test_killed_at_every_second_write_it_reaches_the_same_state_and_repeats_no_w
         with cutting_proxy(namespace.server, tmp_path / f"again-{cut}") as second:
             _run_to_rest(namespace, second, f"again-{cut}", tmp_path)
         assert proxy.children + second.children == writes, f"cut at write {cut}"
-        assert _told(namespace) == wanted
+        assert _declared_fields(namespace) == wanted
 
 
 def test_an_edit_behind_a_frozen_watch_is_reconciled(namespace: CacheNamespace, tmp_path: Path) -> None:
@@ -86,7 +86,7 @@ def _options(namespace: CacheNamespace, lease: str) -> tuple[str, ...]:
 
 
 def _run_to_rest(namespace: CacheNamespace, proxy: CuttingProxy, lease: str, folder: Path) -> None:
-    """Run an operator until nothing is left to do, and end it."""
+    """Run an operator until nothing is left to do, and stop it."""
     with operator(proxy.kubeconfig, folder, *_options(namespace, lease), "--resync-seconds=0.3") as running:
         namespace.await_phase("photos", "Pending")
         running.await_rest()
@@ -95,15 +95,15 @@ def _run_to_rest(namespace: CacheNamespace, proxy: CuttingProxy, lease: str, fol
 
 def _delete(namespace: CacheNamespace) -> None:
     namespace.kubectl("delete", "embc", "photos", "--timeout=60s")
-    eventually(lambda: not namespace.children(), WAIT, "the children have gone")
+    eventually(lambda: not namespace.children(), WAIT, "the children are deleted")
 
 
 def _phases(namespace: CacheNamespace) -> set[str]:
     return {item.get("status", {}).get("phase", "") for item in namespace.get("embc")["items"]}
 
 
-def _told(namespace: CacheNamespace) -> dict[str, Any]:
-    """Return what the children are told, less what the API server chose."""
+def _declared_fields(namespace: CacheNamespace) -> dict[str, Any]:
+    """Return the children's fields, without those that the API server chooses."""
     return {
         place: _less_chosen({part: body[part] for part in ("spec", "data") if part in body})
         for place, body in namespace.children().items()

@@ -1,4 +1,4 @@
-"""The adapter to the Kubernetes API on a real API server: what reconcile is promised of a cluster."""
+"""The adapter of the Kubernetes API on a real API server."""
 
 import copy
 from collections.abc import Iterator
@@ -102,27 +102,27 @@ def test_a_foreground_deletion_waits_for_the_owned_objects(
     held["metadata"]["finalizers"] = ["example.dev/held"]
     cluster.apply(held)
     cluster.delete(CONFIG_MAP, namespace.name, "kept", owner["metadata"]["uid"], foreground=True)
-    eventually(lambda: _is_ending(cluster, namespace, "owned"), 60, "the owned one is asked to go")
+    eventually(lambda: _is_ending(cluster, namespace, "owned"), 60, "the deletion of the owned one is requested")
     assert _is_ending(cluster, namespace, "kept")
     namespace.kubectl("patch", "configmap", "owned", "--type=merge", '--patch={"metadata": {"finalizers": null}}')
-    eventually(lambda: cluster.read(CONFIG_MAP, namespace.name, "kept") is None, 60, "both are gone")
+    eventually(lambda: cluster.read(CONFIG_MAP, namespace.name, "kept") is None, 60, "both are deleted")
 
 
 def test_a_refusal_names_a_terminating_namespace_as_its_reason(
     namespace: CacheNamespace, cluster: KubernetesCluster
 ) -> None:
-    going = CacheNamespace(namespace.server, f"{namespace.name}-going")
-    going.server.kubectl("create", "namespace", going.name)
-    held = _config_map(going)
+    terminating = CacheNamespace(namespace.server, f"{namespace.name}-terminating")
+    terminating.server.kubectl("create", "namespace", terminating.name)
+    held = _config_map(terminating)
     held["metadata"]["finalizers"] = ["example.dev/held"]
     cluster.apply(held)
-    going.server.kubectl("delete", "namespace", going.name, "--wait=false")
-    late = _config_map(going)
+    terminating.server.kubectl("delete", "namespace", terminating.name, "--wait=false")
+    late = _config_map(terminating)
     late["metadata"]["name"] = "late"
     with pytest.raises(ApiRefusedError) as refused:
         cluster.apply(late)
     assert refused.value.reason == NAMESPACE_TERMINATING
-    going.kubectl("patch", "configmap", "kept", "--type=merge", '--patch={"metadata": {"finalizers": null}}')
+    terminating.kubectl("patch", "configmap", "kept", "--type=merge", '--patch={"metadata": {"finalizers": null}}')
 
 
 def _is_ending(cluster: KubernetesCluster, namespace: CacheNamespace, name: str) -> bool:

@@ -26,14 +26,14 @@ class Unreachable(MemoryCluster):
         raise UnavailableError("kubernetes", "no answer")
 
 
-def lease_of(cluster: MemoryCluster, identity: str, watch: Watch) -> Lease:
+def build_lease(cluster: MemoryCluster, identity: str, watch: Watch) -> Lease:
     when = datetime(2026, 1, 1, tzinfo=UTC)
     return Lease(cluster, "embark", "operator", identity, monotonic=watch, utc=lambda: when)
 
 
 def test_only_one_of_two_operators_holds_the_lease() -> None:
     cluster, watch = MemoryCluster(), Watch()
-    first, second = lease_of(cluster, "first", watch), lease_of(cluster, "second", watch)
+    first, second = build_lease(cluster, "first", watch), build_lease(cluster, "second", watch)
     assert first.renew()
     assert not second.renew()
     assert (first.held, second.held) == (True, False)
@@ -41,7 +41,7 @@ def test_only_one_of_two_operators_holds_the_lease() -> None:
 
 def test_a_lease_that_is_not_renewed_is_taken_after_its_duration_and_not_before() -> None:
     cluster, watch = MemoryCluster(), Watch()
-    first, second = lease_of(cluster, "first", watch), lease_of(cluster, "second", watch)
+    first, second = build_lease(cluster, "first", watch), build_lease(cluster, "second", watch)
     assert first.renew()
     assert not second.renew()
     watch.now += LEASE_SECONDS - 0.1
@@ -52,7 +52,7 @@ def test_a_lease_that_is_not_renewed_is_taken_after_its_duration_and_not_before(
 
 def test_a_lease_that_is_renewed_is_never_taken() -> None:
     cluster, watch = MemoryCluster(), Watch()
-    first, second = lease_of(cluster, "first", watch), lease_of(cluster, "second", watch)
+    first, second = build_lease(cluster, "first", watch), build_lease(cluster, "second", watch)
     for _ in range(10):
         assert first.renew()
         assert not second.renew()
@@ -62,7 +62,7 @@ def test_a_lease_that_is_renewed_is_never_taken() -> None:
 def test_the_holder_stops_writing_before_another_may_take_the_lease() -> None:
     assert RENEW_SECONDS + REQUEST_SECONDS <= LEASE_SECONDS
     cluster, watch = MemoryCluster(), Watch()
-    lease = lease_of(cluster, "first", watch)
+    lease = build_lease(cluster, "first", watch)
     lease.renew()
     fenced = FencedCluster(cluster, lease.check, lambda _verb, _kind: None)
     manifest = {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "a", "namespace": "b"}}
@@ -77,7 +77,7 @@ def test_the_holder_stops_writing_before_another_may_take_the_lease() -> None:
 
 def test_a_holder_that_cannot_reach_the_server_loses_the_lease_in_time() -> None:
     cluster, watch = MemoryCluster(), Watch()
-    lease = lease_of(cluster, "first", watch)
+    lease = build_lease(cluster, "first", watch)
     lease.renew()
     lease._leases = Unreachable()
     watch.now += RENEW_SECONDS - 0.1
@@ -88,7 +88,7 @@ def test_a_holder_that_cannot_reach_the_server_loses_the_lease_in_time() -> None
 
 def test_a_released_lease_is_taken_at_once_and_counts_the_transition() -> None:
     cluster, watch = MemoryCluster(), Watch()
-    first, second = lease_of(cluster, "first", watch), lease_of(cluster, "second", watch)
+    first, second = build_lease(cluster, "first", watch), build_lease(cluster, "second", watch)
     first.renew()
     first.release()
     assert not first.held
@@ -100,7 +100,7 @@ def test_a_released_lease_is_taken_at_once_and_counts_the_transition() -> None:
 
 def test_releasing_a_lease_that_another_operator_holds_changes_nothing() -> None:
     cluster, watch = MemoryCluster(), Watch()
-    first, second = lease_of(cluster, "first", watch), lease_of(cluster, "second", watch)
+    first, second = build_lease(cluster, "first", watch), build_lease(cluster, "second", watch)
     first.renew()
     second.release()
     assert first.renew()

@@ -1,4 +1,4 @@
-"""The operator's process on a real API server with controllers and no nodes: pods stay Pending, all else is real."""
+"""The operator's process on a real API server with controllers but without nodes, so that pods stay Pending."""
 
 import json
 from pathlib import Path
@@ -17,7 +17,7 @@ SOON = 10.0
 
 @pytest.fixture
 def options(namespace: CacheNamespace) -> tuple[str, ...]:
-    """Options of an operator for this namespace alone, with a lease of its own in it."""
+    """Return the options of an operator that reconciles only this namespace, with its lease in it."""
     return (f"--namespace={namespace.name}", f"--lease-namespace={namespace.name}", "--resync-seconds=1")
 
 
@@ -146,7 +146,7 @@ def _versions(namespace: CacheNamespace) -> dict[str, str]:
 
 
 def _version(body: dict[str, Any]) -> str:
-    # The controller of autoscalers writes their status whenever it has looked at them; what is ours is the spec.
+    # The controller of autoscalers updates their status at any time; only the spec is ours.
     scaler = body["kind"] == "HorizontalPodAutoscaler"
     return json.dumps(body["spec"]) if scaler else str(body["metadata"]["resourceVersion"])
 

@@ -18,11 +18,11 @@ async def _run(queue: WorkQueue[str], until: Callable[[], Awaitable[object]], wo
 
 
 async def test_a_key_added_many_times_is_processed_once() -> None:
-    made: list[str] = []
+    processed: list[str] = []
     done = asyncio.Event()
 
     async def process(key: str) -> bool:
-        made.append(key)
+        processed.append(key)
         if key == "last":
             done.set()
         return True
@@ -31,7 +31,7 @@ async def test_a_key_added_many_times_is_processed_once() -> None:
     for key in ("a", "a", "a", "last"):
         queue.add(key)
     await _run(queue, done.wait, workers=1)
-    assert made == ["a", "last"]
+    assert processed == ["a", "last"]
 
 
 async def test_a_key_added_while_it_is_processed_is_processed_again_but_never_concurrently() -> None:
@@ -89,7 +89,7 @@ async def test_a_forgotten_key_is_not_retried() -> None:
 
     async def process(key: str) -> bool:
         passed.append(key)
-        if key == "gone":
+        if key == "forgotten":
             asyncio.get_running_loop().call_soon(queue.forget, key)
             asyncio.get_running_loop().call_later(0.02, queue.add, "after")
             return False
@@ -97,6 +97,6 @@ async def test_a_forgotten_key_is_not_retried() -> None:
         return True
 
     queue = WorkQueue(process, first_backoff=0.01, max_backoff=0.01)
-    queue.add("gone")
+    queue.add("forgotten")
     await _run(queue, done.wait)
-    assert passed == ["gone", "after"]
+    assert passed == ["forgotten", "after"]

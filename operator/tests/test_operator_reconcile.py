@@ -192,7 +192,7 @@ def test_a_refused_child_is_named_and_retried() -> None:
 
 
 class Cut(MemoryCluster):
-    """A cluster whose connection is cut before or after its n-th write has been done."""
+    """A cluster whose connection is cut before or after its n-th write."""
 
     def __init__(self) -> None:
         super().__init__()

@@ -1,4 +1,4 @@
-"""A spec that is set back while a rollout is under way: what the operator leaves, and what it does the next time."""
+"""A spec that is reverted during a rollout: what remains, and what happens when it is changed again."""
 
 import pytest
 
@@ -14,7 +14,7 @@ def world() -> RollingWorld:
 
 
 def set_back(world: RollingWorld) -> list[str]:
-    """Set the spec back; return the phases until the cache is at rest."""
+    """Revert the spec; return the phases until the cache is at rest."""
     world.apply_cache()
     phases = world.go_on("Steady")
     world.reconcile()

@@ -98,8 +98,10 @@ def test_a_failed_gate_leaves_the_old_space_active_and_is_reported_with_its_reas
     assert (world.status["phase"], world.condition("Ready")["status"]) == ("Halted", "True")
     assert (world.condition("RolledOut")["status"], world.condition("RolledOut")["reason"]) == ("False", "Halted")
     assert world.embark_settings().active.id == first
-    told = [body for (kind, *_), body in world.cluster.objects.items() if kind == EVENT and body["reason"] == "Halted"]
-    assert [(event["type"], "maxFailureRatio" in event["message"]) for event in told] == [("Warning", True)]
+    events = [
+        body for (kind, *_), body in world.cluster.objects.items() if kind == EVENT and body["reason"] == "Halted"
+    ]
+    assert [(event["type"], "maxFailureRatio" in event["message"]) for event in events] == [("Warning", True)]
     world.react()
     world.reconcile()
     world.now += timedelta(hours=1)

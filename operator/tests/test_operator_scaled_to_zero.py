@@ -1,4 +1,4 @@
-"""A cache that has no pods where nothing is to be done: what its status says, and a rollout of it."""
+"""A cache that scales to zero when idle: its status, and a rollout of it."""
 
 from typing import Any
 
@@ -13,7 +13,7 @@ ZERO: dict[str, Any] = {"autoscaling": {"min": 0}}
 
 
 class RestingWorld(RollingWorld):
-    """A RollingWorld whose KEDA finds no lag, ever: what may have no pods has none."""
+    """A RollingWorld whose KEDA never finds lag: everything that can scale to zero has no pods."""
 
     def react(self) -> None:
         super().react()

@@ -17,7 +17,7 @@ SPACE = kfc_settings(CACHE).space.id
 KFC = f"photos-kfc-{SPACE}"
 
 
-def cache_of(**autoscaling: int) -> Any:
+def cache_with_autoscaling(**autoscaling: int) -> Any:
     return meshed("none", kfc={"autoscaling": autoscaling})
 
 
@@ -50,7 +50,7 @@ def test_keda_removes_the_last_pod_after_the_time_in_the_spec() -> None:
 
 
 def test_keda_reads_the_lag_of_the_group_of_the_space() -> None:
-    spec = named(build_sample_scaler(cache_of(min=2, max=6, lagThreshold=250), KEDA), "ScaledObject")[KFC]
+    spec = named(build_sample_scaler(cache_with_autoscaling(min=2, max=6, lagThreshold=250), KEDA), "ScaledObject")[KFC]
     assert spec["scaleTargetRef"] == {"apiVersion": "apps/v1", "kind": "Deployment", "name": KFC}
     assert (spec["minReplicaCount"], spec["maxReplicaCount"]) == (2, 6)
     settings = kfc_settings(CACHE)
@@ -74,12 +74,12 @@ def test_keda_reads_the_lag_of_the_group_of_the_space() -> None:
 )
 def test_keda_authenticates_at_the_brokers_with_the_secrets_of_the_cache(mechanism: str, sasl: str) -> None:
     kafka = SECRETS["topic"]["kafka"] | {"saslMechanism": mechanism}
-    made = build_sample_scaler(meshed("none", topic={"kafka": kafka}), KEDA)
-    assert [m["kind"] for m in made.manifests] == ["TriggerAuthentication", "ScaledObject"]
-    (trigger,) = named(made, "ScaledObject")[KFC]["triggers"]
+    built = build_sample_scaler(meshed("none", topic={"kafka": kafka}), KEDA)
+    assert [m["kind"] for m in built.manifests] == ["TriggerAuthentication", "ScaledObject"]
+    (trigger,) = named(built, "ScaledObject")[KFC]["triggers"]
     assert (trigger["metadata"]["sasl"], trigger["metadata"]["tls"]) == (sasl, "enable")
     assert trigger["authenticationRef"] == {"name": KFC}
-    assert named(made, "TriggerAuthentication")[KFC]["secretTargetRef"] == [
+    assert named(built, "TriggerAuthentication")[KFC]["secretTargetRef"] == [
         {"parameter": "username", "name": "kafka-user", "key": "username"},
         {"parameter": "password", "name": "kafka-user", "key": "password"},
         {"parameter": "ca", "name": "kafka-tls", "key": "ca.crt"},
@@ -90,8 +90,8 @@ def test_keda_authenticates_at_the_brokers_with_the_secrets_of_the_cache(mechani
 
 def test_one_secret_may_contain_both_user_and_certificate() -> None:
     both = {"credentialsSecret": "kafka", "tlsSecret": "kafka"}
-    made = build_sample_scaler(meshed("none", topic={"kafka": both}), KEDA)
-    parameters = [found["parameter"] for found in named(made, "TriggerAuthentication")[KFC]["secretTargetRef"]]
+    built = build_sample_scaler(meshed("none", topic={"kafka": both}), KEDA)
+    parameters = [found["parameter"] for found in named(built, "TriggerAuthentication")[KFC]["secretTargetRef"]]
     assert parameters == ["username", "password", "ca", "cert", "key"]
 
 
@@ -102,7 +102,7 @@ def test_every_field_of_keda_is_in_the_published_schema(change: dict[str, Any]) 
 
 
 def test_an_external_metric_is_selected_by_cache_and_space() -> None:
-    spec = named(build_sample_scaler(cache_of(lagThreshold=1000), EXTERNAL), HPA)[KFC]
+    spec = named(build_sample_scaler(cache_with_autoscaling(lagThreshold=1000), EXTERNAL), HPA)[KFC]
     (metric,) = spec["metrics"]
     labels = {"embark_dev_cache": "photos", "embark_dev_space": SPACE}
     assert metric == {
@@ -115,14 +115,14 @@ def test_an_external_metric_is_selected_by_cache_and_space() -> None:
 
 
 def test_only_keda_scales_to_zero_since_only_it_scales_up_again() -> None:
-    idle = cache_of(min=0)
+    idle = cache_with_autoscaling(min=0)
     assert named(build_sample_scaler(idle, KEDA), "ScaledObject")[KFC]["minReplicaCount"] == 0
     assert named(build_sample_scaler(idle, EXTERNAL), HPA)[KFC]["minReplicas"] == 1
     assert named(build_sample_scaler(idle, Apis()), HPA)[KFC]["minReplicas"] == 1
 
 
 def test_a_candidate_without_lag_has_no_pods() -> None:
-    spec = named(build_sample_scaler(cache_of(min=3), KEDA, idle=True), "ScaledObject")[KFC]
+    spec = named(build_sample_scaler(cache_with_autoscaling(min=3), KEDA, idle=True), "ScaledObject")[KFC]
     assert spec["minReplicaCount"] == 0
     assert spec["maxReplicaCount"] == 12
 
@@ -130,7 +130,7 @@ def test_a_candidate_without_lag_has_no_pods() -> None:
 @pytest.mark.parametrize("least", [0, 1, 3])
 @pytest.mark.parametrize("idle", [True, False])
 def test_a_watched_kfc_has_a_pod_that_exports_its_lag(idle: bool, least: int) -> None:  # noqa: FBT001
-    found = build_sample_scaler(cache_of(min=least), KEDA, idle=idle, watched=True)
+    found = build_sample_scaler(cache_with_autoscaling(min=least), KEDA, idle=idle, watched=True)
     assert named(found, "ScaledObject")[KFC]["minReplicaCount"] == (1 if idle else max(1, least))
 
 

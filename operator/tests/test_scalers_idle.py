@@ -46,12 +46,12 @@ def test_a_retina_that_a_rollout_needs_keeps_a_pod_even_if_the_spec_allows_none(
     assert only(retina_scaling(cache, KEDA, filled=True), "ScaledObject")["minReplicaCount"] == 1
 
 
-@pytest.mark.parametrize(("least", "made"), [(0, "ScaledObject"), (1, "HorizontalPodAutoscaler")])
-def test_the_retina_of_the_active_space_scales_to_zero_if_the_spec_allows_it(least: int, made: str) -> None:
+@pytest.mark.parametrize(("least", "built"), [(0, "ScaledObject"), (1, "HorizontalPodAutoscaler")])
+def test_the_retina_of_the_active_space_scales_to_zero_if_the_spec_allows_it(least: int, built: str) -> None:
     cache = meshed("none", retina={"autoscaling": {"min": least, "max": 7}})
-    assert kinds(retina_scaling(cache, KEDA, idle=False)) == [made, "PodDisruptionBudget"]
+    assert kinds(retina_scaling(cache, KEDA, idle=False)) == [built, "PodDisruptionBudget"]
     if not least:
-        spec = only(retina_scaling(cache, KEDA, idle=False), made)
+        spec = only(retina_scaling(cache, KEDA, idle=False), built)
         assert (spec["minReplicaCount"], spec["maxReplicaCount"]) == (0, 7)
         assert [trigger["type"] for trigger in spec["triggers"]] == ["kafka", "cpu"]
 
@@ -65,13 +65,13 @@ def test_without_keda_retina_never_scales_to_zero(served: Apis, idle: bool) -> N
 
 @pytest.mark.parametrize("served", [EXTERNAL, Apis()])
 def test_without_keda_retina_is_scaled_by_cpu_and_keeps_a_pod(served: Apis) -> None:
-    made = retina_scaling(meshed("none"), served)
-    assert kinds(made) == ["HorizontalPodAutoscaler", "PodDisruptionBudget"]
-    assert made[0]["spec"]["minReplicas"] == 1
+    built = retina_scaling(meshed("none"), served)
+    assert kinds(built) == ["HorizontalPodAutoscaler", "PodDisruptionBudget"]
+    assert built[0]["spec"]["minReplicas"] == 1
 
 
 @pytest.mark.parametrize(
-    ("retina", "made"),
+    ("retina", "built"),
     [
         ({"replicas": 2}, ["PodDisruptionBudget"]),
         ({"replicas": 1}, []),
@@ -80,14 +80,14 @@ def test_without_keda_retina_is_scaled_by_cpu_and_keeps_a_pod(served: Apis) -> N
     ],
     ids=str,
 )
-def test_fixed_replicas_have_no_scaler_and_one_replica_has_no_budget(retina: dict[str, Any], made: list[str]) -> None:
-    assert kinds(retina_scaling(meshed("none", retina=retina), KEDA)) == made
+def test_fixed_replicas_have_no_scaler_and_one_replica_has_no_budget(retina: dict[str, Any], built: list[str]) -> None:
+    assert kinds(retina_scaling(meshed("none", retina=retina), KEDA)) == built
 
 
 @pytest.mark.parametrize("idle", [True, False])
 def test_every_field_is_in_the_published_schema(idle: bool) -> None:  # noqa: FBT001
     cache = meshed("none", retina={"autoscaling": {"min": 0}}, **SECRETS)
-    made = [m for m in retina_scaling(cache, KEDA, idle=idle) if m["apiVersion"] == "keda.sh/v1alpha1"]
-    assert kinds(made) == ["TriggerAuthentication", "ScaledObject"]
-    for manifest in made:
+    built = [m for m in retina_scaling(cache, KEDA, idle=idle) if m["apiVersion"] == "keda.sh/v1alpha1"]
+    assert kinds(built) == ["TriggerAuthentication", "ScaledObject"]
+    for manifest in built:
         assert as_published(manifest) == manifest

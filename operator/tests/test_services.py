@@ -1,4 +1,4 @@
-"""What the operator reads from the second port of pods, of a real EmbArk that asks callers for certificates."""
+"""What the operator reads from the second port of a real EmbArk that requires client certificates."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -14,18 +14,18 @@ from embark_testing.embark.secured import SERVER_NAME, authority_in, secured
 from embark_testing.servers.free_ports import free_ports
 
 CANDIDATE = "0123456789ab"
-HOST, NOBODY = "127.0.0.1", "127.0.0.2"
+HOST, UNREACHABLE = "127.0.0.1", "127.0.0.2"
 
 
 @pytest.fixture
 def harness(tmp_path: Path) -> Iterator[Harness]:
-    """An EmbArk with one embedding, and 70 keys of a rollout gone through."""
+    """An EmbArk with one embedding, and a rollout that has processed 70 keys."""
     server = authority_in(tmp_path / "authority").identify(tmp_path / "server", f"DNS:{SERVER_NAME}")
-    with secured(server) as made:
+    with secured(server) as server_harness:
         within = split_ring(1)[0]
-        kept = made.store.checkpoints()
+        kept = server_harness.store.checkpoints()
         assert kept.save(CANDIDATE, begin(kept, CANDIDATE, within).advanced(within.end, done=70, failed=3))
-        yield made
+        yield server_harness
 
 
 def test_counts_and_metrics_are_read_without_a_certificate(harness: Harness) -> None:
@@ -38,14 +38,14 @@ def test_counts_and_metrics_are_read_without_a_certificate(harness: Harness) -> 
 
 def test_a_pod_that_does_not_answer_is_skipped(harness: Harness) -> None:
     services = PodServices(harness.server.probes_port)
-    assert services.entries([NOBODY, HOST]) == 1
-    assert services.progress([NOBODY, HOST], CANDIDATE) == ObservedProgress(done=70, failed=3)
+    assert services.entries([UNREACHABLE, HOST]) == 1
+    assert services.progress([UNREACHABLE, HOST], CANDIDATE) == ObservedProgress(done=70, failed=3)
 
 
 def test_without_an_answer_nothing_is_known(harness: Harness) -> None:
     services = PodServices(harness.server.probes_port)
     assert services.entries([]) is None
-    assert services.entries([NOBODY]) is None
+    assert services.entries([UNREACHABLE]) is None
     harness.store.failing.set()
     assert services.entries([HOST]) is None
     assert services.progress([HOST], CANDIDATE) is None

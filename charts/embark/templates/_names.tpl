@@ -30,16 +30,16 @@ helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version }}
 {{- printf "%s:%s" $image.repository ($image.tag | default (index . 1)) -}}
 {{- end -}}
 
-{{/* What the operator does with caches and their children, in each namespace that it looks after. */}}
+{{/* The operator's rights on caches and their children, in each namespace that it manages. */}}
 {{- define "embark.rules" -}}
-# The patch is of their finalizers alone: of a cache with deletionPolicy: Delete.
+# Only finalizers are patched, of caches with deletionPolicy: Delete.
 - apiGroups: [embark.dev]
   resources: [embeddingcaches]
   verbs: [get, list, watch, patch]
 - apiGroups: [embark.dev]
   resources: [embeddingcaches/status]
   verbs: [update]
-# For children's owner references, where the cluster checks who may hold up an owner's deletion.
+# For the children's owner references, if the cluster checks who may block an owner's deletion.
 - apiGroups: [embark.dev]
   resources: [embeddingcaches/finalizers]
   verbs: [update]
@@ -61,7 +61,7 @@ helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version }}
 - apiGroups: [networking.k8s.io]
   resources: [networkpolicies]
   verbs: [get, list, watch, create, patch, delete]
-# Of meshes and scalers, where they are installed.
+# Meshes and scalers, if they are installed.
 - apiGroups: [policy.linkerd.io]
   resources: [servers, authorizationpolicies, meshtlsauthentications, networkauthentications]
   verbs: [get, list, create, patch, delete]

@@ -1,10 +1,10 @@
-"""APIs that another server than the API server answers, as tests register them."""
+"""Aggregated APIs, which another server than the API server serves."""
 
 from typing import Any
 
 
 def api_service(name: str, service: str, namespace: str) -> dict[str, Any]:
-    """Return the APIService `name`, which is version.group, of a Service whose certificate nobody checks."""
+    """Return the APIService `name`, which is version.group, of a Service whose certificate is not verified."""
     version, _, group = name.partition(".")
     spec = {
         "group": group,

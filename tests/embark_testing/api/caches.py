@@ -1,4 +1,4 @@
-"""The caches of one namespace on a real API server that has the CRD: for the CRD's tests against the `api_server`."""
+"""The caches of one namespace on a real API server that has the CRD."""
 
 import json
 from collections.abc import Iterator
@@ -19,7 +19,7 @@ CRD: str = build_definition()["metadata"]["name"]
 
 
 def install_crd(server: ApiServer) -> None:
-    """Apply the CRD, and wait until caches can be made; a second time changes nothing."""
+    """Apply the CRD, and wait until caches can be created; idempotent."""
     server.kubectl("apply", "--server-side", "-f=-", stdin=render_definition())
     # Not `kubectl wait`: it fails on a definition that has no conditions yet.
     eventually(lambda: _serves_caches(server.kubectl), 60, "the API server serves caches")
@@ -33,8 +33,8 @@ def _serves_caches(kubectl: Kubectl) -> bool:
     return True
 
 
-class Refused(Exception):  # noqa: N818 - what a refusal says, not a failure
-    """The API server did not take a cache; `status` is what it answered."""
+class Refused(Exception):  # noqa: N818 - an expected response, not a failure
+    """The API server rejected a cache; `status` is its response."""
 
     def __init__(self, status: Document) -> None:
         super().__init__(status.get("message", ""))
@@ -43,45 +43,45 @@ class Refused(Exception):  # noqa: N818 - what a refusal says, not a failure
 
     @property
     def fields(self) -> set[str]:
-        """The fields that it names."""
+        """The fields that the response names."""
         return {cause["field"] for cause in self.causes}
 
 
 class Caches:
-    """Create, change, read and delete; each raises Refused when the API server does not take it."""
+    """Creates, changes, reads and deletes caches; every method raises Refused if the API server rejects it."""
 
     def __init__(self, api: client.ApiClient, namespace: str) -> None:
         self._api = client.CustomObjectsApi(api)
         self._place = ("embark.dev", "v1alpha1", namespace, "embeddingcaches")
 
     def create(self, manifest: Document, *, dry_run: bool = False) -> Document:
-        """Create a cache as kubectl does, unknown fields refused, and return it as it is kept."""
+        """Create a cache as kubectl does, rejecting unknown fields, and return it as it is stored."""
         options = {"dry_run": "All"} if dry_run else {}
-        return self._ask("create_namespaced_custom_object", manifest, field_validation="Strict", **options)
+        return self._call("create_namespaced_custom_object", manifest, field_validation="Strict", **options)
 
     def change(self, name: str, change: Document, subresource: str = "") -> Document:
         """Merge `change` into a cache, its `status` or its `scale`."""
         suffix = f"_{subresource}" if subresource else ""
-        return self._ask(f"patch_namespaced_custom_object{suffix}", name, change)
+        return self._call(f"patch_namespaced_custom_object{suffix}", name, change)
 
     def read(self, name: str) -> Document:
         """Return a cache."""
-        return self._ask("get_namespaced_custom_object", name)
+        return self._call("get_namespaced_custom_object", name)
 
     def delete(self, name: str) -> None:
         """Delete a cache."""
-        self._ask("delete_namespaced_custom_object", name)
+        self._call("delete_namespaced_custom_object", name)
 
-    def _ask(self, method: str, *arguments: Any, **options: str) -> Document:
+    def _call(self, method: str, *arguments: Any, **options: str) -> Document:
         try:
-            answer: Document = getattr(self._api, method)(*self._place, *arguments, **options)
+            response: Document = getattr(self._api, method)(*self._place, *arguments, **options)
         except client.ApiException as error:
             raise Refused(json.loads(error.body or "{}")) from None
-        return answer
+        return response
 
 
 @contextmanager
 def open_caches(kubeconfig: Path, namespace: str) -> Iterator[Caches]:
-    """Give access to the caches of a namespace."""
+    """Open the caches of a namespace."""
     with config.new_client_from_config(config_file=str(kubeconfig)) as api:  # type: ignore[no-untyped-call]
         yield Caches(api, namespace)

@@ -1,4 +1,4 @@
-"""A proxy before an API server that counts writes, cuts the connection at one of them, and can freeze watches."""
+"""A proxy in front of an API server that counts writes, cuts the connection at one of them, and can freeze watches."""
 
 import http.client
 import ssl
@@ -18,7 +18,7 @@ _CHUNK: Final = 64 * 1024
 
 
 class CuttingProxy:
-    """Forwards to an API server; `children` counts the writes of caches' children that it let through."""
+    """Forwards to an API server; `children` counts the writes of caches' children that it forwarded."""
 
     def __init__(self, server: ApiServer, kubeconfig: Path) -> None:
         self._server: Final = server
@@ -28,7 +28,7 @@ class CuttingProxy:
         self._after = False
         self.children = 0
         self.cut: Final = threading.Event()
-        """Set at the write that is cut; nothing is answered from then on."""
+        """Set at the write that is cut; the proxy answers nothing from then on."""
         self._freezes = 0
         self._http: Final = ThreadingHTTPServer(("127.0.0.1", 0), _handler(self))
         self._http.daemon_threads = True
@@ -38,11 +38,11 @@ class CuttingProxy:
         self.kubeconfig: Final = write_kubeconfig(kubeconfig, url, server.authority, server.token)
 
     def cut_at(self, write: int, *, after: bool) -> None:
-        """Cut the connection at the `write`-th write of a child: before it is forwarded, or `after` it was done."""
+        """Cut the connection at the `write`-th write of a child: before or `after` it is forwarded."""
         self._cut_at, self._after = write, after
 
     def freeze_watches(self) -> None:
-        """Let the watches that are open now stay open, and say nothing any more."""
+        """Keep the open watches open, without any further event."""
         self._freezes += 1
 
     def forward(self, request: BaseHTTPRequestHandler) -> None:
@@ -63,7 +63,7 @@ class CuttingProxy:
             upstream.request(request.command, request.path, body, headers | {"Accept-Encoding": "identity"})
             answer = upstream.getresponse()
             if dropped:
-                self.cut.set()  # not before: who is killed then may not have sent all of it
+                self.cut.set()  # not before: a client that is killed then may not have sent the whole request
             else:
                 self._answer(request, answer)
         finally:
@@ -76,7 +76,7 @@ class CuttingProxy:
         self._thread.join()
 
     def _dropped(self, request: BaseHTTPRequestHandler) -> bool:
-        """Count a write; return whether it is the one whose answer nobody gets."""
+        """Count a write; return whether it is the one to leave unanswered."""
         path = request.path.partition("?")[0]
         if request.command not in _WRITES or any(part in path for part in ("/leases", "/events", "/status")):
             return False
@@ -121,11 +121,11 @@ def _handler(proxy: CuttingProxy) -> type[BaseHTTPRequestHandler]:
             try:
                 proxy.forward(self)
             except (ConnectionError, http.client.HTTPException):
-                self.close_connection = True  # one side has gone
+                self.close_connection = True  # one side has closed the connection
 
         do_GET = do_POST = do_PUT = do_PATCH = do_DELETE = handle_any  # noqa: N815 - the base class looks for them
 
         def log_message(self, *_: object) -> None:
-            """Say nothing."""
+            """Do not log requests."""
 
     return Handler

@@ -1,4 +1,4 @@
-"""A namespace for caches on a real API server, as tests of the operator use it."""
+"""A namespace for caches on a real API server."""
 
 import json
 from typing import Any
@@ -15,7 +15,7 @@ _KINDS = (
 
 
 class CacheNamespace:
-    """A namespace of its own on the shared API server."""
+    """A separate namespace on the shared API server."""
 
     def __init__(self, server: ApiServer, name: str) -> None:
         self.server = server
@@ -32,7 +32,7 @@ class CacheNamespace:
         self.kubectl("apply", "--server-side", "-f=-", stdin=json.dumps(document))
 
     def get(self, *arguments: str) -> dict[str, Any]:
-        """Return what `kubectl get` gives, parsed."""
+        """Return the parsed output of `kubectl get`."""
         body: dict[str, Any] = json.loads(self.kubectl("get", *arguments, "-o=json"))
         return body
 
@@ -42,7 +42,7 @@ class CacheNamespace:
         return {f"{item['kind']}/{item['metadata']['name']}": item for item in items}
 
     def condition(self, cache: str, kind: str) -> dict[str, Any]:
-        """Return a condition of a cache, or nothing while there is none."""
+        """Return a condition of a cache, or an empty dict while it has none."""
         conditions = self.get("embc", cache).get("status", {}).get("conditions", ())
         return next((condition for condition in conditions if condition["type"] == kind), {})
 

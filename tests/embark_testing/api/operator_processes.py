@@ -1,4 +1,4 @@
-"""The operator as a process of its own, on a real API server."""
+"""The operator as a process, on a real API server."""
 
 import os
 import re

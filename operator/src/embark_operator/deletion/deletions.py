@@ -101,7 +101,7 @@ class Deletions:
         if sharer:
             result = self._report_failure(body, f"the cache {sharer} uses it too")
             return replace(result, deleted=delete_objects(self._cluster, live.values()))
-        writer = ChildWriter(self._cluster, live, partial(_drops_keyspace_of, key))
+        writer = ChildWriter(self._cluster, live, partial(_drops_its_keyspace, key))
         try:
             writer.apply(wanted)
         except ConflictError:
@@ -173,7 +173,7 @@ def _drops_any_keyspace(body: Manifest) -> bool:
     return bool(body["metadata"].get("labels", {}).get(COMPONENT_LABEL) == DROP_KEYSPACE)
 
 
-def _drops_keyspace_of(key: Key, body: Manifest) -> bool:
+def _drops_its_keyspace(key: Key, body: Manifest) -> bool:
     """Return whether an object drops the keyspace of that cache."""
     return _drops_any_keyspace(body) and bool(body["metadata"]["labels"].get(CACHE_LABEL) == key.name)
 

@@ -11,7 +11,7 @@ SETTINGS_KEY: Final = "settings.json"
 SETTINGS_HASH: Final = "embark.dev/settings-hash"
 """An annotation of pod templates: it replaces the pods when their settings change."""
 
-# The API server accepts no more in one ConfigMap (MaxSecretSize of Kubernetes' core/v1).
+# The API server's limit of one ConfigMap (MaxSecretSize of Kubernetes' core/v1).
 _MAX_BYTES: Final = 1024 * 1024
 
 

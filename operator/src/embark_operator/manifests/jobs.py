@@ -1,4 +1,4 @@
-"""The Jobs of a cache, each of which runs one of KFC's commands: what they share, the schema Job and the drop Job."""
+"""The Jobs of a cache, which run KFC's commands: what they share, the schema Job and the drop Job."""
 
 from typing import Final
 
@@ -16,7 +16,7 @@ from embark_operator.manifests.volumes import secret_arguments, secret_mounts
 from embark_operator.names import DROP_KEYSPACE, Manifest, drop_keyspace_name, kfc_name
 from embark_operator.options import Images
 
-# A store that is down for days is no reason to give up: attempts are at most five minutes apart.
+# Do not give up on a store that is down for days: attempts are at most five minutes apart.
 _ATTEMPTS: Final = 10_000
 HASH_LENGTH: Final = 8
 """Hex digits of a hash in the name of a Job or of its settings."""

@@ -25,8 +25,8 @@ _ATTEMPTS_PER_INDEX: Final = 20
 def build_reembed_job(context: BuildContext, settings: KfcSettings) -> list[Manifest]:
     """Return the settings and the Job `<cache>-reembed-<hash>`, which fills the candidate from its source.
 
-    `settings` are the candidate's. Each attempt, of which there is one more after every halt, has another Job. Only
-    `suspend` can be changed in a Job.
+    `settings` are the candidate's. A rollout that is resumed after a halt has another Job. Only `suspend` can be
+    changed in a Job.
 
     Raises:
         InvalidSpecError: a field of spec.kfc.resources is not usable.

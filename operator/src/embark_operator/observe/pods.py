@@ -78,7 +78,7 @@ def first_failure(pods: Sequence[Manifest], jobs: Sequence[Manifest]) -> Termina
 
 
 def max_lag(pods: Sequence[Samples]) -> int | None:
-    """Return the lag in the metrics of a space's KFC, of which every replica exports that of the whole group."""
+    """Return the lag of a space's KFC, from its metrics: every replica exports the lag of the whole group."""
     lags = [lag for samples in pods for lag in sum_samples([samples], "embark_kfc_lag", "").values()]
     return int(max(lags)) if lags else None
 

@@ -1,4 +1,4 @@
-"""What reconcile makes of a cluster that serves more than Kubernetes' own APIs, and of one that does not."""
+"""Reconciling on clusters with and without APIs beyond Kubernetes' own."""
 
 from embark_operator.cluster.apis import Apis
 from embark_operator.cluster.kinds import (
@@ -69,8 +69,8 @@ def test_a_scaler_is_deleted_before_one_of_another_kind_is_created_and_replicas_
     assert world.status["kfcScaler"] == "cpu"
     written = world.reconcile()
     assert world.status["kfcScaler"] == "keda"
-    gone, come = f"delete HorizontalPodAutoscaler {before.pop()}", f"apply ScaledObject {deployment}"
-    assert written.index(gone) < written.index(come)
+    deleted, created = f"delete HorizontalPodAutoscaler {before.pop()}", f"apply ScaledObject {deployment}"
+    assert written.index(deleted) < written.index(created)
     assert {name for name in names(world, AUTOSCALER) if "-kfc-" in name} == set()
     assert names(world, SCALED_OBJECT) == {deployment}
     assert world.cluster.objects[DEPLOYMENT, "default", deployment]["spec"]["replicas"] == 4
