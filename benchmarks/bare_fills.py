@@ -15,8 +15,8 @@ from embark.names import embeddings_table
 from embark.settings import KfcSettings
 from embark.topic.kafka.options import consumer_options
 
-# As many as KFC's store has under way, and its consumer hands out at a time.
-_UNDER_WAY: Final = 256
+# The writes that the store of KFC has in flight, and the messages that it polls at a time.
+_IN_FLIGHT: Final = 256
 _MESSAGES: Final = 500
 _POLL_SECONDS: Final = 0.1
 
@@ -65,4 +65,4 @@ class _Loop:
     def _write(self, messages: list[Message]) -> None:
         at = int(time.time() * 1000)
         rows = [((message.key() or b"").decode(), self._vector, b"", at) for message in messages]
-        execute_concurrent_with_args(self._session, self._insert, rows, concurrency=_UNDER_WAY)
+        execute_concurrent_with_args(self._session, self._insert, rows, concurrency=_IN_FLIGHT)

@@ -13,8 +13,8 @@ from embark.names import embeddings_table
 from embark.settings import KfcSettings
 from embark.store import split_ring
 
-# As many as the store of KFC has under way, and the rows of its pages.
-_UNDER_WAY: Final = 256
+# The writes that the store of KFC has in flight, and the rows of its pages.
+_IN_FLIGHT: Final = 256
 _PAGE: Final = 1000
 
 
@@ -22,7 +22,7 @@ _PAGE: Final = 1000
 def bare_reembedding(settings: KfcSettings, vector: bytes) -> Iterator[Callable[[int, int], int]]:
     """Give a function that writes `vector` for every key of a part of `parts`, from 0; it returns how many.
 
-    It reads the keys alone, the next page while the rows of this one are written, and it remembers nothing.
+    It reads only the keys, the next page while the rows of this one are written, and keeps no checkpoint.
     """
     with bare_session(settings.store) as session:
         select = session.prepare(
@@ -38,25 +38,25 @@ def bare_reembedding(settings: KfcSettings, vector: bytes) -> Iterator[Callable[
             statement.consistency_level = ConsistencyLevel.LOCAL_QUORUM
 
         def copy(part: int, parts: int) -> int:
-            within = split_ring(parts)[part]
-            asked = session.execute_async(select, (within.start, within.end))
-            return sum(_write(session, insert, keys, vector) for keys in _pages(asked))
+            token_range = split_ring(parts)[part]
+            result = session.execute_async(select, (token_range.start, token_range.end))
+            return sum(_write(session, insert, keys, vector) for keys in _pages(result))
 
         yield copy
 
 
-def _pages(asked: Any) -> Iterator[list[str]]:
+def _pages(result: Any) -> Iterator[list[str]]:
     more = True
     while more:
-        keys = [key for (key,) in asked.result().current_rows]
-        more = asked.has_more_pages
+        keys = [key for (key,) in result.result().current_rows]
+        more = result.has_more_pages
         if more:
-            asked.start_fetching_next_page()
+            result.start_fetching_next_page()
         yield keys
 
 
 def _write(session: Any, insert: Any, keys: list[str], vector: bytes) -> int:
     at = int(time.time() * 1000)
     rows = [(key, vector, b"", at) for key in keys]
-    execute_concurrent_with_args(session, insert, rows, concurrency=_UNDER_WAY)
+    execute_concurrent_with_args(session, insert, rows, concurrency=_IN_FLIGHT)
     return len(rows)

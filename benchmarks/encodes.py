@@ -1,4 +1,4 @@
-"""Retina on JPEG bytes and on tensors, against the same work called directly, one caller a core."""
+"""Retina on JPEG bytes and on tensors, against the same work called directly, with one caller a core."""
 
 import os
 import time
@@ -28,7 +28,7 @@ ENCODE: Final = f"/{RETINA_SERVICE}/Encode"
 ITEMS: Final = 16
 CORES: Final = len(os.sched_getaffinity(0))
 # Enough that a runner never waits for the next call.
-CALLS_UNDER_WAY: Final = 4
+CALLS_IN_FLIGHT: Final = 4
 _PROFILE: Final = PROFILES[Preprocessing.IMAGENET_224]
 _TABLE: Final = _PROFILE.table()
 Prepare = Callable[[bytes], NDArray[np.float32]]
@@ -61,7 +61,7 @@ def measure(rounds: int, calls: int) -> list[Ratio]:
 
 
 def _load(retina: Child, space: str, field: str, payloads: list[bytes], calls: int) -> Rate:
-    """Encode `calls` * 16 items with as many calls under way as KFC has for a Retina of this size."""
+    """Encode `calls` * 16 items with as many calls in flight as KFC has for a Retina of this size."""
     requests = [
         retina_pb2.EncodeRequest(
             space=space,
@@ -73,7 +73,7 @@ def _load(retina: Child, space: str, field: str, payloads: list[bytes], calls: i
         call: grpc.UnaryUnaryMultiCallable[bytes, bytes] = channel.unary_unary(ENCODE)
         grpc.channel_ready_future(channel).result(10)
         cpu, started = retina.cpu_seconds(), time.perf_counter()
-        with ThreadPoolExecutor(CALLS_UNDER_WAY) as pool:
+        with ThreadPoolExecutor(CALLS_IN_FLIGHT) as pool:
             replies = list(pool.map(call, requests))
         elapsed = time.perf_counter() - started
         cpu = retina.cpu_seconds() - cpu

@@ -1,6 +1,6 @@
-"""KFC on Kafka and Cassandra: with a Retina that is free, against a bare loop; with the real one, against it alone.
+"""KFC on Kafka and Cassandra: with a free Retina against a bare loop, and with the real one against only Retina.
 
-What is asked of the real one is whether KFC keeps it busy. So Retina has a core of its own, in the baseline as well,
+The second shows whether KFC keeps Retina busy. So Retina has a core of its own, in the baseline as well,
 and KFC, Kafka, Cassandra, the origin of the photographs and the load share another: on a cluster they are elsewhere.
 """
 
@@ -71,15 +71,15 @@ def _keys(amount: int) -> Sequence[str]:
 
 
 def _fill(asker: Asker, filler: Child, keys: Sequence[str], counted: Sequence[Child]) -> Rate:
-    """Ask for keys and wait until their rows are written."""
+    """Request keys and wait until their rows are written."""
     cpu, started = _cpu_seconds(counted), time.perf_counter()
-    filler.run(asker.ask(keys), PATIENCE)
+    filler.run(asker.request(keys), PATIENCE)
     elapsed = time.perf_counter() - started
     return Rate(len(keys) / elapsed, len(keys) / (_cpu_seconds(counted) - cpu))
 
 
 def _encode(running: Pipeline, encoder: EncoderClient, urls: Sequence[str]) -> Rate:
-    """Encode the URLs with as many calls under way, each of as many keys, as KFC has."""
+    """Encode the URLs with as many calls in flight, each of as many keys, as KFC has."""
     size = running.settings.kfc.encode_items
     calls = [urls[start : start + size] for start in range(0, len(urls), size)]
     cpu, started = running.retina.cpu_seconds(), time.perf_counter()

@@ -1,4 +1,4 @@
-"""The re-embedding with an encoder that is free, in a process of its own, and the cache that it re-embeds."""
+"""The re-embedding with a free encoder in its own process, and the cache that it re-embeds."""
 
 import os
 import random
@@ -31,7 +31,7 @@ _STEP_SECONDS: Final = 0.5
 
 
 class Done(NamedTuple):
-    """What a run has done, and the most memory that its process ever had by then, in bytes."""
+    """The result of a run, and the peak memory of its process in bytes."""
 
     rows: int
     peak: int
@@ -42,7 +42,7 @@ class Done(NamedTuple):
 
 @contextmanager
 def reembedding_on(settings: KfcSettings, rows: int, niceness: int = 0) -> Iterator[Callable[[int, int, int], Done]]:
-    """Give a function that re-embeds a part of `parts`, from 0, beside look-ups of the EmbArk with that probes port.
+    """Give a function that re-embeds a part of `parts`, from 0, beside lookups of the EmbArk with that probes port.
 
     It slows down for them as spec.rollout says by default; 0: there is none to ask. `rows` are those of all parts;
     `niceness` is that of the process, as nice(1) says it.
@@ -79,8 +79,8 @@ def reembedding_on(settings: KfcSettings, rows: int, niceness: int = 0) -> Itera
         yield run
 
 
-def candidate_of(source: KfcSettings, name: str) -> KfcSettings:
-    """Make the table of another space; return the settings that fill it from `source`."""
+def create_candidate(source: KfcSettings, name: str) -> KfcSettings:
+    """Create the table of another space; return the settings that fill it from `source`."""
     space = source.space.model_copy(update={"role": name})
     settings = source.model_copy(update={"space": space, "source": source.space.id})
     with closing(CassandraStore(settings.store, now)) as store:
@@ -89,7 +89,7 @@ def candidate_of(source: KfcSettings, name: str) -> KfcSettings:
 
 
 def fill(settings: KfcSettings, keys: Sequence[str]) -> None:
-    """Write an embedding for every key, each another: rows that are alike would be compressed on the server."""
+    """Write a different embedding for every key: the server would compress equal ones."""
     form, numbers = settings.space.form, np.random.default_rng(1)
     with closing(CassandraStore(settings.store, now)) as store:
         for start in range(0, len(keys), _WRITTEN_AT_ONCE):
@@ -100,14 +100,14 @@ def fill(settings: KfcSettings, keys: Sequence[str]) -> None:
 
 
 def await_quiet(settings: StoreSettings) -> None:
-    """Wait until Cassandra compacts nothing any more: it would go on with it while something else is measured."""
+    """Wait until Cassandra no longer compacts: it would continue while something else is measured."""
     with bare_session(settings) as session:
         while session.execute("SELECT task_id FROM system_views.sstable_tasks").current_rows:
             time.sleep(_STEP_SECONDS)
 
 
 def some_vector(form: VectorForm) -> bytes:
-    """Return a vector that does not compress, always the same."""
+    """Return a vector that does not compress, the same at every call."""
     return np.random.default_rng(2).standard_normal(form.dimension).astype(form.numpy).tobytes()
 
 

@@ -1,4 +1,4 @@
-"""KFC and the real Retina with an origin of photographs, each in a process of its own, and fills to ask them for."""
+"""KFC, the real Retina and an origin of photographs, each in its own process, and a producer of fill requests."""
 
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, closing, contextmanager
@@ -25,7 +25,7 @@ _PHOTOS: Final = sorted(path.name for path in (SAMPLES / "photos").glob("*.jpg")
 
 @dataclass(frozen=True)
 class Pipeline:
-    """What fills a cache; `settings` name the Retina that runs."""
+    """The processes that fill a cache; `settings` name the running Retina."""
 
     settings: CacheSettings
     retina: Child
@@ -33,7 +33,7 @@ class Pipeline:
     origin: str
 
     def urls(self, amount: int) -> list[str]:
-        """Return keys that nobody has asked for yet."""
+        """Return keys that were not requested yet."""
         return [f"{self.origin}{name}?{next(_NUMBERS)}" for name in islice(cycle(_PHOTOS), amount)]
 
 
@@ -57,24 +57,24 @@ def encode(encoder: EncoderClient, urls: Sequence[str]) -> None:
     """
     for url, outcome in zip(urls, encoder.encode(urls, None), strict=True):
         if isinstance(outcome, Cause):
-            raise RuntimeError(f"{url}: {outcome}")  # noqa: TRY004 - no fault of a type
+            raise RuntimeError(f"{url}: {outcome}")  # noqa: TRY004 - not a type error
 
 
 class Asker:
-    """Puts fills on a topic, as EmbArk does."""
+    """Produces fill requests, as EmbArk does."""
 
     def __init__(self, producer: FillProducer) -> None:
         self._producer = producer
-        self.asked = 0
+        self.requested = 0
 
-    def ask(self, keys: Sequence[str]) -> int:
-        """Ask for keys; return how many were asked for since the beginning."""
+    def request(self, keys: Sequence[str]) -> int:
+        """Request keys; return how many were requested so far."""
         for key in keys:
             raw = key.encode()
             if not self._producer.produce(raw, Fill(raw, now()).to_bytes(), {}):
                 raise RuntimeError(f"the topic does not take {key}")
-        self.asked += len(keys)
-        return self.asked
+        self.requested += len(keys)
+        return self.requested
 
 
 @contextmanager

@@ -1,10 +1,10 @@
-"""The re-embedding with an encoder that is free, against a bare loop; its memory, and the look-ups beside it.
+"""The re-embedding with a free encoder against a bare loop, its memory, and the lookups beside it.
 
-By as many processes as a rollout has pods by default, and by one, as the loop is. Cassandra, what fills the new space,
-EmbArk and its client share the machine. EmbArk has no hot tier here: every look-up reads the table that is re-embedded.
-Beside look-ups the process of the re-embedding has the lowest priority, as `python -m kfc.reembed` gives itself, and
-the pace that they bear; once more without it, to show what it is good for. A Cassandra that has just started compiles
-its own code meanwhile, and on two cores every look-up waits for that: what goes before warms it up.
+It runs in as many processes as a rollout has pods by default, and in one, as the loop does. Cassandra, the
+re-embedding, EmbArk and its client share the machine. EmbArk has no hot tier here: every lookup reads the table that is
+re-embedded. Beside lookups the re-embedding has the lowest priority, as `python -m kfc.reembed` gives itself, and the
+pace that they bear, and a second time no limit, to show the difference. A Cassandra that has just started compiles its
+own code, and on two cores every lookup waits for that: the first measurement warms it up.
 """
 
 import time
@@ -18,7 +18,7 @@ from typing import Final
 
 from benchmarks.bare_reembedding import bare_reembedding
 from benchmarks.children import Child, child
-from benchmarks.free_reembedding import Done, await_quiet, candidate_of, fill, reembedding_on, some_vector
+from benchmarks.free_reembedding import Done, await_quiet, create_candidate, fill, reembedding_on, some_vector
 from benchmarks.ratios import Rate, Ratio, compare
 from benchmarks.real_servers import RealServers
 from benchmarks.steady_lookups import measure_steadily, p99
@@ -29,14 +29,14 @@ from embark_testing.servers.free_ports import free_ports
 from kfc.reembed.__main__ import LOWEST_PRIORITY
 
 WANTED_RATE: Final = 0.8
-# Of what should not grow, as rates: memory at most 1.2 times, p99 at most twice what it was.
+# Inverse growth: memory may become 1.2 times, and p99 twice what it was.
 WANTED_MEMORY: Final = 1 / 1.2
 WANTED_LOOKUPS: Final = 1 / 2
 LOOKUPS_A_SECOND: Final = 100
 
 
 def measure(servers: RealServers, rounds: int, rows: int, seconds: float) -> list[Ratio]:
-    """Return the ratios over `rows` keys; look-ups alone take `seconds`, each time before those beside it."""
+    """Return the ratios over `rows` keys; lookups without it take `seconds`, each time before those beside it."""
     settings = servers.build_settings("reembedding", hotTier={"maxBytes": "0"})
     keys = [f"https://photographs.example/{number:06}.jpg" for number in range(rows)]
     fill(settings.kfc, keys)
@@ -46,7 +46,7 @@ def measure(servers: RealServers, rounds: int, rows: int, seconds: float) -> lis
 
 def _rates(source: KfcSettings, processes: int, rounds: int, rows: int) -> Ratio:
     """Compare on parts of the ring, every one of them once; the first warms up."""
-    ours, baseline = (candidate_of(source, f"{name}{processes}") for name in ("rates", "bare"))
+    ours, baseline = (create_candidate(source, f"{name}{processes}") for name in ("rates", "bare"))
     ours_next, baseline_next, parts = count(), count(), rounds + 1
     with (
         ExitStack() as stack,
@@ -83,7 +83,7 @@ def _cpu_seconds(processes: Sequence[Child]) -> float:
 
 
 def _beside_lookups(settings: CacheSettings, keys: Sequence[str], seconds: float) -> Iterator[Ratio]:
-    """Yield the memory of a re-embedding of everything, and the look-ups beside it and beside one without a pace."""
+    """Yield the memory of a re-embedding of everything, and the lookups beside it and beside one without a limit."""
     (port,) = free_ports("127.0.0.1", 1)
     listening = settings.embark.listen.model_copy(update={"probes_port": port})
     with child(
@@ -91,17 +91,17 @@ def _beside_lookups(settings: CacheSettings, keys: Sequence[str], seconds: float
     ) as embark:
         ask = partial(_look_up, embark, keys)
         ask(_after(seconds / 4))  # to warm up
-        for name, wanted, asked in (("of any pace", None, 0), ("at their pace", WANTED_LOOKUPS, port)):
-            candidate = candidate_of(settings.kfc, name.replace(" ", "_"))
+        for name, wanted, probes in (("of any pace", None, 0), ("at their pace", WANTED_LOOKUPS, port)):
+            candidate = create_candidate(settings.kfc, name.replace(" ", "_"))
             with child(reembedding_on, candidate, len(keys), LOWEST_PRIORITY) as reembedding:
                 await_quiet(settings.kfc.store)
                 before = ask(_after(seconds))
                 begun = time.perf_counter()
-                beside, done = _ask_beside(ask, partial(reembedding.run, 0, 1, asked))
+                beside, done = _ask_beside(ask, partial(reembedding.run, 0, 1, probes))
                 rate = done.rows / (time.perf_counter() - begun)
             yield _memory(done)
-            told = f"look-ups' p99, beside a re-embedding {name} / before it"
-            yield _told_in_ms(_once(told, wanted, beside, before, ""), rate)
+            title = f"lookups' p99, beside a re-embedding {name} / before it"
+            yield _in_milliseconds(_once(title, wanted, beside, before, ""), rate)
 
 
 def _ask_beside(ask: Callable[[Callable[[], bool]], Rate], run: Callable[[], Done]) -> tuple[Rate, Done]:
@@ -110,14 +110,14 @@ def _ask_beside(ask: Callable[[Callable[[], bool]], Rate], run: Callable[[], Don
         return ask(running.done), running.result()
 
 
-def _told_in_ms(ratio: Ratio, keys_per_second: float) -> Ratio:
+def _in_milliseconds(ratio: Ratio, keys_per_second: float) -> Ratio:
     beside, without = (1000 / rate.wall for rate in (ratio.subject, ratio.baseline))
     beside_what = f"{keys_per_second:.0f} keys/s re-embedded"
     return replace(ratio, unit=f"a second, one by one: p99 {beside:.0f} ms and {without:.0f} ms; {beside_what}")
 
 
 def _look_up(embark: Child, keys: Sequence[str], over: Callable[[], bool]) -> Rate:
-    """Return the inverse of the look-ups' p99; by CPU, look-ups for each second of EmbArk."""
+    """Return the inverse of the lookups' p99; by CPU, lookups for each second of EmbArk."""
     cpu = embark.cpu_seconds()
     times = measure_steadily(embark.serving, keys, LOOKUPS_A_SECOND, over)
     return Rate(1 / p99(times), len(times) / (embark.cpu_seconds() - cpu))

@@ -12,7 +12,7 @@ from embark_testing.caches import sample
 from embark_testing.worlds.child_manifests import IMAGES, SECRETS, UID, container
 
 
-def job_of(manifests: list[Manifest]) -> Manifest:
+def find_job(manifests: list[Manifest]) -> Manifest:
     (job,) = (manifest for manifest in manifests if manifest["kind"] == "Job")
     return job
 
@@ -27,7 +27,7 @@ def test_the_names_of_the_longest_cache_are_dns_labels() -> None:
 
 def test_the_command_takes_its_settings_and_the_folder_of_each_secret_and_no_other_argument() -> None:
     manifests = build_drop_keyspace(sample("photos", **SECRETS), UID, IMAGES)
-    template = job_of(manifests)["spec"]["template"]
+    template = find_job(manifests)["spec"]["template"]
     parser = settings_parser("kfc.schema.drop", "")
     add_secret_options(parser)
     args = parser.parse_args(container(template)["args"])
@@ -38,11 +38,11 @@ def test_the_command_takes_its_settings_and_the_folder_of_each_secret_and_no_oth
 
 
 def test_an_edit_that_the_command_does_not_read_leaves_the_job_as_it_is() -> None:
-    first = job_of(build_drop_keyspace(sample("photos"), UID, IMAGES))
+    first = find_job(build_drop_keyspace(sample("photos"), UID, IMAGES))
     edited = sample("photos", embark={"replicas": 5}, rollout={"minCoverage": "0.5"})
-    assert job_of(build_drop_keyspace(edited, UID, IMAGES)) == first
+    assert find_job(build_drop_keyspace(edited, UID, IMAGES)) == first
     moved = sample("photos", store={"cassandra": {"port": 9043}})
-    assert job_of(build_drop_keyspace(moved, UID, IMAGES))["metadata"]["name"] != first["metadata"]["name"]
+    assert find_job(build_drop_keyspace(moved, UID, IMAGES))["metadata"]["name"] != first["metadata"]["name"]
 
 
 def test_it_asks_for_what_the_caches_kfc_asks_for() -> None:

@@ -46,7 +46,7 @@ def job_of_attempt(component: str, attempt: int) -> Manifest:
     return find_component(build_rollout_children(sample("photos"), attempt=attempt), "Job", component)
 
 
-def settings_of(component: str, form: type[S], *, attempt: int = 0, **change: dict[str, Any]) -> S:
+def read_job_settings(component: str, form: type[S], *, attempt: int = 0, **change: dict[str, Any]) -> S:
     """Return the settings that a Job's pods mount."""
     children = build_rollout_children(sample("photos", **change), attempt=attempt)
     pod = find_component(children, "Job", component)["spec"]["template"]["spec"]
@@ -56,11 +56,11 @@ def settings_of(component: str, form: type[S], *, attempt: int = 0, **change: di
 
 
 def reembed_settings(attempt: int = 0, **change: dict[str, Any]) -> ReembedSettings:
-    return settings_of("reembed", ReembedSettings, attempt=attempt, **change)
+    return read_job_settings("reembed", ReembedSettings, attempt=attempt, **change)
 
 
 def verify_settings(**change: dict[str, Any]) -> VerifySettings:
-    return settings_of("verify", VerifySettings, attempt=0, **change)
+    return read_job_settings("verify", VerifySettings, attempt=0, **change)
 
 
 @pytest.mark.parametrize("component", JOBS)
@@ -94,7 +94,7 @@ def test_the_candidate_is_filled_and_verified_with_the_settings_and_the_account_
         assert manifest["metadata"]["labels"][SPACE_LABEL] == candidate.space.id
 
 
-def test_a_space_is_dropped_by_what_outlives_its_kfc() -> None:
+def test_the_drop_of_a_space_outlives_its_kfc() -> None:
     children = build_rollout_children(sample("photos"))
     manifest = find_component(children, "Job", "drop")
     config_map = find_component(children, "ConfigMap", "drop")
@@ -142,7 +142,7 @@ def test_a_rollout_that_continues_after_a_halt_retries_failed_keys() -> None:
     assert [reembed_settings(attempt).retry_failed for attempt in (0, 1, 2)] == [False, True, True]
 
 
-def test_a_pod_that_reembeds_is_replaced_once_it_is_gone_and_a_disruption_is_no_failure() -> None:
+def test_a_pod_that_reembeds_is_replaced_once_terminated_and_a_disruption_is_not_a_failure() -> None:
     spec = job("reembed")["spec"]
     assert spec["podReplacementPolicy"] == "Failed"
     assert spec["template"]["spec"]["restartPolicy"] == "Never"
@@ -159,7 +159,7 @@ def test_a_pod_that_reembeds_answers_probes_where_kfc_does() -> None:
     assert "readinessProbe" not in container(children["verify"])
 
 
-def test_pausing_changes_a_job_in_nothing_but_that_it_is_suspended() -> None:
+def test_pausing_only_suspends_a_job() -> None:
     caches = (sample("photos"), sample("photos", rollout={"paused": True}))
     running, paused = (build_reembed_job(build_context(c), candidate_settings(c))[-1] for c in caches)
     assert (running["spec"].pop("suspend"), paused["spec"].pop("suspend")) == (False, True)
@@ -168,10 +168,10 @@ def test_pausing_changes_a_job_in_nothing_but_that_it_is_suspended() -> None:
     assert len(set(hashes)) == 2
 
 
-def test_the_pod_that_judges_leaves_its_verdict_where_its_kubelet_looks_and_its_log_where_it_fails() -> None:
+def test_the_pod_that_verifies_reports_in_its_termination_message_or_by_its_log_if_it_crashes() -> None:
     only = container(job("verify")["spec"]["template"])
     assert only["terminationMessagePolicy"] == "FallbackToLogsOnError"
-    # Where kubelets look unless a container says otherwise.
+    # The default of Kubernetes.
     assert "terminationMessagePath" not in only
     assert verify_settings().termination_log == TERMINATION_LOG == "/dev/termination-log"
 
@@ -185,7 +185,7 @@ def test_the_gate_is_in_the_settings_as_the_spec_writes_it(ratio: str) -> None:
 
 
 @pytest.mark.parametrize("component", ["verify", "drop"])
-def test_what_judges_and_what_drops_is_tried_until_it_succeeds(component: str) -> None:
+def test_verify_and_drop_are_retried_until_they_succeed(component: str) -> None:
     spec = job(component)["spec"]
     assert spec["template"]["spec"]["restartPolicy"] == "OnFailure"
     assert spec["backoffLimit"] >= 1000
@@ -216,7 +216,7 @@ def test_a_rollout_s_job_stays_once_it_is_complete(component: str) -> None:
     ],
     ids=str,
 )
-def test_a_job_that_would_do_something_else_is_another_job(component: str, change: Change) -> None:
+def test_a_job_with_other_work_is_another_job(component: str, change: Change) -> None:
     assert job(component, **change)["metadata"]["name"] != job(component)["metadata"]["name"]
 
 
@@ -234,12 +234,12 @@ def test_a_job_that_would_do_something_else_is_another_job(component: str, chang
     ],
     ids=str,
 )
-def test_an_edit_that_a_job_does_not_read_leaves_it_as_it_is(component: str, change: Change) -> None:
+def test_an_edit_that_a_job_does_not_read_does_not_change_it(component: str, change: Change) -> None:
     assert job(component, **change) == job(component)
 
 
 @pytest.mark.parametrize("component", ["reembed", "verify"])
-def test_each_attempt_is_a_job_of_its_own(component: str) -> None:
+def test_each_attempt_is_another_job(component: str) -> None:
     assert len({job_of_attempt(component, attempt)["metadata"]["name"] for attempt in range(4)}) == 4
 
 

@@ -1,4 +1,4 @@
-"""One record in a hundred cannot be read: each is a dead letter with its cause, and nothing else stalls or is lost."""
+"""One record in a hundred is unreadable: each becomes a dead letter with its cause, and no other record is delayed."""
 
 import subprocess
 import sys

@@ -1,4 +1,4 @@
-"""kill -9 of KFC at each point between a record and its offset: nothing is lost, and what is done twice is equal."""
+"""kill -9 of KFC at each point between a record and its offset: nothing is lost, and repeated fills are equal."""
 
 import signal
 from collections.abc import Iterator, Mapping
@@ -66,7 +66,7 @@ def client(deployment: Deployment) -> Iterator[EmbArkClient]:
 
 
 @pytest.mark.parametrize("kill", KILLS, ids=[kill.point for kill in KILLS])
-def test_kill_9_of_kfc_loses_nothing_and_encodes_again_what_was_under_way_alone(
+def test_kill_9_of_kfc_loses_nothing_and_encodes_only_the_keys_in_flight_again(
     deployment: Deployment, client: EmbArkClient, origin: Origin, kill: Kill
 ) -> None:
     earlier = [origin.url(name) for name in NAMES]
@@ -75,7 +75,7 @@ def test_kill_9_of_kfc_loses_nothing_and_encodes_again_what_was_under_way_alone(
     arguments = ("--point", kill.point, "--times", str(kill.times), "--armed", str(armed))
     with deployment.kfc(SCRIPT, *arguments) as kfc:
         client.lookup(earlier, on_miss="wait", wait=WAIT)
-        eventually(lambda: read_lag(deployment) == 0, WAIT, "what was asked before is committed")
+        eventually(lambda: read_lag(deployment) == 0, WAIT, "earlier requests are committed")
         armed.touch()
         client.lookup(keys)
         assert kfc.wait() == -signal.SIGKILL, kfc.log.read_text()
@@ -92,7 +92,7 @@ def test_kill_9_of_kfc_loses_nothing_and_encodes_again_what_was_under_way_alone(
 
 
 def _assert_equal_writes(before: Mapping[str, bytes], after: Mapping[str, bytes]) -> None:
-    """Nothing that was written has changed, and the keys of one photograph have one vector, however often encoded."""
+    """Assert that written vectors are unchanged, and that all keys of a photograph have the same vector."""
     assert {key: after[key] for key in before} == before
     for name in NAMES:
         assert len({vector for key, vector in after.items() if f"/{name}?" in key}) == 1

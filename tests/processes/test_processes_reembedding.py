@@ -1,4 +1,4 @@
-"""Re-embedding by processes on real servers: no key is left out and little is done twice, whatever dies meanwhile."""
+"""Re-embedding by processes on real servers: no key is omitted and few are encoded twice, whichever process dies."""
 
 import os
 import signal
@@ -26,7 +26,7 @@ from embark_testing.kfc.reembedded_caches import (
     CountingRetina,
     ReembeddedCache,
     reembedded_cache,
-    vector_of,
+    space_vector,
 )
 from embark_testing.servers.cassandra_keyspaces import cql_session
 from embark_testing.servers.cassandra_server import CassandraServer
@@ -70,23 +70,23 @@ def candidate(cache: ReembeddedCache, retina: CountingRetina) -> KfcSettings:
 @pytest.fixture
 def tables(cache: ReembeddedCache, cassandra: CassandraServer) -> Iterator[Callable[[], set[str]]]:
     """Return the tables of the cache's keyspace."""
-    asked = "SELECT table_name FROM system_schema.tables WHERE keyspace_name = %s"
+    query = "SELECT table_name FROM system_schema.tables WHERE keyspace_name = %s"
     with cql_session(cassandra) as session:
-        yield lambda: {name for (name,) in session.execute(asked, (cache.name,))}
+        yield lambda: {name for (name,) in session.execute(query, (cache.name,))}
 
 
-def test_a_candidate_gets_every_key_and_both_spaces_those_asked_for_meanwhile_until_it_is_dropped(
+def test_a_candidate_gets_every_key_and_both_spaces_get_new_requests_until_it_is_dropped(
     cache: ReembeddedCache, retina: CountingRetina, candidate: KfcSettings, tables: Callable[[], set[str]]
 ) -> None:
-    asked = [f"https://photos.example/new-{number}.jpg" for number in range(100)]
-    expected = {key: vector_of(1, key) for key in [*KEYS, *asked]}
+    requested = [f"https://photos.example/new-{number}.jpg" for number in range(100)]
+    expected = {key: space_vector(1, key) for key in [*KEYS, *requested]}
     with _retina(cache, 0) as old, ExitStack() as stack:
         active = cache.space(0, retina=old.target)
         kfcs = [stack.enter_context(cache.start("kfc", settings)) for settings in (active, candidate)]
         with _reembedding(cache, candidate) as processes:
-            for start in range(0, len(asked), 10):
-                _await_encoded(retina, len(KEYS) * start // len(asked))
-                cache.ask(asked[start : start + 10])
+            for start in range(0, len(requested), 10):
+                _await_encoded(retina, len(KEYS) * start // len(requested))
+                cache.request(requested[start : start + 10])
             _await_end(*processes)
         eventually(lambda: cache.vectors(1) == expected, WAIT, "every key in the candidate")
         eventually(lambda: cache.vectors(0).keys() == expected.keys(), WAIT, "every key in the active space")
@@ -103,7 +103,7 @@ def test_a_candidate_gets_every_key_and_both_spaces_those_asked_for_meanwhile_un
     assert cache.vectors(0).keys() == expected.keys()
 
 
-def test_beside_look_ups_it_goes_at_their_pace_and_leaves_no_key_out(
+def test_lookups_limit_it_and_it_omits_no_key(
     cache: ReembeddedCache, retina: CountingRetina, candidate: KfcSettings
 ) -> None:
     embark = cache.embark(0)
@@ -122,7 +122,7 @@ def test_beside_look_ups_it_goes_at_their_pace_and_leaves_no_key_out(
     assert retina.encoded == len(KEYS)
 
 
-def test_kill_9_at_several_moments_leaves_no_key_out_and_what_was_written_is_not_encoded_again(
+def test_kill_9_at_several_moments_omits_no_key_and_written_keys_are_not_encoded_again(
     cache: ReembeddedCache, retina: CountingRetina, candidate: KfcSettings
 ) -> None:
     held: list[set[str]] = []
@@ -143,7 +143,7 @@ def test_kill_9_at_several_moments_leaves_no_key_out_and_what_was_written_is_not
     assert held[-1] - held[0], "nothing was written between the kills"
 
 
-def test_a_stopped_cassandra_and_a_killed_retina_leave_no_key_out_and_cost_the_calls_under_way_alone(
+def test_a_stopped_cassandra_and_a_killed_retina_omit_no_key_and_cost_only_the_calls_in_flight(
     cache: ReembeddedCache, retina: CountingRetina, candidate: KfcSettings, cassandra: CassandraServer
 ) -> None:
     with _reembedding(cache, candidate) as processes:
@@ -152,8 +152,8 @@ def test_a_stopped_cassandra_and_a_killed_retina_leave_no_key_out_and_cost_the_c
         try:
             retina.kill()
             Event().wait(OUTAGE_SECONDS)
-            # Whose writes hang has soon no Encode call under way, and tells of the store alone.
-            eventually(lambda: all(_tells_who_is_away(one) for one in processes), WAIT, "what is away is told")
+            # A process whose writes hang soon has no Encode call in flight, and reports only the store.
+            eventually(lambda: all(map(_reports_outage, processes)), WAIT, "the outage is reported")
             assert {os.getpriority(os.PRIO_PROCESS, process.pid) for process in processes} == {LOWEST_PRIORITY}
             retina.start()
         finally:
@@ -165,7 +165,7 @@ def test_a_stopped_cassandra_and_a_killed_retina_leave_no_key_out_and_cost_the_c
     assert again <= len(processes) * INFLIGHT * ITEMS
 
 
-def test_keys_that_the_new_model_cannot_read_are_in_the_verdict_and_change_nothing_of_the_active_space(
+def test_keys_that_the_new_model_cannot_decode_are_in_the_verdict_and_change_nothing_in_the_active_space(
     cache: ReembeddedCache, retina: CountingRetina, candidate: KfcSettings
 ) -> None:
     before = cache.rows(0)
@@ -185,7 +185,7 @@ def test_keys_that_the_new_model_cannot_read_are_in_the_verdict_and_change_nothi
     assert cache.progress(1) == (0, 0, 0), "a resumed rollout would not look at these keys again"
 
 
-def test_ten_rollouts_one_after_another_leave_the_last_space_alone(
+def test_ten_rollouts_in_a_row_leave_only_the_last_space(
     cache: ReembeddedCache, tables: Callable[[], set[str]]
 ) -> None:
     before = list_groups(cache.first.topic)
@@ -197,7 +197,7 @@ def test_ten_rollouts_one_after_another_leave_the_last_space_alone(
                 _await_end(process)
             cache.drop(cache.space(number - 1))
     last = cache.space(ROLLOUTS)
-    assert cache.vectors(ROLLOUTS) == {key: vector_of(ROLLOUTS, key) for key in KEYS}
+    assert cache.vectors(ROLLOUTS) == {key: space_vector(ROLLOUTS, key) for key in KEYS}
     assert tables() == {f"embeddings_{last.space.id}", "rollout_progress"}
     assert [number for number in range(ROLLOUTS) if cache.progress(number) != (0, 0, 0)] == []
     assert list_groups(last.topic) - before == {last.consumer_group}
@@ -229,10 +229,10 @@ def _await_end(*processes: Service) -> None:
 
 
 def _assert_like_undisturbed(cache: ReembeddedCache) -> None:
-    assert cache.vectors(1) == {key: vector_of(1, key) for key in KEYS}
+    assert cache.vectors(1) == {key: space_vector(1, key) for key in KEYS}
     assert cache.progress(1) == (REEMBED_RANGES, len(KEYS), 0)
 
 
-def _tells_who_is_away(process: Service) -> bool:
-    told = process.readiness()
-    return "store: " in told or "retina unreachable" in told
+def _reports_outage(process: Service) -> bool:
+    reason = process.readiness()
+    return "store: " in reason or "retina unreachable" in reason

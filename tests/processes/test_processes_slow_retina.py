@@ -1,4 +1,4 @@
-"""A Retina that is slower than Kafka's patience with a group member: KFC keeps its membership, and fills in the end."""
+"""A Retina that is slower than Kafka's max.poll.interval.ms: KFC keeps its membership and fills every key."""
 
 import threading
 from collections.abc import Iterator
@@ -15,7 +15,7 @@ from embark_testing.deployments.deployment import WAIT, Deployment
 from embark_testing.deployments.processes import run_schema
 from embark_testing.eventually import eventually
 from embark_testing.kfc.fake_retina import FakeRetina, serving
-from embark_testing.kfc.parts import vector_of
+from embark_testing.kfc.parts import fake_vector
 from embark_testing.servers.kafka_server import KafkaServer
 
 pytestmark = pytest.mark.integration
@@ -59,16 +59,16 @@ def test_a_retina_that_is_slower_than_the_poll_interval_causes_no_rebalance_and_
 
 @contextmanager
 def _slow_retina(deployment: Deployment) -> Iterator[tuple[FakeRetina, Deployment]]:
-    """Serve a Retina that takes long for every call, and give it to the one KFC that calls it, a call at a time."""
+    """Serve a Retina with slow calls to a KFC that calls it once at a time."""
     space = deployment.settings.kfc.space
-    retina = FakeRetina(space.id, lambda key: (vector_of(key) * space.form.nbytes)[: space.form.nbytes])
+    retina = FakeRetina(space.id, lambda key: (fake_vector(key) * space.form.nbytes)[: space.form.nbytes])
     retina.delay = partial(threading.Event().wait, REQUEST_SECONDS)
     with serving(retina) as server:
         yield retina, deployment.changed(kfc={"retina": server.target, "max_inflight": 1, "encode_items": ITEMS})
 
 
 def _members(admin: AdminClient, deployment: Deployment) -> Membership:
-    """Return who has which partitions; nothing while nobody has any."""
+    """Return the partitions of each member; empty while none is assigned."""
     group = deployment.settings.kfc.consumer_group
     described = admin.describe_consumer_groups([group], request_timeout=WAIT)[group].result()
     return frozenset(

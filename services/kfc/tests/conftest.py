@@ -4,11 +4,11 @@ from collections.abc import Iterator
 
 import pytest
 
-from embark_testing.kfc.harness import Bench
+from embark_testing.kfc.harness import KfcHarness
 
 
 @pytest.fixture
-def bench() -> Iterator[Bench]:
-    bench = Bench()
+def bench() -> Iterator[KfcHarness]:
+    bench = KfcHarness()
     yield bench
     bench.close()

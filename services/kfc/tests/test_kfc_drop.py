@@ -1,4 +1,4 @@
-"""The two ends of a space's life on real servers: where its consumer group begins, and that nothing of it stays."""
+"""The schema and drop commands on real servers: where a consumer group begins, and that nothing of a space stays."""
 
 import subprocess
 import sys
@@ -98,12 +98,12 @@ def spaces(tmp_path: Path, cassandra: CassandraServer, kafka: KafkaServer) -> Sp
 @pytest.fixture
 def tables(cassandra: CassandraServer) -> Iterator[Callable[[KfcSettings], set[str]]]:
     """Return the tables of a cache's keyspace."""
-    asked = "SELECT table_name FROM system_schema.tables WHERE keyspace_name = %s"
+    query = "SELECT table_name FROM system_schema.tables WHERE keyspace_name = %s"
     with cql_session(cassandra) as session:
-        yield lambda settings: {name for (name,) in session.execute(asked, (settings.store.cassandra.keyspace,))}
+        yield lambda settings: {name for (name,) in session.execute(query, (settings.store.cassandra.keyspace,))}
 
 
-def checkpoints_of(settings: KfcSettings) -> int:
+def count_checkpoints(settings: KfcSettings) -> int:
     with closing(open_store(settings.store, Secrets())) as store:
         return len(store.checkpoints().load(settings.space.id))
 
@@ -143,12 +143,12 @@ def test_a_dropped_space_leaves_nothing_and_the_other_one_all_of_its_own(
     groups = list_groups(spaces.first.topic)
     assert spaces.first.consumer_group in groups
     assert spaces.second.consumer_group not in groups
-    assert (checkpoints_of(spaces.first), checkpoints_of(spaces.second)) == (1, 0)
+    assert (count_checkpoints(spaces.first), count_checkpoints(spaces.second)) == (1, 0)
     assert spaces.drop(spaces.second)[0] == 0
     assert tables(spaces.first) == before - {f"embeddings_{spaces.second.space.id}"}
 
 
-def test_a_space_that_was_dropped_can_be_made_and_begins_anew(spaces: Spaces) -> None:
+def test_a_dropped_space_can_be_created_again_and_is_empty(spaces: Spaces) -> None:
     spaces.make(spaces.first)
     spaces.make(spaces.second)
     spaces.ask(*(f"key {i}" for i in range(10)))
@@ -156,7 +156,7 @@ def test_a_space_that_was_dropped_can_be_made_and_begins_anew(spaces: Spaces) ->
     spaces.use(spaces.second)
     assert spaces.drop(spaces.second)[0] == 0
     spaces.make(spaces.second)
-    assert checkpoints_of(spaces.second) == 0
+    assert count_checkpoints(spaces.second) == 0
     assert sum(read_commits(spaces.second.topic, spaces.second.consumer_group).values()) == 1
 
 
@@ -180,8 +180,8 @@ def test_a_space_whose_kfc_still_runs_is_kept_whole_and_the_command_says_why(
         while not consumer.poll(1, POLL):
             pass
         assert spaces.drop_here(spaces.first) == 1
-        assert f"group {spaces.first.consumer_group} of " in (said := capsys.readouterr().err)
-        assert "still has members" in said
+        assert f"group {spaces.first.consumer_group} of " in (written := capsys.readouterr().err)
+        assert "still has members" in written
         assert tables(spaces.first) == before
         consumer.close()
     assert spaces.drop_here(spaces.first) == 0
@@ -189,7 +189,7 @@ def test_a_space_whose_kfc_still_runs_is_kept_whole_and_the_command_says_why(
 
 
 @pytest.mark.parametrize("away", ["kafka", "cassandra"])
-def test_a_server_that_does_not_answer_ends_the_command_with_1_and_its_name(
+def test_a_server_that_does_not_answer_fails_the_command_and_is_named(
     spaces: Spaces, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], away: str
 ) -> None:
     monkeypatch.setattr(drop, "drop_group", partial(drop_group, timeout=SHORT))
@@ -202,6 +202,6 @@ def test_a_server_that_does_not_answer_ends_the_command_with_1_and_its_name(
         moved = settings.store.cassandra.model_copy(update={"port": port})
         settings = settings.model_copy(update={"store": settings.store.model_copy(update={"cassandra": moved})})
     assert spaces.drop_here(settings) == 1
-    said = capsys.readouterr().err
-    assert said.startswith("error: ")
-    assert f"127.0.0.1:{port}" in said
+    written = capsys.readouterr().err
+    assert written.startswith("error: ")
+    assert f"127.0.0.1:{port}" in written

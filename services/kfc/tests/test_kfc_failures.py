@@ -6,14 +6,14 @@ from embark.causes import CauseKind
 from embark.rpc.wire import cause_from_wire
 from embark.store import Negative
 from embark.topic import Fill
-from embark_testing.kfc.harness import Bench, FailingDeadLetters, probe
+from embark_testing.kfc.harness import FailingDeadLetters, KfcHarness, probe
 from embark_testing.kfc.parts import ENCODER_FAILED, UNREACHABLE
 
 
-def test_a_key_that_stays_unreachable_becomes_a_dead_letter_and_a_negative(bench: Bench) -> None:
+def test_a_key_that_stays_unreachable_becomes_a_dead_letter_and_a_negative(bench: KfcHarness) -> None:
     bench.encoder.causes["a"] = UNREACHABLE
     bench.start()
-    bench.ask(["a", "b"])
+    bench.request(["a", "b"])
     bench.until_done()
     (letter,) = bench.letters()
     (record,) = [record for record in bench.consumer.polled if record.key == b"a"]
@@ -28,23 +28,23 @@ def test_a_key_that_stays_unreachable_becomes_a_dead_letter_and_a_negative(bench
     assert bench.metric("fills_total", outcome="dead-lettered") == 1
 
 
-def test_an_item_that_the_model_fails_on_becomes_a_dead_letter_and_no_negative(bench: Bench) -> None:
+def test_an_item_that_the_model_fails_on_becomes_a_dead_letter_and_no_negative(bench: KfcHarness) -> None:
     bench.encoder.causes["a"] = ENCODER_FAILED
     bench.start()
-    bench.ask(["a"])
+    bench.request(["a"])
     bench.until_done()
     assert [cause_from_wire(letter.cause) for letter in bench.letters()] == [ENCODER_FAILED]
     assert bench.row("a") is None
-    bench.ask(["a"])
+    bench.request(["a"])
     bench.until_done()
     assert bench.encoder.times["a"] == 10  # a later request has attempts of its own
 
 
-def test_every_record_of_a_key_that_is_used_up_is_kept(bench: Bench) -> None:
+def test_every_record_of_a_key_that_is_used_up_is_kept(bench: KfcHarness) -> None:
     bench.encoder.causes["a"] = UNREACHABLE
     entered, released = bench.encoder.hold("a")
     bench.start()
-    bench.ask(["a"] * 3)
+    bench.request(["a"] * 3)
     assert entered.wait(10)
     released.set()
     bench.until_done()
@@ -52,10 +52,10 @@ def test_every_record_of_a_key_that_is_used_up_is_kept(bench: Bench) -> None:
     assert bench.encoder.times["a"] == 5
 
 
-def test_a_cause_that_passes_costs_no_more_than_its_attempts(bench: Bench) -> None:
+def test_a_cause_that_passes_costs_no_more_than_its_attempts(bench: KfcHarness) -> None:
     bench.encoder.causes["a"] = UNREACHABLE
     bench.start()
-    bench.ask(["a"])
+    bench.request(["a"])
     bench.until(lambda: bench.encoder.times["a"] >= 2, "a second attempt")
     bench.encoder.causes.clear()
     bench.until_done()
@@ -63,12 +63,12 @@ def test_a_cause_that_passes_costs_no_more_than_its_attempts(bench: Bench) -> No
     assert bench.embedding("a")
 
 
-def test_records_that_cannot_be_read_are_kept_among_good_ones(bench: Bench) -> None:
+def test_records_that_cannot_be_read_are_kept_among_good_ones(bench: KfcHarness) -> None:
     keys = [f"key {i}" for i in range(10)]
-    bench.ask(keys[:5])
+    bench.request(keys[:5])
     bench.producer.produce(b"odd", b"\xff\xff", {})
     bench.producer.produce(b"\xff", Fill(b"\xff", 1).to_bytes(), {})
-    bench.ask(keys[5:])
+    bench.request(keys[5:])
     bench.start()
     bench.until_done()
     letters = {letter.record_key: letter for letter in bench.letters()}
@@ -79,12 +79,12 @@ def test_records_that_cannot_be_read_are_kept_among_good_ones(bench: Bench) -> N
     assert bench.encoder.times == dict.fromkeys(keys, 1)
 
 
-def test_dead_letters_that_are_not_acknowledged_hold_back_their_records_alone(bench: Bench) -> None:
+def test_unacknowledged_dead_letters_delay_only_their_records(bench: KfcHarness) -> None:
     bench.dead_letters = letters = FailingDeadLetters(bench.topic.dead_letters(), failures=1_000_000)
     bench.producer.produce(b"odd", b"\xff\xff", {})
     bench.start()
     keys = [f"key {i}" for i in range(20)]
-    bench.ask(keys)
+    bench.request(keys)
     bench.until(lambda: all(bench.embedding(key) for key in keys), "the good keys are filled")
     bench.until(lambda: bench.lag() < 20, "other partitions are committed")
     assert bench.letters() == []
@@ -94,11 +94,11 @@ def test_dead_letters_that_are_not_acknowledged_hold_back_their_records_alone(be
     assert len(bench.letters()) == 1
 
 
-def test_an_outage_of_the_encoder_is_waited_out_and_loses_nothing(bench: Bench) -> None:
+def test_an_outage_of_the_encoder_is_waited_out_and_loses_nothing(bench: KfcHarness) -> None:
     keys = [f"key {i}" for i in range(100)]
     bench.encoder.down.set()
     bench.start()
-    bench.ask(keys)
+    bench.request(keys)
     bench.until(lambda: bench.encoder.refused > 20, "many more failures than attempts")
     assert bench.consumer.commits == []
     bench.encoder.down.clear()
@@ -109,10 +109,10 @@ def test_an_outage_of_the_encoder_is_waited_out_and_loses_nothing(bench: Bench) 
     assert bench.metric("retries_total", reason="retina") >= 20
 
 
-def test_an_outage_between_attempts_does_not_count_as_one(bench: Bench) -> None:
+def test_an_outage_between_attempts_does_not_count_as_one(bench: KfcHarness) -> None:
     bench.encoder.causes["a"] = UNREACHABLE
     bench.start()
-    bench.ask(["a"])
+    bench.request(["a"])
     bench.until(lambda: bench.encoder.times["a"] >= 1, "the first attempt")
     bench.encoder.down.set()
     refused = bench.encoder.refused
@@ -122,11 +122,11 @@ def test_an_outage_between_attempts_does_not_count_as_one(bench: Bench) -> None:
     assert bench.encoder.times["a"] == 5
 
 
-def test_a_store_that_fails_is_waited_for_without_a_second_encode(bench: Bench) -> None:
+def test_a_store_that_fails_is_waited_for_without_a_second_encode(bench: KfcHarness) -> None:
     keys = [f"key {i}" for i in range(10)]
     holds = [bench.encoder.hold(key) for key in keys]
     bench.start()
-    bench.ask(keys)
+    bench.request(keys)
     bench.until(lambda: any(entered.is_set() for entered, _ in holds), "an encode is under way")
     bench.store.failing.set()
     for _, released in holds:
@@ -141,57 +141,57 @@ def test_a_store_that_fails_is_waited_for_without_a_second_encode(bench: Bench) 
     assert bench.letters() == []
 
 
-def test_a_topic_that_fails_is_waited_for(bench: Bench) -> None:
+def test_a_topic_that_fails_is_waited_for(bench: KfcHarness) -> None:
     bench.consumer.down.set()
     bench.start()
-    bench.ask(["a"])
+    bench.request(["a"])
     bench.until(lambda: bench.consumer.failed > 5, "polls fail")
     bench.consumer.down.clear()
     bench.until_done()
     assert bench.embedding("a")
 
 
-def test_commits_that_fail_stop_neither_polls_nor_fills(bench: Bench) -> None:
+def test_commits_that_fail_stop_neither_polls_nor_fills(bench: KfcHarness) -> None:
     bench.consumer.uncommitting.set()
     bench.start()
-    bench.ask(["a"])
+    bench.request(["a"])
     bench.until(lambda: bench.consumer.failed > 3, "commits fail")
-    bench.ask(["b"])
+    bench.request(["b"])
     bench.until(lambda: bench.embedding("b"), "b is filled")
     bench.consumer.uncommitting.clear()
     bench.until_done()
     assert bench.encoder.times == {"a": 1, "b": 1}
 
 
-def test_readiness_names_the_server_that_is_out_and_why(bench: Bench) -> None:
+def test_readiness_names_the_server_that_is_out_and_why(bench: KfcHarness) -> None:
     bench.encoder.down.set()
     kfc = bench.start()
     assert probe(kfc, "/readyz") == (200, "ok\n")
-    bench.ask(["a"])
+    bench.request(["a"])
     bench.until(lambda: probe(kfc, "/readyz")[0] == 503, "not ready")
     assert probe(kfc, "/readyz") == (503, "retina unreachable: switched off by the test\n")
     assert probe(kfc, "/healthz") == (200, "ok\n")
     bench.encoder.down.clear()
     bench.until(lambda: probe(kfc, "/readyz")[0] == 200, "ready again")
     bench.store.failing.set()
-    bench.ask(["b"])
+    bench.request(["b"])
     bench.until(lambda: "store: switched off by the test" in probe(kfc, "/readyz")[1], "the store is named")
     bench.store.failing.clear()
     bench.until_done()
 
 
 def test_a_fault_of_the_program_stops_kfc_and_commits_nothing_of_it(
-    bench: Bench, caplog: pytest.LogCaptureFixture
+    bench: KfcHarness, caplog: pytest.LogCaptureFixture
 ) -> None:
     class Faulty:
         def encode(self, keys: object, traceparent: object) -> list[None]:
             raise ZeroDivisionError(f"{keys} {traceparent}")
 
     kfc = bench.start(Faulty())  # type: ignore[arg-type]
-    bench.ask(["a"])
+    bench.request(["a"])
     bench.until(lambda: kfc.failure, "the fault is kept")
     bench.until(lambda: bench.consumer.closes, "the group is left")
     assert probe(kfc, "/readyz")[0] == 503
     assert "ZeroDivisionError" in probe(kfc, "/readyz")[1]
     assert bench.consumer.commits == []
-    assert "a fault of the program" in caplog.text
+    assert "after an unexpected error" in caplog.text

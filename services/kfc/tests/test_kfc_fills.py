@@ -1,4 +1,4 @@
-"""What becomes of a key: written, skipped, negative; one encode however often it was asked."""
+"""The outcome of a key: written, skipped or negative, with one encode for any number of requests."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -10,41 +10,41 @@ from embark.causes import Cause, CauseKind
 from embark.clock import micros
 from embark.settings import KfcSettings
 from embark.store import Embedding, Negative
-from embark_testing.kfc.harness import Bench
-from embark_testing.kfc.parts import NOT_FOUND, kfc_settings, vector_of
+from embark_testing.kfc.harness import KfcHarness
+from embark_testing.kfc.parts import NOT_FOUND, fake_vector, kfc_settings
 
 
 @contextmanager
-def bench_of(settings: KfcSettings) -> Iterator[Bench]:
-    bench = Bench(settings)
+def running_harness(settings: KfcSettings) -> Iterator[KfcHarness]:
+    bench = KfcHarness(settings)
     try:
         yield bench
     finally:
         bench.close()
 
 
-def test_a_key_that_was_asked_for_gets_its_embedding(bench: Bench) -> None:
+def test_a_requested_key_gets_its_embedding(bench: KfcHarness) -> None:
     bench.start()
-    bench.ask(["a"])
+    bench.request(["a"])
     bench.until_done()
-    assert bench.row("a") == Embedding("a", vector_of("a"), bench.clock.at, b"hash", None)
+    assert bench.row("a") == Embedding("a", fake_vector("a"), bench.clock.at, b"hash", None)
 
 
 def test_an_embedding_is_kept_as_long_as_the_store_says() -> None:
-    with bench_of(kfc_settings(ttl="2h")) as bench:
+    with running_harness(kfc_settings(ttl="2h")) as bench:
         bench.start()
-        bench.ask(["a"])
+        bench.request(["a"])
         bench.until_done()
         row = bench.embedding("a")
         assert row is not None
         assert row.expires_at == bench.clock.at + micros(timedelta(hours=2))
 
 
-def test_a_row_is_dated_by_the_begin_of_its_encode(bench: Bench) -> None:
+def test_a_row_is_dated_by_the_begin_of_its_encode(bench: KfcHarness) -> None:
     began = bench.clock.at
     entered, released = bench.encoder.hold("a")
     bench.start()
-    bench.ask(["a"])
+    bench.request(["a"])
     assert entered.wait(10)
     bench.clock.advance(timedelta(seconds=30))
     released.set()
@@ -55,69 +55,69 @@ def test_a_row_is_dated_by_the_begin_of_its_encode(bench: Bench) -> None:
 
 
 @pytest.mark.parametrize("stored", ["embedding", "negative"])
-def test_what_the_store_has_is_not_encoded(bench: Bench, stored: str) -> None:
+def test_what_the_store_has_is_not_encoded(bench: KfcHarness, stored: str) -> None:
     at = bench.clock.at
     row = Embedding("a", b"12345678", at) if stored == "embedding" else Negative("a", NOT_FOUND, at, at + 1_000_000)
     bench.memory.write(bench.space, [row])
     bench.start()
-    bench.ask(["a", "b"], not_before=at)
+    bench.request(["a", "b"], not_before=at)
     bench.until_done()
     assert bench.encoder.times == {"b": 1}
     assert bench.row("a") == row
     assert bench.metric("fills_total", outcome="skipped") == 1
 
 
-def test_a_negative_whose_time_is_over_is_encoded_again(bench: Bench) -> None:
+def test_a_negative_whose_time_is_over_is_encoded_again(bench: KfcHarness) -> None:
     bench.memory.write(bench.space, [Negative("a", NOT_FOUND, bench.clock.at, bench.clock.at + 1_000_000)])
     bench.clock.advance(timedelta(seconds=1))
     bench.start()
-    bench.ask(["a"])
+    bench.request(["a"])
     bench.until_done()
     assert bench.embedding("a")
 
 
-def test_an_invalidated_key_is_encoded_again_although_it_is_present(bench: Bench) -> None:
+def test_an_invalidated_key_is_encoded_again_although_it_is_present(bench: KfcHarness) -> None:
     bench.memory.write(bench.space, [Embedding("a", b"12345678", bench.clock.at)])
     bench.clock.advance(timedelta(seconds=1))
     bench.start()
-    bench.ask(["a"], not_before=bench.clock.at)
+    bench.request(["a"], not_before=bench.clock.at)
     bench.until_done()
     row = bench.embedding("a")
     assert row is not None
-    assert row.vector == vector_of("a")
+    assert row.vector == fake_vector("a")
 
 
-def test_a_key_invalidated_by_a_host_whose_clock_is_ahead_is_filled_all_the_same(bench: Bench) -> None:
+def test_a_key_invalidated_by_a_host_whose_clock_is_ahead_is_filled_all_the_same(bench: KfcHarness) -> None:
     ahead = bench.clock.at + 500_000
     bench.memory.delete(bench.space, ["a"], ahead)
     bench.start()
-    bench.ask(["a"], not_before=ahead)
+    bench.request(["a"], not_before=ahead)
     bench.until_done()
     assert bench.embedding("a")
     assert bench.encoder.times["a"] == 1
 
 
-def test_a_thousand_records_of_one_key_cause_one_encode(bench: Bench) -> None:
+def test_a_thousand_records_of_one_key_cause_one_encode(bench: KfcHarness) -> None:
     entered, released = bench.encoder.hold("a")
     bench.start()
-    bench.ask(["a"] * 500)
+    bench.request(["a"] * 500)
     assert entered.wait(10)
-    bench.ask(["a"] * 500)
+    bench.request(["a"] * 500)
     released.set()
     bench.until_done()
     assert bench.encoder.times == {"a": 1}
     assert len(bench.consumer.polled) == 1000
 
 
-def test_a_key_invalidated_during_its_encode_is_encoded_once_more(bench: Bench) -> None:
+def test_a_key_invalidated_during_its_encode_is_encoded_once_more(bench: KfcHarness) -> None:
     entered, released = bench.encoder.hold("a")
     bench.start()
-    bench.ask(["a"])
+    bench.request(["a"])
     assert entered.wait(10)
     bench.clock.advance(timedelta(seconds=1))
     invalidated = bench.clock.at
     bench.memory.delete(bench.space, ["a"], invalidated)
-    bench.ask(["a"] * 3, not_before=invalidated)
+    bench.request(["a"] * 3, not_before=invalidated)
     bench.until(lambda: len(bench.consumer.polled) == 4, "the later records are attached")
     bench.clock.advance(timedelta(seconds=1))
     released.set()
@@ -137,10 +137,10 @@ def test_a_key_invalidated_during_its_encode_is_encoded_once_more(bench: Bench) 
         (CauseKind.INVALID_KEY, timedelta(hours=168)),
     ],
 )
-def test_a_permanent_cause_is_a_negative_at_once(bench: Bench, kind: CauseKind, kept: timedelta) -> None:
+def test_a_permanent_cause_is_a_negative_at_once(bench: KfcHarness, kind: CauseKind, kept: timedelta) -> None:
     bench.encoder.causes["a"] = cause = Cause(kind, "why")
     bench.start()
-    bench.ask(["a", "b"])
+    bench.request(["a", "b"])
     bench.until_done()
     assert bench.row("a") == Negative("a", cause, bench.clock.at, bench.clock.at + micros(kept))
     assert bench.embedding("b")
@@ -149,12 +149,12 @@ def test_a_permanent_cause_is_a_negative_at_once(bench: Bench, kind: CauseKind, 
 
 
 def test_a_key_that_waits_is_joined_by_others_in_one_call() -> None:
-    with bench_of(kfc_settings(max_inflight=1, encode_items=8)) as bench:
+    with running_harness(kfc_settings(max_inflight=1, encode_items=8)) as bench:
         entered, released = bench.encoder.hold("first")
         bench.start()
-        bench.ask(["first"])
+        bench.request(["first"])
         assert entered.wait(10)
-        bench.ask([f"key {i}" for i in range(20)])
+        bench.request([f"key {i}" for i in range(20)])
         bench.until(lambda: len(bench.consumer.polled) == 21, "all are consumed")
         released.set()
         bench.until_done()
@@ -162,20 +162,20 @@ def test_a_key_that_waits_is_joined_by_others_in_one_call() -> None:
         assert bench.metric("batch_items_count") == 4
 
 
-def test_the_trace_of_a_record_goes_to_the_encoder(bench: Bench) -> None:
+def test_the_trace_of_a_record_goes_to_the_encoder(bench: KfcHarness) -> None:
     trace = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
     bench.start()
-    bench.ask(["a"], traceparent=trace)
+    bench.request(["a"], traceparent=trace)
     bench.until_done()
     assert bench.encoder.calls == [(("a",), trace)]
 
 
-def test_every_outcome_is_counted(bench: Bench) -> None:
-    bench.encoder.causes["gone"] = NOT_FOUND
+def test_every_outcome_is_counted(bench: KfcHarness) -> None:
+    bench.encoder.causes["missing"] = NOT_FOUND
     bench.start()
-    bench.ask(["a", "b", "gone"])
+    bench.request(["a", "b", "missing"])
     bench.until_done()
-    bench.ask(["a"])
+    bench.request(["a"])
     bench.until_done()
     counts = {name: bench.metric("fills_total", outcome=name) for name in ("written", "negative", "skipped")}
     assert counts == {"written": 2, "negative": 1, "skipped": 1}

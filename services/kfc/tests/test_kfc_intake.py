@@ -1,4 +1,4 @@
-"""What the threads of KFC share: a landing costs the same however many keys and partitions there are."""
+"""The state that the threads of KFC share: completing costs the same for any number of keys and partitions."""
 
 import pytest
 from prometheus_client import CollectorRegistry
@@ -7,12 +7,14 @@ from embark.retries import Backoff
 from embark.topic import Fill, Record
 from kfc.fill.filler import Filled
 from kfc.fill.in_flight import InFlightKeys
-from kfc.fill.intake import Intake
+from kfc.fill.intake import Intake, IntakeLimits
 from kfc.fill.watermarks import Watermarks
 from kfc.metrics import FillOutcome, KfcMetrics
 
 
-def test_outstanding_records_are_summed_over_the_partitions_once_a_landing(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_outstanding_records_are_summed_over_the_partitions_once_per_completion(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     summed: list[int] = []
 
     class Counted(Watermarks):
@@ -23,8 +25,8 @@ def test_outstanding_records_are_summed_over_the_partitions_once_a_landing(monke
 
     monkeypatch.setattr("kfc.fill.intake.Watermarks", Counted)
     registry = CollectorRegistry()
-    flights = InFlightKeys(3, Backoff(1.0, 60.0, lambda: 1.0))
-    intake = Intake(flights, 1000, metrics=KfcMetrics(registry), space="s", timer=lambda: 0.0)
+    in_flight = InFlightKeys(3, Backoff(1.0, 60.0, lambda: 1.0))
+    intake = Intake(in_flight, IntakeLimits(1000), metrics=KfcMetrics(registry), space="s", timer=lambda: 0.0)
     records = [Record("t", n % 12, n, b"%d" % n, Fill(b"%d" % n, 0).to_bytes()) for n in range(48)]
     intake.offer(records)
     tasks = intake.take(32)

@@ -1,16 +1,16 @@
 """What KFC shows on /metrics: every outcome, cause, retry and dead letter, the lag and the sizes of its calls."""
 
 from embark.causes import CauseKind
-from embark_testing.kfc.harness import Bench, probe
+from embark_testing.kfc.harness import KfcHarness, probe
 from embark_testing.kfc.parts import ENCODER_FAILED, NOT_FOUND, UNREACHABLE, kfc_settings
 
 
-def test_every_cause_is_counted_where_an_encode_ends_and_where_a_record_is_given_up() -> None:
-    bench = Bench(kfc_settings(max_attempts=2))
-    bench.encoder.causes |= {"gone": NOT_FOUND, "away": UNREACHABLE, "nan": ENCODER_FAILED}
+def test_every_cause_is_counted_for_encodes_and_for_dead_letters() -> None:
+    bench = KfcHarness(kfc_settings(max_attempts=2))
+    bench.encoder.causes |= {"missing": NOT_FOUND, "away": UNREACHABLE, "nan": ENCODER_FAILED}
     try:
         bench.start()
-        bench.ask(["fine", "gone", "away", "nan"])
+        bench.request(["fine", "missing", "away", "nan"])
         assert bench.producer.produce(b"key", b"\xff\xff", {})
         bench.until_done()
         causes = {kind: bench.metric("causes_total", cause=kind.value) for kind in CauseKind}
@@ -31,7 +31,7 @@ def test_every_cause_is_counted_where_an_encode_ends_and_where_a_record_is_given
 
 
 def test_the_metrics_are_there_before_anything_happens() -> None:
-    bench = Bench()
+    bench = KfcHarness()
     try:
         text = probe(bench.start(), "/metrics")[1]
     finally:

@@ -15,12 +15,12 @@ from embark_testing.kfc.parts import NOT_FOUND, UNREACHABLE, FakeEncoder, kfc_se
 from kfc.fill.service import KfcService
 
 
-def test_keys_asked_of_a_file_are_filled_across_a_restart(tmp_path: Path) -> None:
+def test_keys_requested_in_a_file_are_filled_across_a_restart(tmp_path: Path) -> None:
     settings = kfc_settings()
     encoder = FakeEncoder()
-    encoder.causes.update({"gone": NOT_FOUND, "far": UNREACHABLE})
+    encoder.causes.update({"missing": NOT_FOUND, "far": UNREACHABLE})
     keys = [f"key {i}" for i in range(60)]
-    for asked in (keys[:40], [*keys, "gone", "far"]):
+    for wanted in (keys[:40], [*keys, "missing", "far"]):
         store, topic = SqliteStore(tmp_path / "c.db", now), SqliteTopic(tmp_path / "c.db", 4)
         store.ensure_space(settings.space.id)
         consumer, producer = topic.consumer(settings.consumer_group), topic.producer()
@@ -29,16 +29,16 @@ def test_keys_asked_of_a_file_are_filled_across_a_restart(tmp_path: Path) -> Non
         )
         kfc.start()
         try:
-            for key in asked:
+            for key in wanted:
                 assert producer.produce(key.encode(), Fill(key.encode(), now()).to_bytes(), {})
-            eventually(lambda: len(store.read(settings.space.id, asked, PATIENT)) == len(asked), what="all have rows")  # noqa: B023
+            eventually(lambda: len(store.read(settings.space.id, wanted, PATIENT)) == len(wanted), what="all have rows")  # noqa: B023
             assert kfc.failure is None
         finally:
             kfc.stop()
-            rows = store.read(settings.space.id, asked, PATIENT)
+            rows = store.read(settings.space.id, wanted, PATIENT)
             letters = topic.dead_letters().read()
             topic.close()
             store.close()
-    assert encoder.times == {**dict.fromkeys([*keys, "gone"], 1), "far": 5}
-    assert {key for key, row in rows.items() if isinstance(row, Negative)} == {"gone", "far"}
+    assert encoder.times == {**dict.fromkeys([*keys, "missing"], 1), "far": 5}
+    assert {key for key, row in rows.items() if isinstance(row, Negative)} == {"missing", "far"}
     assert [letter.key for letter in letters] == [b"far"]

@@ -1,4 +1,4 @@
-"""How fast a re-embedding goes beside look-ups: against a store that takes the longer the more it is asked."""
+"""The pace of a re-embedding beside lookups, on a store that is the slower the more load it has."""
 
 from bisect import bisect_left
 from collections.abc import Iterator
@@ -18,7 +18,7 @@ SLOWDOWN = 2.0
 
 @dataclass
 class World:
-    """Look-ups of `a_second` beside a re-embedding in a store that takes up to `most` keys a second."""
+    """`a_second` lookups each second beside a re-embedding, in a store that takes up to `most` keys a second."""
 
     a_second: int
     most: float
@@ -31,14 +31,14 @@ class World:
     keys: list[float] = field(default_factory=list)
 
     def run(self, seconds: int) -> "World":
-        """Go on for so long; each look-up goes to `resting` or `beside`."""
+        """Simulate some seconds; the latency of each lookup is added to `resting` or `beside`."""
         for second in range(len(self.keys), len(self.keys) + seconds):
             keys = min(self.limits[-1], self.most)
             took = [self.lookup(keys / self.most) for _ in range(self.a_second)]
             (self.beside if keys else self.resting).extend(took)
             self.keys.append(keys)
             begins = second % DEFAULT_TUNING.cycle_seconds == 0
-            self.limits.append(self.pace.advance(times(took), round(keys), begins=begins))
+            self.limits.append(self.pace.advance(latencies(took), round(keys), begins=begins))
         return self
 
     def lookup(self, load: float) -> float:
@@ -48,11 +48,11 @@ class World:
         return took
 
     def rate(self, last: int) -> float:
-        """The mean of so many seconds."""
+        """The mean rate of the last seconds."""
         return sum(self.keys[-last:]) / last
 
 
-def times(seconds: list[float]) -> Times:
+def latencies(seconds: list[float]) -> Times:
     return Times(BOUNDS[bisect_left(BOUNDS, took)] if took < BOUNDS[-1] else inf for took in seconds)
 
 
@@ -61,7 +61,7 @@ def p99(seconds: list[float]) -> float:
 
 
 @pytest.mark.parametrize(("a_second", "most"), [(30, 2000), (100, 200), (100, 20_000), (1000, 2000)])
-def test_it_goes_about_as_fast_as_look_ups_bear(a_second: int, most: float) -> None:
+def test_it_is_about_as_fast_as_lookups_bear(a_second: int, most: float) -> None:
     world = World(a_second, most).run(200)
     assert p99(world.beside) / p99(world.resting) <= 1.1 * SLOWDOWN
     bearable = max(part for part in range(10) if slowed(part / 10) <= SLOWDOWN) / 10 * most
@@ -70,20 +70,20 @@ def test_it_goes_about_as_fast_as_look_ups_bear(a_second: int, most: float) -> N
 
 @cache
 def slowed(load: float) -> float:
-    """Return how many times as long look-ups take, always at this load."""
-    alone, beside = (
+    """Return the factor by which a constant load slows lookups down."""
+    without, beside = (
         [world.lookup(part) for _ in range(5000)] for world, part in ((World(1, 1), 0.0), (World(1, 1), load))
     )
-    return p99(beside) / p99(alone)
+    return p99(beside) / p99(without)
 
 
-def test_without_look_ups_there_is_no_limit_once_that_is_seen() -> None:
+def test_without_lookups_there_is_no_limit_after_the_first_second() -> None:
     limits = World(0, 2000).run(200).limits
     assert limits[0] == 0
     assert set(limits[1:]) == {inf}
 
 
-def test_look_ups_that_begin_are_measured_without_the_re_embedding_and_bring_a_limit() -> None:
+def test_lookups_that_begin_are_measured_without_the_re_embedding_and_then_limit_it() -> None:
     world = World(0, 2000).run(30)
     world.a_second = 100
     world.run(20)
@@ -91,7 +91,7 @@ def test_look_ups_that_begin_are_measured_without_the_re_embedding_and_bring_a_l
     assert all(0 < limit < inf for limit in world.limits[35:])
 
 
-def test_look_ups_that_end_leave_no_limit_and_find_the_one_they_had() -> None:
+def test_lookups_that_end_leave_no_limit_and_later_ones_the_previous_limit() -> None:
     world = World(100, 2000).run(150)
     had = world.limits[-1]
     world.a_second = 0
@@ -108,7 +108,7 @@ def test_every_minute_it_rests_for_the_same_seconds_of_every_process() -> None:
     ]
 
 
-def test_look_ups_that_are_slow_for_another_reason_slow_it_down_until_they_have_been_seen_so_in_rests() -> None:
+def test_lookups_that_are_slow_for_another_reason_limit_it_until_rests_measure_them() -> None:
     world = World(100, 2000).run(130)
     before = world.rate(50)
     world.usual *= 10
@@ -118,18 +118,18 @@ def test_look_ups_that_are_slow_for_another_reason_slow_it_down_until_they_have_
     assert world.run(150).rate(60) > before / 2
 
 
-def test_where_something_else_holds_it_back_the_limit_does_not_run_away() -> None:
+def test_the_limit_does_not_run_away_while_something_else_limits_it() -> None:
     world = World(100, 2000)
     world.most = 20_000
     pace, limit = world.pace, 0.0
     for second in range(300):
         limit = pace.advance(
-            times([world.usual] * 100), min(round(limit), 40), begins=second % DEFAULT_TUNING.cycle_seconds == 0
+            latencies([world.usual] * 100), min(round(limit), 40), begins=second % DEFAULT_TUNING.cycle_seconds == 0
         )
     assert limit <= 4 * 40
 
 
-def test_an_embark_that_says_nothing_more_changes_no_limit_and_one_that_never_did_gives_none() -> None:
+def test_an_embark_that_stops_reporting_changes_no_limit_and_one_that_never_reports_sets_none() -> None:
     world = World(100, 2000).run(130)
     assert [world.pace.advance(None, 100, begins=False) for _ in range(20)] == [world.limits[-1]] * 20
     silent = PaceController(SLOWDOWN)
@@ -138,7 +138,7 @@ def test_an_embark_that_says_nothing_more_changes_no_limit_and_one_that_never_di
     )
 
 
-def test_no_look_up_more_slows_it_down_where_all_take_as_long() -> None:
+def test_equal_latencies_never_slow_it_down() -> None:
     def limits() -> Iterator[float]:
         pace = PaceController(SLOWDOWN)
         for _ in range(30):

@@ -1,4 +1,4 @@
-"""The pace of look-ups, set while a re-embedding runs."""
+"""The limit that is set while a re-embedding runs."""
 
 import logging
 import threading
@@ -40,19 +40,19 @@ def busy() -> Times:
     return Times({0.001: 100})
 
 
-def test_it_rests_then_goes_at_a_pace_and_is_free_at_the_end(limit: RateLimit) -> None:
+def test_it_rests_is_then_limited_and_is_unlimited_at_the_end(limit: RateLimit) -> None:
     with paced(limit, busy, 2, second=SECOND):
         assert limit.rate == 0
         eventually(lambda: 0 < limit.rate < inf)
     assert limit.rate == inf
 
 
-def test_the_log_says_when_look_ups_hold_it_back_and_when_none_does_any_more(
+def test_the_log_says_when_lookups_limit_it_and_when_they_end(
     limit: RateLimit, caplog: pytest.LogCaptureFixture
 ) -> None:
     caplog.set_level(logging.INFO)
-    told = chain([Times()], repeat(busy(), 20), repeat(Times()))
-    with paced(limit, lambda: next(told), 2, second=SECOND):
+    reports = chain([Times()], repeat(busy(), 20), repeat(Times()))
+    with paced(limit, lambda: next(reports), 2, second=SECOND):
         eventually(lambda: limit.rate == inf)
     assert [record.message for record in caplog.records] == [
         "the re-embedding runs as fast as lookups bear",
@@ -60,7 +60,7 @@ def test_the_log_says_when_look_ups_hold_it_back_and_when_none_does_any_more(
     ]
 
 
-def test_a_fault_in_looking_at_look_ups_holds_nothing_back(limit: RateLimit, caplog: pytest.LogCaptureFixture) -> None:
+def test_an_error_in_the_latencies_does_not_limit_it(limit: RateLimit, caplog: pytest.LogCaptureFixture) -> None:
     def fail() -> NoReturn:
         raise ZeroDivisionError
 
@@ -69,7 +69,7 @@ def test_a_fault_in_looking_at_look_ups_holds_nothing_back(limit: RateLimit, cap
     assert "continues without a limit" in caplog.text
 
 
-def test_a_re_embedding_beside_look_ups_encodes_everything_and_no_faster_than_they_bear(bench: ReembedHarness) -> None:
+def test_a_re_embedding_beside_lookups_encodes_everything_and_no_faster_than_they_bear(bench: ReembedHarness) -> None:
     keys = bench.fill(60)
     rates: list[float] = []
 
@@ -86,16 +86,16 @@ def test_a_re_embedding_beside_look_ups_encodes_everything_and_no_faster_than_th
 
 def test_a_re_embedding_that_rests_stops_at_once(bench: ReembedHarness) -> None:
     bench.fill(60)
-    asked = threading.Event()
+    called = threading.Event()
 
     def lookups() -> Times:
-        asked.set()
+        called.set()
         return busy()
 
     reembedding = bench.reembedding(lookups=lookups)
 
     def stop() -> None:
-        assert asked.wait(60)
+        assert called.wait(60)
         bench.stopping.set()
 
     with ThreadPoolExecutor(1) as pool:
@@ -106,7 +106,7 @@ def test_a_re_embedding_that_rests_stops_at_once(bench: ReembedHarness) -> None:
     assert bench.rows() == {}
 
 
-def test_without_anybody_to_ask_there_is_no_pace(bench: ReembedHarness) -> None:
+def test_without_a_latency_source_there_is_no_limit(bench: ReembedHarness) -> None:
     bench.fill(60)
     reembedding = bench.reembedding()
     assert reembedding.keys_per_second == inf

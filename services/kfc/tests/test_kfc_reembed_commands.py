@@ -111,19 +111,19 @@ def test_an_index_that_is_not_one_of_the_processes_is_refused(command: _Command,
         command.reembed(index, processes=2)
 
 
-def test_it_goes_at_the_pace_of_the_embark_that_it_is_told_of(
+def test_it_follows_the_latencies_of_the_embark_in_its_settings(
     command: _Command, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     caplog.set_level(logging.INFO)
-    keys, asked = command.bench.fill(20), []
+    keys, addresses = command.bench.fill(20), []
 
     def pods(host: str, port: int) -> Callable[[], Times]:
-        asked.append((host, port))
+        addresses.append((host, port))
         return lambda: Times({0.001: 100})
 
     monkeypatch.setattr(reembed, "PodLookupTimes", pods)
     command.reembed(max_lookup_slowdown=3, embark={"host": "::1", "port": 8080})
-    assert asked == [("::1", 8080)]
+    assert addresses == [("::1", 8080)]
     assert "the re-embedding runs as fast as lookups bear" in caplog.messages
     assert command.bench.encoder.times == dict.fromkeys(keys, 1)
     assert command.metric("embark_reembed_limit") == inf  # once it is over
@@ -138,7 +138,7 @@ def test_an_invalid_address_of_embark_is_refused(command: _Command, address: dic
         command.reembed(embark=address)
 
 
-def test_readiness_names_an_outage_and_a_stop_is_no_good_end(command: _Command) -> None:
+def test_readiness_names_an_outage_and_a_stop_is_a_failure(command: _Command) -> None:
     command.bench.fill(20)
     command.bench.encoder.down.set()
     ends: list[BaseException] = []
@@ -156,7 +156,7 @@ def test_readiness_names_an_outage_and_a_stop_is_no_good_end(command: _Command) 
     finally:
         command.stopping.set()
         thread.join(10)
-    assert [str(end) for end in ends] == ["stopped before the work was done; run it again to go on"]
+    assert [str(end) for end in ends] == ["stopped before the work was done; run it again to continue"]
 
 
 def _readiness(command: _Command) -> str:
@@ -180,7 +180,7 @@ def test_a_passed_gate_keeps_the_checkpoints_and_a_failed_one_forgets_them(comma
         "server": "",
         "verdict": {"keys": 100, "held": 100, "failed": 0, "sampled": 100, "faults": [], "lost": []},
     }
-    assert command.bench.over()
+    assert command.bench.finished()
     assert command.bench.counts() == (100, 0)
     command.bench.store.delete(command.bench.space, keys[:2], now())
     assert command.verify().held == 98
@@ -198,7 +198,7 @@ def test_lost_keys_are_in_the_verdict_and_in_the_log_with_their_causes(
     assert [record.message for record in caplog.records if record.levelname == "WARNING"] == [f"lost: {named}"]
 
 
-def test_a_verify_that_is_stopped_says_nothing(command: _Command) -> None:
+def test_a_verification_that_is_stopped_writes_no_verdict(command: _Command) -> None:
     command.bench.fill(100)
     command.stopping.set()
     with pytest.raises(UnfinishedError):
@@ -207,6 +207,6 @@ def test_a_verify_that_is_stopped_says_nothing(command: _Command) -> None:
 
 
 @pytest.mark.parametrize("module", ["kfc.reembed", "kfc.verify"])
-def test_a_command_says_what_it_takes(module: str) -> None:
-    said = subprocess.run([sys.executable, "-m", module, "--help"], capture_output=True, check=True, text=True)
-    assert "--settings" in said.stdout
+def test_help_shows_the_options(module: str) -> None:
+    shown = subprocess.run([sys.executable, "-m", module, "--help"], capture_output=True, check=True, text=True)
+    assert "--settings" in shown.stdout

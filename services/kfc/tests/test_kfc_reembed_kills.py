@@ -1,4 +1,4 @@
-"""A re-embedding that dies at any of its calls, and the process after it: nothing is lost, little is done twice."""
+"""A re-embedding that dies at any of its calls, and its successor: no key is lost, few are encoded twice."""
 
 from collections.abc import Iterator
 from contextlib import closing
@@ -20,25 +20,16 @@ from embark_testing.kfc.reembed_harness import (
     MortalStore,
     ReembedHarness,
 )
-from kfc.reembed import pages as source_pages
-from kfc.reembed import pipeline as reembedding_run
+from kfc.reembed.pipeline import ReembedLimits
 
 PARTS = split_ring(3)
-MOST_UNWRITTEN = 8
 ITEMS = 2
-PAGE = 4
-
-
-@pytest.fixture(autouse=True)
-def _small_pages(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(source_pages, "PAGE_ROWS", PAGE)
-    monkeypatch.setattr(reembedding_run, "_MOST_READ", 2 * PAGE)
-    monkeypatch.setattr(reembedding_run, "_MOST_UNWRITTEN", MOST_UNWRITTEN)
+LIMITS = ReembedLimits(page_rows=4, max_read=8, max_unwritten=8)
 
 
 @pytest.fixture(params=["memory", "sqlite"])
 def stores(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[RolloutStore]:
-    """Return one store after the other, each empty."""
+    """Yield empty stores."""
 
     def make() -> Iterator[RolloutStore]:
         number = 0
@@ -53,21 +44,20 @@ def stores(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[RolloutSt
 
 def _filled(stores: Iterator[RolloutStore]) -> ReembedHarness:
     bench = ReembedHarness(next(stores), FakeClock(), kfc_settings(encode_items=ITEMS, max_inflight=2))
+    bench.limits = LIMITS
     keys = bench.fill(30)
     bench.encoder.causes[keys[4]] = UNDECODABLE
-    bench.fill_negative("gone", NOT_FOUND)
+    bench.fill_negative("missing", NOT_FOUND)
     bench.fill_negative("odd", UNDECODABLE)
     return bench
 
 
 def _end(bench: ReembedHarness) -> tuple[dict[str, Row], tuple[int, int], bool]:
-    return bench.rows(), bench.counts(), bench.over()
+    return bench.rows(), bench.counts(), bench.finished()
 
 
 @pytest.mark.parametrize("after", [False, True], ids=["before", "after"])
-def test_a_death_at_any_call_costs_no_more_than_the_encodes_under_way(
-    stores: Iterator[RolloutStore], *, after: bool
-) -> None:
+def test_a_death_at_any_call_costs_only_the_encodes_in_flight(stores: Iterator[RolloutStore], *, after: bool) -> None:
     with closing((undisturbed := _filled(stores)).store):
         life = Life(10**9, after=False)
         undisturbed.reembedding(MortalStore(undisturbed.store, life), MortalEncoder(undisturbed.encoder, life)).run(
@@ -90,11 +80,11 @@ def test_a_death_at_any_call_costs_no_more_than_the_encodes_under_way(
             assert _end(bench) == expected
             twice = {key for key, times in bench.encoder.times.items() if times > 1}
             assert not twice & kept.keys()
-            assert len(twice) <= MOST_UNWRITTEN
+            assert len(twice) <= LIMITS.max_unwritten
             assert max(bench.encoder.times.values()) <= 2
 
 
-def test_a_process_that_dies_again_and_again_comes_to_the_same_end(stores: Iterator[RolloutStore]) -> None:
+def test_processes_that_die_repeatedly_reach_the_same_end(stores: Iterator[RolloutStore]) -> None:
     with closing((undisturbed := _filled(stores)).store):
         undisturbed.reembedding().run(PARTS)
         expected = _end(undisturbed)
@@ -109,7 +99,7 @@ def test_a_process_that_dies_again_and_again_comes_to_the_same_end(stores: Itera
         assert _end(bench) == expected
 
 
-def test_calls_that_fail_in_passing_change_nothing(stores: Iterator[RolloutStore]) -> None:
+def test_calls_that_fail_temporarily_change_nothing(stores: Iterator[RolloutStore]) -> None:
     with closing((undisturbed := _filled(stores)).store):
         undisturbed.reembedding().run(PARTS)
         expected = _end(undisturbed)

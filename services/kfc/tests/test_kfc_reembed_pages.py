@@ -1,45 +1,40 @@
-"""The pages of a re-embedding: which process has them, how far they are read ahead, and what holds one back."""
+"""The pages of a re-embedding: which process has them, how far they are read ahead, and what delays them."""
 
 import threading
 from collections.abc import Iterator
 from datetime import timedelta
-
-import pytest
 
 from embark.store import KeyPage, TokenRange, split_ring
 from embark_testing.contracts.checkpoints import begin
 from embark_testing.eventually import eventually
 from embark_testing.kfc.parts import UNREACHABLE
 from embark_testing.kfc.reembed_harness import Life, MortalStore, ReembedHarness
-from embark_testing.kfc.reembed_running import bench_of, keys_in, running
-from kfc.reembed import pages as source_pages
-from kfc.reembed import pipeline as reembedding_run
+from embark_testing.kfc.reembed_running import keys_in, memory_harness, running
+from kfc.reembed.pipeline import ReembedLimits
+
+SMALL_PAGES = ReembedLimits(page_rows=10, max_read=20)
 
 
-def test_a_range_in_which_another_process_is_further_is_left_to_it(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(source_pages, "PAGE_ROWS", 10)
-    bench = bench_of()
+def test_a_range_in_which_another_process_is_ahead_is_left_to_it() -> None:
+    bench = memory_harness(SMALL_PAGES)
     keys = bench.fill(400)
     first, second = split_ring(2)
-    monkeypatch.setattr(reembedding_run, "_MOST_READ", 20)
     lost = bench.store.checkpoints()
     holds = [bench.encoder.hold(key) for key in keys_in(bench, first)]
     with running(bench.reembedding(), parts=2):
-        eventually(lambda: any(entered.is_set() for entered, _ in holds), what="the first range is under way")
+        eventually(lambda: any(entered.is_set() for entered, _ in holds), what="the first range is in progress")
         assert lost.save(bench.space, begin(lost, bench.space, first).advanced(first.end, done=1, failed=2))
         for _, released in holds:
             released.set()
-    there = {progress.token_range: progress for progress in lost.load(bench.space)}
-    assert (there[first].done, there[first].failed) == (1, 2)
-    assert there[second].finished
-    assert sum(done for done, _ in bench.progress) == there[second].done
+    stored = {progress.token_range: progress for progress in lost.load(bench.space)}
+    assert (stored[first].done, stored[first].failed) == (1, 2)
+    assert stored[second].finished
+    assert sum(done for done, _ in bench.progress) == stored[second].done
     assert len(bench.encoder.times) < len(keys)
 
 
-def test_a_range_that_another_process_left_is_taken_up_at_the_end(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(source_pages, "PAGE_ROWS", 10)
-    monkeypatch.setattr(reembedding_run, "_MOST_READ", 20)
-    bench = bench_of()
+def test_a_range_that_another_process_left_unfinished_is_finished_at_the_end() -> None:
+    bench = memory_harness(SMALL_PAGES)
     keys = bench.fill(400)
     [whole] = split_ring(1)
     theirs = keys_in(bench, whole)
@@ -47,21 +42,20 @@ def test_a_range_that_another_process_left_is_taken_up_at_the_end(monkeypatch: p
     late = bench.store.checkpoints()
     pages = list(bench.store.scan_range(bench.settings.source, whole, 10))
     with running(bench.reembedding()):
-        eventually(lambda: any(entered.is_set() for entered, _ in holds), what="it is under way")
+        eventually(lambda: any(entered.is_set() for entered, _ in holds), what="encodes are held")
         done = sum(len(page.rows) for page in pages[:20])
         assert late.save(bench.space, begin(late, bench.space, whole).advanced(pages[19].cursor, done=done, failed=0))
         for _, released in holds:
             released.set()
-    assert bench.over()
+    assert bench.finished()
     assert bench.counts() == (400, 0)
     assert bench.rows().keys() >= set(theirs[done:])
     assert max(bench.encoder.times.values()) == 1
     assert len(keys) == len(theirs)
 
 
-def test_a_key_that_waits_for_its_next_attempt_holds_back_no_other_page(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(source_pages, "PAGE_ROWS", 10)
-    bench = bench_of(max_attempts=2)
+def test_a_key_that_waits_for_its_next_attempt_delays_no_other_page() -> None:
+    bench = memory_harness(ReembedLimits(page_rows=10), max_attempts=2)
     retry = bench.settings.retry.model_copy(
         update={"initial_backoff": timedelta(hours=1), "max_backoff": timedelta(hours=1)}
     )
@@ -75,10 +69,8 @@ def test_a_key_that_waits_for_its_next_attempt_holds_back_no_other_page(monkeypa
         bench.stopping.set()
 
 
-def test_pages_are_read_no_further_ahead_than_a_few(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(source_pages, "PAGE_ROWS", 10)
-    monkeypatch.setattr(reembedding_run, "_MOST_READ", 20)
-    bench = bench_of()
+def test_only_a_few_pages_are_read_ahead() -> None:
+    bench = memory_harness(SMALL_PAGES)
     keys = bench.fill(400)
     holds = [bench.encoder.hold(key) for key in keys]
     store = _CountingStore(bench)
@@ -92,14 +84,14 @@ def test_pages_are_read_no_further_ahead_than_a_few(monkeypatch: pytest.MonkeyPa
 
 
 def test_two_pages_are_read_at_a_time() -> None:
-    bench = bench_of()
+    bench = memory_harness()
     keys = bench.fill(100)
     bench.reembedding(_MeetingStore(bench)).run(split_ring(2))
     assert bench.rows().keys() == set(keys)
 
 
 class _MeetingStore(MortalStore):
-    """Reads no page of the source until two are asked for."""
+    """Reads no page of the source until two are requested."""
 
     def __init__(self, bench: ReembedHarness) -> None:
         super().__init__(bench.store, Life(10**9, after=False))
@@ -113,7 +105,7 @@ class _MeetingStore(MortalStore):
 
 
 class _CountingStore(MortalStore):
-    """Counts the rows that were read of the source."""
+    """Counts the rows read from the source."""
 
     def __init__(self, bench: ReembedHarness) -> None:
         super().__init__(bench.store, Life(10**9, after=False))

@@ -11,13 +11,13 @@ from embark.store import Row, split_ring
 from embark_testing.eventually import eventually
 from embark_testing.faults import FaultyStore
 from embark_testing.kfc.reembed_harness import Life, MortalStore, ReembedHarness
-from embark_testing.kfc.reembed_running import bench_of, running
+from embark_testing.kfc.reembed_running import memory_harness, running
 from kfc.outages import StoppedError
 
 
 @pytest.fixture
 def bench() -> ReembedHarness:
-    return bench_of()
+    return memory_harness()
 
 
 def test_being_stopped_keeps_what_is_being_encoded(bench: ReembedHarness) -> None:
@@ -51,7 +51,7 @@ def test_being_stopped_waits_no_longer_than_the_drain_time(bench: ReembedHarness
 
 
 def test_a_stop_during_an_outage_or_a_limit_is_not_waited_with() -> None:
-    down, limited = bench_of(), bench_of()
+    down, limited = memory_harness(), memory_harness()
     for bench in (down, limited):
         bench.fill(50)
     down.encoder.down.set()

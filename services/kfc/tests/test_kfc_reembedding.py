@@ -14,9 +14,9 @@ from embark.store import Embedding, Negative, RolloutStore, split_ring
 from embark.store.memory import MemoryStore
 from embark.store.sqlite.adapter import SqliteStore
 from embark_testing.fake_clock import FakeClock
-from embark_testing.kfc.parts import ENCODER_FAILED, NOT_FOUND, UNREACHABLE, kfc_settings, vector_of
+from embark_testing.kfc.parts import ENCODER_FAILED, NOT_FOUND, UNREACHABLE, fake_vector, kfc_settings
 from embark_testing.kfc.reembed_harness import BLOCKED, SOURCE, UNDECODABLE, ReembedHarness
-from kfc.reembed import pages as source_pages
+from kfc.reembed.pipeline import ReembedLimits
 
 
 @pytest.fixture(params=["memory", "sqlite"])
@@ -35,10 +35,10 @@ def test_every_key_of_the_source_is_encoded_once_and_counted(bench: ReembedHarne
     keys = bench.fill(300)
     bench.run()
     at = bench.clock.at
-    assert bench.rows() == {key: Embedding(key, vector_of(key), at, b"hash") for key in keys}
+    assert bench.rows() == {key: Embedding(key, fake_vector(key), at, b"hash") for key in keys}
     assert bench.encoder.times == dict.fromkeys(keys, 1)
     assert bench.counts() == (300, 0)
-    assert bench.over()
+    assert bench.finished()
     assert [sum(counts) for counts in zip(*bench.progress, strict=True)] == [300, 0]
 
 
@@ -49,7 +49,7 @@ def test_calls_hold_no_more_keys_and_are_no_more_at_once_than_the_settings_say(b
     assert bench.encoder.most_at_once <= bench.settings.max_inflight
 
 
-def test_ranges_that_are_over_are_not_read_again(bench: ReembedHarness) -> None:
+def test_finished_ranges_are_not_read_again(bench: ReembedHarness) -> None:
     bench.fill(50)
     bench.run()
     bench.fill(50, "later")  # those the candidate's own KFC fills
@@ -107,7 +107,7 @@ def test_a_key_that_the_new_model_cannot_encode_becomes_a_negative_and_fails(ben
     assert bench.counts() == (19, 1)
 
 
-def test_a_lost_key_fails_again_without_an_encode_unless_it_is_asked_for(bench: ReembedHarness) -> None:
+def test_a_failed_key_fails_again_without_an_encode_unless_retried(bench: ReembedHarness) -> None:
     [key] = bench.fill(1)
     bench.encoder.causes[key] = UNDECODABLE
     bench.run()
@@ -122,7 +122,7 @@ def test_a_lost_key_fails_again_without_an_encode_unless_it_is_asked_for(bench: 
     assert isinstance(bench.rows()[key], Embedding)
 
 
-def test_again_leaves_negatives_alone_that_the_source_has_too(bench: ReembedHarness) -> None:
+def test_a_retry_encodes_no_negative_that_the_source_has_too(bench: ReembedHarness) -> None:
     bench.fill_negative("never was one", UNDECODABLE)
     bench.encoder.causes["never was one"] = UNDECODABLE
     bench.run()
@@ -139,10 +139,10 @@ def test_a_cause_that_may_pass_is_tried_again_and_then_fails_without_a_row(bench
     assert bench.rows().keys() == set(keys[2:])
     assert [bench.encoder.times[key] for key in keys[:3]] == [5, 5, 1]
     assert bench.counts() == (58, 2)
-    assert bench.over()
+    assert bench.finished()
 
 
-def test_a_row_written_meanwhile_wins_by_its_time(bench: ReembedHarness) -> None:
+def test_a_row_written_during_the_re_embedding_wins_by_its_time(bench: ReembedHarness) -> None:
     [key] = bench.fill(1)
     entered, released = bench.encoder.hold(key)
     younger = Embedding(key, b"by its KFC", bench.clock.at + 1)
@@ -169,7 +169,7 @@ def test_an_embedding_has_the_lifetime_of_its_cache(tmp_path: Path) -> None:
 def test_an_empty_source_has_its_ranges_over_too(bench: ReembedHarness) -> None:
     bench.run()
     assert bench.counts() == (0, 0)
-    assert bench.over()
+    assert bench.finished()
     assert len(bench.store.checkpoints().load(bench.space)) == 4
 
 
@@ -181,8 +181,7 @@ def test_processes_that_share_the_ranges_do_every_range_once(bench: ReembedHarne
     assert bench.counts() == (200, 0)
 
 
-def test_every_key_of_any_source_ends_in_the_candidate(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(source_pages, "PAGE_ROWS", 5)
+def test_every_key_of_any_source_ends_in_the_candidate() -> None:
     known = st.sampled_from(["none", "embedding", "negative"])
     in_source = st.sampled_from([None, None, NOT_FOUND, UNDECODABLE, UNREACHABLE])
     answers = st.sampled_from([None, None, UNDECODABLE, NOT_FOUND])
@@ -192,6 +191,7 @@ def test_every_key_of_any_source_ends_in_the_candidate(monkeypatch: pytest.Monke
     def check(keys: list[tuple[Cause | None, str, Cause | None]], parts: int, retry_failed: bool) -> None:  # noqa: FBT001
         clock = FakeClock()
         bench = ReembedHarness(MemoryStore(clock), clock)
+        bench.limits = ReembedLimits(page_rows=5)
         for number, (cause, there, answer) in enumerate(keys):
             key = f"key {number}"
             row = Negative(key, cause, 1, clock.at + 10**12) if cause else Embedding(key, b"old", 1)
@@ -207,6 +207,6 @@ def test_every_key_of_any_source_ends_in_the_candidate(monkeypatch: pytest.Monke
         assert rows.keys() == {f"key {number}" for number in range(len(keys))}
         lost = sum(cause is None and isinstance(rows[f"key {i}"], Negative) for i, (cause, *_) in enumerate(keys))
         assert bench.counts() == (len(keys) - lost, lost)
-        assert bench.over()
+        assert bench.finished()
 
     check()

@@ -10,8 +10,8 @@ from embark.errors import UnavailableError
 from embark.store import Embedding
 from embark.topic import Fill, Record
 from embark.topic.memory import MemoryTopic
-from embark_testing.kfc.harness import Bench
-from embark_testing.kfc.parts import ENCODER_FAILED, UNREACHABLE, vector_of
+from embark_testing.kfc.harness import KfcHarness
+from embark_testing.kfc.parts import ENCODER_FAILED, UNREACHABLE, fake_vector
 from kfc.fill.dead_letters import build_dead_letter
 
 CAUSE = Cause(CauseKind.UNREACHABLE, "no answer")
@@ -32,7 +32,7 @@ def test_bytes_that_are_no_dead_letter_are_shown_and_not_raised() -> None:
     assert not letter.replayable
 
 
-def test_a_replay_asks_for_the_same_record_again_and_leaves_unreadable_ones_alone() -> None:
+def test_a_replay_requests_the_same_record_again_and_skips_unreadable_ones() -> None:
     topic = MemoryTopic()
     count = replay([_letter(FILL), _letter(b"\xff")], topic.producer(), _never)
     again = topic.consumer("group").poll(10, timedelta(seconds=5))
@@ -41,10 +41,10 @@ def test_a_replay_asks_for_the_same_record_again_and_leaves_unreadable_ones_alon
     assert [(record.key, record.value) for record in again] == [(b"key", FILL)]
 
 
-def test_a_replayed_key_is_encoded_although_it_is_still_remembered_as_unreachable(bench: Bench) -> None:
+def test_a_replayed_key_is_encoded_although_it_is_still_remembered_as_unreachable(bench: KfcHarness) -> None:
     bench.encoder.causes["a"] = UNREACHABLE
     bench.start()
-    bench.ask(["a"])
+    bench.request(["a"])
     bench.until_done()
     assert bench.negative("a")
     bench.encoder.causes.clear()
@@ -54,14 +54,14 @@ def test_a_replayed_key_is_encoded_although_it_is_still_remembered_as_unreachabl
     assert bench.embedding("a")
 
 
-def test_a_replay_of_a_key_that_was_filled_since_encodes_nothing(bench: Bench) -> None:
+def test_a_replay_of_a_key_that_was_filled_since_encodes_nothing(bench: KfcHarness) -> None:
     bench.encoder.causes["a"] = ENCODER_FAILED
     bench.start()
-    bench.ask(["a"])
+    bench.request(["a"])
     bench.until_done()
     attempts = bench.encoder.times["a"]
     bench.clock.advance(timedelta(seconds=1))
-    bench.memory.write(bench.space, [Embedding("a", vector_of("a"), bench.clock.at)])
+    bench.memory.write(bench.space, [Embedding("a", fake_vector("a"), bench.clock.at)])
     replay([DeadLetter.from_record(record) for record in bench.dead_letters.read()], bench.producer, _never)
     bench.until_done()
     assert bench.encoder.times["a"] == attempts

@@ -10,8 +10,8 @@ from embark.causes import Cause, CauseKind
 from embark.errors import UnavailableError
 from embark.rpc.wire import cause_from_wire
 from embark_testing.kfc.fake_retina import FakeRetina, RetinaServer, serving
-from embark_testing.kfc.harness import Bench
-from embark_testing.kfc.parts import NOT_FOUND, kfc_settings, vector_of
+from embark_testing.kfc.harness import KfcHarness
+from embark_testing.kfc.parts import NOT_FOUND, fake_vector, kfc_settings
 from kfc.encoder import EncodedVector, RetinaEncoder
 
 SPACE = kfc_settings().space
@@ -37,12 +37,12 @@ def encoder(server: RetinaServer) -> Iterator[RetinaEncoder]:
 
 
 def test_every_key_gets_its_vector_or_its_cause_in_order(encoder: RetinaEncoder) -> None:
-    found = encoder.encode(["ä", "gone", "b"], None)
-    assert found == [EncodedVector(vector_of("ä"), b"hash"), NOT_FOUND, EncodedVector(vector_of("b"), b"hash")]
+    found = encoder.encode(["ä", "missing", "b"], None)
+    assert found == [EncodedVector(fake_vector("ä"), b"hash"), NOT_FOUND, EncodedVector(fake_vector("b"), b"hash")]
 
 
 @pytest.mark.parametrize("key", ["short", "empty"])
-def test_a_vector_of_the_wrong_length_is_a_failure_of_its_item_alone(encoder: RetinaEncoder, key: str) -> None:
+def test_a_vector_of_the_wrong_length_fails_only_its_item(encoder: RetinaEncoder, key: str) -> None:
     bad, good = encoder.encode([key, "good"], None)
     assert isinstance(bad, Cause)
     assert bad.kind is CauseKind.ENCODER_FAILED
@@ -50,43 +50,43 @@ def test_a_vector_of_the_wrong_length_is_a_failure_of_its_item_alone(encoder: Re
     assert isinstance(good, EncodedVector)
 
 
-def test_a_reply_that_leaves_items_out_is_used_for_none(encoder: RetinaEncoder, retina: FakeRetina) -> None:
+def test_a_reply_with_missing_results_is_used_for_no_item(encoder: RetinaEncoder, retina: FakeRetina) -> None:
     retina.drop = 1
     found = encoder.encode(["a", "b"], None)
     assert found == [Cause(CauseKind.ENCODER_FAILED, "1 results for 2 items")] * 2
 
 
-def test_the_trace_goes_along_as_metadata(encoder: RetinaEncoder, retina: FakeRetina) -> None:
+def test_the_trace_is_sent_as_metadata(encoder: RetinaEncoder, retina: FakeRetina) -> None:
     encoder.encode(["a"], TRACE)
     encoder.encode(["a"], None)
     assert [metadata.get("traceparent") for metadata in retina.metadata] == [TRACE, None]
 
 
-def test_a_retina_of_another_space_is_an_outage_that_says_so(encoder: RetinaEncoder, retina: FakeRetina) -> None:
+def test_a_retina_of_another_space_is_an_outage_that_names_it(encoder: RetinaEncoder, retina: FakeRetina) -> None:
     retina.space = "another"
     with pytest.raises(UnavailableError, match=f"refuses space {SPACE.id}.*this is the Retina of another"):
         encoder.encode(["a"], None)
 
 
-def test_vectors_of_another_space_are_never_taken(encoder: RetinaEncoder, retina: FakeRetina) -> None:
+def test_vectors_of_another_space_are_never_used(encoder: RetinaEncoder, retina: FakeRetina) -> None:
     retina.reply_space = "another"
     with pytest.raises(UnavailableError, match="serves space 'another'"):
         encoder.encode(["a"], None)
 
 
-def test_a_retina_that_is_gone_is_an_outage(encoder: RetinaEncoder, server: RetinaServer) -> None:
+def test_a_retina_that_is_down_is_an_outage(encoder: RetinaEncoder, server: RetinaServer) -> None:
     server.stop()
     with pytest.raises(UnavailableError, match="UNAVAILABLE"):
         encoder.encode(["a"], None)
 
 
-def test_keys_asked_while_retina_is_down_are_filled_once_it_is_back(
-    bench: Bench, server: RetinaServer, encoder: RetinaEncoder, retina: FakeRetina
+def test_keys_requested_while_retina_is_down_are_filled_once_it_is_back(
+    bench: KfcHarness, server: RetinaServer, encoder: RetinaEncoder, retina: FakeRetina
 ) -> None:
     server.stop()
     kfc = bench.start(encoder)
     keys = [f"key {i}" for i in range(40)]
-    bench.ask([*keys, "gone"], traceparent=TRACE)
+    bench.request([*keys, "missing"], traceparent=TRACE)
     bench.until(lambda: bench.metric("retries_total", reason="retina") > 5, "many failures")
     revived = RetinaServer(retina, server.port)
     try:
@@ -95,13 +95,13 @@ def test_keys_asked_while_retina_is_down_are_filled_once_it_is_back(
         kfc.stop()
         revived.stop()
     assert [bench.embedding(key) is not None for key in keys] == [True] * 40
-    assert bench.negative("gone")
+    assert bench.negative("missing")
     assert bench.letters() == []
     assert {metadata["traceparent"] for metadata in retina.metadata} == {TRACE}
 
 
 @pytest.mark.parametrize("code", [grpc.StatusCode.INTERNAL, grpc.StatusCode.RESOURCE_EXHAUSTED])
-def test_a_call_that_is_rejected_fails_the_keys_alone_that_it_is_rejected_for(
+def test_a_rejected_call_fails_only_the_keys_that_it_is_rejected_for(
     encoder: RetinaEncoder, retina: FakeRetina, code: grpc.StatusCode
 ) -> None:
     keys = [f"key {i}" for i in range(16)]
@@ -112,7 +112,7 @@ def test_a_call_that_is_rejected_fails_the_keys_alone_that_it_is_rejected_for(
     assert all(f"{code.name}: poisoned by the test" in cause.detail for cause in causes.values())
     good = [key for key in keys if key not in retina.poison]
     assert [outcome for outcome in found if isinstance(outcome, EncodedVector)] == [
-        EncodedVector(vector_of(key), b"hash") for key in good
+        EncodedVector(fake_vector(key), b"hash") for key in good
     ]
     assert retina.times == dict.fromkeys(good, 1)
     assert {metadata["traceparent"] for metadata in retina.metadata} == {TRACE}
@@ -122,7 +122,7 @@ def test_a_call_that_is_rejected_fails_the_keys_alone_that_it_is_rejected_for(
     "code",
     [grpc.StatusCode.UNAVAILABLE, grpc.StatusCode.DEADLINE_EXCEEDED, grpc.StatusCode.PERMISSION_DENIED],
 )
-def test_a_call_that_fails_for_the_server_alone_is_an_outage(
+def test_a_call_that_fails_because_of_the_server_is_an_outage(
     encoder: RetinaEncoder, retina: FakeRetina, code: grpc.StatusCode
 ) -> None:
     retina.poison = {"a": code}
@@ -130,13 +130,13 @@ def test_a_call_that_fails_for_the_server_alone_is_an_outage(
         encoder.encode(["a", "b"], None)
 
 
-def test_keys_that_every_call_is_rejected_for_become_dead_letters_and_hold_nobody_up(
-    bench: Bench, encoder: RetinaEncoder, retina: FakeRetina
+def test_keys_whose_calls_are_rejected_become_dead_letters_and_delay_no_other_key(
+    bench: KfcHarness, encoder: RetinaEncoder, retina: FakeRetina
 ) -> None:
     poison = [f"poison {i}" for i in range(bench.settings.max_inflight * 2)]
     retina.poison = dict.fromkeys(poison, grpc.StatusCode.INTERNAL)
     keys = [f"key {i}" for i in range(40)]
-    bench.ask([key for pair in zip(keys, [*poison] * 5, strict=True) for key in pair])
+    bench.request([key for pair in zip(keys, [*poison] * 5, strict=True) for key in pair])
     bench.start(encoder)
     bench.until_done()
     assert [bench.embedding(key) is not None for key in keys] == [True] * 40

@@ -1,4 +1,4 @@
-"""KFC calls Retina with the certificates of the cache, and goes on with those that replace them."""
+"""KFC calls Retina with the certificates of the cache, and continues with those that replace them."""
 
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -46,7 +46,7 @@ def secured(folder: Path, *, client_certificates: bool) -> Iterator[str]:
         server.stop(0).wait()
 
 
-def encoder_of(target: str, folder: Path, *, client_certificates: bool = True) -> RetinaEncoder:
+def open_encoder(target: str, folder: Path, *, client_certificates: bool = True) -> RetinaEncoder:
     tls = TlsSettings(folder=str(folder), client_certificates=client_certificates, server_name=SERVER_NAME)
     return RetinaEncoder(target, SPACE, timedelta(seconds=5), tls)
 
@@ -55,7 +55,7 @@ def encoder_of(target: str, folder: Path, *, client_certificates: bool = True) -
 def test_kfc_encodes_over_tls(folder: Path, *, client_certificates: bool) -> None:
     with (
         secured(folder, client_certificates=client_certificates) as target,
-        closing(encoder_of(target, folder, client_certificates=client_certificates)) as encoder,
+        closing(open_encoder(target, folder, client_certificates=client_certificates)) as encoder,
     ):
         [found] = encoder.encode(["a"], None)
         assert isinstance(found, EncodedVector)
@@ -64,14 +64,14 @@ def test_kfc_encodes_over_tls(folder: Path, *, client_certificates: bool) -> Non
 def test_kfc_without_a_certificate_is_refused_and_never_speaks_plain_text(folder: Path) -> None:
     with (
         secured(folder, client_certificates=True) as target,
-        closing(encoder_of(target, folder, client_certificates=False)) as encoder,
+        closing(open_encoder(target, folder, client_certificates=False)) as encoder,
         pytest.raises(UnavailableError),
     ):
         encoder.encode(["a"], None)
     retina = FakeRetina(SPACE.id)
     with (
         serving(retina) as plain,
-        closing(encoder_of(plain.target, folder)) as encoder,
+        closing(open_encoder(plain.target, folder)) as encoder,
         pytest.raises(UnavailableError),
     ):
         encoder.encode(["a"], None)
@@ -81,4 +81,4 @@ def test_kfc_without_a_certificate_is_refused_and_never_speaks_plain_text(folder
 def test_kfc_says_which_file_it_lacks(folder: Path) -> None:
     (folder / "ca.crt").unlink()
     with pytest.raises(CertificateError, match=r"ca\.crt cannot be read"):
-        encoder_of("127.0.0.1:1", folder)
+        open_encoder("127.0.0.1:1", folder)

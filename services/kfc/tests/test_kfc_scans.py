@@ -1,4 +1,4 @@
-"""How a range is read by pages: what costs a call of the store is not asked for without need."""
+"""The pages of a range: no call to the store is made without need."""
 
 from collections.abc import Callable, Iterator, Sequence
 from typing import TypeVar
@@ -12,7 +12,7 @@ from embark.store import Embedding, KeyPage, TokenRange, split_ring
 from embark.store.memory import MemoryStore
 from embark_testing.fake_clock import FakeClock
 from kfc.outages import Server
-from kfc.scans import call_without_retry, scan_patiently
+from kfc.scans import call_without_retry, scan_pages
 
 T = TypeVar("T")
 SPACE = "5005005005aa"
@@ -32,7 +32,7 @@ def _keys(pages: Sequence[KeyPage]) -> list[str]:
 
 @pytest.mark.parametrize("rows", [0, 1, 2, 99])
 def test_a_range_shorter_than_a_page_is_one_page(rows: int) -> None:
-    [page] = scan_patiently(_store(rows), SPACE, WHOLE, call_without_retry, 100)
+    [page] = scan_pages(_store(rows), SPACE, WHOLE, call_without_retry, 100)
     assert len(page.rows) == rows
     assert page.cursor == WHOLE.end
 
@@ -40,7 +40,7 @@ def test_a_range_shorter_than_a_page_is_one_page(rows: int) -> None:
 @given(st.integers(0, 60), st.integers(2, 20))
 def test_every_row_is_in_one_page_of_fewer_than_twice_the_size(rows: int, size: int) -> None:
     store = _store(rows)
-    pages = list(scan_patiently(store, SPACE, WHOLE, call_without_retry, size))
+    pages = list(scan_pages(store, SPACE, WHOLE, call_without_retry, size))
     assert _keys(pages) == _keys(list(store.scan_keys(SPACE, WHOLE)))
     assert max(len(page.rows) for page in pages) < 2 * size
     assert [page.cursor for page in pages] == sorted({page.cursor for page in pages})
@@ -48,24 +48,24 @@ def test_every_row_is_in_one_page_of_fewer_than_twice_the_size(rows: int, size: 
 
 
 @given(st.integers(0, 60), st.integers(2, 20), st.integers(2, 30))
-def test_pages_are_as_long_whatever_is_asked_of_the_store_at_a_time(rows: int, size: int, piece: int) -> None:
+def test_the_length_of_pages_does_not_depend_on_fetch_rows(rows: int, size: int, fetch_rows: int) -> None:
     store = _store(rows)
-    asked: list[int] = []
+    fetched: list[int] = []
 
-    class _Asked(MemoryStore):
+    class _Recording(MemoryStore):
         def scan_keys(self, space: str, token_range: TokenRange, page: int = 1000) -> Iterator[KeyPage]:
-            asked.append(page)
+            fetched.append(page)
             return store.scan_keys(space, token_range, page)
 
-    pages = list(scan_patiently(_Asked(FakeClock()), SPACE, WHOLE, call_without_retry, size, piece=piece))
-    assert asked == [min(size, piece)]
+    pages = list(scan_pages(_Recording(FakeClock()), SPACE, WHOLE, call_without_retry, size, fetch_rows=fetch_rows))
+    assert fetched == [min(size, fetch_rows)]
     assert _keys(pages) == _keys(list(store.scan_keys(SPACE, WHOLE)))
     assert all(size - 1 <= len(page.rows) < 2 * size for page in pages[:-1])
     assert pages[-1].cursor == WHOLE.end
 
 
 class _Failing:
-    """A store whose scans fail after every page that they gave."""
+    """A store whose scans fail after every page."""
 
     def __init__(self, rows: int) -> None:
         self._store = _store(rows)
@@ -87,6 +87,6 @@ def test_a_scan_that_fails_between_two_pages_leaves_nothing_out_and_gives_nothin
                 continue
 
     store = _Failing(rows)
-    pages = list(scan_patiently(store, SPACE, WHOLE, retry_until_up, size))
+    pages = list(scan_pages(store, SPACE, WHOLE, retry_until_up, size))
     assert _keys(pages) == _keys(list(_store(rows).scan_keys(SPACE, WHOLE)))
     assert store.begun == sorted(set(store.begun))

@@ -4,15 +4,15 @@ import threading
 from datetime import timedelta
 
 from embark.settings import Listen
-from embark_testing.kfc.harness import Bench, probe
+from embark_testing.kfc.harness import KfcHarness, probe
 from embark_testing.kfc.parts import kfc_settings
 from kfc.fill.service import KfcService
 
 
 def test_stopping_in_the_middle_loses_nothing_and_encodes_nothing_twice_after_its_write() -> None:
-    bench = Bench(kfc_settings(max_inflight=1, encode_items=8), partitions=1)
+    bench = KfcHarness(kfc_settings(max_inflight=1, encode_items=8), partitions=1)
     keys = [f"key {i}" for i in range(200)]
-    bench.ask(keys)
+    bench.request(keys)
     try:
         for last in (40, 90, 140):
             entered, released = bench.encoder.hold(keys[last])
@@ -35,10 +35,10 @@ def test_stopping_in_the_middle_loses_nothing_and_encodes_nothing_twice_after_it
         bench.close()
 
 
-def test_stopping_finishes_the_call_under_way_and_commits_it(bench: Bench) -> None:
+def test_stopping_finishes_the_call_under_way_and_commits_it(bench: KfcHarness) -> None:
     entered, released = bench.encoder.hold("a")
     kfc = bench.start()
-    bench.ask(["a"])
+    bench.request(["a"])
     assert entered.wait(10)
     stopping = _stop_on_a_thread(kfc)
     bench.until(lambda: probe(kfc, "/readyz") == (503, "stopping\n"), "it says that it stops")
@@ -59,11 +59,11 @@ def _stop_on_a_thread(kfc: KfcService) -> threading.Thread:
 def test_a_call_that_does_not_end_is_abandoned_and_its_record_consumed_again() -> None:
     settings = kfc_settings()
     listen = Listen(host="127.0.0.1", probes_port=0, drain=timedelta(milliseconds=1))
-    bench = Bench(settings.model_copy(update={"listen": listen}))
+    bench = KfcHarness(settings.model_copy(update={"listen": listen}))
     entered, released = bench.encoder.hold("hung")
     try:
         kfc = bench.start()
-        bench.ask(["hung"])
+        bench.request(["hung"])
         assert entered.wait(10)
         kfc.stop()
         assert bench.consumer.commits == []
@@ -78,10 +78,10 @@ def test_a_call_that_does_not_end_is_abandoned_and_its_record_consumed_again() -
         bench.close()
 
 
-def test_stopping_during_an_outage_does_not_wait_for_its_end(bench: Bench) -> None:
+def test_stopping_during_an_outage_does_not_wait_for_its_end(bench: KfcHarness) -> None:
     bench.encoder.down.set()
     kfc = bench.start()
-    bench.ask(["a"])
+    bench.request(["a"])
     bench.until(lambda: bench.encoder.refused, "the outage is met")
     kfc.stop()
     assert bench.lag() == 1
@@ -92,7 +92,7 @@ def test_stopping_during_an_outage_does_not_wait_for_its_end(bench: Bench) -> No
     assert bench.embedding("a")
 
 
-def test_stopping_twice_or_unstarted_closes_the_consumer_once(bench: Bench) -> None:
+def test_stopping_twice_or_unstarted_closes_the_consumer_once(bench: KfcHarness) -> None:
     unstarted = bench.kfc()
     unstarted.stop()
     unstarted.stop()

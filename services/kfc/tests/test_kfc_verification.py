@@ -28,8 +28,7 @@ from embark_testing.kfc.reembed_harness import (
     MortalStore,
     ReembedHarness,
 )
-from kfc.verify import verification
-from kfc.verify.verification import find_faults, fit, verify
+from kfc.verify.verification import DEFAULT_LIMITS, VerifyLimits, find_faults, fit, verify
 
 FORM = VectorForm(2, DType.FLOAT32)
 GATE = Rollout()
@@ -47,13 +46,13 @@ def bench(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[ReembedHar
     store.close()
 
 
-def _verify(bench: ReembedHarness) -> Verdict:
-    return verify(bench.store, SOURCE, bench.settings.space)
+def _verify(bench: ReembedHarness, limits: VerifyLimits = DEFAULT_LIMITS) -> Verdict:
+    return verify(bench.store, SOURCE, bench.settings.space, limits=limits)
 
 
 def test_a_space_that_was_re_embedded_passes_with_every_key_counted(bench: ReembedHarness) -> None:
     bench.fill(100)
-    bench.fill_negative("gone", NOT_FOUND)
+    bench.fill_negative("missing", NOT_FOUND)
     bench.run()
     verdict = _verify(bench)
     assert verdict == Verdict(keys=101, held=101, failed=0, sampled=100)
@@ -150,31 +149,26 @@ def test_a_vector_that_is_not_fit_is_named_by_its_key(bench: ReembedHarness) -> 
     assert "not fit to be served" in find_gate_failure(_verify(bench), GATE)
 
 
-def test_vectors_that_are_all_alike_are_a_fault(bench: ReembedHarness) -> None:
+def test_equal_vectors_of_all_keys_are_a_fault(bench: ReembedHarness) -> None:
     keys = bench.fill(20)
     bench.store.write(bench.space, [Embedding(key, np.array([1, 2], "<f4").tobytes(), 2) for key in keys])
     [fault] = _verify(bench).faults
-    assert fault.startswith("all 20 vectors looked at are alike, that of key ")
+    assert fault.startswith("all 20 sampled vectors are equal, among them that of key ")
 
 
-def test_vectors_of_a_large_space_are_sampled_from_all_of_it(
-    bench: ReembedHarness, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(verification, "REEMBED_RANGES", 8)
-    monkeypatch.setattr(verification, "PAGE_ROWS", 10)
-    monkeypatch.setattr(verification, "MOST_SAMPLED", 16)
-    monkeypatch.setattr(verification, "_SAMPLED_A_RANGE", 2)
+def test_vectors_of_a_large_space_are_sampled_from_all_of_it(bench: ReembedHarness) -> None:
+    limits = VerifyLimits(ranges=8, page_rows=10, max_sampled=16)
     bench.fill(400)
     bench.run()
-    verdict = _verify(bench)
+    verdict = _verify(bench, limits)
     assert 80 <= verdict.keys < 160
     assert (verdict.held, verdict.sampled) == (verdict.keys, 16)
     first = next(bench.store.scan_range(bench.space, split_ring(8)[7])).rows[0]
     bench.store.write(bench.space, [Embedding(first.key, b"", bench.clock.at + 1)])
-    assert _verify(bench).faults == (f"{first.key} has 0 bytes instead of 8",)
+    assert _verify(bench, limits).faults == (f"{first.key} has 0 bytes instead of 8",)
 
 
-def test_an_outage_is_waited_out_where_that_is_asked_and_raised_where_not() -> None:
+def test_an_outage_is_waited_out_only_with_retries() -> None:
     clock = FakeClock()
     bench = ReembedHarness(MemoryStore(clock), clock)
     bench.encoder = FiniteEncoder()
@@ -188,7 +182,7 @@ def test_an_outage_is_waited_out_where_that_is_asked_and_raised_where_not() -> N
 
 @given(st.dictionaries(st.text(min_size=1, max_size=5000), st.binary(max_size=16), max_size=20))
 @settings(max_examples=50, deadline=None)
-def test_faults_fit_into_the_last_words_of_a_pod(vectors: dict[str, bytes]) -> None:
+def test_faults_fit_into_a_termination_message(vectors: dict[str, bytes]) -> None:
     faults = find_faults(vectors, FORM)
     assert len(faults) <= MAX_FAULTS
     assert len(" ".join(faults).encode()) < 3000
@@ -196,7 +190,7 @@ def test_faults_fit_into_the_last_words_of_a_pod(vectors: dict[str, bytes]) -> N
     assert bool(faults) >= bool(wrong)
 
 
-def test_a_few_equal_vectors_are_no_fault_and_one_alone_is_none() -> None:
+def test_some_equal_vectors_or_a_single_vector_are_not_a_fault() -> None:
     one, other = np.array([1, 2], "<f4").tobytes(), np.array([1, 3], "<f4").tobytes()
     assert find_faults({"a": one}, FORM) == ()
     assert find_faults({"a": one, "b": one, "c": other}, FORM) == ()

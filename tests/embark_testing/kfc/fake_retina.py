@@ -10,22 +10,22 @@ import grpc
 
 from embark.rpc.wire import cause_to_wire
 from embark.v1 import retina_pb2, retina_pb2_grpc
-from embark_testing.kfc.parts import NOT_FOUND, vector_of
+from embark_testing.kfc.parts import NOT_FOUND, fake_vector
 
 
 class FakeRetina(retina_pb2_grpc.RetinaServiceServicer):
-    """Serves `space`: vectors, the cause of a key in `causes`, a short vector for `short`, nothing for `empty`.
+    """The Retina of `space`: vectors, the cause of a key in `causes`, a short vector for `short`, none for `empty`.
 
-    A call with a key of `poison` fails as a call. `delay` is called within each call, `times` counts the keys of calls
-    that were answered.
+    A key in `poison` fails its whole call. `delay` is called within each call, `times` counts the keys of successful
+    calls.
     """
 
-    def __init__(self, space: str, vector: Callable[[str], bytes] = vector_of) -> None:
+    def __init__(self, space: str, vector: Callable[[str], bytes] = fake_vector) -> None:
         self.space = space
         self.reply_space = space
         self.drop = 0
         self.metadata: list[dict[str, str]] = []
-        self.causes = {"gone": NOT_FOUND}
+        self.causes = {"missing": NOT_FOUND}
         self.poison: dict[str, grpc.StatusCode] = {}
         self.delay: Callable[[], object] = lambda: None
         self.calls: list[tuple[str, ...]] = []
@@ -61,7 +61,7 @@ class FakeRetina(retina_pb2_grpc.RetinaServiceServicer):
 
 
 class RetinaServer:
-    """A FakeRetina on a free port, or on the port of one that is gone."""
+    """A FakeRetina on a free port, or on the port of a stopped one."""
 
     def __init__(self, retina: FakeRetina, port: int = 0) -> None:
         self._server = grpc.server(ThreadPoolExecutor(4), options=[("grpc.so_reuseport", 0)])

@@ -1,4 +1,4 @@
-"""One KFC on a topic and a store in memory, with an encoder, a store, a consumer and a clock that a test commands."""
+"""A KFC on a topic and a store in memory, with a scripted encoder, store, consumer and clock."""
 
 import urllib.error
 import urllib.request
@@ -19,7 +19,7 @@ from embark_testing.fake_clock import FakeClock
 from embark_testing.faults import FaultyStore
 from embark_testing.kfc.parts import FakeEncoder, TellingConsumer, kfc_settings
 from kfc.encoder import EncoderClient
-from kfc.fill.service import KfcService
+from kfc.fill.service import FillLimits, KfcService
 
 PATIENT = timedelta(seconds=5)
 
@@ -41,10 +41,13 @@ class FailingDeadLetters:
         return list(self._letters.read(limit))
 
 
-class Bench:
-    """Everything around one Kfc; `kfc()` makes and starts one, and `close` ends what was started."""
+class KfcHarness:
+    """The surroundings of KFCs; `close` stops those that `kfc` created."""
 
-    def __init__(self, settings: KfcSettings | None = None, partitions: int = 4) -> None:
+    def __init__(
+        self, settings: KfcSettings | None = None, partitions: int = 4, limits: FillLimits | None = None
+    ) -> None:
+        self.limits = limits
         self.settings = settings or kfc_settings()
         self.space = self.settings.space.id
         self.clock = FakeClock()
@@ -60,7 +63,7 @@ class Bench:
         self._started: list[KfcService] = []
 
     def kfc(self, encoder: EncoderClient | None = None) -> KfcService:
-        """Return a new Kfc, not started, on the present consumer and registry."""
+        """Return a new KFC, not started, on the current consumer and registry."""
         kfc = KfcService(
             self.settings,
             self.store,
@@ -69,6 +72,7 @@ class Bench:
             encoder or self.encoder,
             clock=self.clock,
             registry=self.registry,
+            limits=self.limits,
         )
         self._started.append(kfc)
         return kfc
@@ -79,11 +83,11 @@ class Bench:
         return kfc
 
     def join_again(self) -> None:
-        """Take a new consumer of the group, and a new registry, as a restarted process has."""
+        """Create a new consumer of the group and a new registry, as a restarted process does."""
         self.consumer = TellingConsumer(self.topic.consumer(self.settings.consumer_group))
         self.registry = CollectorRegistry()
 
-    def ask(self, keys: Iterable[str], not_before: int = 0, traceparent: str = "") -> None:
+    def request(self, keys: Iterable[str], not_before: int = 0, traceparent: str = "") -> None:
         headers = {"traceparent": traceparent.encode()} if traceparent else {}
         for key in keys:
             fill = Fill(key.encode(), self.clock(), not_before)
@@ -104,7 +108,7 @@ class Bench:
         return [fills_pb2.DeadLetter.FromString(record.value) for record in self.dead_letters.read(10_000)]
 
     def lag(self) -> int:
-        """What the group has not committed, asked by a member of its own."""
+        """Return the lag of the group, as another member measures it."""
         other = self.topic.consumer(self.settings.consumer_group)
         try:
             return other.lag()

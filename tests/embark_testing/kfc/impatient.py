@@ -1,6 +1,6 @@
-"""A KFC whose group misses it soon when it does not poll; a script that tests start in place of `python -m kfc`.
+"""A KFC that its group soon excludes if it does not poll; a script that tests start instead of `python -m kfc`.
 
-It is that process and nothing else, but for librdkafka's `max.poll.interval.ms`, which is five minutes otherwise.
+It is that process with another `max.poll.interval.ms` of librdkafka, whose default is five minutes.
 """
 
 import argparse
@@ -15,13 +15,13 @@ from kfc import __main__ as process
 
 
 def main() -> int:
-    """Run as the command line says."""
+    """Entry point of the script."""
     parser = argparse.ArgumentParser()
     parser.add_argument("--max-poll-interval-ms", type=int, required=True)
-    asked, sys.argv[1:] = parser.parse_known_args()
+    args, sys.argv[1:] = parser.parse_known_args()
 
     def options(group: str, *, classic: bool) -> Options:
-        return consumer_options(group, classic=classic) | {"max.poll.interval.ms": asked.max_poll_interval_ms}
+        return consumer_options(group, classic=classic) | {"max.poll.interval.ms": args.max_poll_interval_ms}
 
     with patch.object(kafka_consumer, "consumer_options", options):
         return run_command("kfc", "Fill one space.", KfcSettings, process.run)

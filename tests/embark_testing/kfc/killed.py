@@ -1,6 +1,6 @@
-"""A KFC that kills itself when it reaches a named point; a script that tests start in place of `python -m kfc`.
+"""A KFC that kills itself at a named point; a script that tests start instead of `python -m kfc`.
 
-It is that process and nothing else, but for the one method after which it dies.
+It is that process with one method replaced.
 """
 
 import argparse
@@ -29,7 +29,7 @@ POINTS = {
 
 
 def deadly(method: Callable[..., Any], armed: Path, times: int) -> Callable[..., Any]:
-    """Return `method`, killing the process after it did something for the `times`-th time since `armed` is there."""
+    """Return `method`, killing the process after its `times`-th effective call since `armed` exists."""
     lock = threading.Lock()
     left = times
 
@@ -48,14 +48,14 @@ def deadly(method: Callable[..., Any], armed: Path, times: int) -> Callable[...,
 
 
 def main() -> int:
-    """Run as the command line says, until the point is reached."""
+    """Entry point of the script."""
     parser = argparse.ArgumentParser()
     parser.add_argument("--point", choices=POINTS, required=True)
     parser.add_argument("--times", type=int, required=True)
     parser.add_argument("--armed", type=Path, required=True)
-    asked, sys.argv[1:] = parser.parse_known_args()
-    owner, name = POINTS[asked.point]
-    with patch.object(owner, name, deadly(getattr(owner, name), asked.armed, asked.times)):
+    args, sys.argv[1:] = parser.parse_known_args()
+    owner, name = POINTS[args.point]
+    with patch.object(owner, name, deadly(getattr(owner, name), args.armed, args.times)):
         return run_command("kfc", "Fill one space until it is killed.", KfcSettings, process.run)
 
 

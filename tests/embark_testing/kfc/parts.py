@@ -42,13 +42,13 @@ def kfc_settings(
     return settings.model_copy(update={"listen": Listen(host="127.0.0.1", probes_port=0)})
 
 
-def vector_of(key: str) -> bytes:
-    """Return the vector that FakeEncoder gives for a key."""
+def fake_vector(key: str) -> bytes:
+    """Return the vector of a key by FakeEncoder."""
     return hashlib.sha256(key.encode()).digest()[: 4 * DIMENSION]
 
 
 class FakeEncoder:
-    """An Encoder: `causes` by key in place of a vector, an outage while `down` is set, `hold` stops a key's call."""
+    """A scripted EncoderClient: causes by key, an outage while `down` is set, and calls that `hold` stops."""
 
     def __init__(self) -> None:
         self.causes: dict[str, Cause] = {}
@@ -62,12 +62,12 @@ class FakeEncoder:
         self._lock = threading.Lock()
 
     def hold(self, key: str) -> tuple[threading.Event, threading.Event]:
-        """Return an event that is set once a call with `key` is under way, and one that lets it end."""
+        """Return an event that is set once a call with `key` has begun, and one that lets it end."""
         self._held[key] = entered, released = threading.Event(), threading.Event()
         return entered, released
 
     def encode(self, keys: Sequence[str], traceparent: str | None) -> Sequence[EncodedVector | Cause]:
-        """Encode as commanded; a refused call counts in `refused` alone."""
+        """Encode as scripted; a refused call counts only in `refused`."""
         if self.down.is_set():
             with self._lock:
                 self.refused += 1
@@ -84,12 +84,12 @@ class FakeEncoder:
                 assert released.wait(30)
         with self._lock:
             self._at_once -= 1
-        return [self.causes.get(key) or EncodedVector(vector_of(key), b"hash") for key in keys]
+        return [self.causes.get(key) or EncodedVector(fake_vector(key), b"hash") for key in keys]
 
 
 @dataclass
 class TellingConsumer:
-    """A FillConsumer that tells what was done with it; `down` makes polls, `uncommitting` commits fail."""
+    """A FillConsumer that records its calls; `down` makes polls fail, `uncommitting` commits."""
 
     consumer: FillConsumer
     before_commit: Callable[[Mapping[int, int]], None] = lambda _: None
@@ -123,7 +123,7 @@ class TellingConsumer:
         self.consumer.commit(offsets)
         self.commits.append(dict(offsets))
 
-    def pause(self, paused: bool) -> None:  # noqa: FBT001 - the protocol's form
+    def pause(self, paused: bool) -> None:  # noqa: FBT001 - the signature of the Protocol
         self.threads.add(threading.get_ident())
         self.pauses.append(paused)
         self.consumer.pause(paused)

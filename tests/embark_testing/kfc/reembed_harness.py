@@ -1,4 +1,4 @@
-"""Re-embeddings on a store that a test gives, with an encoder it commands, and deaths in the middle of them."""
+"""Re-embeddings on a given store, with a scripted encoder, and processes that die at any call."""
 
 import threading
 from collections.abc import Callable, Iterator, Sequence
@@ -32,6 +32,7 @@ from kfc.encoder import EncodedVector, EncoderClient
 from kfc.metrics import KfcMetrics
 from kfc.outages import Outages
 from kfc.reembed.lookup_times import LookupLatencySource
+from kfc.reembed.pipeline import ReembedLimits
 from kfc.reembed.reembedding import Reembedding
 
 T = TypeVar("T")
@@ -54,6 +55,7 @@ class ReembedHarness:
         self.encoder = FakeEncoder()
         self.stopping = threading.Event()
         self.progress: list[tuple[int, int]] = []
+        self.limits = ReembedLimits()
 
     def outages(self) -> Outages:
         return Outages(Backoff(0.001, 0.004, lambda: 0.5), self.stopping, KfcMetrics(CollectorRegistry()))
@@ -78,6 +80,7 @@ class ReembedHarness:
             slowdown=2,
             retry_failed=retry_failed,
             on_progress=lambda done, failed: self.progress.append((done, failed)),
+            limits=self.limits,
         )
 
     def run(self, parts: int = 4, *, retry_failed: bool = False) -> None:
@@ -104,12 +107,12 @@ class ReembedHarness:
         progress = self.store.checkpoints().load(self.space)
         return sum(one.done for one in progress), sum(one.failed for one in progress)
 
-    def over(self) -> bool:
+    def finished(self) -> bool:
         return all(one.finished for one in self.store.checkpoints().load(self.space))
 
 
 class FiniteEncoder(FakeEncoder):
-    """Its vectors are numbers, each key's another; those of FakeEncoder are any bytes."""
+    """Encodes each key as different finite numbers; the vectors of FakeEncoder are arbitrary bytes."""
 
     def encode(self, keys: Sequence[str], traceparent: str | None) -> Sequence[EncodedVector | Cause]:
         outcomes = super().encode(keys, traceparent)
@@ -121,11 +124,11 @@ def _finite(vector: bytes) -> bytes:
 
 
 class KilledError(Exception):
-    """What a call ends with at which the process dies; nothing that it calls afterwards happens."""
+    """The process died at this call; none of its later calls takes effect."""
 
 
 class Life:
-    """Ends at the `calls`-th call, before it has happened or after it."""
+    """Dies at the `calls`-th call, before or after it takes effect."""
 
     def __init__(self, calls: int, *, after: bool) -> None:
         self._calls = calls
@@ -136,11 +139,11 @@ class Life:
     def live(self, call: Callable[[], T]) -> T:
         with self._lock:
             self.count += 1
-            mine = self.count
-        if mine > self._calls or (mine == self._calls and not self._after):
+            number = self.count
+        if number > self._calls or (number == self._calls and not self._after):
             raise KilledError
         result = call()
-        if mine == self._calls:
+        if number == self._calls:
             raise KilledError
         return result
 
@@ -157,7 +160,7 @@ class MortalEncoder:
 
 
 class MortalStore(FaultyStore):
-    """A store of a process that dies; only what the re-embedding calls counts as a call."""
+    """The store of a process that dies; only methods that the re-embedding uses count as calls."""
 
     def __init__(self, store: RolloutStore, life: Life) -> None:
         super().__init__(store)
@@ -203,7 +206,7 @@ class _MortalCheckpoints:
 
 
 class FlakyLife(Life):
-    """Fails every third call instead, as a server that does not answer: before it has happened or after it."""
+    """Fails every third call like a server in an outage, before or after it takes effect."""
 
     def __init__(self) -> None:
         super().__init__(0, after=False)
@@ -211,10 +214,10 @@ class FlakyLife(Life):
     def live(self, call: Callable[[], T]) -> T:
         with self._lock:
             self.count += 1
-            mine = self.count
-        if mine % 6 == 0:
-            raise UnavailableError("store", "gone before the call")
+            number = self.count
+        if number % 6 == 0:
+            raise UnavailableError("store", "down before the call")
         result = call()
-        if mine % 3 == 0:
-            raise UnavailableError("store", "gone after the call")
+        if number % 3 == 0:
+            raise UnavailableError("store", "down after the call")
         return result

@@ -1,4 +1,4 @@
-"""A cache on real servers whose spaces are re-embedded one from another, and the commands that do it, as processes."""
+"""A cache on real servers whose spaces are re-embedded from one another by processes."""
 
 import hashlib
 import uuid
@@ -45,7 +45,7 @@ _PATIENCE = timedelta(seconds=30)
 
 @dataclass(frozen=True)
 class ReembeddedCache:
-    """A keyspace and topics of its own; its spaces are numbered from 0."""
+    """A cache with its own keyspace and topics; its spaces are numbered from 0."""
 
     name: str
     settings: CacheSettings
@@ -57,7 +57,7 @@ class ReembeddedCache:
         return self.settings.kfc
 
     def space(self, number: int, source: int | None = None, retina: str = "127.0.0.1:1") -> KfcSettings:
-        """Return the settings of a space; `retina` is where its Retina answers."""
+        """Return the settings of a space; `retina` is the target of its Retina."""
         fields = {"model_digest": f"sha256:{number:064x}", "dimension": DIMENSION}
         space = self.first.space.model_copy(update=fields)
         changes = {
@@ -112,8 +112,8 @@ class ReembeddedCache:
             yield store
 
     def fill(self, number: int, keys: Sequence[str]) -> None:
-        """Write embeddings past the services."""
-        vector = partial(vector_of, number)
+        """Write embeddings directly to the store."""
+        vector = partial(space_vector, number)
         with self.store() as store:
             store.write(self.space(number).space.id, [Embedding(key, vector(key), now()) for key in keys])
 
@@ -127,13 +127,13 @@ class ReembeddedCache:
         return {key: row.vector for key, row in self.rows(number).items() if isinstance(row, Embedding)}
 
     def progress(self, number: int) -> tuple[int, int, int]:
-        """Return how many ranges are over, and how many keys of them are done and have failed."""
+        """Return how many ranges are finished, and how many of their keys are done and have failed."""
         with self.store() as store:
             stored = store.checkpoints().load(self.space(number).space.id)
         return sum(one.finished for one in stored), sum(one.done for one in stored), sum(one.failed for one in stored)
 
-    def ask(self, keys: Sequence[str]) -> None:
-        """Put fills into the topic."""
+    def request(self, keys: Sequence[str]) -> None:
+        """Produce fill requests."""
         with closing(open_topic(self.first.topic, Secrets())) as topic:
             producer = topic.producer()
             for key in keys:
@@ -147,7 +147,7 @@ def _with_free_probes(settings: KfcSettings) -> KfcSettings:
 
 
 def reembedded_cache(cassandra: CassandraServer, kafka: KafkaServer, folder: Path) -> ReembeddedCache:
-    """Return a cache of which nothing is made yet; few of its keys are encoded at a time."""
+    """Return a cache without tables and topics; few of its keys are encoded at a time."""
     name = f"t{uuid.uuid4().hex[:12]}"
     cache = sample(
         "photos",
@@ -160,30 +160,30 @@ def reembedded_cache(cassandra: CassandraServer, kafka: KafkaServer, folder: Pat
     return ReembeddedCache(name, settings_for(cache), folder)
 
 
-def vector_of(number: int, key: str) -> bytes:
-    """Return the vector of a key in a space: finite numbers, which differ from space to space."""
+def space_vector(number: int, key: str) -> bytes:
+    """Return the vector of a key in a space: finite numbers, which differ between spaces."""
     digest = hashlib.sha256(f"{number} {key}".encode()).digest()[: 4 * DIMENSION]
     return np.frombuffer(digest, "<u4").astype("<f4").tobytes()
 
 
 class CountingRetina:
-    """The Retina of one space, which can be killed and started; `fake` counts what it encoded."""
+    """The Retina of a space, which can be killed and restarted; `fake` counts the encoded keys."""
 
     def __init__(self, cache: ReembeddedCache, number: int, delay: Callable[[], object]) -> None:
-        self.fake = FakeRetina(cache.space(number).space.id, partial(vector_of, number))
+        self.fake = FakeRetina(cache.space(number).space.id, partial(space_vector, number))
         self.fake.delay = delay
         self._server = RetinaServer(self.fake)
         self.target = self._server.target
 
     def kill(self) -> None:
-        """End it, with the calls under way."""
+        """Stop it, with the calls in flight."""
         self._server.stop()
 
     def start(self) -> None:
-        """Answer again, where it did before."""
+        """Restart it on the same port."""
         self._server = RetinaServer(self.fake, self._server.port)
 
     @property
     def encoded(self) -> int:
-        """How many keys it has encoded, each as often as it did."""
+        """Number of encodes, repeated ones included."""
         return self.fake.times.total()

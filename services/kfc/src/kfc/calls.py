@@ -1,8 +1,7 @@
-"""The calls of Retina and of the store that every fill makes, of a key asked for and of one re-embedded."""
+"""The calls to Retina and to the store that fills of requested keys and of re-embedded ones share."""
 
 import time
 from collections.abc import Callable, Sequence
-from typing import Final
 
 from embark.causes import Cause
 from embark.clock import Clock, Micros
@@ -12,11 +11,11 @@ from kfc.metrics import KfcMetrics
 from kfc.outages import Outages, Server
 
 Timer = Callable[[], float]
-"""Returns seconds of a clock that never goes back, such as time.monotonic."""
+"""Returns the seconds of a monotonic clock, such as time.monotonic."""
 
 
 class Calls:
-    """Thread-safe; every call waits out outages and raises StoppedError when KFC stops meanwhile."""
+    """Calls that wait out outages, and raise StoppedError if KFC stops first; thread-safe."""
 
     def __init__(
         self,
@@ -29,22 +28,22 @@ class Calls:
         clock: Clock,
         timer: Timer = time.monotonic,
     ) -> None:
-        self._space: Final = space
-        self._store: Final = store
-        self._encoder: Final = encoder
-        self._outages: Final = outages
-        self._metrics: Final = metrics
-        self._clock: Final = clock
-        self._timer: Final = timer
+        self._space = space
+        self._store = store
+        self._encoder = encoder
+        self._outages = outages
+        self._metrics = metrics
+        self._clock = clock
+        self._timer = timer
 
     def encode(
         self, keys: Sequence[str], traceparent: str | None = None
     ) -> tuple[Micros, Sequence[EncodedVector | Cause]]:
-        """Encode the keys in one call; return when the call that was answered began, and a vector or cause a key."""
+        """Encode the keys in one call; return when the successful call began, and a vector or cause for each key."""
         return self._outages.retry_until_up(Server.RETINA, lambda: self._encode(keys, traceparent))
 
     def write(self, rows: Sequence[Row]) -> None:
-        """Write rows, if there are any, until the store acknowledges them."""
+        """Write the rows, if any, until the store acknowledges them."""
         if rows:
             self._outages.retry_until_up(Server.STORE, lambda: self._write(rows))
 

@@ -1,4 +1,4 @@
-"""The encoder as KFC sees it, and the real one: the Retina of a space over gRPC."""
+"""The client of an encoder: its Protocol, and the Retina of a space over gRPC."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -23,7 +23,7 @@ from kfc.requests import TRACEPARENT
 
 @dataclass(frozen=True, slots=True)
 class EncodedVector:
-    """A vector of the space's form, and SHA-256 of the bytes that it was made from."""
+    """A vector in the form of the space, and the SHA-256 of the bytes that it was encoded from."""
 
     vector: bytes
     content_hash: bytes = b""
@@ -33,16 +33,16 @@ class EncoderClient(Protocol):
     """Encodes keys; called from several threads at once."""
 
     def encode(self, keys: Sequence[str], traceparent: str | None) -> Sequence[EncodedVector | Cause]:
-        """Return a vector or a cause for every key, in the order asked.
+        """Return a vector or a cause for each key, in the order of `keys`.
 
         Raises:
-            UnavailableError: nothing is known of any key; the same call may succeed later.
+            UnavailableError: there is no result for any key; the same call may succeed later.
         """
         ...
 
 
-# What gRPC and Retina answer where it is the request, or its reply, that they cannot handle: the same call would fail
-# again. A fault of Retina ends a call with INTERNAL or UNKNOWN, a message that is too large with RESOURCE_EXHAUSTED.
+# The codes of a request, or of its reply, that gRPC or Retina cannot handle: the same call would fail again. A bug in
+# Retina gives INTERNAL or UNKNOWN, a message that is too large RESOURCE_EXHAUSTED.
 _REJECTED: Final = frozenset(
     {
         grpc.StatusCode.INVALID_ARGUMENT,
@@ -58,21 +58,21 @@ _REJECTED: Final = frozenset(
 class RetinaEncoder:
     """Calls Encode of the Retina of `space` at a gRPC target, each call within `timeout`.
 
-    A call that is rejected as such is made again by halves, until the keys that it fails on are alone. Every other gRPC
-    error is an outage, for it says nothing of a key: a Retina of another space (FAILED_PRECONDITION) is one that is
-    being replaced or wrongly addressed, and the right one answers later.
+    A rejected call is split in halves until each key that fails has a call of its own. Every other gRPC error is an
+    outage, since it tells nothing about a key: a Retina of another space (FAILED_PRECONDITION) is being replaced or has
+    the wrong address, and the right one answers later.
 
     Raises:
         CertificateError: a file of `tls.folder` cannot be used.
     """
 
     def __init__(self, target: str, space: Space, timeout: timedelta, tls: TlsSettings | None = None) -> None:
-        self._target: Final = target
-        self._space: Final = space.id
-        self._nbytes: Final = space.form.nbytes
-        self._timeout: Final = timeout.total_seconds()
+        self._target = target
+        self._space = space.id
+        self._nbytes = space.form.nbytes
+        self._timeout = timeout.total_seconds()
         name = tls.server_name if tls else ""
-        self._link: Final[Link[grpc.Channel, retina_pb2_grpc.RetinaServiceStub]] = Link(
+        self._link: Link[grpc.Channel, retina_pb2_grpc.RetinaServiceStub] = Link(
             _client_tls(tls) if tls else None,
             lambda credentials: open_channel(target, RETINA_SERVICE, credentials, name),
             retina_pb2_grpc.RetinaServiceStub,
@@ -80,7 +80,10 @@ class RetinaEncoder:
         )
 
     def encode(self, keys: Sequence[str], traceparent: str | None) -> Sequence[EncodedVector | Cause]:
-        """See Encoder; ENCODER_FAILED: a vector of the wrong length, items left out, a key whose call is rejected."""
+        """Encode keys; see EncoderClient.
+
+        The cause is ENCODER_FAILED for a vector of the wrong length, missing results and a rejected call.
+        """
         try:
             return self._call(keys, traceparent)
         except grpc.RpcError as error:
@@ -92,7 +95,7 @@ class RetinaEncoder:
         return [*self.encode(keys[:half], traceparent), *self.encode(keys[half:], traceparent)]
 
     def close(self) -> None:
-        """Close the channel; calls under way end with UnavailableError."""
+        """Close the channel; calls in flight raise UnavailableError."""
         for channel in self._link.close():
             channel.close()
 
@@ -117,18 +120,18 @@ class RetinaEncoder:
         return EncodedVector(result.vector, result.content_hash)
 
     def _message(self, error: grpc.RpcError) -> str:
-        said = f"{_code(error).name}: {cast('grpc.Call', error).details()}"
+        reported = f"{_code(error).name}: {cast('grpc.Call', error).details()}"
         if _code(error) is grpc.StatusCode.FAILED_PRECONDITION:
-            return f"{self._target} refuses space {self._space} ({said})"
-        return f"{self._target}: {said}"
+            return f"{self._target} refuses space {self._space} ({reported})"
+        return f"{self._target}: {reported}"
 
 
 def _client_tls(tls: TlsSettings) -> ClientTls:
     files = CertificateFiles.in_folder(Path(tls.folder))
-    # A certificate of its own is shown where Retina asks for one, and a Secret without it will do elsewhere.
+    # Retina may require a client certificate; otherwise a Secret without one is enough.
     return ClientTls(files if tls.client_certificates else CertificateFiles(files.authority))
 
 
 def _code(error: grpc.RpcError) -> grpc.StatusCode:
-    # What a stub raises is also the call that failed, which its type does not say.
+    # The error that a stub raises is also the failed call, which its type does not say.
     return cast("grpc.Call", error).code()

@@ -1,4 +1,4 @@
-"""What the commands share that a Job runs to its end: options, the signals that stop them early, probes, outages."""
+"""The frame of commands that run to completion in a Job: stop signals, probes and outages."""
 
 import random
 import threading
@@ -22,44 +22,48 @@ _WATCH_SECONDS: Final = 1.0
 
 
 class UnfinishedError(EmbArkError):
-    """A command was stopped before its work was done; it must not end as if it were."""
+    """A command was stopped before its work was done, and so must not exit with status 0."""
 
 
 class Job:
-    """Waits out outages for `work`, tells them on the probes' port, and stops once the process is asked to."""
+    """Runs `work`, reports outages on the probes' port, and stops when `stopping` is set."""
 
     def __init__(self, settings: KfcSettings, stopping: Stopping, registry: CollectorRegistry) -> None:
-        self._settings: Final = settings
-        self._asked: Final = stopping
-        self._registry: Final = registry
-        self._stopping: Final = threading.Event()
-        self.metrics: Final = KfcMetrics(registry)
-        self.outages: Final = Outages(outage_backoff(settings.retry, random.random), self._stopping, self.metrics)
+        self._settings = settings
+        self._stop_requested = stopping
+        self._registry = registry
+        self._stopping = threading.Event()
+        self.metrics = KfcMetrics(registry)
+        self.outages = Outages(outage_backoff(settings.retry, random.random), self._stopping, self.metrics)
 
     def do(self, work: Callable[[], None]) -> None:
         """Do the work.
 
         Raises:
-            UnfinishedError: the process was asked to stop before it was done.
-            OSError: the probes' port is taken.
+            UnfinishedError: the process was stopped before it was done.
+            OSError: the probes' port is in use.
         """
         listen = self._settings.listen
         with closing(Probes(listen.host, listen.probes_port, self._registry, self._readiness)):
-            if self._asked.is_set():
+            if self._stop_requested.is_set():
                 self._stopping.set()
             threading.Thread(target=self._watch, name="kfc-stopping", daemon=True).start()
             try:
                 work()
             except StoppedError:
-                raise UnfinishedError("stopped before the work was done; run it again to go on") from None
+                raise UnfinishedError("stopped before the work was done; run it again to continue") from None
 
     def retry_until_up(self, server: Server, call: Callable[[], T], /) -> T:
-        """Return what `call` returns, waiting out outages; StoppedError instead of the next call once it stops."""
+        """Return the result of `call`, waiting out outages.
+
+        Raises:
+            StoppedError: the job stops.
+        """
         self.outages.pause(0)
         return self.outages.retry_until_up(server, call)
 
     def _watch(self) -> None:
-        while not self._asked.wait(_WATCH_SECONDS):
+        while not self._stop_requested.wait(_WATCH_SECONDS):
             pass
         self._stopping.set()
 

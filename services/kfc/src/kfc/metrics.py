@@ -13,7 +13,7 @@ _ITEMS: Final = (1, 2, 4, 8, 16, 32, 64, 128, 256, 512, 1024)
 
 
 class FillOutcome(StrEnum):
-    """How a fill ended."""
+    """The outcome of a fill."""
 
     WRITTEN = "written"
     SKIPPED = "skipped"
@@ -22,7 +22,7 @@ class FillOutcome(StrEnum):
 
 
 class KfcMetrics:
-    """Registers the metrics with `registry`, once a process or a test."""
+    """The metrics, registered with `registry`."""
 
     def __init__(self, registry: CollectorRegistry) -> None:
         self.fills = Counter(
@@ -64,17 +64,17 @@ class KfcMetrics:
             self.retries.labels(kind.value)
 
     def count(self, outcome: FillOutcome, fills: int = 1) -> None:
-        """Count fills that ended so."""
+        """Count fills by their outcome."""
         self.fills.labels(outcome).inc(fills)
 
     def count_encodes(self, outcomes: Iterable[object]) -> None:
-        """Count the answers of one Encode call; those that are no Cause are embeddings."""
+        """Count the results of one Encode call: causes and embeddings."""
         for outcome in outcomes:
             self.encodes.inc()
             if isinstance(outcome, Cause):
                 self._causes.labels(outcome.kind.value).inc()
 
     def count_dead_letter(self, cause: Cause) -> None:
-        """Count a record that was kept as a dead letter."""
+        """Count a record that became a dead letter."""
         self.count(FillOutcome.DEAD_LETTERED)
         self._dead_letters.labels(cause.kind.value).inc()

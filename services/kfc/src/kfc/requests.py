@@ -1,4 +1,4 @@
-"""What one record asks for; pure, read where records enter (Intake)."""
+"""A record of the fills topic, parsed."""
 
 import re
 from dataclasses import dataclass
@@ -10,13 +10,13 @@ from embark.keys import parse_key
 from embark.topic import Fill, Record
 
 TRACEPARENT: Final = "traceparent"
-# W3C Trace Context, section 3.2; anything else in the header is dropped, for gRPC refuses a call with such metadata.
+# W3C Trace Context, section 3.2; anything else in the header is dropped, since gRPC may refuse it as metadata.
 _TRACEPARENT_FORM: Final = re.compile(r"[0-9a-f]{2}-[0-9a-f]{32}-[0-9a-f]{16}-[0-9a-f]{2}")
 
 
 @dataclass(frozen=True, slots=True)
 class FillRequest:
-    """A record that reads well: the key to fill, and how young a row must be to answer it."""
+    """A valid record: the key to fill, and the oldest write time of a row that answers it."""
 
     record: Record
     key: str
@@ -25,7 +25,7 @@ class FillRequest:
 
 
 def parse_fill_request(record: Record) -> FillRequest:
-    """Read a record of the fills topic.
+    """Parse a record of the fills topic.
 
     Raises:
         CauseError: UNREADABLE, the value is not a FillRequest; INVALID_KEY, its key is not acceptable.

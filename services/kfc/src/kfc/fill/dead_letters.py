@@ -1,9 +1,8 @@
-"""Dead letters: records that could not be filled, kept with their cause; written on a thread of their own."""
+"""Dead letters: records that could not be filled, with their causes."""
 
 import logging
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Final
 
 from embark.causes import Cause, CauseKind
 from embark.clock import Clock, Micros
@@ -20,19 +19,19 @@ from kfc.rows import negative_row
 
 @dataclass(frozen=True, slots=True)
 class RejectedRecords:
-    """Records to be kept as dead letters for one cause.
+    """Records that become dead letters for one cause.
 
-    `attempts` counts the encodes; `used_up` is the last of them, and None for a record that could not be read.
+    `attempts` counts the encodes. `last_attempt` is None for a record that could not be parsed.
     """
 
     records: Sequence[Record]
     cause: Cause
     attempts: int = 0
-    used_up: Failed | None = None
+    last_attempt: Failed | None = None
 
 
 def build_dead_letter(record: Record, cause: Cause, attempts: int, failed_at: Micros) -> bytes:
-    """Return the DeadLetter message of a record as it was consumed."""
+    """Return the DeadLetter message of a consumed record."""
     return fills_pb2.DeadLetter(
         cause=cause_to_wire(cause),
         attempts=attempts,
@@ -46,7 +45,7 @@ def build_dead_letter(record: Record, cause: Cause, attempts: int, failed_at: Mi
 
 
 class DeadLetterWriter:
-    """Keeps rejects, waiting out every outage (StoppedError when KFC stops meanwhile)."""
+    """Writes dead letters, waiting out outages; raises StoppedError if KFC stops first."""
 
     def __init__(
         self,
@@ -58,39 +57,43 @@ class DeadLetterWriter:
         metrics: KfcMetrics,
         clock: Clock,
     ) -> None:
-        self._space: Final = settings.space.id
-        self._negative_ttl: Final = settings.negative_ttl
-        self._dead_letters: Final = dead_letters
-        self._filler: Final = filler
-        self._outages: Final = outages
-        self._metrics: Final = metrics
-        self._clock: Final = clock
-        self._log: Final = logging.getLogger(__name__)
+        self._space = settings.space.id
+        self._negative_ttl = settings.negative_ttl
+        self._dead_letters = dead_letters
+        self._filler = filler
+        self._outages = outages
+        self._metrics = metrics
+        self._clock = clock
+        self._log = logging.getLogger(__name__)
 
-    def keep(self, reject: RejectedRecords) -> None:
+    def write(self, rejected: RejectedRecords) -> None:
         """Append the dead letters, then write the negative of an unreachable key.
 
-        In this order: a negative alone would make the next consumer skip the record, and its dead letter were lost.
+        In this order: after a crash, a negative would make the next consumer skip the record, without a dead letter.
         """
-        for record in reject.records:
-            self._append(record, reject)
-        used_up = reject.used_up
-        if used_up is not None and used_up.cause.kind is CauseKind.UNREACHABLE:
-            self._filler.write([negative_row(used_up.key, used_up.cause, used_up.at, self._negative_ttl)])
+        for record in rejected.records:
+            self._append(record, rejected)
+        last_attempt = rejected.last_attempt
+        if last_attempt is not None and last_attempt.cause.kind is CauseKind.UNREACHABLE:
+            self._filler.write(
+                [negative_row(last_attempt.key, last_attempt.cause, last_attempt.at, self._negative_ttl)]
+            )
 
-    def _append(self, record: Record, reject: RejectedRecords) -> None:
-        letter = build_dead_letter(record, reject.cause, reject.attempts, self._clock())
+    def _append(self, record: Record, rejected: RejectedRecords) -> None:
+        letter = build_dead_letter(record, rejected.cause, rejected.attempts, self._clock())
         self._outages.retry_until_up(Server.DEAD_LETTERS, lambda: self._dead_letters.append(record.key, letter))
-        self._metrics.count_dead_letter(reject.cause)
+        self._metrics.count_dead_letter(rejected.cause)
         self._log.warning(
             "dead letter: record %d of partition %d after %d attempts: %s",
             record.offset,
             record.partition,
-            reject.attempts,
-            reject.cause,
+            rejected.attempts,
+            rejected.cause,
             extra={
-                "key": reject.used_up.key if reject.used_up else record.key.decode(errors="backslashreplace")[:200],
+                "key": rejected.last_attempt.key
+                if rejected.last_attempt
+                else record.key.decode(errors="backslashreplace")[:200],
                 "space": self._space,
-                "cause": str(reject.cause),
+                "cause": str(rejected.cause),
             },
         )

@@ -1,4 +1,4 @@
-"""Fills a group of keys: skip what the store has, encode the rest, write the rows; called on the filling threads."""
+"""Fills a group of keys: skips what the store has, encodes the rest and writes the rows."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -16,13 +16,13 @@ from kfc.metrics import FillOutcome, KfcMetrics
 from kfc.outages import Outages, Server
 from kfc.rows import build_row
 
-# Nobody waits for a fill as a look-up waits; a store that takes longer than this is in an outage.
+# Longer than of a lookup: no caller waits for a fill. A store that takes longer has an outage.
 READ_TIMEOUT: Final = timedelta(seconds=5)
 
 
 @dataclass(frozen=True, slots=True)
 class Filled:
-    """A key that has its row, written for an encode that began at `at`."""
+    """A key whose row was written for an encode that began at `at`."""
 
     key: str
     at: Micros
@@ -31,7 +31,7 @@ class Filled:
 
 @dataclass(frozen=True, slots=True)
 class Failed:
-    """A key whose encode, begun at `at`, failed for a cause that may pass."""
+    """A key whose encode began at `at` and failed for a temporary cause."""
 
     key: str
     at: Micros
@@ -39,7 +39,7 @@ class Failed:
 
 
 class Filler:
-    """Stateless between calls; waits out every outage (StoppedError when KFC stops meanwhile)."""
+    """Fills keys, waiting out outages; stateless between calls. Raises StoppedError if KFC stops first."""
 
     def __init__(
         self,
@@ -52,16 +52,14 @@ class Filler:
         clock: Clock,
         timer: Timer,
     ) -> None:
-        self._settings: Final = settings
-        self._space: Final = settings.space.id
-        self._store: Final = store
-        self._outages: Final = outages
-        self._calls: Final = Calls(
-            self._space, store, encoder, outages=outages, metrics=metrics, clock=clock, timer=timer
-        )
+        self._settings = settings
+        self._space = settings.space.id
+        self._store = store
+        self._outages = outages
+        self._calls = Calls(self._space, store, encoder, outages=outages, metrics=metrics, clock=clock, timer=timer)
 
     def skip(self, tasks: Sequence[Task]) -> tuple[Sequence[Filled], Sequence[Task]]:
-        """Return the tasks that the store's rows answer already, and the rest."""
+        """Return the tasks that rows of the store already answer, and the rest."""
         keys = [task.key for task in tasks]
         rows = self._outages.retry_until_up(Server.STORE, lambda: self._store.read(self._space, keys, READ_TIMEOUT))
         skipped, rest = [], []
@@ -74,14 +72,14 @@ class Filler:
         return skipped, rest
 
     def encode(self, tasks: Sequence[Task]) -> Sequence[Filled | Failed]:
-        """Encode the tasks in one call and write the rows that come of it; a failed write is repeated by itself."""
+        """Encode the tasks in one call and write their rows; a failed write is retried without another encode."""
         trace = next((task.traceparent for task in tasks if task.traceparent), None)
         began, outcomes = self._calls.encode([task.key for task in tasks], trace)
         rows: list[Row] = []
         results: list[Filled | Failed] = []
         for task, outcome in zip(tasks, outcomes, strict=True):
-            # This encode began after the request was consumed. Where the asking host's clock is ahead of this one, the
-            # row is dated just after the request: or the delete that came with the request would swallow it.
+            # This encode began after the request was consumed. If the clock of the requesting host is ahead of this
+            # one, the row is dated just after the request, or the delete that came with the request would hide it.
             at = max(began, task.not_before + 1)
             if isinstance(outcome, Cause) and not outcome.permanent:
                 results.append(Failed(task.key, at, outcome))
@@ -93,5 +91,5 @@ class Filler:
         return results
 
     def write(self, rows: Sequence[Row]) -> None:
-        """Write rows, if there are any, until the store acknowledges them."""
+        """Write the rows, if any, until the store acknowledges them."""
         self._calls.write(rows)

@@ -1,4 +1,4 @@
-"""Which keys are being filled, for which records, and when one that failed is due again; pure, used by Intake."""
+"""The keys in state: for which records each is filled, and when a failed one is due again."""
 
 from collections import deque
 from collections.abc import Sequence
@@ -11,7 +11,7 @@ from kfc.requests import FillRequest
 
 @dataclass(frozen=True, slots=True)
 class Task:
-    """One key to fill now; a row written at or after `not_before` answers every record that asked for it so far."""
+    """A key to fill now; a row written at or after `not_before` answers every record that has requested it."""
 
     key: str
     not_before: Micros
@@ -20,70 +20,70 @@ class Task:
 
 @dataclass(slots=True)
 class _InFlightKey:
-    asks: list[FillRequest] = field(default_factory=list)
+    requests: list[FillRequest] = field(default_factory=list)
     attempts: int = 0
 
 
 class InFlightKeys:
-    """Every key asked for is one flight, however many records ask for it.
+    """The keys that records have requested; records of one key share one fill.
 
-    A flight is ready, under way (taken, not yet landed or failed) or waiting for its next attempt. A record of a key
-    in flight attaches to it. Times are seconds of whatever clock the caller uses throughout; nothing here reads one.
+    A key is ready, in progress (taken, and neither completed nor failed) or waiting for its next attempt. Times are
+    seconds of any clock that the caller uses throughout; nothing here reads one.
     """
 
     def __init__(self, max_attempts: int, backoff: Backoff) -> None:
-        self._flights: dict[str, _InFlightKey] = {}
+        self._keys: dict[str, _InFlightKey] = {}
         self._ready: deque[str] = deque()
         self._retries: Retries[str] = Retries(max_attempts, backoff)
 
-    def attach(self, ask: FillRequest) -> None:
-        """Add a record to its key's flight, or begin one."""
-        flight = self._flights.get(ask.key)
-        if flight is None:
-            flight = self._flights[ask.key] = _InFlightKey()
-            self._ready.append(ask.key)
-        flight.asks.append(ask)
+    def add(self, request: FillRequest) -> None:
+        """Add a record to the fill of its key, which becomes ready if it is new."""
+        state = self._keys.get(request.key)
+        if state is None:
+            state = self._keys[request.key] = _InFlightKey()
+            self._ready.append(request.key)
+        state.requests.append(request)
 
     def take(self, limit: int, now: float) -> Sequence[Task]:
-        """Return up to `limit` keys that are ready or due; they are under way until landed, or failed."""
+        """Return up to `limit` keys that are ready or due; they are in progress until they complete or fail."""
         self._ready += self._retries.take_due(now)
         return [self._task(self._ready.popleft()) for _ in range(min(limit, len(self._ready)))]
 
     def next_due(self, now: float) -> float | None:
-        """Return when a key can be taken: `now` if one is ready, None if there is none to wait for."""
+        """Return when a key can be taken: `now` if one is ready, None if none waits."""
         return now if self._ready else self._retries.next_due
 
     def fail(self, key: str, now: float) -> bool:
-        """Count an attempt at a key that is under way.
+        """Count a failed attempt at a key in progress.
 
         Returns:
-            Whether it waits for another attempt; False: its attempts are used up, and it stays under way.
+            Whether it waits for another attempt; False: its attempts are used up, and it stays in progress.
         """
-        flight = self._flights[key]
-        flight.attempts += 1
-        return self._retries.schedule(key, flight.attempts, now)
+        state = self._keys[key]
+        state.attempts += 1
+        return self._retries.schedule(key, state.attempts, now)
 
     def attempts(self, key: str) -> int:
-        """Return how often the key has been encoded in vain."""
-        return self._flights[key].attempts
+        """Return how many encodes of the key have failed."""
+        return self._keys[key].attempts
 
     def take_answered(self, key: str, at: Micros) -> Sequence[FillRequest]:
-        """Remove and return the records that an encode which began at `at` answers; the key stays under way."""
-        flight = self._flights[key]
-        answered = [ask for ask in flight.asks if ask.not_before <= at]
-        flight.asks = [ask for ask in flight.asks if ask.not_before > at]
+        """Remove and return the records that an encode that began at `at` answers; the key stays in progress."""
+        state = self._keys[key]
+        answered = [request for request in state.requests if request.not_before <= at]
+        state.requests = [request for request in state.requests if request.not_before > at]
         return answered
 
     def complete(self, key: str) -> None:
-        """End a flight that is under way; if records are left (they need a younger row), it is ready once more."""
-        flight = self._flights[key]
-        if flight.asks:
-            flight.attempts = 0
+        """Finish a key in progress; if records are left, which need a younger row, it is ready again."""
+        state = self._keys[key]
+        if state.requests:
+            state.attempts = 0
             self._ready.append(key)
         else:
-            del self._flights[key]
+            del self._keys[key]
 
     def _task(self, key: str) -> Task:
-        asks = self._flights[key].asks
-        trace = next((ask.traceparent for ask in asks if ask.traceparent), None)
-        return Task(key, max(ask.not_before for ask in asks), trace)
+        requests = self._keys[key].requests
+        trace = next((request.traceparent for request in requests if request.traceparent), None)
+        return Task(key, max(request.not_before for request in requests), trace)

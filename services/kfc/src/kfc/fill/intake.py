@@ -1,10 +1,10 @@
-"""What the threads of KFC share: records in, tasks and rejects out, finished offsets back; all under one lock."""
+"""The state that the threads of KFC share: records, tasks, rejected records and offsets, under one lock."""
 
 import logging
 import threading
 from collections import deque
 from collections.abc import Mapping, Sequence
-from typing import Final
+from dataclasses import dataclass
 
 from embark.causes import CauseError
 from embark.topic import Record
@@ -16,99 +16,107 @@ from kfc.fill.watermarks import Watermarks
 from kfc.metrics import KfcMetrics
 from kfc.requests import parse_fill_request
 
-# Finished records that wait for an earlier one of their partition cost an offset each; a key that fails for minutes
-# must not make their number grow without end.
-MAX_UNCOMMITTABLE: Final = 100_000
+
+@dataclass(frozen=True, slots=True)
+class IntakeLimits:
+    """How many records may be outstanding."""
+
+    max_outstanding: int
+    max_uncommittable: int = 100_000
+    """Records that are outstanding, or finished and waiting for an earlier one of their partition. Each costs an
+    offset, and their number must not grow while a key fails for minutes."""
 
 
 class Intake:
-    """Thread-safe; at most about `limit` records are outstanding, for the consumer asks `room` before it polls."""
+    """Records in, tasks and rejected records out; thread-safe. The consumer checks `room` before it polls."""
 
-    def __init__(self, flights: InFlightKeys, limit: int, *, metrics: KfcMetrics, space: str, timer: Timer) -> None:
-        self._flights: Final = flights
-        self._limit: Final = limit
-        self._metrics: Final = metrics
-        self._space: Final = space
-        self._timer: Final = timer
-        self._log: Final = logging.getLogger(__name__)
-        self._watermarks: Final = Watermarks()
-        self._rejects: deque[RejectedRecords] = deque()
-        self._changed: Final = threading.Condition()
+    def __init__(
+        self, in_flight: InFlightKeys, limits: IntakeLimits, *, metrics: KfcMetrics, space: str, timer: Timer
+    ) -> None:
+        self._in_flight = in_flight
+        self._limits = limits
+        self._metrics = metrics
+        self._space = space
+        self._timer = timer
+        self._log = logging.getLogger(__name__)
+        self._watermarks = Watermarks()
+        self._rejected: deque[RejectedRecords] = deque()
+        self._changed = threading.Condition()
         self._stopped = False
 
     def offer(self, records: Sequence[Record]) -> None:
-        """Take in records as they were polled; those that cannot be read become rejects."""
+        """Add polled records; those that cannot be parsed are rejected."""
         with self._changed:
             for record in records:
                 self._watermarks.begin(record.partition, record.offset)
                 try:
-                    self._flights.attach(parse_fill_request(record))
+                    self._in_flight.add(parse_fill_request(record))
                 except CauseError as error:
-                    self._rejects.append(RejectedRecords([record], error.cause))
+                    self._rejected.append(RejectedRecords([record], error.cause))
             self._show_outstanding()
             self._changed.notify_all()
 
     def room(self) -> int:
-        """Return how many records may be offered now; 0: none until others are finished."""
+        """Return how many records may be offered now; 0: none until others finish."""
         with self._changed:
             return self._room()
 
     def wait_for_room(self, timeout: float) -> bool:
-        """Wait until half of the limit is free, KFC stops or `timeout` seconds are over; return whether it is free."""
+        """Wait until half of the limit is free, KFC stops or `timeout` seconds pass; return whether it is free."""
         with self._changed:
             self._changed.wait_for(lambda: self._stopped or self._is_roomy(), timeout)
             return self._is_roomy()
 
     def take(self, limit: int) -> Sequence[Task]:
-        """Return up to `limit` keys as soon as there is one, not waiting for more; none once KFC stops."""
+        """Wait for a key and return up to `limit` that are ready; none once KFC stops."""
         with self._changed:
             while not self._stopped:
                 now = self._timer()
-                tasks = self._flights.take(limit, now)
+                tasks = self._in_flight.take(limit, now)
                 if tasks:
                     return tasks
-                due = self._flights.next_due(now)
+                due = self._in_flight.next_due(now)
                 self._changed.wait(None if due is None else due - now)
             return []
 
-    def take_reject(self) -> RejectedRecords | None:
-        """Return a reject as soon as there is one; None once KFC stops."""
+    def take_rejected(self) -> RejectedRecords | None:
+        """Wait for rejected records; None once KFC stops."""
         with self._changed:
-            self._changed.wait_for(lambda: self._stopped or self._rejects)
-            return None if self._stopped else self._rejects.popleft()
+            self._changed.wait_for(lambda: self._stopped or self._rejected)
+            return None if self._stopped else self._rejected.popleft()
 
     def complete(self, filled: Sequence[Filled]) -> None:
-        """Finish the records that these keys' rows answer."""
+        """Finish the records that the rows of these keys answer."""
         with self._changed:
             for result in filled:
-                self._finish([ask.record for ask in self._flights.take_answered(result.key, result.at)])
-                self._flights.complete(result.key)
+                self._finish([request.record for request in self._in_flight.take_answered(result.key, result.at)])
+                self._in_flight.complete(result.key)
                 self._metrics.count(result.outcome)
             self._show_outstanding()
             self._changed.notify_all()
 
     def fail(self, failed: Sequence[Failed]) -> None:
-        """Keep keys for another attempt, or make rejects of those that have used theirs up."""
+        """Hold keys for another attempt, or reject the records of those that have no attempt left."""
         with self._changed:
             for result in failed:
-                again = self._flights.fail(result.key, self._timer())
-                attempts = self._flights.attempts(result.key)
-                if again:
+                waits = self._in_flight.fail(result.key, self._timer())
+                attempts = self._in_flight.attempts(result.key)
+                if waits:
                     self._metrics.retries.labels(result.cause.kind.value).inc()
                     extra = {"key": result.key, "space": self._space, "cause": str(result.cause)}
                     self._log.info("attempt %d failed: %s; will retry", attempts, result.cause, extra=extra)
                 else:
-                    records = [ask.record for ask in self._flights.take_answered(result.key, result.at)]
-                    self._rejects.append(RejectedRecords(records, result.cause, attempts, result))
+                    records = [request.record for request in self._in_flight.take_answered(result.key, result.at)]
+                    self._rejected.append(RejectedRecords(records, result.cause, attempts, result))
             self._changed.notify_all()
 
-    def kept(self, reject: RejectedRecords) -> None:
-        """Finish the records of a reject whose dead letters are acknowledged."""
+    def complete_rejected(self, rejected: RejectedRecords) -> None:
+        """Finish rejected records whose dead letters are acknowledged."""
         with self._changed:
-            self._finish(reject.records)
+            self._finish(rejected.records)
             self._show_outstanding()
-            if reject.used_up is not None:
-                self._flights.complete(reject.used_up.key)
+            if rejected.last_attempt is not None:
+                self._in_flight.complete(rejected.last_attempt.key)
             self._changed.notify_all()
 
     def committable(self) -> dict[int, int]:
@@ -117,12 +125,12 @@ class Intake:
             return self._watermarks.committable()
 
     def committed(self, offsets: Mapping[int, int]) -> None:
-        """Take note that the topic keeps these offsets."""
+        """Record that these offsets are committed."""
         with self._changed:
             self._watermarks.committed(offsets)
 
     def stop(self) -> None:
-        """Hand out nothing any more, and wake every thread that waits."""
+        """Return nothing from now on, and wake every thread that waits."""
         with self._changed:
             self._stopped = True
             self._changed.notify_all()
@@ -132,13 +140,13 @@ class Intake:
             self._watermarks.finish(record.partition, record.offset)
 
     def _show_outstanding(self) -> None:
-        # Once a call and not once a key: the sum is over all partitions.
+        # Once for each call, not for each key: the sum is over all partitions.
         self._metrics.outstanding.set(self._watermarks.outstanding)
 
     def _is_roomy(self) -> bool:
-        return self._room() * 2 >= self._limit
+        return self._room() * 2 >= self._limits.max_outstanding
 
     def _room(self) -> int:
-        if self._watermarks.uncommittable >= MAX_UNCOMMITTABLE:
+        if self._watermarks.uncommittable >= self._limits.max_uncommittable:
             return 0
-        return max(0, self._limit - self._watermarks.outstanding)
+        return max(0, self._limits.max_outstanding - self._watermarks.outstanding)

@@ -1,4 +1,4 @@
-"""The thread that owns the consumer: polls, pauses, commits; nothing that waits for a store or Retina runs here."""
+"""The loop of the thread that owns the consumer: it polls, pauses and commits, and never waits for store or Retina."""
 
 import logging
 import threading
@@ -13,14 +13,14 @@ from kfc.metrics import KfcMetrics
 from kfc.outages import Outages, Server
 
 MAX_RECORDS: Final = 500
-# How long an idle consumer takes at most to commit what was finished meanwhile, and to see that KFC stops.
-POLL: Final = timedelta(milliseconds=100)
-# Measuring the lag asks the broker.
+# Longest time until an idle consumer commits finished records, and notices that KFC stops.
+POLL_TIMEOUT: Final = timedelta(milliseconds=100)
+# Measuring the lag calls the broker.
 LAG_SECONDS: Final = 1.0
 
 
 class Polling:
-    """Polls go on at least every few seconds, whatever is out of order: or the group would give the partitions away."""
+    """Polls at least every few seconds, also in outages: otherwise the group would reassign the partitions."""
 
     def __init__(
         self,
@@ -32,31 +32,35 @@ class Polling:
         stopping: threading.Event,
         timer: Timer,
     ) -> None:
-        self._consumer: Final = consumer
-        self._intake: Final = intake
-        self._outages: Final = outages
-        self._metrics: Final = metrics
-        self._stopping: Final = stopping
-        self._timer: Final = timer
-        self._log: Final = logging.getLogger(__name__)
+        self._consumer = consumer
+        self._intake = intake
+        self._outages = outages
+        self._metrics = metrics
+        self._stopping = stopping
+        self._timer = timer
+        self._log = logging.getLogger(__name__)
         self._paused = False
         self._lag_at = timer()
 
     def run(self) -> None:
-        """Go on until KFC stops (StoppedError, if that was during an outage of the topic)."""
+        """Poll until KFC stops.
+
+        Raises:
+            StoppedError: KFC stopped during an outage of the topic.
+        """
         failures = 0
         while not self._stopping.is_set():
             try:
-                self._turn()
+                self._poll_once()
             except UnavailableError as error:
                 failures += 1
                 self._outages.wait(Server.TOPIC, error, failures)
             else:
                 failures = 0
-                self._outages.over(Server.TOPIC)
+                self._outages.end(Server.TOPIC)
 
     def finish(self) -> None:
-        """Commit what is finished and leave the group; what cannot be committed is consumed again, and skipped."""
+        """Commit finished records and leave the group; uncommitted ones are consumed again, and skipped."""
         try:
             self._commit()
         except UnavailableError as error:
@@ -66,15 +70,15 @@ class Polling:
         except UnavailableError as error:
             self._log.warning("leaving the group failed: %s", error)
 
-    def _turn(self) -> None:
+    def _poll_once(self) -> None:
         room = self._intake.room()
         if self._paused:
             # An empty poll keeps the membership.
             self._intake.offer(self._consumer.poll(1, timedelta()))
-            if self._intake.wait_for_room(POLL.total_seconds()):
+            if self._intake.wait_for_room(POLL_TIMEOUT.total_seconds()):
                 self._pause(paused=False)
         elif room:
-            self._intake.offer(self._consumer.poll(min(room, MAX_RECORDS), POLL))
+            self._intake.offer(self._consumer.poll(min(room, MAX_RECORDS), POLL_TIMEOUT))
         else:
             self._pause(paused=True)
         self._commit()

@@ -1,9 +1,10 @@
-"""KFC: consumes fill requests, encodes their keys and writes the rows; composition roots start and stop it."""
+"""KFC: consumes fill requests, encodes their keys and writes the rows."""
 
 import logging
 import random
 import threading
 import time
+from dataclasses import dataclass
 from typing import Final
 
 from prometheus_client import CollectorRegistry
@@ -20,21 +21,29 @@ from kfc.encoder import EncoderClient
 from kfc.fill.dead_letters import DeadLetterWriter
 from kfc.fill.filler import Failed, Filled, Filler
 from kfc.fill.in_flight import InFlightKeys
-from kfc.fill.intake import Intake
+from kfc.fill.intake import Intake, IntakeLimits
 from kfc.fill.polling import Polling
 from kfc.fill.threads import Threads, join_all
 from kfc.metrics import KfcMetrics
 from kfc.outages import Outages
 
-# Enough to fill every Encode call four times over, and for a thousand keys to wait for their next attempt.
-MIN_OUTSTANDING: Final = 1_000
+# Records for each key that fits into the Encode calls of all threads, so that the next calls are full too.
+_OUTSTANDING_FACTOR: Final = 4
+
+
+@dataclass(frozen=True, slots=True)
+class FillLimits:
+    """Limits of a KFC."""
+
+    min_outstanding: int = 1_000
+    """Outstanding records that are always allowed: that many keys can wait for their next attempt."""
 
 
 class KfcService:
     """One member of the consumer group of a space.
 
-    The consumer is taken over: one thread alone uses it, and closes it. Up to `max_inflight` threads fill groups of
-    keys, one keeps dead letters. The store, the dead letters and the encoder stay the caller's to close, after stop().
+    It owns the consumer: only one thread uses it, and closes it. `max_inflight` threads fill groups of keys, one writes
+    dead letters. The caller closes the store, the dead letters and the encoder after stop().
     """
 
     def __init__(
@@ -49,27 +58,31 @@ class KfcService:
         registry: CollectorRegistry,
         timer: Timer = time.monotonic,
         jitter: Jitter = random.random,
+        limits: FillLimits | None = None,
     ) -> None:
-        self._settings: Final = settings
-        self._registry: Final = registry
-        self._timer: Final = timer
-        self._log: Final = logging.getLogger(__name__)
-        self._stopping: Final = threading.Event()
+        self._settings = settings
+        self._registry = registry
+        self._timer = timer
+        self._log = logging.getLogger(__name__)
+        self._stopping = threading.Event()
         metrics = KfcMetrics(registry)
-        self._outages: Final = Outages(outage_backoff(settings.retry, jitter), self._stopping, metrics)
-        flights = InFlightKeys(settings.retry.max_attempts, key_backoff(settings.retry, jitter))
-        limit = max(MIN_OUTSTANDING, 4 * settings.max_inflight * settings.encode_items)
-        self._intake: Final = Intake(flights, limit, metrics=metrics, space=settings.space.id, timer=timer)
-        self._filler: Final = Filler(
+        self._outages = Outages(outage_backoff(settings.retry, jitter), self._stopping, metrics)
+        in_flight = InFlightKeys(settings.retry.max_attempts, key_backoff(settings.retry, jitter))
+        encoding = settings.max_inflight * settings.encode_items
+        outstanding = max((limits or FillLimits()).min_outstanding, _OUTSTANDING_FACTOR * encoding)
+        self._intake = Intake(
+            in_flight, IntakeLimits(outstanding), metrics=metrics, space=settings.space.id, timer=timer
+        )
+        self._filler = Filler(
             settings, store, encoder, outages=self._outages, metrics=metrics, clock=clock, timer=timer
         )
-        self._rejecter: Final = DeadLetterWriter(
+        self._dead_letter_writer = DeadLetterWriter(
             settings, dead_letters, self._filler, outages=self._outages, metrics=metrics, clock=clock
         )
-        self._polling: Final = Polling(
+        self._polling = Polling(
             consumer, self._intake, outages=self._outages, metrics=metrics, stopping=self._stopping, timer=timer
         )
-        self._threads: Final = Threads(self._stopping, self._wind_down)
+        self._threads = Threads(self._stopping, self._wind_down)
         self._workers: list[threading.Thread] = []
         self._lock = threading.Lock()
         self._consuming: threading.Thread | None = None
@@ -77,23 +90,23 @@ class KfcService:
         self._stopped = False
 
     def start(self) -> None:
-        """Start the probes and the threads; once.
+        """Start the probes and the threads.
 
         Raises:
-            OSError: the probes' port is taken.
+            OSError: the probes' port is in use.
         """
         listen = self._settings.listen
         self._probes = Probes(listen.host, listen.probes_port, self._registry, self._readiness)
         for number in range(self._settings.max_inflight):
             self._workers.append(self._threads.start(f"kfc-fill-{number}", self._fill))
-        self._workers.append(self._threads.start("kfc-dead-letters", self._keep_rejects))
+        self._workers.append(self._threads.start("kfc-dead-letters", self._write_dead_letters))
         self._consuming = self._threads.start("kfc-consumer", self._consume)
         self._log.info("KFC of %s fills space %s", self._settings.cache, self._settings.space.id, extra=self._extra())
 
     def stop(self) -> None:
-        """Finish the groups under way within the drain time, commit what is finished and leave the group.
+        """Finish the keys in progress within the drain time, commit finished records and leave the group.
 
-        What is not finished stays uncommitted, for the next consumer. Calling it twice is harmless.
+        Unfinished records stay uncommitted, for the next consumer. Calling it again does nothing.
         """
         with self._lock:
             if self._stopped:
@@ -109,20 +122,22 @@ class KfcService:
 
     @property
     def probes_port(self) -> int:
-        """The port of the probes; KFC must have been started."""
+        """The port of the probes, once KFC is started."""
         if self._probes is None:
-            raise RuntimeError("the probes listen once KFC is started")
+            raise RuntimeError("KFC is not started")
         return self._probes.port
 
     @property
     def failure(self) -> Exception | None:
-        """The fault of the program that stopped KFC, if one did; a process ends with it."""
+        """The unexpected error that stopped KFC, if one did."""
         return self._threads.failure
 
     def _consume(self) -> None:
         self._threads.guard(self._polling.run)
         if not join_all(self._workers, self._settings.listen.drain.total_seconds(), self._timer):
-            self._log.warning("fills under way are abandoned; they will be consumed again", extra=self._extra())
+            self._log.warning(
+                "fills in progress are abandoned; their records will be consumed again", extra=self._extra()
+            )
         self._polling.finish()
 
     def _fill(self) -> None:
@@ -134,10 +149,10 @@ class KfcService:
                 self._intake.complete([result for result in results if isinstance(result, Filled)])
                 self._intake.fail([result for result in results if isinstance(result, Failed)])
 
-    def _keep_rejects(self) -> None:
-        while (reject := self._intake.take_reject()) is not None:
-            self._rejecter.keep(reject)
-            self._intake.kept(reject)
+    def _write_dead_letters(self) -> None:
+        while (rejected := self._intake.take_rejected()) is not None:
+            self._dead_letter_writer.write(rejected)
+            self._intake.complete_rejected(rejected)
 
     def _wind_down(self) -> None:
         self._stopping.set()
@@ -145,7 +160,7 @@ class KfcService:
 
     def _readiness(self) -> str:
         if self.failure is not None:
-            return f"stopped by a fault: {self.failure!r}"
+            return f"stopped by an unexpected error: {self.failure!r}"
         return "stopping" if self._stopping.is_set() else self._outages.reasons()
 
     def _extra(self) -> dict[str, str]:

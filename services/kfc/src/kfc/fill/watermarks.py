@@ -1,4 +1,4 @@
-"""Which offsets may be committed; pure, used by Intake."""
+"""The offsets that may be committed."""
 
 from collections import deque
 from collections.abc import Mapping
@@ -15,20 +15,20 @@ class _Partition:
 
 
 class Watermarks:
-    """Offsets by partition: what has begun and what is finished; only a prefix without gaps is committable.
+    """The begun and finished offsets of each partition; only a prefix without gaps is committable.
 
-    Without gaps means: in the order of delivery. Offsets that the topic never delivers (Kafka's transaction markers,
-    compacted records) hold nothing up.
+    Gaps are in the order of delivery: offsets that the topic never delivers (Kafka's transaction markers, compacted
+    records) hold nothing back.
     """
 
     def __init__(self) -> None:
         self._partitions: dict[int, _Partition] = {}
 
     def begin(self, partition: int, offset: int) -> None:
-        """Take note of a record that was delivered.
+        """Record a delivered offset.
 
-        An offset at or below the newest one means that the partition was rewound (it was given to this consumer anew,
-        or the topic was made anew): it counts from there again.
+        An offset at or below the newest one means that the partition was rewound (assigned to this consumer again, or
+        the topic was recreated): counting starts over.
         """
         state = self._partitions.setdefault(partition, _Partition())
         if offset <= state.newest:
@@ -37,7 +37,7 @@ class Watermarks:
         state.newest = offset
 
     def finish(self, partition: int, offset: int) -> None:
-        """Take note that nothing is left to do for a record; one that is not known, or finished, changes nothing."""
+        """Record that an offset is done; one that is unknown, or already finished, changes nothing."""
         state = self._partitions.get(partition)
         if state is None or not state.begun or not state.begun[0] <= offset <= state.newest:
             return
@@ -47,7 +47,7 @@ class Watermarks:
             state.position = state.begun.popleft() + 1
 
     def committable(self) -> dict[int, int]:
-        """Return, by partition, the offset to go on from after a restart, where it is not committed yet."""
+        """Return, by partition, the offset to continue from after a restart, if it is not committed yet."""
         return {
             partition: state.position
             for partition, state in self._partitions.items()
@@ -55,16 +55,16 @@ class Watermarks:
         }
 
     def committed(self, offsets: Mapping[int, int]) -> None:
-        """Take note that what committable() returned is kept by the topic."""
+        """Record that offsets that committable() returned are committed."""
         for partition, offset in offsets.items():
             self._partitions[partition].committed = offset
 
     @property
     def outstanding(self) -> int:
-        """Records that have begun and are not finished."""
+        """Number of records that have begun and are not finished."""
         return sum(len(state.begun) - len(state.finished) for state in self._partitions.values())
 
     @property
     def uncommittable(self) -> int:
-        """Records that have begun and are not finished, or wait for an earlier one of their partition."""
+        """Number of records that are not finished, or wait for an earlier one of their partition."""
         return sum(len(state.begun) for state in self._partitions.values())

@@ -1,4 +1,4 @@
-"""How long the look-ups of a cache take, as its EmbArk pods tell it; a re-embedding asks, to slow down for them."""
+"""The latencies of the lookups of a cache, as its EmbArk servers report them."""
 
 import logging
 import socket
@@ -12,30 +12,30 @@ from embark.counts import LookupTimes
 from embark.pods import PodClient, PodError, PodLimits
 
 Times = Counter[float]
-"""Look-ups by the time they took, in seconds, each rounded up to one of the server's bounds; inf: more than all."""
+"""Number of lookups by latency in seconds, rounded up to one of the server's bounds; inf: more than all of them."""
 LookupLatencySource = Callable[[], Times | None]
-"""Returns the times of look-ups since it was asked last, none the first time; None: nobody said anything."""
+"""Returns the latencies since the last call, none at the first call; None: no server reported them."""
 
-# Of so many pods the look-ups tell how all of them are.
+# The latencies of that many pods are representative.
 _MAX_PODS: Final = 8
 _LIMITS: Final = PodLimits(seconds=0.8, max_bytes=1 << 20)
-# What a resolver says of a Service that selects no ready pod; it may also be away itself.
+# A resolver reports these for a Service that selects no ready pod; other errors are outages of the resolver.
 _NO_PODS: Final = (socket.EAI_NONAME, socket.EAI_NODATA)
 
 
 class PodLookupTimes:
-    """TimesSince of the EmbArk pods that a name resolves to, by HTTP on their second port; for one thread."""
+    """LookupLatencySource of the EmbArk pods that a name resolves to; used by one thread."""
 
     def __init__(self, host: str, port: int) -> None:
-        self._host: Final = host
-        self._port: Final = port
+        self._host = host
+        self._port = port
         self._known: dict[str, LookupTimes] = {}
         self._client = PodClient(port, _LIMITS)
-        self._said = True
-        self._log: Final = logging.getLogger(__name__)
+        self._answers = True
+        self._log = logging.getLogger(__name__)
 
     def __call__(self) -> Times | None:
-        """Return the times since the last call; none where there is no pod, None where none answers."""
+        """Return the latencies since the last call; none if there is no pod, None if no pod answers."""
         try:
             addresses = self._resolve()
         except OSError:
@@ -44,9 +44,9 @@ class PodLookupTimes:
             self._known = {}
             return Times()
         with ThreadPoolExecutor(_MAX_PODS) as pool:
-            told = dict(zip(addresses, pool.map(self._ask, addresses), strict=True))
-        answered = {address: times for address, times in told.items() if times}
-        self._note(said=bool(answered))
+            replies = dict(zip(addresses, pool.map(self._read, addresses), strict=True))
+        answered = {address: times for address, times in replies.items() if times}
+        self._log_change(answers=bool(answered))
         since = Times()
         for address, times in answered.items():
             since += times_between(self._known.get(address), times)
@@ -62,37 +62,37 @@ class PodLookupTimes:
             raise
         return sorted({str(address[0]) for *_, address in found})[:_MAX_PODS]
 
-    def _ask(self, address: str) -> LookupTimes | None:
+    def _read(self, address: str) -> LookupTimes | None:
         try:
             return self._client.get_json(address, "/lookups", LookupTimes)
         except PodError:
             return None
 
-    def _note(self, *, said: bool) -> None:
-        if said is not self._said:
-            self._said = said
-            news = "tells" if said else "does not tell"
-            self._log.warning("EmbArk at %s:%d %s how long look-ups take", self._host, self._port, news)
+    def _log_change(self, *, answers: bool) -> None:
+        if answers is not self._answers:
+            self._answers = answers
+            change = "reports" if answers else "does not report"
+            self._log.warning("EmbArk at %s:%d %s its lookup latencies", self._host, self._port, change)
 
 
 class OwnLookupTimes:
-    """TimesSince of an EmbArk in this process; for one thread."""
+    """LookupLatencySource of an EmbArk in this process; used by one thread."""
 
-    def __init__(self, ask: Callable[[], LookupTimes]) -> None:
-        self._ask: Final = ask
+    def __init__(self, read: Callable[[], LookupTimes]) -> None:
+        self._read = read
         self._known: LookupTimes | None = None
 
     def __call__(self) -> Times:
-        """Return the times since the last call."""
-        before, self._known = self._known, self._ask()
+        """Return the latencies since the last call."""
+        before, self._known = self._known, self._read()
         return times_between(before, self._known)
 
 
 def times_between(before: LookupTimes | None, after: LookupTimes) -> Times:
-    """Return the look-ups that one server counted between two answers; none where `before` is None or another's."""
+    """Return what a server counted between two replies; none if `before` is None or another server's."""
     if before is None or before.seconds != after.seconds:
         return Times()
     counted = [late - early for early, late in zip(before.counts, after.counts, strict=True)]
-    if min(counted) < 0:  # the server is a new one at the same address
+    if min(counted) < 0:  # another server has the address now
         return Times()
     return Times({bound: count for bound, count in zip((*after.seconds, inf), counted, strict=True) if count})

@@ -1,4 +1,4 @@
-"""The pages of a range under way and which of them may be checkpointed; pure, used by the re-embedding."""
+"""The ranges and pages in progress, and the checkpoints that they allow."""
 
 from collections import deque
 from dataclasses import dataclass, field
@@ -8,16 +8,16 @@ from embark.store import RangeProgress
 
 @dataclass(slots=True, eq=False)
 class PageWork:
-    """A page of which `left` keys are neither done nor failed yet."""
+    """A page; `left` of its keys are neither done nor failed yet."""
 
-    within: "RangeWork"
+    range: "RangeWork"
     cursor: int
     left: int
     done: int = 0
     failed: int = 0
 
     def settle(self, *, done: int = 0, failed: int = 0) -> None:
-        """Count keys whose rows are acknowledged, or which have failed."""
+        """Count keys that are done (their rows are acknowledged) or have failed."""
         self.left -= done + failed
         self.done += done
         self.failed += failed
@@ -25,19 +25,19 @@ class PageWork:
 
 @dataclass(slots=True, eq=False)
 class ReembedItem:
-    """A key to encode for a page; `lasting` where a failure of it counts, for the source has an embedding."""
+    """A key to encode for a page; `required` if the source has an embedding of it, so that a failure counts."""
 
     key: str
     page: PageWork
-    lasting: bool
+    required: bool
     attempts: int = 0
 
 
 @dataclass(frozen=True, slots=True)
-class Saving:
-    """A checkpoint to save, and the keys of the pages that it adds."""
+class PendingCheckpoint:
+    """A checkpoint to save, and the number of keys in the pages that it adds."""
 
-    work: "RangeWork"
+    range: "RangeWork"
     progress: RangeProgress
     done: int
     failed: int
@@ -45,7 +45,7 @@ class Saving:
 
 @dataclass(slots=True, eq=False)
 class RangeWork:
-    """A range under way, at most one checkpoint of which is being saved; `lost` once another process is further."""
+    """A range in progress; `lost` once another process is ahead. At most one of its checkpoints is saved at a time."""
 
     progress: RangeProgress
     begun: bool
@@ -55,14 +55,14 @@ class RangeWork:
     pages: deque[PageWork] = field(default_factory=deque)
 
     def add(self, page: PageWork) -> PageWork:
-        """Put a page after those that are under way."""
+        """Append a page to those in progress."""
         self.pages.append(page)
         return page
 
-    def take_saving(self) -> Saving | None:
-        """Return the checkpoint after the finished pages that no unfinished one is before.
+    def take_checkpoint(self) -> PendingCheckpoint | None:
+        """Return the checkpoint after the leading finished pages.
 
-        None where there is none, or where the one before it is still being saved; saved() ends that.
+        None if there is none, or while the previous one is being saved, until complete_checkpoint().
         """
         if self.saving:
             return None
@@ -77,10 +77,10 @@ class RangeWork:
             return None
         self.progress = self.progress.advanced(cursor, done=done, failed=failed)
         self.saving = True
-        return Saving(self, self.progress, done, failed)
+        return PendingCheckpoint(self, self.progress, done, failed)
 
-    def saved(self, *, kept: bool) -> None:
-        """Take note of whether the store kept the checkpoint that was taken last."""
+    def complete_checkpoint(self, *, saved: bool) -> None:
+        """Record whether the store saved the checkpoint that was taken last, or has one of another process."""
         self.saving = False
         self.begun = True
-        self.lost = not kept
+        self.lost = not saved

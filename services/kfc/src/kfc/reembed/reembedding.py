@@ -1,4 +1,4 @@
-"""The re-embedding: encodes the keys of one space into another; `kfc.reembed` and the local mode run it."""
+"""The re-embedding: encodes the keys of one space into another."""
 
 import logging
 import random
@@ -23,27 +23,28 @@ from kfc.outages import Outages, Server
 from kfc.reembed.lookup_times import LookupLatencySource
 from kfc.reembed.pace import paced
 from kfc.reembed.pages import SourcePages
-from kfc.reembed.pipeline import ReembedPass
+from kfc.reembed.pipeline import ReembedLimits, ReembedPass
 from kfc.reembed.rates import RateLimit
-from kfc.scans import PAGE_ROWS
 
-# Pages are read one after the other by each: a busy store takes about as long to answer the two reads of a page as to
-# take its rows.
+# Each reads its pages one after the other. A busy store takes about as long for the two reads of a page as for the
+# writes of its rows.
 _READERS: Final = 2
 
-_ROWS_BESIDE_LOOKUPS: Final = 50
+# Rows to request at a time while lookups limit the re-embedding: Cassandra reads whole rows even for their keys, and
+# lookups wait for them.
+_LIMITED_FETCH_ROWS: Final = 50
 
 OnProgress = Callable[[int, int], None]
-"""Called with the number of keys done and failed in the pages that were just checkpointed."""
+"""Called with the numbers of done and failed keys of pages that were just checkpointed."""
 
 
 class Reembedding:
-    """Fills `settings.space` from the space `settings.source`, both ensured in `store`.
+    """Fills the space `settings.space` from `settings.source`; both exist in `store`.
 
-    What the candidate has already is skipped; what is written meanwhile by its KFC wins by time. A range is gone on
-    with from its checkpoint, which moves only after the writes before it are acknowledged: so a process that is killed
-    at any point leaves no key out, and only what it had under way is encoded again. A range in which another process is
-    further is left to it, and looked at again at the end.
+    Keys that the candidate has are skipped, and rows that its KFC writes at the same time win by their time. A range
+    continues from its checkpoint, which moves only after the writes before it are acknowledged. So a process that is
+    killed at any point omits no key, and only the keys in flight are encoded again. A range in which another process is
+    ahead is left to it, and checked again at the end.
     """
 
     def __init__(
@@ -62,24 +63,27 @@ class Reembedding:
         on_progress: OnProgress | None = None,
         jitter: Jitter = random.random,
         metrics: KfcMetrics | None = None,
+        limits: ReembedLimits | None = None,
     ) -> None:
-        """Take keys_per_second as the limit of this process, 0 for none; `retry_failed`: see plan_page.
+        """Take `keys_per_second`, the rate limit of this process, 0 for none; `retry_failed`: see plan_page.
 
-        Look-ups, of which `lookups` tells, take at most `slowdown` times as long as they do without; 0: as they may.
+        The lookups that `lookups` reports take at most `slowdown` times as long as without the re-embedding; 0: any
+        time.
         """
         if not settings.source:
             raise ValueError(f"the settings of the space {settings.space.id} name no source")
-        self._settings: Final = settings
-        self._store: Final = store
-        self._outages: Final = outages
-        self._retry_failed: Final = retry_failed
-        self._timer: Final = timer
-        self._on_progress: Final = on_progress
-        self._jitter: Final = jitter
-        self._limit: Final = RateLimit(keys_per_second or inf, timer, outages.pause)
-        self._lookups: Final = lookups
-        self._slowdown: Final = slowdown
-        self._calls: Final = Calls(
+        self._settings = settings
+        self._store = store
+        self._outages = outages
+        self._retry_failed = retry_failed
+        self._timer = timer
+        self._on_progress = on_progress
+        self._jitter = jitter
+        self._limit = RateLimit(keys_per_second or inf, timer, outages.pause)
+        self._lookups = lookups
+        self._slowdown = slowdown
+        self._limits = limits or ReembedLimits()
+        self._calls = Calls(
             settings.space.id,
             store,
             encoder,
@@ -88,18 +92,18 @@ class Reembedding:
             clock=clock,
             timer=timer,
         )
-        self._log: Final = logging.getLogger(__name__)
+        self._log = logging.getLogger(__name__)
 
     @property
     def keys_per_second(self) -> float:
-        """How many keys a second it may encode now; 0: none, inf: any."""
+        """Keys a second that may be encoded now; 0: none, inf: any number."""
         return self._limit.rate
 
     def run(self, ranges: Sequence[TokenRange]) -> None:
-        """Re-embed what is left of the ranges, waiting out every outage.
+        """Re-embed the unfinished part of the ranges, waiting out outages.
 
         Raises:
-            StoppedError: the event that `outages` waits with was set; what was encoded by then is written.
+            StoppedError: `outages` was stopped; what was encoded by then is written.
             ValueError: the candidate has checkpoints of another split of the ring.
         """
         settings = self._settings
@@ -110,7 +114,8 @@ class Reembedding:
             candidate,
             retry_until_up=self._outages.retry_until_up,
             retry_failed=self._retry_failed,
-            piece=self._rows_at_a_time,
+            page_rows=self._limits.page_rows,
+            fetch_rows=self._fetch_rows,
         )
         extra = {"cache": settings.cache, "space": candidate}
         self._log.info("re-embedding %d ranges of space %s", len(ranges), source, extra=extra)
@@ -124,9 +129,8 @@ class Reembedding:
                 left = self._unfinished(ranges)
         self._log.info("the ranges are re-embedded", extra=extra)
 
-    def _rows_at_a_time(self) -> int:
-        # Cassandra reads whole rows, though keys alone are asked for: look-ups wait for those of a page.
-        return PAGE_ROWS if self._limit.rate == inf else _ROWS_BESIDE_LOOKUPS
+    def _fetch_rows(self) -> int:
+        return self._limits.page_rows if self._limit.rate == inf else _LIMITED_FETCH_ROWS
 
     def _run_once(self, ranges: Sequence[TokenRange], pages: SourcePages) -> None:
         settings = self._settings
@@ -134,21 +138,22 @@ class Reembedding:
             settings,
             self._calls,
             self._store.checkpoints(),
-            [pages.of(ranges[reader::_READERS]) for reader in range(_READERS)],
+            [pages.read(ranges[reader::_READERS]) for reader in range(_READERS)],
             retries=Retries(settings.retry.max_attempts, key_backoff(settings.retry, self._jitter)),
             limit=self._limit,
             outages=self._outages,
             timer=self._timer,
             on_progress=self._on_progress,
+            limits=self._limits,
         ).run()
 
     def _unfinished(self, ranges: Sequence[TokenRange]) -> Sequence[TokenRange]:
-        """Return the ranges that were left to another process which is not there any more, or is not done yet.
+        """Return the ranges that were left to another process, which has died or is not done yet.
 
-        The last save of a process that died may arrive after its successor has begun. Ranges without a checkpoint are
-        those of a space that was dropped.
+        The last save of a dead process may arrive after its successor has begun. Ranges without a checkpoint belong to
+        a space that was dropped.
         """
         space = self._settings.space.id
         stored = self._outages.retry_until_up(Server.STORE, lambda: self._store.checkpoints().load(space))
-        begun = ((within, find_progress(stored, space, within)) for within in ranges)
-        return [within for within, progress in begun if progress is not None and not progress.finished]
+        begun = ((token_range, find_progress(stored, space, token_range)) for token_range in ranges)
+        return [token_range for token_range, progress in begun if progress is not None and not progress.finished]

@@ -1,1 +1,1 @@
-"""The schema Jobs: make the tables and topics of a space, and drop them."""
+"""The commands that create the tables and topics of a space, and drop them."""

@@ -14,9 +14,9 @@ def record(value: bytes, **headers: bytes) -> Record:
     return Record("fills", 1, 2, b"k", value, headers)
 
 
-def test_a_record_asks_for_the_key_of_its_value() -> None:
-    asked = parse_fill_request(record(Fill(b"https://example.org/a.jpg", 5, 7).to_bytes(), traceparent=TRACE))
-    assert (asked.key, asked.not_before, asked.traceparent) == ("https://example.org/a.jpg", 7, TRACE.decode())
+def test_a_record_requests_the_key_of_its_value() -> None:
+    request = parse_fill_request(record(Fill(b"https://example.org/a.jpg", 5, 7).to_bytes(), traceparent=TRACE))
+    assert (request.key, request.not_before, request.traceparent) == ("https://example.org/a.jpg", 7, TRACE.decode())
 
 
 def from_the_year_146_billion() -> bytes:
@@ -24,14 +24,14 @@ def from_the_year_146_billion() -> bytes:
 
 
 @pytest.mark.parametrize("value", [b"", b"\xff\xff", b"{}", Fill(b"", 1).to_bytes(), from_the_year_146_billion()])
-def test_bytes_that_are_no_fill_request_are_unreadable(value: bytes) -> None:
+def test_bytes_that_are_not_a_fill_request_are_unreadable(value: bytes) -> None:
     with pytest.raises(CauseError) as caught:
         parse_fill_request(record(value))
     assert caught.value.cause.kind is CauseKind.UNREADABLE
 
 
 @pytest.mark.parametrize("key", [b"\xff", b"a\0b", b"x" * (MAX_KEY_BYTES + 1)])
-def test_a_key_that_nobody_may_ask_for_is_invalid(key: bytes) -> None:
+def test_a_forbidden_key_is_invalid(key: bytes) -> None:
     with pytest.raises(CauseError) as caught:
         parse_fill_request(record(Fill(key, 1).to_bytes()))
     assert caught.value.cause.kind is CauseKind.INVALID_KEY
