@@ -1,4 +1,4 @@
-"""Why a key has no embedding: the one vocabulary of Retina, KFC, the store and the replies."""
+"""Causes: why a key has no embedding."""
 
 from dataclasses import dataclass
 from enum import StrEnum
@@ -6,7 +6,7 @@ from typing import Self
 
 
 class CauseKind(StrEnum):
-    """The kinds of cause; the texts are kept in the store, so they never change."""
+    """The kinds of cause; the texts are stored, so they never change."""
 
     NOT_FOUND = "not_found"
     UNDECODABLE = "undecodable"
@@ -17,9 +17,9 @@ class CauseKind(StrEnum):
     UNREADABLE = "unreadable"
 
 
-# Another attempt cannot change these: the key becomes a negative at once.
+# A retry cannot change these: the key becomes a negative at once.
 PERMANENT = frozenset({CauseKind.NOT_FOUND, CauseKind.UNDECODABLE, CauseKind.BLOCKED, CauseKind.INVALID_KEY})
-# A pathological origin must not fill a row or a log line.
+# Bounds what an origin can put into a row or a log line.
 MAX_DETAIL = 300
 
 
@@ -36,16 +36,16 @@ class Cause:
 
     @property
     def permanent(self) -> bool:
-        """Whether another attempt is pointless."""
+        """Whether a retry is pointless."""
         return self.kind in PERMANENT
 
     def to_text(self) -> str:
-        """Return the form that the store keeps, `kind: detail`."""
+        """Return the stored form, `kind: detail`."""
         return f"{self.kind.value}: {self.detail}"
 
     @classmethod
     def from_text(cls, text: str) -> Self:
-        """Read what to_text wrote.
+        """Parse the stored form.
 
         Raises:
             ValueError: the text does not begin with a known kind.
@@ -58,7 +58,7 @@ class Cause:
 
 
 class CauseError(Exception):
-    """Raised where an item turns out not to be encodable; carries the cause."""
+    """An item cannot be encoded; carries the cause."""
 
     def __init__(self, kind: CauseKind, detail: str) -> None:
         self.cause = Cause(kind, detail)

@@ -1,4 +1,4 @@
-"""The clock of rows and records: microseconds since the epoch, as Cassandra's write timestamps count."""
+"""The clock of rows and records: microseconds since the epoch, as in Cassandra's write timestamps."""
 
 import time
 from collections.abc import Callable

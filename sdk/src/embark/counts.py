@@ -1,7 +1,7 @@
-"""What EmbArk counts, as its second port tells it in JSON: who asks it there has no certificate to ask by gRPC.
+"""The JSON of EmbArk's second port, for readers without a certificate for gRPC.
 
-`/entries` tells what the store has of the active space, `/rollout/<space>` of the re-embedding into a space, `/lookups`
-how long look-ups took.
+`/entries` returns SpaceEntries of the active space, `/rollout/<space>` RolloutCounts of the re-embedding into a space,
+and `/lookups` LookupTimes.
 """
 
 from typing import Self
@@ -19,24 +19,24 @@ class SpaceEntries(Model):
 
 
 class RolloutCounts(Model):
-    """The sums over the checkpoints of a re-embedding; zeros where none was begun."""
+    """The sums over the checkpoints of a re-embedding; zeros if none was started."""
 
     done: int = Field(ge=0)
-    """Keys of the source that were gone through."""
+    """Keys of the source that were processed."""
     failed: int = Field(ge=0)
     """Of those, keys that could not be encoded."""
 
 
 class LookupTimes(Model):
-    """How long look-ups took in the server since it started, but for those that waited for fills: counts by time."""
+    """A histogram of the lookups since the server started, without those that waited for fills."""
 
     seconds: tuple[float, ...]
-    """The longest time in each bucket, ascending; what took longer than all of them has a bucket of its own."""
+    """The upper bound of each bucket, ascending; a last bucket counts longer lookups."""
     counts: tuple[int, ...]
-    """Look-ups in each bucket: one more than `seconds` has."""
+    """Lookups in each bucket: len(seconds) + 1 entries."""
 
     @model_validator(mode="after")
     def _check_buckets(self) -> Self:
         if len(self.counts) != len(self.seconds) + 1 or min(self.counts) < 0:
-            raise ValueError("counts has not a number of look-ups for each of seconds and one more")
+            raise ValueError("counts needs len(seconds) + 1 entries, none negative")
         return self

@@ -1,12 +1,12 @@
-"""The errors of EmbArk, by meaning; each edge translates them once, to a gRPC status, a cause or a condition."""
+"""Errors, by meaning; each edge translates them once, to a gRPC status, a cause or a condition."""
 
 
 class EmbArkError(Exception):
-    """The root of every error that EmbArk raises itself."""
+    """Base class of the errors that EmbArk raises."""
 
 
 class InvalidSpecError(EmbArkError):
-    """A manifest or its field is not acceptable.
+    """A manifest or one of its fields is invalid.
 
     `field` is the dotted path as a user writes it, for example `spec.encoder.output.dimension`.
     """

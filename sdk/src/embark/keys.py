@@ -1,10 +1,10 @@
-"""What a key may be: checked where keys enter (EmbArk, the client), trusted everywhere behind it."""
+"""Validation of keys, where they enter EmbArk and the client."""
 
 from typing import Final
 
 from embark.causes import CauseError, CauseKind
 
-# Cassandra's limit for a partition key is 64 KiB; URLs and titles are far below this one.
+# Cassandra's limit for a partition key is 64 KiB; URLs and titles are far shorter than this one.
 MAX_KEY_BYTES: Final = 8 * 1024
 
 
@@ -23,5 +23,5 @@ def parse_key(raw: bytes) -> str:
     except UnicodeDecodeError as error:
         raise CauseError(CauseKind.INVALID_KEY, f"the key is not UTF-8 from byte {error.start} on") from None
     if "\0" in key:
-        raise CauseError(CauseKind.INVALID_KEY, f"the key holds a NUL at character {key.index(chr(0))}")
+        raise CauseError(CauseKind.INVALID_KEY, f"the key has a NUL at character {key.index(chr(0))}")
     return key

@@ -1,13 +1,13 @@
-"""Every name that is derived from a cache or a space, in one place."""
+"""Names that are derived from a cache or a space."""
 
 from typing import Final
 
 from embark.spec import EmbeddingCache
 
 APPROVED: Final = "embark.dev/approved"
-"""Annotation of a cache: the id of the space whose rollout somebody has approved."""
+"""Annotation of a cache: the id of the space whose rollout is approved."""
 RESUMED: Final = "embark.dev/resumed"
-"""Annotation of a cache: when somebody asked for a halted rollout to go on, as RFC 3339."""
+"""Annotation of a cache: when a halted rollout was last resumed by a user, as RFC 3339."""
 
 
 def cache_name(cache: EmbeddingCache) -> str:
@@ -26,7 +26,7 @@ def dead_letters_topic(cache: EmbeddingCache) -> str:
 
 
 def consumer_group(cache: EmbeddingCache, space_id: str) -> str:
-    """Return the group of the KFC that fills `space_id`; one a space, so that a fill reaches every space."""
+    """Return the group of the KFC that fills `space_id`; one per space, so that a fill reaches every space."""
     return f"{cache.metadata.namespace}.{cache.metadata.name}.{space_id}"
 
 

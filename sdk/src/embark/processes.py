@@ -1,4 +1,4 @@
-"""What the processes of all services begin and end with: settings, JSON logs, exit status; each `__main__` calls it."""
+"""Start and end of every process: settings, JSON logs, exit status."""
 
 import argparse
 import logging
@@ -20,8 +20,8 @@ _LOG_FIELDS: Final = {"asctime": "time", "levelname": "level", "name": "logger",
 _WATCH_SECONDS: Final = 1.0
 
 
-class FaultError(EmbArkError):
-    """A fault of the program stopped a service."""
+class ServiceFailedError(EmbArkError):
+    """An unexpected error stopped a service."""
 
 
 def log_json() -> None:
@@ -43,7 +43,7 @@ def json_formatter() -> logging.Formatter:
 
 
 def settings_parser(program: str, description: str) -> argparse.ArgumentParser:
-    """Return a parser that knows --settings."""
+    """Return a parser with the option --settings."""
     parser = argparse.ArgumentParser(prog=program, description=description)
     parser.add_argument("--settings", type=Path, required=True, help="JSON file of the settings")
     return parser
@@ -67,12 +67,12 @@ def wait_for_stop(stopping: Stopping, failure: Callable[[], Exception | None] = 
     """Return when `stopping` is set.
 
     Raises:
-        FaultError: `failure` gave a fault meanwhile.
+        ServiceFailedError: `failure` returned an error.
     """
     while not stopping.wait(_WATCH_SECONDS):
-        fault = failure()
-        if fault is not None:
-            raise FaultError(f"a service was stopped by a fault: {fault!r}") from fault
+        error = failure()
+        if error is not None:
+            raise ServiceFailedError(f"an unexpected error stopped a service: {error!r}") from error
 
 
 def read_settings(path: Path, form: type[S]) -> S:

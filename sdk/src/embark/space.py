@@ -1,4 +1,4 @@
-"""A space: one set of comparable embeddings, named by what makes them comparable."""
+"""Spaces: sets of comparable embeddings, named by what makes them comparable."""
 
 import hashlib
 import json
@@ -15,7 +15,7 @@ ID_LENGTH: Final = 12
 
 @dataclass(frozen=True, slots=True)
 class VectorForm:
-    """How one vector lies in memory: `dimension` elements of `dtype`, little-endian, contiguous."""
+    """The memory layout of one vector: `dimension` elements of `dtype`, little-endian, contiguous."""
 
     dimension: int
     dtype: DType
@@ -36,7 +36,7 @@ class VectorForm:
 
 
 class Space(Model):
-    """What decides whether two embeddings may be compared; `id` names it."""
+    """All that determines whether two embeddings can be compared; `id` names it."""
 
     model_digest: str
     modality: Modality
@@ -70,5 +70,5 @@ class Space(Model):
 
     @property
     def form(self) -> VectorForm:
-        """How a vector of this space lies in memory."""
+        """The memory layout of a vector of this space."""
         return VectorForm(self.dimension, self.dtype)

@@ -37,7 +37,7 @@ def test_a_secured_server_is_called_with_a_certificate(run: Run, authority: Auth
         (["--tls-server-name", "a"], "need --tls-ca"),
         (["--tls-ca", "a.pem", "--tls-cert", "a.pem"], "--tls-cert and --tls-key must be given together"),
         (["--tls-ca", "missing.pem"], "missing.pem"),
-        (["--tls-ca", "a.pem"], "a.pem is no certificate of an authority"),
+        (["--tls-ca", "a.pem"], "a.pem is not a certificate of an authority"),
     ],
 )
 def test_incomplete_tls_options_never_mean_plain_text(

@@ -40,9 +40,9 @@ def test_a_file_that_is_not_a_manifest_is_reported(run: Run, tmp_path: Path) -> 
     assert result.exit_code == 1
     expected = [
         "broken.yaml: (file): not YAML:",
-        "deep.yaml: (file): not YAML that can be read:",
+        "deep.yaml: (file): YAML that cannot be parsed:",
         "list.yaml: (file): not a mapping;",
-        "loop.yaml: (file): has no form in JSON:",
+        "loop.yaml: (file): cannot be converted to JSON:",
         "photo.jpg: (file): not UTF-8 from byte 0 on",
         "missing.yaml: (file): No such file or directory",
     ]

@@ -13,7 +13,7 @@ import pytest
 
 from embark.backends import Secrets, topic_access
 from embark.errors import InvalidSpecError
-from embark.processes import FaultError, exit_status, json_formatter, read_settings, wait_for_stop
+from embark.processes import ServiceFailedError, exit_status, json_formatter, read_settings, wait_for_stop
 from embark.settings import Listen
 from embark.signals import Stopping, catch_signals
 from embark_testing.deployments.killed_child import child
@@ -79,7 +79,7 @@ def test_a_signal_in_the_middle_of_a_wait_never_holds_it_up() -> None:
 
 
 def test_a_fault_ends_the_wait_and_is_named(stopping: Stopping) -> None:
-    with pytest.raises(FaultError, match="broken"):
+    with pytest.raises(ServiceFailedError, match="broken"):
         wait_for_stop(stopping, lambda: ValueError("broken"))
 
 

@@ -110,7 +110,10 @@ def test_a_malformed_space_id_is_refused(harness: Harness, path: str) -> None:
 
 
 def test_an_unknown_page_lists_the_known_ones(harness: Harness) -> None:
-    assert fetch(harness, "/") == (404, "only /metrics, /healthz, /readyz, /entries, /rollout, /lookups\n")
+    assert fetch(harness, "/") == (
+        404,
+        "not found; served are /metrics, /healthz, /readyz, /entries, /rollout, /lookups\n",
+    )
 
 
 def test_one_caller_refreshes_the_count_and_no_other_waits_for_it() -> None:

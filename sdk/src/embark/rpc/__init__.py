@@ -1,1 +1,1 @@
-"""What every gRPC server and client of EmbArk shares: channels, health, reflection, draining, probes, conversions."""
+"""gRPC servers and clients: channels, TLS, health, probes and conversions of messages."""

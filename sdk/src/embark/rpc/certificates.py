@@ -1,6 +1,6 @@
-"""Certificates in files, read again when they change, as a Secret that is mounted does; servers and channels use them.
+"""Certificates in files, such as those of a mounted Secret, read again when they change.
 
-What is read is checked before it is used: of a certificate that was replaced before its key, the old pair stays.
+Files are checked before they are used: while only a certificate or only its key was replaced, the old pair stays.
 """
 
 import ssl
@@ -16,7 +16,7 @@ from embark.files import FileWatcher, read_stamp
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-_READS: Final = 5
+_MAX_READS: Final = 5
 
 
 class CertificateError(EmbArkError):
@@ -25,7 +25,7 @@ class CertificateError(EmbArkError):
 
 @dataclass(frozen=True, slots=True)
 class Certificates:
-    """PEM as gRPC takes it: who is trusted, and the own certificate with its key."""
+    """PEM for gRPC: the trusted authority, and a certificate with its key."""
 
     authority: bytes
     certificate: bytes | None
@@ -34,7 +34,7 @@ class Certificates:
 
 @dataclass(frozen=True, slots=True)
 class CertificateFiles:
-    """Where certificates are; a client that has none of its own names an authority alone."""
+    """The files of certificates; a client without a certificate names only an authority."""
 
     authority: Path
     certificate: Path | None = None
@@ -46,20 +46,22 @@ class CertificateFiles:
         return cls(folder / "ca.crt", folder / "tls.crt", folder / "tls.key")
 
     def read(self) -> Certificates:
-        """Return what the files hold, all of one moment.
+        """Return the contents of the files, all at one moment.
 
         Raises:
-            CertificateError: a file is missing, is no PEM, or the key is not the certificate's.
+            CertificateError: a file is missing or is not PEM, or the key does not match the certificate.
         """
         if (self.certificate is None) != (self.private_key is None):
-            raise CertificateError(f"a certificate and its key go together: {self.certificate or self.private_key}")
-        for _ in range(_READS):
+            raise CertificateError(
+                f"a certificate requires its key, and a key its certificate: {self.certificate or self.private_key}"
+            )
+        for _ in range(_MAX_READS):
             before = read_stamp(self.paths)
             found = Certificates(_bytes(self.authority), _optional(self.certificate), _optional(self.private_key))
             self._check(found)
             if read_stamp(self.paths) == before:
                 return found
-        raise CertificateError(f"{self.authority}: the files change faster than they are read")
+        raise CertificateError(f"{self.authority}: the files changed during each of {_MAX_READS} reads")
 
     @property
     def paths(self) -> tuple[Path, ...]:
@@ -71,13 +73,13 @@ class CertificateFiles:
         try:
             context.load_verify_locations(cadata=found.authority.decode(errors="replace"))
         except (ssl.SSLError, ValueError) as error:
-            raise CertificateError(f"{self.authority} is no certificate of an authority: {error}") from None
+            raise CertificateError(f"{self.authority} is not a certificate of an authority: {error}") from None
         if self.certificate and self.private_key:
             try:
                 context.load_cert_chain(self.certificate, self.private_key, password="")
             except (ssl.SSLError, OSError, ValueError) as error:
                 pair = f"{self.certificate} and {self.private_key}"
-                raise CertificateError(f"{pair} are no certificate and its key: {error}") from None
+                raise CertificateError(f"{pair} are not a certificate and its key: {error}") from None
 
 
 def watch_certificates(files: CertificateFiles) -> FileWatcher[Certificates]:
@@ -90,7 +92,7 @@ def watch_certificates(files: CertificateFiles) -> FileWatcher[Certificates]:
 
 
 def server_credentials(folder: Path, *, client_certificates: bool) -> grpc.ServerCredentials:
-    """Return the credentials of a server; each handshake looks whether the files of `folder` have changed.
+    """Return the credentials of a server; each handshake checks whether the files of `folder` have changed.
 
     Raises:
         CertificateError: a file cannot be used.
@@ -105,7 +107,7 @@ def server_credentials(folder: Path, *, client_certificates: bool) -> grpc.Serve
     def renewed() -> grpc.ServerCertificateConfiguration | None:
         return configuration(watcher.current) if watcher.renew() else None
 
-    # None means no change, which the stubs' type does not say.
+    # None means no change, which the type of the stubs does not allow.
     fetch = cast("Callable[[], grpc.ServerCertificateConfiguration]", renewed)
     return grpc.dynamic_ssl_server_credentials(configuration(watcher.current), fetch, client_certificates)
 

@@ -6,13 +6,13 @@ from typing import Final
 import grpc
 import grpc.aio
 
-# A reply of 1,024 keys of 4,096 float32 elements is 16 MiB; texts and images of a request stay well below.
+# A reply of 1,024 keys of 4,096 float32 elements is 16 MiB; requests with texts and images are much smaller.
 MAX_MESSAGE_BYTES: Final = 256 * 1024 * 1024
 
-# A channel asks for addresses again only when a connection ends. So servers end each one after a while, calls in flight
-# first, and a server that was added to the others gets its share within that while.
+# A channel resolves addresses again only when a connection ends. So servers close each connection after a while, once
+# its calls are finished, and an added server gets its share within that time.
 _CONNECTION_AGE_MS: Final = 20_000
-_RESOLVE_AGAIN_MS: Final = 5_000
+_RESOLUTION_INTERVAL_MS: Final = 5_000
 
 _OPTIONS: Final = (
     ("grpc.max_receive_message_length", MAX_MESSAGE_BYTES),
@@ -21,7 +21,7 @@ _OPTIONS: Final = (
     ("grpc.initial_reconnect_backoff_ms", 100),
     ("grpc.min_reconnect_backoff_ms", 100),
     ("grpc.max_reconnect_backoff_ms", 2_000),
-    ("grpc.dns_min_time_between_resolutions_ms", _RESOLVE_AGAIN_MS),
+    ("grpc.dns_min_time_between_resolutions_ms", _RESOLUTION_INTERVAL_MS),
 )
 
 
@@ -49,11 +49,11 @@ def channel_options(service: str) -> list[tuple[str, str | int]]:
 def open_channel(
     target: str, service: str, credentials: grpc.ChannelCredentials | None = None, server_name: str = ""
 ) -> grpc.Channel:
-    """Open a channel for threads, in plain text without `credentials`; it connects when first used.
+    """Open a channel for threads, in plain text without `credentials`; it connects on first use.
 
-    `server_name` is a name of the server's certificate; empty: the target's.
+    `server_name` is a name in the server's certificate; empty: the name in the target.
     """
-    options = _named(channel_options(service), server_name)
+    options = _with_server_name(channel_options(service), server_name)
     if credentials is None:
         return grpc.insecure_channel(target, options=options)
     return grpc.secure_channel(target, credentials, options=options)
@@ -63,13 +63,13 @@ def open_aio_channel(
     target: str, service: str, credentials: grpc.ChannelCredentials | None = None, server_name: str = ""
 ) -> grpc.aio.Channel:
     """Open a channel for asyncio, as open_channel does for threads."""
-    options = _named(channel_options(service), server_name)
+    options = _with_server_name(channel_options(service), server_name)
     if credentials is None:
         return grpc.aio.insecure_channel(target, options=options)
     return grpc.aio.secure_channel(target, credentials, options=options)
 
 
-def _named(options: list[tuple[str, str | int]], server_name: str) -> list[tuple[str, str | int]]:
+def _with_server_name(options: list[tuple[str, str | int]], server_name: str) -> list[tuple[str, str | int]]:
     return [*options, ("grpc.ssl_target_name_override", server_name)] if server_name else options
 
 

@@ -1,7 +1,4 @@
-"""The second port of every service: `/metrics`, `/healthz` (alive) and `/readyz` (ready, or why not).
-
-A service may have more to tell there, in pages of its own.
-"""
+"""The HTTP server on the second port of every service: `/metrics`, `/healthz`, `/readyz` and the service's pages."""
 
 import threading
 from collections.abc import Callable, Mapping
@@ -16,17 +13,17 @@ from prometheus_client.exposition import choose_encoder
 from embark.errors import EmbArkError, UnavailableError
 
 Readiness = Callable[[], str]
-"""Returns why the service is not ready; empty: it is."""
-Page = Callable[[str], str]
-"""Takes what follows its name in the path, returns JSON, and raises EmbArkError where it has none to tell."""
+"""Returns why the service is not ready, or an empty text if it is."""
+PageHandler = Callable[[str], str]
+"""Handler of one path: gets the rest of the path and returns JSON, or raises EmbArkError."""
 
 
-# How long close() may take; the standard library's half a second would be most of a service's stop.
+# The longest that close() waits; the default of half a second would be most of a service's stop.
 _POLL_SECONDS: Final = 0.05
 
 
 class Probes:
-    """Serves the probes on a thread of its own from construction to close()."""
+    """Serves the probes on its own thread from construction to close()."""
 
     def __init__(
         self,
@@ -34,7 +31,7 @@ class Probes:
         port: int,
         registry: CollectorRegistry,
         readiness: Readiness,
-        pages: Mapping[str, Page] | None = None,
+        pages: Mapping[str, PageHandler] | None = None,
     ) -> None:
         self._server = ThreadingHTTPServer((host, port), _handler(_Site(registry, readiness, pages or {})))
         self._server.daemon_threads = True
@@ -45,7 +42,7 @@ class Probes:
 
     @property
     def port(self) -> int:
-        """The port that is listened on."""
+        """The port on which the server listens."""
         return int(self._server.server_address[1])
 
     def close(self) -> None:
@@ -63,11 +60,11 @@ class _Answer(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class _Site:
-    """What is answered at which path."""
+    """The response of each path."""
 
     registry: CollectorRegistry
     readiness: Readiness
-    pages: Mapping[str, Page]
+    pages: Mapping[str, PageHandler]
 
     def answer(self, path: str, accept: str) -> _Answer:
         if path == "/healthz":
@@ -83,7 +80,7 @@ class _Site:
     def _page(self, name: str, rest: str) -> _Answer:
         if name not in self.pages:
             served = ", ".join(("/metrics", "/healthz", "/readyz", *(f"/{page}" for page in self.pages)))
-            return _text(HTTPStatus.NOT_FOUND, f"only {served}")
+            return _text(HTTPStatus.NOT_FOUND, f"not found; served are {served}")
         try:
             return _Answer(HTTPStatus.OK, self.pages[name](rest).encode(), "application/json")
         except UnavailableError as error:
@@ -107,6 +104,6 @@ def _handler(site: _Site) -> type[BaseHTTPRequestHandler]:
             self.wfile.write(answer.body)
 
         def log_message(self, *_: object) -> None:
-            """Probes every few seconds are no news."""
+            """Log nothing: there is a probe every few seconds."""
 
     return Handler

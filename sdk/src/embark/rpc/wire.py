@@ -1,4 +1,4 @@
-"""Conversions between values and messages, in one place."""
+"""Conversions between values and messages."""
 
 from typing import Final
 
@@ -19,7 +19,7 @@ def cause_to_wire(cause: Cause) -> types_pb2.Cause:
 
 
 def cause_from_wire(message: types_pb2.Cause) -> Cause:
-    """Return the cause of a message; a kind this version does not know reads as ENCODER_FAILED, which is retried."""
+    """Return the cause in a message; an unknown kind becomes ENCODER_FAILED, which is retried."""
     return Cause(_KIND_FROM_WIRE.get(message.kind, CauseKind.ENCODER_FAILED), message.detail)
 
 
@@ -29,7 +29,7 @@ def dtype_to_wire(dtype: DType) -> types_pb2.DType.ValueType:
 
 
 def form_from_wire(dimension: int, dtype: types_pb2.DType.ValueType) -> VectorForm:
-    """Return the form of the vectors of a reply.
+    """Return the form of the vectors in a response.
 
     Raises:
         ValueError: a dtype that this version does not know.

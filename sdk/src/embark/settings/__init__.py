@@ -1,6 +1,6 @@
-"""The settings of each service, made from the cache by one pure function.
+"""The settings of each service and Job, built from the cache by pure functions.
 
-The operator mounts them as JSON, the service parses the same class, the local mode passes the objects in memory.
+The operator mounts them as JSON, which the service parses with the same class; the local mode passes the objects.
 """
 
 from embark.settings.caches import CacheSettings, FillingSettings, filling_settings_for, settings_for

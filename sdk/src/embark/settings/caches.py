@@ -1,4 +1,4 @@
-"""Makes the settings of the services from the spec of their cache; the operator and the local mode call it."""
+"""Building the settings of the services from their cache."""
 
 from collections.abc import Sequence
 from typing import Final, NamedTuple
@@ -46,8 +46,8 @@ def settings_for(
 ) -> CacheSettings:
     """Return the services' settings for `space`, by default the one that the cache's encoder writes.
 
-    `oov_vector` is what the ConfigMap of `spec.miss.oovVectorConfigMap` holds, `previous` the space that EmbArk still
-    serves to look-ups that pin it, and `source` the id of the one that `space` is re-embedded from.
+    `oov_vector` is the vector in the ConfigMap of `spec.miss.oovVectorConfigMap`, `previous` the space that is still
+    served to lookups that pin it, and `source` the id of the space that `space` is re-embedded from.
 
     Raises:
         InvalidSpecError: miss.oov is Vector and the vector is missing or not one of the space, or the reverse.
@@ -74,7 +74,7 @@ def settings_for(
 
 
 def filling_settings_for(cache: EmbeddingCache, space: Space | None = None, *, source: str = "") -> FillingSettings:
-    """Return the settings of KFC and Retina alone; see settings_for."""
+    """Return only the settings of KFC and Retina; see settings_for."""
     spec = cache.spec
     space = space or Space.from_encoder(spec.encoder)
     kfc = KfcSettings(
@@ -119,7 +119,7 @@ def _retina_settings(cache: EmbeddingCache, space: Space, encoder: Encoder) -> R
 
 
 def tls_server_name(cache: EmbeddingCache) -> str:
-    """Return the name that the certificate of spec.tls bears beside those of the Services."""
+    """Return the name in the certificate of spec.tls, in addition to those of the Services."""
     return cache.spec.tls.server_name or f"{cache.metadata.name}.{cache.metadata.namespace}"
 
 

@@ -1,6 +1,7 @@
-"""What each service is told of its cache; the operator mounts them as JSON, which the service parses.
+"""The settings of each service.
 
-A field is there only if its service reads it: a change of any other part of the cache's spec replaces no pod of it.
+They have only the fields that the service reads: a change of any other part of the cache's spec replaces none of its
+pods.
 """
 
 import math
@@ -17,18 +18,18 @@ from embark.spec.tenants import Tenant
 
 
 def _is_absent(value: object) -> bool:
-    """Return whether a field is left out of the JSON: what a cache does not use replaces none of its pods."""
+    """Return whether a field is left out of the JSON: a feature that a cache does not use replaces none of its pods."""
     return not value
 
 
 class Listen(Model):
-    """Where a service listens; port 0 takes a free one."""
+    """The addresses on which a service listens; port 0 picks a free one."""
 
     host: str = "0.0.0.0"
     grpc_port: int = Field(default=50051, ge=0, le=65535)
     probes_port: int = Field(default=8080, ge=0, le=65535)
     drain: Duration = Field(default="10s", validate_default=True)
-    """How long calls in flight may take to end once the service stops."""
+    """How long calls in flight may take to finish when the service stops."""
 
 
 class TlsSettings(Model):
@@ -36,22 +37,22 @@ class TlsSettings(Model):
 
     folder: str
     client_certificates: bool = False
-    """Clients need a certificate that ca.crt has signed."""
+    """Clients need a certificate signed by ca.crt."""
     authorized_identities: tuple[str, ...] = ()
-    """Patterns of who may call; empty: everyone."""
+    """Patterns of the clients that may call; empty: any client."""
     server_name: str = ""
-    """What the certificate of a server that is called bears; empty: the name that it is called by."""
+    """The name in the certificate of the called server; empty: the name in the target."""
 
 
 class StoreSettings(Model):
-    """The store of a cache, as both EmbArk and KFC open it."""
+    """The store of a cache, for EmbArk and KFC."""
 
     cassandra: Cassandra
     ttl: Duration
 
 
 class TopicSettings(Model):
-    """The topic of a cache, as both EmbArk and KFC open it."""
+    """The topic of a cache, for EmbArk and KFC."""
 
     kafka: Kafka
     fills: str
@@ -59,20 +60,20 @@ class TopicSettings(Model):
 
 
 class EmbArkSettings(Model):
-    """What the look-up server needs."""
+    """The settings of the lookup server."""
 
     cache: str
     active: Space
     previous: Space | None = None
-    """Still served to look-ups that pin it."""
+    """The space that is still served to lookups that pin it."""
     store: StoreSettings
     topic: TopicSettings
     serving: Serving
     oov: Oov
     repeat_window: Duration = Field(default="30s", validate_default=True)
-    """Misses of one key within it are sent once."""
+    """Within it, repeated misses of a key send one fill request."""
     oov_vector: tuple[float, ...] | None = None
-    """The OOV embedding of the active space, for oov Vector and only for it."""
+    """The OOV embedding of the active space; required with oov Vector, and only allowed with it."""
     listen: Listen = Listen()
     tenants: tuple[Tenant, ...] = Field(default=(), exclude_if=_is_absent)
     tls: TlsSettings | None = Field(default=None, exclude_if=_is_absent)
@@ -86,7 +87,7 @@ class EmbArkSettings(Model):
 
 
 class KfcSettings(Model):
-    """What the consumer of one space needs."""
+    """The settings of the consumer of one space."""
 
     cache: str
     space: Space
@@ -96,12 +97,12 @@ class KfcSettings(Model):
     negative_ttl: NegativeTTL
     consumer_group: str
     source: str = ""
-    """The space that this one is re-embedded from; its keys are scanned, so the group begins at the topic's end."""
+    """The space that this one is re-embedded from; its keys are scanned, so the group starts at the topic's end."""
     retina: str
     """The gRPC target of the space's Retina."""
     max_inflight: int
     encode_items: int
-    """Keys of one Encode call, at most."""
+    """Maximum number of keys of one Encode call."""
     encode_timeout: Duration = Field(default="60s", validate_default=True)
     listen: Listen = Listen()
     retina_tls: TlsSettings | None = Field(default=None, exclude_if=_is_absent)
@@ -113,7 +114,7 @@ class KfcSettings(Model):
 
 
 class RetinaSettings(Model):
-    """What the encoder's server needs."""
+    """The settings of the encoder's server."""
 
     cache: str
     space: Space
@@ -127,11 +128,11 @@ class RetinaSettings(Model):
 
 
 def find_vector_fault(oov: Oov, space: Space, vector: tuple[float, ...] | None) -> str:
-    """Return why an OOV vector does not go with `oov` and the space, empty where it does."""
+    """Return why an OOV vector does not match `oov` and the space; empty if it does."""
     if vector is None:
-        return "oov is Vector, and no OOV vector is given" if oov is Oov.VECTOR else ""
+        return "oov is Vector, but no OOV vector is given" if oov is Oov.VECTOR else ""
     if oov is not Oov.VECTOR:
-        return f"an OOV vector is given, and oov is {oov}"
+        return f"an OOV vector is given, but oov is {oov}"
     if len(vector) != space.dimension:
         return f"the OOV vector has {len(vector)} elements; the space {space.id} has {space.dimension}"
     if not all(map(math.isfinite, vector)):

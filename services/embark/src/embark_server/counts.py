@@ -8,7 +8,7 @@ from typing import Final
 from embark.clock import Clock, Micros, micros
 from embark.counts import LookupTimes, RolloutCounts, SpaceEntries
 from embark.errors import UnavailableError
-from embark.rpc.probes import Page
+from embark.rpc.probes import PageHandler
 from embark.space import ID_LENGTH
 from embark.v1 import embark_pb2 as pb
 from embark_server.context import ServerContext
@@ -29,7 +29,7 @@ class Counts:
         self._rollout = CountCache(micros(context.timeouts.rollout_ttl), context.clock)
 
     @property
-    def pages(self) -> Mapping[str, Page]:
+    def pages(self) -> Mapping[str, PageHandler]:
         """The pages by their name in the path; see embark.counts."""
         return {
             "entries": lambda _: self._count_entries(),

@@ -1,9 +1,9 @@
 """The process of KFC: `python -m kfc --settings FILE`."""
 
-from embark.signals import catch_signals, end_on_signals
+from embark.signals import catch_signals, exit_on_signals
 
 if __name__ == "__main__":
-    end_on_signals()  # the imports below take a second
+    exit_on_signals()  # the imports below take a second
 
 import sys
 from contextlib import ExitStack

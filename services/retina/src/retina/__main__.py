@@ -1,9 +1,9 @@
 """Entry point of the Retina process: `python -m retina --settings FILE [--models FOLDER]`."""
 
-from embark.signals import end_on_signals
+from embark.signals import exit_on_signals
 
 if __name__ == "__main__":
-    end_on_signals()  # the imports below take a second
+    exit_on_signals()  # the imports below take a second
 
 import asyncio
 import os
