@@ -21,21 +21,21 @@ class CuttingProxy:
     """Forwards to an API server; `children` counts the writes of caches' children that it forwarded."""
 
     def __init__(self, server: ApiServer, kubeconfig: Path) -> None:
-        self._server: Final = server
-        self._tls: Final = ssl.create_default_context(cafile=str(server.authority))
-        self._guard: Final = threading.Lock()
+        self._server = server
+        self._tls = ssl.create_default_context(cafile=str(server.authority))
+        self._lock = threading.Lock()
         self._cut_at = 0
         self._after = False
         self.children = 0
-        self.cut: Final = threading.Event()
+        self.cut = threading.Event()
         """Set at the write that is cut; the proxy answers nothing from then on."""
         self._freezes = 0
-        self._http: Final = ThreadingHTTPServer(("127.0.0.1", 0), _handler(self))
+        self._http = ThreadingHTTPServer(("127.0.0.1", 0), _handler(self))
         self._http.daemon_threads = True
-        self._thread: Final = threading.Thread(target=self._http.serve_forever, args=(0.05,), daemon=True)
+        self._thread = threading.Thread(target=self._http.serve_forever, args=(0.05,), daemon=True)
         self._thread.start()
         url = f"http://127.0.0.1:{self._http.server_address[1]}"
-        self.kubeconfig: Final = write_kubeconfig(kubeconfig, url, server.authority, server.token)
+        self.kubeconfig = write_kubeconfig(kubeconfig, url, server.authority, server.token)
 
     def cut_at(self, write: int, *, after: bool) -> None:
         """Cut the connection at the `write`-th write of a child: before or `after` it is forwarded."""
@@ -80,7 +80,7 @@ class CuttingProxy:
         path = request.path.partition("?")[0]
         if request.command not in _WRITES or any(part in path for part in ("/leases", "/events", "/status")):
             return False
-        with self._guard:
+        with self._lock:
             if self._cut_at and self.children + 1 == self._cut_at:
                 self.children += self._after
                 request.close_connection = True
