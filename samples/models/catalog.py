@@ -1,6 +1,6 @@
-"""The sample models: what each is made from, and the digest of the file that building it gives.
+"""The sample models: the sources of each, and the digest of the built file.
 
-`build.py` builds what is named here; the manifests in `samples/` name the same digests.
+The manifests in `samples/` declare the same digests.
 """
 
 from dataclasses import dataclass
@@ -41,7 +41,7 @@ class SampleModel:
 
     @property
     def digest(self) -> str:
-        """The digest as an EmbeddingCache writes it."""
+        """The digest as an EmbeddingCache declares it."""
         return f"sha256:{self.sha256}"
 
     @property

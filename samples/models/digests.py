@@ -1,10 +1,10 @@
-"""SHA-256 digests, which pin every byte the sample models are made of; used by every module of this folder."""
+"""SHA-256 digests, which pin every byte of the sample models and their sources."""
 
 import hashlib
 
 
 class DigestMismatchError(Exception):
-    """Some bytes are not the ones that were pinned."""
+    """Content does not match its pinned digest."""
 
     def __init__(self, what: str, *, pinned: str, found: str) -> None:
         super().__init__(f"{what} is refused: its sha256 is not the pinned one\n  pinned: {pinned}\n  found:  {found}")
@@ -18,10 +18,10 @@ def sha256_hex(content: bytes) -> str:
 
 
 def require_digest(what: str, content: bytes, pinned: str) -> None:
-    """Refuse `content` unless its SHA-256 is `pinned`.
+    """Check that the SHA-256 of `content` is `pinned`.
 
     Raises:
-        DigestMismatchError: naming `what`, with both digests.
+        DigestMismatchError: it is not; the message names `what` and both digests.
     """
     found = sha256_hex(content)
     if found != pinned:

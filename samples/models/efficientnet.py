@@ -1,8 +1,8 @@
-"""Writes EfficientNet-Lite0 as ONNX from its published weights; `build.py` calls `convert`.
+"""Converts the published weights of EfficientNet-Lite0 to ONNX.
 
 The network is the baseline of Tan & Le, "EfficientNet: Rethinking Model Scaling for Convolutional Neural Networks",
-ICML 2019 (https://arxiv.org/abs/1905.11946), table 1, as EfficientNet-Lite changes it for small devices: no
-squeeze-and-excitation, and ReLU6 in place of swish. Lite0 scales neither width nor depth and takes 224 pixels a side.
+ICML 2019 (https://arxiv.org/abs/1905.11946), table 1, as EfficientNet-Lite adapts it to small devices: no
+squeeze-and-excitation, and ReLU6 instead of swish. Lite0 scales neither width nor depth, and takes 224 pixels a side.
 """
 
 from dataclasses import dataclass, field
@@ -24,7 +24,7 @@ IR_VERSION = 8  # of ONNX 1.12, which brought opset 17
 
 @dataclass(frozen=True, slots=True)
 class Stage:
-    """A row of the table: `layers` inverted bottlenecks, the first of which has the stride and changes the channels."""
+    """A row of the table: `layers` inverted bottlenecks; the first has the stride and changes the channels."""
 
     expansion: int
     kernel: int
@@ -56,7 +56,7 @@ class FeatureMap:
 def convert(weights_file: bytes) -> bytes:
     """Return the ONNX model for a file of weights; the same bytes for the same weights, on any machine.
 
-    Input: `image` f32 [batch, 3, 224, 224], RGB with ImageNet's mean and deviation taken out. Outputs: `embedding` f32
+    Input: `image` f32 [batch, 3, 224, 224], RGB normalised by ImageNet's mean and deviation. Outputs: `embedding` f32
     [batch, 1280], the pooled last layer of convolutions, and `logits` f32 [batch, 1000], ImageNet's classes.
 
     Raises:
@@ -82,7 +82,7 @@ def convert(weights_file: bytes) -> bytes:
 def _inverted_bottleneck(
     graph: "_Graph", features: FeatureMap, prefix: str, stage: Stage, *, stride: int
 ) -> FeatureMap:
-    """Widen by 1x1, filter each channel by itself, narrow by 1x1 without activation; add the input where it fits."""
+    """Widen by 1x1, filter each channel separately, narrow by 1x1 without activation; add the input if it fits."""
     inner = features
     if stage.expansion != 1:
         inner = graph.convolve(
@@ -105,7 +105,7 @@ def _inverted_bottleneck(
 
 @dataclass(slots=True)
 class _Graph:
-    """The nodes and constants written so far. Names of layers are those of the weights."""
+    """The nodes and constants so far; layers have the names of their weights."""
 
     weights: dict[str, NDArray[np.float32]]
     nodes: list[NodeProto] = field(default_factory=list)
@@ -127,7 +127,7 @@ class _Graph:
         groups: int = 1,
         activation: bool = True,
     ) -> FeatureMap:
-        """Convolve, normalise (folded into the kernel and the bias) and, unless told otherwise, apply ReLU6."""
+        """Convolve, normalise (folded into the kernel and the bias) and, if `activation`, apply ReLU6."""
         weight, bias = self._folded(layer, batch_norm)
         side, pads = _same_padding(features.side, kernel, stride)
         name = self._node(
@@ -148,7 +148,7 @@ class _Graph:
         return FeatureMap(self._node("Add", [features.name, shortcut.name], name), features.channels, features.side)
 
     def classify(self, features: FeatureMap) -> None:
-        """Write the two outputs: the mean over the picture, and the classes it speaks for."""
+        """Write the two outputs: the mean over the picture, and the logits of its classes."""
         pooled = self._node("GlobalAveragePool", [features.name], "pooled")
         embedding = self._node("Flatten", [pooled], "embedding")
         weight = self._constant("_fc.weight", self.weights["_fc.weight"])
@@ -156,7 +156,7 @@ class _Graph:
         self._node("Gemm", [embedding, weight, bias], "logits", transB=1)
 
     def model(self) -> ModelProto:
-        """Return the checked model, every field of which is fixed here rather than by the writer's version."""
+        """Return the checked model; no field depends on the version of the library that writes it."""
         tensor = helper.make_tensor_value_info
         graph = helper.make_graph(
             self.nodes,
@@ -175,7 +175,7 @@ class _Graph:
         return model
 
     def _folded(self, layer: str, batch_norm: str) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-        """Return the kernel and bias that do a convolution and its batch normalisation in one step."""
+        """Return the kernel and bias of a convolution with its batch normalisation folded in."""
         gain, shift, mean, variance = (
             self.weights[f"{batch_norm}.{part}"].astype(np.float64)
             for part in ("weight", "bias", "running_mean", "running_var")
@@ -196,9 +196,9 @@ class _Graph:
 
 
 def _same_padding(side: int, kernel: int, stride: int) -> tuple[int, list[int]]:
-    """Return the output's side, and the pads [top, left, bottom, right] that give it as TensorFlow's SAME does.
+    """Return the output's side, and its pads [top, left, bottom, right], as TensorFlow's SAME computes them.
 
-    Where the padding is odd, the larger half is below and to the right: the weights were trained so.
+    If the padding is odd, the larger half is at the bottom and right: the weights were trained that way.
     """
     output = -(-side // stride)
     total = max((output - 1) * stride + kernel - side, 0)

@@ -1,7 +1,7 @@
-"""Makes all-MiniLM-L6-v2 one self-contained ONNX file, from tokens to embedding; `build.py` calls `convert`.
+"""Converts all-MiniLM-L6-v2 into one self-contained ONNX file, from tokens to embedding.
 
-The published graph ends at a vector for each token, and its tokenizer is a file apart. Here the graph goes on to the
-mean over the tokens, and the tokenizer travels in the model's metadata, so that one digest covers everything that an
+The published graph ends with a vector for each token, and its tokenizer is a separate file. Here the graph continues to
+the mean over the tokens, and the model's metadata contains the tokenizer, so that one digest covers everything that an
 embedding depends on.
 """
 
@@ -18,12 +18,12 @@ def convert(published: bytes, tokenizer: bytes) -> bytes:
     """Return the published model with pooling and tokenizer added; the same bytes for the same input.
 
     Inputs: `input_ids`, `attention_mask` and `token_type_ids`, int64 [batch, sequence]. Output: `embedding` f32
-    [batch, 384], the mean of the token vectors that the mask lets through, not normalised to length 1. Metadata:
+    [batch, 384], the mean of the token vectors that the mask selects, not normalised to unit length. Metadata:
     `embark.tokenizer`, the text of the tokenizer's tokenizer.json.
     """
     model = onnx.load_model_from_string(published)
     graph = model.graph
-    _rename(graph, "embedding", "word_embedding")  # a tensor inside; the name is wanted for the output
+    _rename(graph, "embedding", "word_embedding")  # an inner tensor; its name is needed for the output
     graph.node.extend(_mean_over_mask())
     graph.initializer.extend(
         [
@@ -41,7 +41,7 @@ def convert(published: bytes, tokenizer: bytes) -> bytes:
 
 
 def _mean_over_mask() -> list[NodeProto]:
-    """Return the nodes for sum(vectors * mask) / max(sum(mask), 1): a row without tokens gives zeros, not NaN."""
+    """Return the nodes for sum(vectors * mask) / max(sum(mask), 1): a row without tokens is zeros, not NaN."""
     return [
         _node("Cast", ["attention_mask"], "pooling.mask", to=TensorProto.FLOAT),
         _node("Unsqueeze", ["pooling.mask", "pooling.vector_axis"], "pooling.mask3"),

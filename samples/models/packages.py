@@ -1,7 +1,7 @@
-"""Fetches the pinned packages through uv or pip; `build.py` calls it for a model that the cache folder lacks.
+"""Fetches the pinned packages through uv or pip.
 
-The client is the user's own, with the index, proxy and certificates it is set up for. It checks each wheel against the
-pinned hash before it unpacks it, and no code of the package is run.
+The client uses the user's configured index, proxy and certificates. It checks each wheel against the pinned hash before
+it unpacks it, and no code of the package is run.
 """
 
 import importlib.util
@@ -20,12 +20,12 @@ class FetchFailedError(Exception):
 
 
 def installer(environment: Mapping[str, str]) -> list[str]:
-    """Return the install command of uv, or of pip where uv is not found.
+    """Return the install command of uv, or of pip if uv is not found.
 
-    uv comes first because an environment made by uv has no pip. `$UV` is set by `uv run`.
+    uv comes first because an environment created by uv has no pip. `$UV` is set by `uv run`.
 
     Raises:
-        FetchFailedError: there is neither.
+        FetchFailedError: neither is found.
     """
     if uv := environment.get("UV") or shutil.which("uv", path=environment.get("PATH")):
         return [uv, "pip", "install", "--python", sys.executable]
@@ -40,7 +40,7 @@ def fetch(packages: Iterable[Package], into: Path, environment: Mapping[str, str
     """Install the wheels of `packages`, without their dependencies, into the folder `into`.
 
     Raises:
-        FetchFailedError: with the client's own words, which for a wrong wheel are the pinned hash and the one found.
+        FetchFailedError: with the client's output, which for a wrong wheel names the pinned and the actual hash.
     """
     wanted = list(packages)
     into.mkdir(parents=True, exist_ok=True)
@@ -53,19 +53,21 @@ def fetch(packages: Iterable[Package], into: Path, environment: Mapping[str, str
     )
     if finished.returncode != 0:
         names = ", ".join(f"{package.name} {package.version}" for package in wanted)
-        raise FetchFailedError(f"could not fetch {names}; {Path(command[0]).name} said:\n{finished.stderr.strip()}")
+        raise FetchFailedError(
+            f"could not fetch {names}; output of {Path(command[0]).name}:\n{finished.stderr.strip()}"
+        )
 
 
 def read_source(source: Source, fetched: Path) -> bytes:
-    """Return the bytes of one source file under the folder that `fetch` filled.
+    """Return the bytes of one source file under the folder that was passed to `fetch`.
 
     Raises:
-        FetchFailedError: the package does not hold the file.
+        FetchFailedError: the package does not contain the file.
         DigestMismatchError: the file is not the pinned one.
     """
     try:
         content = (fetched / source.path).read_bytes()
     except FileNotFoundError as error:
-        raise FetchFailedError(f"{source.package.name} {source.package.version} holds no file {source.path}") from error
+        raise FetchFailedError(f"{source.package.name} {source.package.version} has no file {source.path}") from error
     require_digest(f"{source.path} of {source.package.name} {source.package.version}", content, source.sha256)
     return content

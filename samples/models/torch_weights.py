@@ -1,9 +1,8 @@
-"""Reads the weights in a PyTorch file of the format before 1.6, without PyTorch; used by `efficientnet.py`.
+"""Reads the weights in a PyTorch file of the format before 1.6, without PyTorch.
 
-The file is four pickles (a magic number, a protocol version, facts about the machine, the state dict), a fifth with
+The file is four pickles (a magic number, a protocol version, properties of the machine, the state dict), a fifth with
 the keys of the storages in file order, and then each storage: its length as an int64 and its raw little-endian values.
-A pickle can name any function for its reader to call, so the reader here knows the four names that weights need and
-refuses every other.
+A pickle can make its reader call any function, so this reader accepts only the four names that weights need.
 """
 
 import collections
@@ -26,7 +25,7 @@ class UnreadableWeightsError(Exception):
 
 @dataclass(frozen=True, slots=True)
 class StoredTensor:
-    """Where the values of one tensor lie in the storage `key`; `offset` and `strides` count values, not bytes."""
+    """The position of one tensor's values in the storage `key`; `offset` and `strides` count values, not bytes."""
 
     key: str
     offset: int
@@ -38,7 +37,7 @@ def read_weights(content: bytes) -> dict[str, NDArray[np.float32]]:
     """Return the float tensors of a state dict by name; integer ones, which only training needs, are left out.
 
     Raises:
-        UnreadableWeightsError: the content is of another format, or names anything beyond the four names of weights.
+        UnreadableWeightsError: the content has another format, or names anything besides the four names of weights.
     """
     file = io.BytesIO(content)
     if _WeightsUnpickler(file).load() != MAGIC or _WeightsUnpickler(file).load() != PROTOCOL:
@@ -56,7 +55,7 @@ def read_weights(content: bytes) -> dict[str, NDArray[np.float32]]:
 
 
 class _WeightsUnpickler(pickle.Unpickler):
-    """Unpickles a state dict into `StoredTensor`s; no other name of a pickle is ever looked up, let alone called."""
+    """Unpickles a state dict into `StoredTensor`s; every other name in a pickle is rejected before it is looked up."""
 
     def __init__(self, file: io.BytesIO) -> None:
         super().__init__(file)
@@ -69,9 +68,7 @@ class _WeightsUnpickler(pickle.Unpickler):
             return _stored_tensor
         if module == "torch" and name in STORAGE_DTYPES:
             return name
-        raise UnreadableWeightsError(
-            f"the file asks for {module}.{name}, which is no part of weights: refused, not run"
-        )
+        raise UnreadableWeightsError(f"the file names {module}.{name}, which is not part of weights; it was not called")
 
     def persistent_load(self, pid: tuple[str, str, str, str, int, None], /) -> str:
         _, storage_type, key, _, _, _ = pid
@@ -95,7 +92,7 @@ def _read_storage(file: io.BytesIO, dtype: np.dtype[np.generic]) -> NDArray[np.g
 
 
 def _values(storage: NDArray[np.generic], tensor: StoredTensor) -> NDArray[np.float32]:
-    """Return a tensor's values in row-major order, after checking that every one of them lies in its storage."""
+    """Return a tensor's values in row-major order, after checking that all of them are within its storage."""
     steps = list(zip(tensor.shape, tensor.strides, strict=True))
     last = tensor.offset + sum((count - 1) * stride for count, stride in steps)
     if tensor.offset < 0 or any(count < 1 or stride < 0 for count, stride in steps) or last >= len(storage):

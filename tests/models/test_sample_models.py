@@ -1,4 +1,4 @@
-"""What the sample models, and the builder that makes them, promise."""
+"""The sample models and their builder."""
 
 import hashlib
 import os
@@ -32,20 +32,20 @@ CATS = set(range(281, 288))  # ImageNet's classes from tabby to lynx
 
 
 @pytest.mark.real_model
-def test_each_model_is_built_to_the_digest_that_is_pinned(models: dict[str, Path]) -> None:
+def test_each_model_is_built_to_its_pinned_digest(models: dict[str, Path]) -> None:
     built = {name: hashlib.sha256(path.read_bytes()).hexdigest() for name, path in models.items()}
     assert built == {model.name: model.sha256 for model in MODELS}
 
 
 @pytest.mark.parametrize(("manifest", "model"), [("photos.yaml", EFFICIENTNET_LITE0), ("titles.yaml", MINILM)])
-def test_a_sample_manifest_names_the_digest_that_is_pinned(manifest: str, model: SampleModel) -> None:
+def test_a_sample_manifest_declares_the_pinned_digest(manifest: str, model: SampleModel) -> None:
     encoder = yaml.safe_load((SAMPLES / manifest).read_text(encoding="utf-8"))["spec"]["encoder"]
     assert encoder["model"]["digest"] == model.digest
     assert encoder["model"]["uri"].endswith(f"/{model.name}.onnx")
 
 
 @pytest.mark.real_model
-def test_models_already_built_need_no_network_and_no_library(models: dict[str, Path]) -> None:
+def test_existing_models_need_neither_network_nor_libraries(models: dict[str, Path]) -> None:
     folder = next(iter(models.values())).parents[1]
     command = [sys.executable, "-S", "-m", BUILD, "--cache", str(folder)]  # -S: no site-packages, so no onnx, no numpy
     finished = subprocess.run(command, cwd=ROOT, env={"PATH": ""}, capture_output=True, text=True, check=False)
@@ -53,7 +53,7 @@ def test_models_already_built_need_no_network_and_no_library(models: dict[str, P
     assert finished.stdout.count("already there") == len(MODELS)
 
 
-def test_a_build_that_fails_says_why_and_exits_with_an_error(tmp_path: Path) -> None:
+def test_a_failed_build_reports_the_reason_and_exits_with_1(tmp_path: Path) -> None:
     command = [sys.executable, "-m", BUILD, "--cache", str(tmp_path / "cache")]
     finished = subprocess.run(
         command, cwd=ROOT, env=_environment_with_index(tmp_path / "empty"), capture_output=True, text=True, check=False
@@ -94,7 +94,7 @@ def test_tampered_weights_are_refused_with_both_hashes(tmp_path: Path) -> None:
 # The cache folder
 
 
-def test_a_damaged_model_is_not_taken_for_built(tmp_path: Path) -> None:
+def test_a_damaged_model_does_not_count_as_built(tmp_path: Path) -> None:
     path = install(tmp_path, b"a model")
     digest = hashlib.sha256(b"a model").hexdigest()
     assert holds(tmp_path, digest)
@@ -102,7 +102,7 @@ def test_a_damaged_model_is_not_taken_for_built(tmp_path: Path) -> None:
     assert not holds(tmp_path, digest)
 
 
-def test_builds_at_once_leave_one_whole_model_and_nothing_else(tmp_path: Path) -> None:
+def test_concurrent_builds_leave_one_complete_model_and_nothing_else(tmp_path: Path) -> None:
     content = os.urandom(1 << 20)
     with ThreadPoolExecutor(8) as pool:
         paths = set(pool.map(lambda _: install(tmp_path, content), range(32)))
@@ -120,35 +120,37 @@ def test_the_cache_folder_follows_the_environment() -> None:
 
 
 @pytest.mark.real_model
-def test_lite0_sees_a_cat_in_the_photograph_of_a_cat(models: dict[str, Path]) -> None:
+def test_lite0_classifies_the_photograph_of_a_cat_as_a_cat(models: dict[str, Path]) -> None:
     logits = _lite0(models, "chelsea.jpg", "logits")
     assert int(logits.argmax()) in CATS
 
 
 @pytest.mark.real_model
 @pytest.mark.parametrize(("derived", "original"), [("chelsea-face", "chelsea"), ("coffee-cup", "coffee")])
-def test_lite0_finds_the_photograph_another_was_cut_from(models: dict[str, Path], derived: str, original: str) -> None:
+def test_lite0_finds_the_photograph_that_another_was_cropped_from(
+    models: dict[str, Path], derived: str, original: str
+) -> None:
     embeddings = {path.stem: _lite0(models, path.name, "embedding") for path in (SAMPLES / "photos").glob("*.jpg")}
-    asked = embeddings.pop(derived)
-    assert max(embeddings, key=lambda name: _cosine(asked, embeddings[name])) == original
+    query = embeddings.pop(derived)
+    assert max(embeddings, key=lambda name: _cosine(query, embeddings[name])) == original
 
 
 @pytest.mark.real_model
-def test_minilm_puts_a_cat_nearer_to_a_kitten_than_to_kubernetes(models: dict[str, Path]) -> None:
+def test_minilm_puts_cat_nearer_to_kitten_than_to_kubernetes(models: dict[str, Path]) -> None:
     cat, kitten, kubernetes = (_minilm(models, [text])[0] for text in ("cat", "kitten", "kubernetes"))
     assert _cosine(cat, kitten) > _cosine(cat, kubernetes) + 0.3
 
 
 @pytest.mark.real_model
-def test_minilm_pays_no_attention_to_padding(models: dict[str, Path]) -> None:
-    short, long = "cat", "a container orchestrator that nobody ever finished learning"
+def test_minilm_ignores_padding(models: dict[str, Path]) -> None:
+    short, long = "cat", "a container orchestrator with a very long list of features"
     together = _minilm(models, [short, long])
     np.testing.assert_allclose(together[0], _minilm(models, [short])[0], atol=1e-5)
     np.testing.assert_allclose(together[1], _minilm(models, [long])[0], atol=1e-5)
 
 
 def _write_wheel(index: Path, name: str) -> Path:
-    """Write a package of one data file, and the page that lists it, as a package index has them."""
+    """Write a package of one data file, and its page, in the form of a package index."""
     module = name.replace("-", "_")
     wheel = index / name / f"{module}-1.0-py3-none-any.whl"
     wheel.parent.mkdir(parents=True)
@@ -165,7 +167,7 @@ def _write_wheel(index: Path, name: str) -> Path:
 
 
 def _environment_with_index(index: Path) -> dict[str, str]:
-    """This process's environment, with a folder for package index and no other place to find a package."""
+    """Return this process's environment, with a folder as its only package index."""
     elsewhere = (
         "UV_INDEX",
         "UV_INDEX_URL",

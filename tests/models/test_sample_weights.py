@@ -1,4 +1,4 @@
-"""What the reader of weights promises: it reads tensors, and runs nothing that a file brings along."""
+"""The reader of weights reads tensors, and runs no code that a file contains."""
 
 import os
 import pickle
@@ -50,7 +50,7 @@ def test_a_transposed_tensor_is_read_in_its_own_order() -> None:
 def _weights_file(values: list[float], offset: int, shape: tuple[int, ...], strides: tuple[int, ...]) -> bytes:
     """Write a file of one tensor `weight` as PyTorch wrote them before 1.6.
 
-    The pickle is spelt out, since only PyTorch could dump one that names PyTorch's classes.
+    The pickle is written out, since only PyTorch can dump one that names PyTorch's classes.
     """
     state = (
         b"\x80\x02ccollections\nOrderedDict\n)R(X\x06\x00\x00\x00weightctorch._utils\n_rebuild_tensor_v2\n("
@@ -58,12 +58,12 @@ def _weights_file(values: list[float], offset: int, shape: tuple[int, ...], stri
         + _pickled(len(values)) + b"NtQ" + _pickled(offset) + _pickled(shape) + _pickled(strides)
         + b"\x89ccollections\nOrderedDict\n)RtRu."
     )  # fmt: skip
-    facts: dict[str, object] = {}
-    heads = b"".join(pickle.dumps(part, protocol=2) for part in (MAGIC, PROTOCOL, facts))
+    properties: dict[str, object] = {}
+    heads = b"".join(pickle.dumps(part, protocol=2) for part in (MAGIC, PROTOCOL, properties))
     storage = struct.pack(f"<q{len(values)}f", len(values), *values)
     return heads + state + pickle.dumps(["0"], protocol=2) + storage
 
 
 def _pickled(value: object) -> bytes:
-    """The opcodes that push `value`, without the pickle's head and stop."""
+    """Return the opcodes that push `value`, without the pickle's header and stop."""
     return pickle.dumps(value, protocol=2)[2:-1]

@@ -84,4 +84,4 @@ def test_an_allowed_network_does_not_allow_other_addresses(address: str) -> None
 
 def test_a_refusal_names_the_embedded_address() -> None:
     reason = refusal(ip_address("64:ff9b::169.254.169.254"), ())
-    assert reason == "the address 64:ff9b::a9fe:a9fe, which carries 169.254.169.254, is link-local"
+    assert reason == "the address 64:ff9b::a9fe:a9fe, which embeds 169.254.169.254, is link-local"

@@ -1,4 +1,4 @@
-"""Whether an IP address may be dialled: public, or allowed by the cache; `dialling` asks for every socket."""
+"""Whether an IP address may be dialled: it is public, or the cache allows it."""
 
 from collections.abc import Iterable, Iterator
 from ipaddress import IPv4Address
@@ -7,10 +7,10 @@ from embark.addresses import NAT64, IpAddress, IpNetwork, is_public
 
 
 def refusal(address: IpAddress, allowed: Iterable[IpNetwork]) -> str:
-    """Return why `address` may not be dialled, naming it; an empty text when it may.
+    """Return why `address` may not be dialled, naming it; empty if it may.
 
-    An address that carries another one (IPv4-mapped, NAT64, 6to4, Teredo) is judged by the one it carries, since that
-    is where its packets end. `allowed` are the cache's `allowedPrivateNetworks`.
+    An address that embeds another one (IPv4-mapped, NAT64, 6to4, Teredo) is judged by the embedded one, since its
+    packets end there. `allowed` are the cache's `allowedPrivateNetworks`.
     """
     networks = tuple(allowed)
     if _within(address, networks):
@@ -19,8 +19,8 @@ def refusal(address: IpAddress, allowed: Iterable[IpNetwork]) -> str:
         if _within(reached, networks):
             continue
         if reason := _not_public(reached):
-            carried = "" if reached == address else f", which carries {reached},"
-            return f"the address {address}{carried} is {reason}"
+            embedded = "" if reached == address else f", which embeds {reached},"
+            return f"the address {address}{embedded} is {reason}"
     return ""
 
 
@@ -29,7 +29,7 @@ def _within(address: IpAddress, networks: Iterable[IpNetwork]) -> bool:
 
 
 def _reached(address: IpAddress) -> Iterator[IpAddress]:
-    """Yield the addresses that packets to `address` may end at."""
+    """Yield the addresses at which packets to `address` may end."""
     if isinstance(address, IPv4Address):
         yield address
     elif address.ipv4_mapped is not None:
@@ -45,7 +45,7 @@ def _reached(address: IpAddress) -> Iterator[IpAddress]:
 
 
 def _not_public(address: IpAddress) -> str:
-    """Return what `address` is instead of public; empty if it is public."""
+    """Return the kind of an `address` that is not public; empty if it is."""
     if is_public(address):
         return ""
     kinds = {
