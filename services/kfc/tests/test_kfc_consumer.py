@@ -1,4 +1,4 @@
-"""The loop: commits, bounds, back-pressure, and who uses the consumer."""
+"""The consumer: its commits, its limits, its back-pressure and its thread."""
 
 from collections.abc import Mapping
 from datetime import timedelta
@@ -47,7 +47,7 @@ def test_a_slow_key_delays_only_the_commits_of_its_partition() -> None:
         bench.close()
 
 
-def test_no_more_calls_are_under_way_than_the_cache_allows() -> None:
+def test_calls_in_flight_stay_within_the_limit_of_the_cache() -> None:
     bench = KfcHarness(kfc_settings(max_inflight=3, encode_items=1))
     keys = [f"key {i}" for i in range(12)]
     holds = [bench.encoder.hold(key) for key in keys]
@@ -114,7 +114,7 @@ def test_only_one_thread_uses_the_consumer(bench: KfcHarness) -> None:
     assert len(bench.consumer.threads) == 1
 
 
-def test_the_lag_is_shown(bench: KfcHarness) -> None:
+def test_the_lag_is_a_metric(bench: KfcHarness) -> None:
     bench.encoder.down.set()
     kfc = bench.start()
     bench.request(["a", "b", "c"])

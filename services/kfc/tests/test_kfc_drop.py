@@ -36,7 +36,7 @@ POLL = timedelta(seconds=1)
 
 @dataclass(frozen=True)
 class Spaces:
-    """Settings of two spaces of one cache: the one that it has, and one that is re-embedded from that."""
+    """The settings of two spaces of a cache; the second is re-embedded from the first."""
 
     first: KfcSettings
     second: KfcSettings
@@ -108,7 +108,7 @@ def count_checkpoints(settings: KfcSettings) -> int:
         return len(store.checkpoints().load(settings.space.id))
 
 
-def test_the_group_of_a_re_embedded_space_begins_where_that_of_its_source_is_once_and_stays_there(
+def test_the_group_of_a_re_embedded_space_begins_once_at_the_offsets_of_its_source(
     spaces: Spaces,
 ) -> None:
     spaces.make(spaces.first)
@@ -129,7 +129,7 @@ def test_the_group_of_a_first_space_begins_at_the_oldest_fill(spaces: Spaces) ->
     assert spaces.first.consumer_group not in list_groups(spaces.first.topic)
 
 
-def test_a_dropped_space_leaves_nothing_and_the_other_one_all_of_its_own(
+def test_a_dropped_space_leaves_nothing_and_the_other_space_is_unchanged(
     spaces: Spaces, tables: Callable[[KfcSettings], set[str]]
 ) -> None:
     for settings in (spaces.first, spaces.second):
@@ -160,12 +160,12 @@ def test_a_dropped_space_can_be_created_again_and_is_empty(spaces: Spaces) -> No
     assert sum(read_commits(spaces.second.topic, spaces.second.consumer_group).values()) == 1
 
 
-def test_a_drop_of_what_was_never_made_is_done(spaces: Spaces) -> None:
+def test_a_drop_of_a_space_that_never_existed_succeeds(spaces: Spaces) -> None:
     status, written = spaces.drop(spaces.second)
     assert status == 0, written
 
 
-def test_a_space_whose_kfc_still_runs_is_kept_whole_and_the_command_says_why(
+def test_a_space_whose_kfc_still_runs_is_kept_and_the_error_says_why(
     spaces: Spaces,
     tables: Callable[[KfcSettings], set[str]],
     monkeypatch: pytest.MonkeyPatch,

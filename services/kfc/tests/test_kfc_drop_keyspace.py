@@ -1,4 +1,4 @@
-"""The end of a whole cache on real servers: no space of it and no group stays, and all of its neighbours does."""
+"""The drop of a whole cache on real servers: its spaces and groups are dropped, and its neighbour is unchanged."""
 
 import subprocess
 import sys
@@ -60,7 +60,7 @@ def drop(settings: KfcSettings, folder: Path) -> tuple[int, str]:
 
 
 def has_begun(settings: KfcSettings) -> bool:
-    """Return whether the space's group has committed anything."""
+    """Return whether the group of the space has committed an offset."""
     return any(offset >= 0 for offset in read_commits(settings.topic, settings.consumer_group).values())
 
 
@@ -70,7 +70,7 @@ def keyspaces(cassandra: CassandraServer) -> Iterator[Any]:
         yield lambda: {name for (name,) in session.execute("SELECT keyspace_name FROM system_schema.keyspaces")}
 
 
-def test_nothing_of_a_cache_stays_in_the_store_and_all_of_its_neighbour_does(
+def test_nothing_of_a_dropped_cache_stays_and_its_neighbour_is_unchanged(
     tmp_path: Path, cassandra: CassandraServer, kafka: KafkaServer
 ) -> None:
     name = f"t{uuid.uuid4().hex[:12]}"

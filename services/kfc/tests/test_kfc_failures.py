@@ -1,4 +1,4 @@
-"""Attempts, dead letters and outages: what passes is waited for, what does not is kept with its cause."""
+"""Attempts, dead letters and outages."""
 
 import pytest
 
@@ -28,7 +28,7 @@ def test_a_key_that_stays_unreachable_becomes_a_dead_letter_and_a_negative(bench
     assert bench.metric("fills_total", outcome="dead-lettered") == 1
 
 
-def test_an_item_that_the_model_fails_on_becomes_a_dead_letter_and_no_negative(bench: KfcHarness) -> None:
+def test_an_item_that_the_model_fails_on_becomes_a_dead_letter_without_a_negative(bench: KfcHarness) -> None:
     bench.encoder.causes["a"] = ENCODER_FAILED
     bench.start()
     bench.request(["a"])
@@ -40,7 +40,7 @@ def test_an_item_that_the_model_fails_on_becomes_a_dead_letter_and_no_negative(b
     assert bench.encoder.times["a"] == 10  # a later request has attempts of its own
 
 
-def test_every_record_of_a_key_that_is_used_up_is_kept(bench: KfcHarness) -> None:
+def test_every_record_of_a_key_without_attempts_left_becomes_a_dead_letter(bench: KfcHarness) -> None:
     bench.encoder.causes["a"] = UNREACHABLE
     entered, released = bench.encoder.hold("a")
     bench.start()
@@ -52,7 +52,7 @@ def test_every_record_of_a_key_that_is_used_up_is_kept(bench: KfcHarness) -> Non
     assert bench.encoder.times["a"] == 5
 
 
-def test_a_cause_that_passes_costs_no_more_than_its_attempts(bench: KfcHarness) -> None:
+def test_a_temporary_cause_costs_only_its_attempts(bench: KfcHarness) -> None:
     bench.encoder.causes["a"] = UNREACHABLE
     bench.start()
     bench.request(["a"])
@@ -63,7 +63,7 @@ def test_a_cause_that_passes_costs_no_more_than_its_attempts(bench: KfcHarness) 
     assert bench.embedding("a")
 
 
-def test_records_that_cannot_be_read_are_kept_among_good_ones(bench: KfcHarness) -> None:
+def test_unreadable_records_become_dead_letters_among_good_ones(bench: KfcHarness) -> None:
     keys = [f"key {i}" for i in range(10)]
     bench.request(keys[:5])
     bench.producer.produce(b"odd", b"\xff\xff", {})
@@ -109,7 +109,7 @@ def test_an_outage_of_the_encoder_is_waited_out_and_loses_nothing(bench: KfcHarn
     assert bench.metric("retries_total", reason="retina") >= 20
 
 
-def test_an_outage_between_attempts_does_not_count_as_one(bench: KfcHarness) -> None:
+def test_an_outage_between_attempts_is_not_an_attempt(bench: KfcHarness) -> None:
     bench.encoder.causes["a"] = UNREACHABLE
     bench.start()
     bench.request(["a"])
@@ -122,7 +122,7 @@ def test_an_outage_between_attempts_does_not_count_as_one(bench: KfcHarness) -> 
     assert bench.encoder.times["a"] == 5
 
 
-def test_a_store_that_fails_is_waited_for_without_a_second_encode(bench: KfcHarness) -> None:
+def test_an_outage_of_the_store_is_waited_out_without_a_second_encode(bench: KfcHarness) -> None:
     keys = [f"key {i}" for i in range(10)]
     holds = [bench.encoder.hold(key) for key in keys]
     bench.start()
@@ -141,7 +141,7 @@ def test_a_store_that_fails_is_waited_for_without_a_second_encode(bench: KfcHarn
     assert bench.letters() == []
 
 
-def test_a_topic_that_fails_is_waited_for(bench: KfcHarness) -> None:
+def test_an_outage_of_the_topic_is_waited_out(bench: KfcHarness) -> None:
     bench.consumer.down.set()
     bench.start()
     bench.request(["a"])
@@ -163,7 +163,7 @@ def test_commits_that_fail_stop_neither_polls_nor_fills(bench: KfcHarness) -> No
     assert bench.encoder.times == {"a": 1, "b": 1}
 
 
-def test_readiness_names_the_server_that_is_out_and_why(bench: KfcHarness) -> None:
+def test_readiness_names_the_server_in_an_outage_and_the_reason(bench: KfcHarness) -> None:
     bench.encoder.down.set()
     kfc = bench.start()
     assert probe(kfc, "/readyz") == (200, "ok\n")
@@ -180,7 +180,7 @@ def test_readiness_names_the_server_that_is_out_and_why(bench: KfcHarness) -> No
     bench.until_done()
 
 
-def test_a_fault_of_the_program_stops_kfc_and_commits_nothing_of_it(
+def test_an_unexpected_error_stops_kfc_and_its_records_are_not_committed(
     bench: KfcHarness, caplog: pytest.LogCaptureFixture
 ) -> None:
     class Faulty:

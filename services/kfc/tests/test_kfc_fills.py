@@ -30,7 +30,7 @@ def test_a_requested_key_gets_its_embedding(bench: KfcHarness) -> None:
     assert bench.row("a") == Embedding("a", fake_vector("a"), bench.clock.at, b"hash", None)
 
 
-def test_an_embedding_is_kept_as_long_as_the_store_says() -> None:
+def test_an_embedding_is_kept_for_the_ttl_of_the_store() -> None:
     with running_harness(kfc_settings(ttl="2h")) as bench:
         bench.start()
         bench.request(["a"])
@@ -40,7 +40,7 @@ def test_an_embedding_is_kept_as_long_as_the_store_says() -> None:
         assert row.expires_at == bench.clock.at + micros(timedelta(hours=2))
 
 
-def test_a_row_is_dated_by_the_begin_of_its_encode(bench: KfcHarness) -> None:
+def test_a_row_is_dated_by_the_start_of_its_encode(bench: KfcHarness) -> None:
     began = bench.clock.at
     entered, released = bench.encoder.hold("a")
     bench.start()
@@ -55,7 +55,7 @@ def test_a_row_is_dated_by_the_begin_of_its_encode(bench: KfcHarness) -> None:
 
 
 @pytest.mark.parametrize("stored", ["embedding", "negative"])
-def test_what_the_store_has_is_not_encoded(bench: KfcHarness, stored: str) -> None:
+def test_keys_in_the_store_are_not_encoded(bench: KfcHarness, stored: str) -> None:
     at = bench.clock.at
     row = Embedding("a", b"12345678", at) if stored == "embedding" else Negative("a", NOT_FOUND, at, at + 1_000_000)
     bench.memory.write(bench.space, [row])
@@ -67,7 +67,7 @@ def test_what_the_store_has_is_not_encoded(bench: KfcHarness, stored: str) -> No
     assert bench.metric("fills_total", outcome="skipped") == 1
 
 
-def test_a_negative_whose_time_is_over_is_encoded_again(bench: KfcHarness) -> None:
+def test_an_expired_negative_is_encoded_again(bench: KfcHarness) -> None:
     bench.memory.write(bench.space, [Negative("a", NOT_FOUND, bench.clock.at, bench.clock.at + 1_000_000)])
     bench.clock.advance(timedelta(seconds=1))
     bench.start()
@@ -76,7 +76,7 @@ def test_a_negative_whose_time_is_over_is_encoded_again(bench: KfcHarness) -> No
     assert bench.embedding("a")
 
 
-def test_an_invalidated_key_is_encoded_again_although_it_is_present(bench: KfcHarness) -> None:
+def test_an_invalidated_key_is_encoded_again_despite_its_row(bench: KfcHarness) -> None:
     bench.memory.write(bench.space, [Embedding("a", b"12345678", bench.clock.at)])
     bench.clock.advance(timedelta(seconds=1))
     bench.start()
@@ -87,7 +87,7 @@ def test_an_invalidated_key_is_encoded_again_although_it_is_present(bench: KfcHa
     assert row.vector == fake_vector("a")
 
 
-def test_a_key_invalidated_by_a_host_whose_clock_is_ahead_is_filled_all_the_same(bench: KfcHarness) -> None:
+def test_a_key_invalidated_by_a_host_whose_clock_is_ahead_is_still_filled(bench: KfcHarness) -> None:
     ahead = bench.clock.at + 500_000
     bench.memory.delete(bench.space, ["a"], ahead)
     bench.start()
@@ -109,7 +109,7 @@ def test_a_thousand_records_of_one_key_cause_one_encode(bench: KfcHarness) -> No
     assert len(bench.consumer.polled) == 1000
 
 
-def test_a_key_invalidated_during_its_encode_is_encoded_once_more(bench: KfcHarness) -> None:
+def test_a_key_invalidated_during_its_encode_is_encoded_again(bench: KfcHarness) -> None:
     entered, released = bench.encoder.hold("a")
     bench.start()
     bench.request(["a"])
@@ -148,7 +148,7 @@ def test_a_permanent_cause_is_a_negative_at_once(bench: KfcHarness, kind: CauseK
     assert bench.letters() == []
 
 
-def test_a_key_that_waits_is_joined_by_others_in_one_call() -> None:
+def test_keys_that_arrive_together_share_one_call() -> None:
     with running_harness(kfc_settings(max_inflight=1, encode_items=8)) as bench:
         entered, released = bench.encoder.hold("first")
         bench.start()
@@ -162,7 +162,7 @@ def test_a_key_that_waits_is_joined_by_others_in_one_call() -> None:
         assert bench.metric("batch_items_count") == 4
 
 
-def test_the_trace_of_a_record_goes_to_the_encoder(bench: KfcHarness) -> None:
+def test_the_trace_of_a_record_is_sent_to_the_encoder(bench: KfcHarness) -> None:
     trace = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
     bench.start()
     bench.request(["a"], traceparent=trace)

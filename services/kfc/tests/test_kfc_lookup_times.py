@@ -20,7 +20,7 @@ BOUNDS = (0.001, 0.002)
 
 
 class Pods:
-    """EmbArks on one port of several loopback addresses; `says` has the body of each answer."""
+    """EmbArk pods on one port of several loopback addresses; `replies` has the body of each."""
 
     def __init__(self, port: int) -> None:
         self.port = port
@@ -106,7 +106,7 @@ def test_pods_that_do_not_answer_are_logged_once(pods: Pods, caplog: pytest.LogC
     ]
 
 
-def test_a_pod_that_does_not_answer_hides_no_other(pods: Pods) -> None:
+def test_a_pod_that_does_not_answer_does_not_hide_others(pods: Pods) -> None:
     pods.report("127.0.0.1", 5, 5, 5)
     pods.report("127.0.0.2", 5, 5, 5)
     latencies = PodLookupTimes("embark", pods.port)

@@ -1,4 +1,4 @@
-"""What KFC shows on /metrics: every outcome, cause, retry and dead letter, the lag and the sizes of its calls."""
+"""The metrics of KFC: outcomes, causes, retries, dead letters, the lag and the sizes of its calls."""
 
 from embark.causes import CauseKind
 from embark_testing.kfc.harness import KfcHarness, probe
@@ -30,7 +30,7 @@ def test_every_cause_is_counted_for_encodes_and_for_dead_letters() -> None:
     assert bench.metric("encodes_total") == 6
 
 
-def test_the_metrics_are_there_before_anything_happens() -> None:
+def test_the_metrics_exist_before_the_first_record() -> None:
     bench = KfcHarness()
     try:
         text = probe(bench.start(), "/metrics")[1]

@@ -18,7 +18,7 @@ SLOWDOWN = 2.0
 
 @dataclass
 class World:
-    """`a_second` lookups each second beside a re-embedding, in a store that takes up to `most` keys a second."""
+    """`a_second` lookups each second beside a re-embedding, in a store that takes at most `most` keys a second."""
 
     a_second: int
     most: float

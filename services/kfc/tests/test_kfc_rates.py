@@ -21,9 +21,7 @@ class _Timer:
 
 
 @given(st.floats(0.5, 1000), st.lists(st.tuples(st.integers(1, 64), st.floats(0, 3)), min_size=1, max_size=50))
-def test_no_more_keys_are_let_through_than_the_rate_and_a_seconds_burst(
-    rate: float, takes: list[tuple[int, float]]
-) -> None:
+def test_the_rate_and_its_burst_are_never_exceeded(rate: float, takes: list[tuple[int, float]]) -> None:
     timer = _Timer()
     limit = RateLimit(rate, timer, timer.sleep)
     taken = 0
@@ -34,7 +32,7 @@ def test_no_more_keys_are_let_through_than_the_rate_and_a_seconds_burst(
         assert taken <= rate * timer.at + 1e-6
 
 
-def test_a_limit_lets_through_what_it_says_and_none_lets_through_all() -> None:
+def test_a_limit_allows_its_rate_and_no_limit_allows_everything() -> None:
     timer = _Timer()
     limit = RateLimit(10, timer, timer.sleep)
     for _ in range(100):
@@ -44,7 +42,7 @@ def test_a_limit_lets_through_what_it_says_and_none_lets_through_all() -> None:
     assert timer.at == pytest.approx(40)
 
 
-def test_what_was_not_used_in_an_outage_is_not_made_up_for() -> None:
+def test_the_rate_of_an_outage_is_not_made_up_for() -> None:
     timer = _Timer()
     limit = RateLimit(10, timer, timer.sleep)
     timer.at = 1000
@@ -53,7 +51,7 @@ def test_what_was_not_used_in_an_outage_is_not_made_up_for() -> None:
     assert timer.at == pytest.approx(1009.8)
 
 
-def test_a_rate_that_is_set_holds_from_then_on_and_never_beyond_the_most() -> None:
+def test_a_new_rate_applies_at_once_and_never_exceeds_the_maximum() -> None:
     timer = _Timer()
     limit = RateLimit(100, timer, timer.sleep)
     limit.rate = 10
@@ -66,7 +64,7 @@ def test_a_rate_that_is_set_holds_from_then_on_and_never_beyond_the_most() -> No
     assert limit.taken == 120
 
 
-def test_nothing_is_taken_at_a_rate_of_zero_until_another_is_set() -> None:
+def test_a_rate_of_zero_blocks_until_another_is_set() -> None:
     timer = _Timer()
 
     def sleep(seconds: float) -> None:
@@ -81,7 +79,7 @@ def test_nothing_is_taken_at_a_rate_of_zero_until_another_is_set() -> None:
 
 
 @pytest.mark.parametrize(("rate", "together"), [(inf, 64), (0, 64), (1e9, 64), (3200, 32), (150, 1), (0.5, 1)])
-def test_where_the_rate_is_low_few_keys_are_taken_at_a_time(rate: float, together: int) -> None:
+def test_at_a_low_rate_few_keys_are_taken_at_a_time(rate: float, together: int) -> None:
     limit = RateLimit(inf, _Timer(), lambda _: None)
     limit.rate = rate
     assert limit.batch_size(64) == together

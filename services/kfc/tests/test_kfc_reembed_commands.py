@@ -1,4 +1,4 @@
-"""`kfc.reembed` and `kfc.verify`, with the store and the encoder of a test in place of Cassandra and Retina."""
+"""`kfc.reembed` and `kfc.verify`, with an embedded store and a scripted encoder."""
 
 import json
 import logging
@@ -35,14 +35,14 @@ from kfc.verify import __main__ as verify_command
 
 
 class _KeptStore(MemoryStore):
-    """Outlives the command that closes it."""
+    """A store that stays open when the command closes it."""
 
     def close(self) -> None:
         """Stay open."""
 
 
 class _Command:
-    """Runs commands on one bench, in this process."""
+    """Runs the commands on one harness, in this process."""
 
     def __init__(self, bench: ReembedHarness, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         self.bench = bench
@@ -171,7 +171,7 @@ def _readiness(command: _Command) -> str:
         return ""
 
 
-def test_a_passed_gate_keeps_the_checkpoints_and_a_failed_one_forgets_them(command: _Command) -> None:
+def test_a_passed_gate_keeps_the_checkpoints_and_a_failed_one_drops_them(command: _Command) -> None:
     keys = command.bench.fill(100)
     command.reembed()
     assert command.verify() == Verdict(keys=100, held=100, failed=0, sampled=100)

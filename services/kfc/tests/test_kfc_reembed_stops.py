@@ -1,4 +1,4 @@
-"""Being stopped, servers that are away, and what is refused: what a re-embedding waits for and what it leaves."""
+"""A re-embedding that is stopped, waits out outages or is refused."""
 
 import threading
 from collections.abc import Sequence
@@ -20,7 +20,7 @@ def bench() -> ReembedHarness:
     return memory_harness()
 
 
-def test_being_stopped_keeps_what_is_being_encoded(bench: ReembedHarness) -> None:
+def test_a_stop_keeps_the_results_of_encodes_in_flight(bench: ReembedHarness) -> None:
     keys = bench.fill(200)
     holds = [bench.encoder.hold(key) for key in keys]
     with running(bench.reembedding()) as ends:
@@ -37,7 +37,7 @@ def test_being_stopped_keeps_what_is_being_encoded(bench: ReembedHarness) -> Non
     assert bench.counts() == (200, 0)
 
 
-def test_being_stopped_waits_no_longer_than_the_drain_time(bench: ReembedHarness) -> None:
+def test_a_stop_waits_at_most_for_the_drain_time(bench: ReembedHarness) -> None:
     listen = Listen(host="127.0.0.1", probes_port=0, drain=timedelta(milliseconds=1))
     bench.settings = bench.settings.model_copy(update={"listen": listen})
     [key] = bench.fill(1)
@@ -50,7 +50,7 @@ def test_being_stopped_waits_no_longer_than_the_drain_time(bench: ReembedHarness
     assert bench.rows() == {}
 
 
-def test_a_stop_during_an_outage_or_a_limit_is_not_waited_with() -> None:
+def test_a_stop_does_not_wait_for_an_outage_or_a_limit() -> None:
     down, limited = memory_harness(), memory_harness()
     for bench in (down, limited):
         bench.fill(50)
@@ -65,7 +65,7 @@ def test_a_stop_during_an_outage_or_a_limit_is_not_waited_with() -> None:
     assert limited.encoder.times == {}
 
 
-def test_an_outage_of_the_encoder_is_no_attempt(bench: ReembedHarness) -> None:
+def test_an_outage_of_the_encoder_is_not_an_attempt(bench: ReembedHarness) -> None:
     keys = bench.fill(50)
     bench.encoder.down.set()
     with running(bench.reembedding()):
@@ -75,7 +75,7 @@ def test_an_outage_of_the_encoder_is_no_attempt(bench: ReembedHarness) -> None:
     assert bench.encoder.times == dict.fromkeys(keys, 1)
 
 
-def test_an_outage_of_the_store_is_waited_for_without_a_second_encode(bench: ReembedHarness) -> None:
+def test_an_outage_of_the_store_is_waited_out_without_a_second_encode(bench: ReembedHarness) -> None:
     keys = bench.fill(50)
     store = _FaultyRollouts(bench)
     holds = [bench.encoder.hold(key) for key in keys]
@@ -91,7 +91,7 @@ def test_an_outage_of_the_store_is_waited_for_without_a_second_encode(bench: Ree
     assert bench.encoder.times == dict.fromkeys(keys, 1)
 
 
-def test_no_more_keys_are_encoded_than_a_few_while_none_can_be_written(bench: ReembedHarness) -> None:
+def test_only_a_few_keys_are_encoded_while_none_can_be_written(bench: ReembedHarness) -> None:
     keys, items = bench.fill(1500), bench.settings.encode_items
     store = _FaultyRollouts(bench)
     store.failing.set()
@@ -105,7 +105,7 @@ def test_no_more_keys_are_encoded_than_a_few_while_none_can_be_written(bench: Re
 
 
 class _FaultyRollouts(MortalStore):
-    """Lives for ever; its writes fail while `failing` is set."""
+    """A store whose writes fail while `failing` is set."""
 
     def __init__(self, bench: ReembedHarness) -> None:
         super().__init__(bench.store, Life(10**9, after=False))
@@ -116,7 +116,7 @@ class _FaultyRollouts(MortalStore):
         FaultyStore.write(self, space, rows)
 
 
-def test_a_fault_of_the_program_ends_the_run(bench: ReembedHarness) -> None:
+def test_an_unexpected_error_ends_the_re_embedding(bench: ReembedHarness) -> None:
     bench.fill(50)
 
     class Faulty:

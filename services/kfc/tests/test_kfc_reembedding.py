@@ -1,4 +1,4 @@
-"""What the re-embedding leaves in the candidate, on a store in memory and on one in a file."""
+"""The rows of the candidate after a re-embedding, on a store in memory and on SQLite."""
 
 import threading
 from collections.abc import Iterator
@@ -42,7 +42,7 @@ def test_every_key_of_the_source_is_encoded_once_and_counted(bench: ReembedHarne
     assert [sum(counts) for counts in zip(*bench.progress, strict=True)] == [300, 0]
 
 
-def test_calls_hold_no_more_keys_and_are_no_more_at_once_than_the_settings_say(bench: ReembedHarness) -> None:
+def test_calls_and_their_keys_stay_within_the_settings(bench: ReembedHarness) -> None:
     bench.fill(300)
     bench.run()
     assert max(len(keys) for keys, _ in bench.encoder.calls) == bench.settings.encode_items
@@ -58,7 +58,7 @@ def test_finished_ranges_are_not_read_again(bench: ReembedHarness) -> None:
     assert bench.counts() == (50, 0)
 
 
-def test_what_the_candidate_has_is_not_encoded_again(bench: ReembedHarness) -> None:
+def test_keys_in_the_candidate_are_not_encoded_again(bench: ReembedHarness) -> None:
     keys = bench.fill(40)
     there = [Embedding(key, b"there", 5) for key in keys[:10]]
     bench.store.write(bench.space, there)
@@ -68,7 +68,7 @@ def test_what_the_candidate_has_is_not_encoded_again(bench: ReembedHarness) -> N
     assert bench.counts() == (40, 0)
 
 
-def test_a_negative_whose_cause_is_not_the_models_is_copied_as_it_is(bench: ReembedHarness) -> None:
+def test_a_negative_whose_cause_is_not_the_model_is_copied_unchanged(bench: ReembedHarness) -> None:
     copied = [bench.fill_negative(str(cause.kind), cause) for cause in (NOT_FOUND, BLOCKED, UNREACHABLE)]
     bench.run()
     assert bench.rows() == {row.key: row for row in copied}
@@ -76,7 +76,7 @@ def test_a_negative_whose_cause_is_not_the_models_is_copied_as_it_is(bench: Reem
     assert bench.counts() == (3, 0)
 
 
-def test_a_negative_is_never_copied_over_what_the_candidate_has(bench: ReembedHarness) -> None:
+def test_a_negative_never_replaces_a_row_of_the_candidate(bench: ReembedHarness) -> None:
     bench.fill_negative("came back", NOT_FOUND)
     row = Embedding("came back", b"there", 1)
     bench.store.write(bench.space, [row])
@@ -84,7 +84,7 @@ def test_a_negative_is_never_copied_over_what_the_candidate_has(bench: ReembedHa
     assert bench.rows() == {"came back": row}
 
 
-def test_what_the_old_model_could_not_decode_is_encoded_again_and_never_fails(bench: ReembedHarness) -> None:
+def test_keys_that_the_old_model_could_not_decode_are_encoded_again_and_never_fail(bench: ReembedHarness) -> None:
     for key, cause in (("readable now", None), ("still not", UNDECODABLE), ("away", UNREACHABLE)):
         bench.fill_negative(key, UNDECODABLE)
         if cause:
@@ -132,7 +132,7 @@ def test_a_retry_encodes_no_negative_that_the_source_has_too(bench: ReembedHarne
     assert bench.counts() == (1, 0)
 
 
-def test_a_cause_that_may_pass_is_tried_again_and_then_fails_without_a_row(bench: ReembedHarness) -> None:
+def test_a_temporary_cause_is_retried_and_then_fails_without_a_row(bench: ReembedHarness) -> None:
     keys = bench.fill(60)
     bench.encoder.causes |= {keys[0]: UNREACHABLE, keys[1]: ENCODER_FAILED}
     bench.run()
@@ -166,14 +166,14 @@ def test_an_embedding_has_the_lifetime_of_its_cache(tmp_path: Path) -> None:
     bench.store.close()
 
 
-def test_an_empty_source_has_its_ranges_over_too(bench: ReembedHarness) -> None:
+def test_the_ranges_of_an_empty_source_are_finished(bench: ReembedHarness) -> None:
     bench.run()
     assert bench.counts() == (0, 0)
     assert bench.finished()
     assert len(bench.store.checkpoints().load(bench.space)) == 4
 
 
-def test_processes_that_share_the_ranges_do_every_range_once(bench: ReembedHarness) -> None:
+def test_processes_that_share_the_ranges_encode_every_key_once(bench: ReembedHarness) -> None:
     keys = bench.fill(200)
     for index in range(3):
         bench.reembedding().run(split_ring(16)[index::3])

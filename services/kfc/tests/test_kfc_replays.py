@@ -1,4 +1,4 @@
-"""What replaying dead letters promises."""
+"""The replay of dead letters."""
 
 from datetime import timedelta
 
@@ -18,7 +18,7 @@ CAUSE = Cause(CauseKind.UNREACHABLE, "no answer")
 FILL = Fill(b"https://photographs.example/a.jpg", requested_at=1_000_000, not_before=7).to_bytes()
 
 
-def test_a_dead_letter_shows_its_cause_and_the_record_as_it_was_consumed() -> None:
+def test_a_dead_letter_has_its_cause_and_the_consumed_record() -> None:
     record = Record("fills", 3, 41, b"key", FILL)
     letter = DeadLetter.from_record(Record("dead", 0, 9, b"key", build_dead_letter(record, CAUSE, 5, 2_000_000)))
     assert (letter.place, letter.cause, letter.attempts) == ("0/9", CAUSE, 5)
@@ -26,7 +26,7 @@ def test_a_dead_letter_shows_its_cause_and_the_record_as_it_was_consumed() -> No
     assert letter.failed_at.timestamp() == 2
 
 
-def test_bytes_that_are_no_dead_letter_are_shown_and_not_raised() -> None:
+def test_bytes_that_are_not_a_dead_letter_are_shown_without_an_error() -> None:
     letter = DeadLetter.from_record(Record("dead", 1, 2, b"key", b"\xff\xff"))
     assert letter.cause.kind is CauseKind.UNREADABLE
     assert not letter.replayable
@@ -41,7 +41,7 @@ def test_a_replay_requests_the_same_record_again_and_skips_unreadable_ones() -> 
     assert [(record.key, record.value) for record in again] == [(b"key", FILL)]
 
 
-def test_a_replayed_key_is_encoded_although_it_is_still_remembered_as_unreachable(bench: KfcHarness) -> None:
+def test_a_replayed_key_is_encoded_despite_its_negative(bench: KfcHarness) -> None:
     bench.encoder.causes["a"] = UNREACHABLE
     bench.start()
     bench.request(["a"])
@@ -54,7 +54,7 @@ def test_a_replayed_key_is_encoded_although_it_is_still_remembered_as_unreachabl
     assert bench.embedding("a")
 
 
-def test_a_replay_of_a_key_that_was_filled_since_encodes_nothing(bench: KfcHarness) -> None:
+def test_a_replay_of_a_filled_key_encodes_nothing(bench: KfcHarness) -> None:
     bench.encoder.causes["a"] = ENCODER_FAILED
     bench.start()
     bench.request(["a"])
@@ -67,7 +67,7 @@ def test_a_replay_of_a_key_that_was_filled_since_encodes_nothing(bench: KfcHarne
     assert bench.encoder.times["a"] == attempts
 
 
-def test_a_replay_into_a_full_topic_says_how_far_it_came() -> None:
+def test_a_replay_into_a_full_topic_reports_its_progress() -> None:
     topic = MemoryTopic(capacity=1)
     with pytest.raises(UnavailableError, match="accepted only 1 of 2"):
         replay([_letter(FILL), _letter(FILL)], topic.producer(), _never)

@@ -1,4 +1,4 @@
-"""The real encoder over real gRPC, against a Retina that a test commands."""
+"""RetinaEncoder over real gRPC, against a scripted Retina."""
 
 from collections.abc import Iterator
 from datetime import timedelta

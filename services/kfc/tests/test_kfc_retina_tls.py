@@ -61,7 +61,7 @@ def test_kfc_encodes_over_tls(folder: Path, *, client_certificates: bool) -> Non
         assert isinstance(found, EncodedVector)
 
 
-def test_kfc_without_a_certificate_is_refused_and_never_speaks_plain_text(folder: Path) -> None:
+def test_kfc_without_a_certificate_is_refused_and_never_uses_plain_text(folder: Path) -> None:
     with (
         secured(folder, client_certificates=True) as target,
         closing(open_encoder(target, folder, client_certificates=False)) as encoder,
@@ -78,7 +78,7 @@ def test_kfc_without_a_certificate_is_refused_and_never_speaks_plain_text(folder
     assert not retina.calls
 
 
-def test_kfc_says_which_file_it_lacks(folder: Path) -> None:
+def test_a_missing_certificate_file_is_named(folder: Path) -> None:
     (folder / "ca.crt").unlink()
     with pytest.raises(CertificateError, match=r"ca\.crt cannot be read"):
         open_encoder("127.0.0.1:1", folder)

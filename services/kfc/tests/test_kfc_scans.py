@@ -78,7 +78,7 @@ class _Failing:
 
 
 @given(st.integers(0, 60), st.integers(2, 20))
-def test_a_scan_that_fails_between_two_pages_leaves_nothing_out_and_gives_nothing_twice(rows: int, size: int) -> None:
+def test_a_scan_that_fails_between_pages_omits_and_repeats_no_row(rows: int, size: int) -> None:
     def retry_until_up(_: Server, call: Callable[[], T], /) -> T:
         while True:
             try:

@@ -1,4 +1,4 @@
-"""Stopping and starting again: what is under way is finished or left to the next consumer, and nothing is lost."""
+"""Stops and restarts: fills in progress are finished or left to the next consumer, and no record is lost."""
 
 import threading
 from datetime import timedelta
@@ -9,7 +9,7 @@ from embark_testing.kfc.parts import kfc_settings
 from kfc.fill.service import KfcService
 
 
-def test_stopping_in_the_middle_loses_nothing_and_encodes_nothing_twice_after_its_write() -> None:
+def test_a_stop_loses_nothing_and_no_written_key_is_encoded_again() -> None:
     bench = KfcHarness(kfc_settings(max_inflight=1, encode_items=8), partitions=1)
     keys = [f"key {i}" for i in range(200)]
     bench.request(keys)
@@ -35,7 +35,7 @@ def test_stopping_in_the_middle_loses_nothing_and_encodes_nothing_twice_after_it
         bench.close()
 
 
-def test_stopping_finishes_the_call_under_way_and_commits_it(bench: KfcHarness) -> None:
+def test_a_stop_finishes_the_call_in_flight_and_commits_it(bench: KfcHarness) -> None:
     entered, released = bench.encoder.hold("a")
     kfc = bench.start()
     bench.request(["a"])
@@ -56,7 +56,7 @@ def _stop_on_a_thread(kfc: KfcService) -> threading.Thread:
     return thread
 
 
-def test_a_call_that_does_not_end_is_abandoned_and_its_record_consumed_again() -> None:
+def test_a_call_that_never_returns_is_abandoned_and_its_record_consumed_again() -> None:
     settings = kfc_settings()
     listen = Listen(host="127.0.0.1", probes_port=0, drain=timedelta(milliseconds=1))
     bench = KfcHarness(settings.model_copy(update={"listen": listen}))
@@ -78,7 +78,7 @@ def test_a_call_that_does_not_end_is_abandoned_and_its_record_consumed_again() -
         bench.close()
 
 
-def test_stopping_during_an_outage_does_not_wait_for_its_end(bench: KfcHarness) -> None:
+def test_a_stop_during_an_outage_does_not_wait_for_its_end(bench: KfcHarness) -> None:
     bench.encoder.down.set()
     kfc = bench.start()
     bench.request(["a"])
@@ -92,7 +92,7 @@ def test_stopping_during_an_outage_does_not_wait_for_its_end(bench: KfcHarness) 
     assert bench.embedding("a")
 
 
-def test_stopping_twice_or_unstarted_closes_the_consumer_once(bench: KfcHarness) -> None:
+def test_stopping_twice_or_before_the_start_closes_the_consumer_once(bench: KfcHarness) -> None:
     unstarted = bench.kfc()
     unstarted.stop()
     unstarted.stop()

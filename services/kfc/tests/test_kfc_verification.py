@@ -1,4 +1,4 @@
-"""What a check of a candidate says: how much it holds, what it lost, and which vectors are not fit to be served."""
+"""The verdict on a candidate: held keys, failed keys and invalid vectors."""
 
 from collections.abc import Iterator, Sequence
 from datetime import timedelta
@@ -59,7 +59,7 @@ def test_a_space_that_was_re_embedded_passes_with_every_key_counted(bench: Reemb
     assert find_gate_failure(verdict, GATE) == ""
 
 
-def test_keys_that_are_missing_are_not_held(bench: ReembedHarness) -> None:
+def test_missing_keys_are_not_held(bench: ReembedHarness) -> None:
     keys = bench.fill(100)
     bench.run()
     bench.store.delete(bench.space, keys[:2], bench.clock.at)
@@ -68,7 +68,7 @@ def test_keys_that_are_missing_are_not_held(bench: ReembedHarness) -> None:
     assert "98 of 100 keys" in find_gate_failure(verdict, GATE)
 
 
-def test_keys_lost_to_a_negative_are_held_and_failed(bench: ReembedHarness) -> None:
+def test_keys_with_a_new_negative_count_as_held_and_failed(bench: ReembedHarness) -> None:
     keys = bench.fill(100)
     bench.encoder.causes |= dict.fromkeys(keys[:5], UNDECODABLE)
     bench.fill_negative("never was one", UNDECODABLE)
@@ -80,7 +80,7 @@ def test_keys_lost_to_a_negative_are_held_and_failed(bench: ReembedHarness) -> N
     assert sorted(verdict.lost) == [f"{key}: {UNDECODABLE}" for key in sorted(keys[:5])]
 
 
-def test_a_few_of_many_lost_keys_are_named_however_long_they_are(bench: ReembedHarness) -> None:
+def test_a_few_of_many_lost_keys_are_named_even_if_they_are_long(bench: ReembedHarness) -> None:
     keys = [f"{number:\x01>7000}" for number in range(20)]
     bench.store.write(SOURCE, [Embedding(key, b"old", 1) for key in keys])
     bench.encoder.causes |= dict.fromkeys(keys, UNDECODABLE)
@@ -91,12 +91,12 @@ def test_a_few_of_many_lost_keys_are_named_however_long_they_are(bench: ReembedH
     assert len(TerminationMessage(verdict=verdict).to_json().encode()) <= MAX_TERMINATION_BYTES == 4096
 
 
-def test_lost_keys_give_way_to_faults_where_a_pods_last_words_have_no_room_for_both() -> None:
+def test_faults_take_precedence_over_lost_keys_in_a_termination_message() -> None:
     whole = Verdict(keys=1, held=1, failed=1, sampled=1, faults=("f" * 3000,), lost=("a" * 700, "b" * 700))
     assert fit(whole) == whole.model_copy(update={"lost": whole.lost[:1]})
 
 
-def test_a_negative_of_the_source_counts_until_its_time_is_over(bench: ReembedHarness) -> None:
+def test_a_negative_of_the_source_counts_until_it_expires(bench: ReembedHarness) -> None:
     bench.fill(9)
     bench.run()
     bench.store.write(SOURCE, [Negative("away", UNREACHABLE, 1, bench.clock.at + 1000)])
@@ -105,7 +105,7 @@ def test_a_negative_of_the_source_counts_until_its_time_is_over(bench: ReembedHa
     assert (_verify(bench).keys, _verify(bench).held) == (9, 9)
 
 
-def test_a_key_deleted_from_both_while_they_are_compared_is_no_key(bench: ReembedHarness) -> None:
+def test_a_key_deleted_from_both_spaces_during_the_check_does_not_count(bench: ReembedHarness) -> None:
     bench.fill(9)
     bench.run()
 
@@ -136,7 +136,7 @@ def test_an_empty_source_is_covered(bench: ReembedHarness) -> None:
     assert find_gate_failure(verdict, GATE) == ""
 
 
-def test_a_vector_that_is_not_fit_is_named_by_its_key(bench: ReembedHarness) -> None:
+def test_an_invalid_vector_is_named_by_its_key(bench: ReembedHarness) -> None:
     bench.fill(20)
     bench.run()
     odd = {"short": b"\0" * 4, "nan": np.array([1, np.nan], "<f4").tobytes()}

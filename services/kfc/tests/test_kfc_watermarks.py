@@ -10,7 +10,7 @@ def test_nothing_is_committable_before_a_record_is_finished() -> None:
     assert marks.committable() == {}
 
 
-def test_a_gap_holds_back_what_is_finished_behind_it() -> None:
+def test_a_gap_delays_finished_offsets_behind_it() -> None:
     marks = Watermarks()
     for offset in (0, 1, 2):
         marks.begin(0, offset)
@@ -21,7 +21,7 @@ def test_a_gap_holds_back_what_is_finished_behind_it() -> None:
     assert marks.committable() == {0: 3}
 
 
-def test_what_is_committed_is_not_committed_again() -> None:
+def test_committed_offsets_are_not_committed_again() -> None:
     marks = Watermarks()
     marks.begin(0, 0)
     marks.finish(0, 0)
@@ -31,7 +31,7 @@ def test_what_is_committed_is_not_committed_again() -> None:
     assert marks.committable() == {}
 
 
-def test_offsets_that_are_never_delivered_hold_nothing_up() -> None:
+def test_offsets_that_are_never_delivered_delay_no_commit() -> None:
     marks = Watermarks()
     marks.begin(0, 3)
     marks.begin(0, 9)
@@ -40,7 +40,7 @@ def test_offsets_that_are_never_delivered_hold_nothing_up() -> None:
     assert marks.committable() == {0: 10}
 
 
-def test_a_partition_that_is_rewound_counts_from_there() -> None:
+def test_a_rewound_partition_starts_over() -> None:
     marks = Watermarks()
     for offset in (5, 6, 7):
         marks.begin(0, offset)
@@ -55,7 +55,7 @@ def test_a_partition_that_is_rewound_counts_from_there() -> None:
 
 @st.composite
 def histories(draw: st.DrawFn) -> list[tuple[str, int, int]]:
-    """Deliveries in order with gaps, and finishes (some repeated) of what was delivered, in any interleaving."""
+    """Deliveries in order with gaps, and finishes (some repeated) of delivered offsets, in any interleaving."""
     steps: list[tuple[str, int, int]] = []
     following = {0: draw(st.integers(0, 5)), 1: 0, 7: 0}
     begun: list[tuple[int, int]] = []

@@ -1,1 +1,1 @@
-"""Parts of KFC for tests."""
+"""Support for tests of KFC."""

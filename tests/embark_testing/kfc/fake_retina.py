@@ -1,4 +1,4 @@
-"""A Retina over real gRPC that a test commands, for KFC and its encoder."""
+"""A scripted Retina over real gRPC."""
 
 import threading
 from collections import Counter

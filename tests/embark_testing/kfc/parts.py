@@ -1,4 +1,4 @@
-"""What tests of KFC compose it from: settings on loopback, an encoder that a test commands, a consumer that tells."""
+"""Parts of a KFC under test: settings on loopback, a scripted encoder and a recording consumer."""
 
 import hashlib
 import threading

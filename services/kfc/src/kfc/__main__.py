@@ -19,7 +19,7 @@ from kfc.fill.service import KfcService
 
 
 def run(settings: KfcSettings, secrets: Secrets) -> None:
-    """Fill until SIGTERM or SIGINT, then finish what is under way."""
+    """Fill until SIGTERM or SIGINT, then finish the keys in progress."""
     stopping = catch_signals()
     with ExitStack() as stack:
         store = open_store(settings.store, secrets)

@@ -44,7 +44,7 @@ class KfcMetrics:
             ["reason"],
             registry=registry,
         )
-        self.inflight = Gauge("embark_kfc_inflight", "Encode calls under way.", registry=registry)
+        self.inflight = Gauge("embark_kfc_inflight", "Encode calls in flight.", registry=registry)
         self.outstanding = Gauge("embark_kfc_outstanding_records", "Records that are not finished.", registry=registry)
         self.lag = Gauge("embark_kfc_lag", "Records of the topic that are not committed.", registry=registry)
         self.encode_seconds = Histogram(
