@@ -1,4 +1,4 @@
-"""What a real API server makes of good caches: defaults, columns, subresources, and changes that it lets through."""
+"""Valid caches on a real API server: defaults, columns, subresources and allowed changes."""
 
 import re
 import uuid
@@ -63,7 +63,7 @@ def photos(caches: Caches) -> Iterator[str]:
 
 
 @pytest.mark.parametrize("sample", ["photos", "titles"])
-def test_a_sample_is_kept_with_the_defaults_that_embark_validate_gives_it(caches: Caches, sample: str) -> None:
+def test_a_sample_is_stored_with_the_defaults_of_the_spec(caches: Caches, sample: str) -> None:
     text = (SAMPLES / f"{sample}.yaml").read_text()
     kept = caches.create(yaml.safe_load(text), dry_run=True)
     assert parse_manifest(yaml.safe_dump(kept)).spec == parse_manifest(text).spec
@@ -71,7 +71,7 @@ def test_a_sample_is_kept_with_the_defaults_that_embark_validate_gives_it(caches
     assert _as_counts(kept["spec"]) == _as_counts(spoken)
 
 
-def test_autoscaling_that_is_only_named_gets_its_defaults(caches: Caches) -> None:
+def test_empty_autoscaling_gets_its_defaults(caches: Caches) -> None:
     kept = caches.create(changed(("spec", "kfc", "autoscaling"), {"min": 2}), dry_run=True)
     assert kept["spec"]["kfc"]["autoscaling"] == {"min": 2, "max": 12, "scaleDownAfter": "5m", "lagThreshold": 100}
 
@@ -98,7 +98,7 @@ def test_autoscaling_that_is_only_named_gets_its_defaults(caches: Caches) -> Non
         ("spec.retina.resources", {"requests": {"cpu": "1000m"}, "limits": {"cpu": 1, "nvidia.com/gpu": 1}}),
     ],
 )
-def test_a_cache_at_its_bounds_is_good(caches: Caches, field: str, value: Any) -> None:
+def test_a_cache_at_its_bounds_is_valid(caches: Caches, field: str, value: Any) -> None:
     manifest = changed(tuple(field.split(".")), value)
     kept = caches.create(manifest, dry_run=True)
     assert parse_manifest(yaml.safe_dump(kept)).spec == parse_manifest(yaml.safe_dump(manifest)).spec
@@ -113,7 +113,7 @@ def test_the_modality_cannot_be_changed(caches: Caches, photos: str) -> None:
     assert kept["spec"]["encoder"]["preprocessing"] == "clip-224"
 
 
-def test_the_spec_and_the_status_are_written_apart(caches: Caches, photos: str) -> None:
+def test_the_spec_and_the_status_are_written_separately(caches: Caches, photos: str) -> None:
     assert "status" not in caches.change(photos, {"status": STATUS})
     made = caches.change(photos, {"status": STATUS, "spec": {"paused": True}}, "status")
     assert (made["status"], made["spec"]["paused"]) == (STATUS, False)
@@ -145,7 +145,7 @@ def test_kubectl_get_shows_the_columns(
 
 
 def _as_counts(value: Any) -> Any:
-    """Replace lists by their lengths and text by a mark, so that 60s and 1m, as the spec spells it, are alike."""
+    """Replace lists by their lengths and text by a mark, so that 60s and 1m are equal."""
     if isinstance(value, dict):
         return {name: _as_counts(part) for name, part in value.items()}
     return len(value) if isinstance(value, list) else "text" if isinstance(value, str) else value

@@ -1,4 +1,4 @@
-"""The token bucket, of which both ways to take tokens share the same accounting."""
+"""The token bucket; both ways to take tokens share their accounting."""
 
 from math import inf
 

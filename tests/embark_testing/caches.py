@@ -1,4 +1,4 @@
-"""Caches for tests: a sample manifest with changes, and its settings on loopback."""
+"""Caches for tests: sample manifests with changes, and their settings on loopback."""
 
 from pathlib import Path
 from typing import Any

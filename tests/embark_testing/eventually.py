@@ -1,4 +1,4 @@
-"""Waiting for a condition in tests: ends as soon as it holds, fails with its name when it never does."""
+"""Waiting for a condition: returns as soon as it holds, and fails with its name after a timeout."""
 
 import asyncio
 import time
@@ -10,7 +10,7 @@ _STEP = 0.005
 
 
 def eventually(condition: Callable[[], T], timeout: float = 10.0, what: str = "") -> T:
-    """Return the first truthy result of `condition`, asking it again until `timeout` seconds are over."""
+    """Return the first truthy result of `condition`, polled for up to `timeout` seconds."""
     deadline = time.monotonic() + timeout
     while True:
         result = condition()
@@ -21,7 +21,7 @@ def eventually(condition: Callable[[], T], timeout: float = 10.0, what: str = ""
 
 
 async def eventually_async(condition: Callable[[], Awaitable[T]], timeout: float = 10.0, what: str = "") -> T:  # noqa: ASYNC109
-    """Return the first truthy result of awaiting `condition()`, asking it again until `timeout` seconds are over."""
+    """Return the first truthy result of awaiting `condition()`, polled for up to `timeout` seconds."""
     deadline = time.monotonic() + timeout
     while True:
         result = await condition()

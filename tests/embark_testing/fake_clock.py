@@ -1,4 +1,4 @@
-"""A clock that stands still until a test moves it."""
+"""A clock that only a test advances."""
 
 from datetime import timedelta
 
@@ -6,7 +6,7 @@ from embark.clock import Micros, micros
 
 
 class FakeClock:
-    """An embark.clock.Clock; begins at 2026-01-01T00:00:00Z."""
+    """An embark.clock.Clock; starts at 2026-01-01T00:00:00Z."""
 
     def __init__(self, at: Micros = 1_767_225_600_000_000) -> None:
         self.at = at

@@ -32,14 +32,14 @@ helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version }}
 
 {{/* The operator's rights on caches and their children, in each namespace that it manages. */}}
 {{- define "embark.rules" -}}
-# Only finalizers are patched, of caches with deletionPolicy: Delete.
+# To patch the finalizers of caches with deletionPolicy: Delete.
 - apiGroups: [embark.dev]
   resources: [embeddingcaches]
   verbs: [get, list, watch, patch]
 - apiGroups: [embark.dev]
   resources: [embeddingcaches/status]
   verbs: [update]
-# For the children's owner references, if the cluster checks who may block an owner's deletion.
+# For the owner references of children, if the cluster checks who may block the deletion of an owner.
 - apiGroups: [embark.dev]
   resources: [embeddingcaches/finalizers]
   verbs: [update]

@@ -1,4 +1,4 @@
-"""What a process of EmbArk promises at its edges: logs, exit status, signals, Secrets."""
+"""Logs, exit status, signals and Secrets of a process."""
 
 import json
 import logging
@@ -61,7 +61,7 @@ def test_sigterm_ends_the_wait(stopping: Stopping) -> None:
     assert stopping.is_set()
 
 
-def test_a_signal_in_the_middle_of_a_wait_never_holds_it_up() -> None:
+def test_a_signal_during_a_wait_never_blocks_it() -> None:
     code = """
         import signal
         from embark.signals import Stopping
@@ -78,12 +78,12 @@ def test_a_signal_in_the_middle_of_a_wait_never_holds_it_up() -> None:
         assert list(lines) == ["begun", "ended"]
 
 
-def test_a_fault_ends_the_wait_and_is_named(stopping: Stopping) -> None:
+def test_an_unexpected_error_ends_the_wait_and_is_named(stopping: Stopping) -> None:
     with pytest.raises(ServiceFailedError, match="broken"):
         wait_for_stop(stopping, lambda: ValueError("broken"))
 
 
-def test_an_error_that_people_can_mend_is_one_line_and_status_1(capsys: pytest.CaptureFixture[str]) -> None:
+def test_an_error_that_people_can_fix_is_one_line_and_status_1(capsys: pytest.CaptureFixture[str]) -> None:
     def refuse() -> None:
         raise InvalidSpecError("spec.store", "no such server")
 
@@ -92,14 +92,14 @@ def test_an_error_that_people_can_mend_is_one_line_and_status_1(capsys: pytest.C
     assert exit_status(lambda: None) == 0
 
 
-def test_settings_that_are_wrong_name_their_field(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_invalid_settings_are_reported_by_field(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     path = tmp_path / "settings.json"
     path.write_text('{"grpcPort": 70000}')
     assert exit_status(lambda: print(read_settings(path, Listen))) == 1
     assert "grpcPort" in capsys.readouterr().err
 
 
-def test_secrets_are_read_from_their_mounts_without_the_newline_of_echo(tmp_path: Path) -> None:
+def test_secrets_are_read_without_the_newline_of_echo(tmp_path: Path) -> None:
     (tmp_path / "username").write_text("embark\n")
     (tmp_path / "password").write_text("secret\n")
     (tmp_path / "ca.crt").write_text("PEM")

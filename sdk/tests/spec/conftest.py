@@ -1,4 +1,4 @@
-"""Fixtures of the resource's tests: the smallest good manifest, as a mapping that a test may change."""
+"""Fixtures of the resource's tests: the smallest valid manifest, as a mapping that a test may change."""
 
 from typing import Any
 
@@ -9,7 +9,7 @@ Document = dict[str, Any]
 
 @pytest.fixture
 def document() -> Document:
-    """A new manifest of nothing but what is required."""
+    """Return a new manifest with only the required fields."""
     return {
         "apiVersion": "embark.dev/v1alpha1",
         "kind": "EmbeddingCache",

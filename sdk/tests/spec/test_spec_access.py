@@ -1,4 +1,4 @@
-"""Who may reach the pods of a cache, as `spec.network` says it."""
+"""`spec.network`: which pods may reach those of a cache."""
 
 import pytest
 from pydantic import ValidationError
@@ -14,7 +14,7 @@ from embark.spec.access import Access, Peer
         ("app.kubernetes.io/name=ranker,tier=", (("app.kubernetes.io/name", "ranker"), ("tier", ""))),
     ],
 )
-def test_labels_are_read_as_kubectl_writes_them(text: str, labels: tuple[tuple[str, str], ...]) -> None:
+def test_labels_are_parsed_as_kubectl_writes_them(text: str, labels: tuple[tuple[str, str], ...]) -> None:
     assert Peer(pods=text).labels == labels
 
 
@@ -25,10 +25,10 @@ def test_labels_are_read_as_kubectl_writes_them(text: str, labels: tuple[tuple[s
         *("App.io/-a=b", "/app=ranker", "A/app=ranker", "a_b/app=c", f"{'a' * 64}=b", f"a={'b' * 64}", "app=ranker\n"),
     ],
 )
-def test_what_no_pod_could_have_is_refused(text: str) -> None:
+def test_labels_that_no_pod_can_have_are_rejected(text: str) -> None:
     with pytest.raises(ValidationError):
         Peer(pods=text)
 
 
-def test_policies_are_made_unless_somebody_wants_none() -> None:
+def test_policies_are_enabled_by_default() -> None:
     assert Access() == Access(policies=True, clients=(), monitoring=())

@@ -8,13 +8,13 @@ KINDS = st.sampled_from(list(CauseKind))
 
 
 @given(KINDS, st.text())
-def test_a_cause_reads_back_from_the_text_the_store_keeps(kind: CauseKind, detail: str) -> None:
+def test_a_cause_reads_back_from_its_stored_text(kind: CauseKind, detail: str) -> None:
     cause = Cause(kind, detail)
     assert Cause.from_text(cause.to_text()) == cause
 
 
 @given(KINDS, st.text())
-def test_a_detail_is_short_and_printable_whatever_the_origin_said(kind: CauseKind, detail: str) -> None:
+def test_any_detail_is_shortened_and_made_printable(kind: CauseKind, detail: str) -> None:
     kept = Cause(kind, detail).detail
     assert len(kept) == min(len(detail), MAX_DETAIL)
     assert kept.isprintable()
@@ -25,7 +25,7 @@ def test_a_detail_cannot_break_a_line_or_drive_a_terminal() -> None:
 
 
 @pytest.mark.parametrize("text", ["", "nonsense", "nonsense: x", "NOT_FOUND: x", ": x"])
-def test_text_of_no_known_kind_is_a_value_error(text: str) -> None:
+def test_text_of_an_unknown_kind_is_a_value_error(text: str) -> None:
     with pytest.raises(ValueError, match="CauseKind"):
         Cause.from_text(text)
 
@@ -35,7 +35,7 @@ def test_a_detail_may_hold_the_separator() -> None:
     assert Cause.from_text("blocked") == Cause(CauseKind.BLOCKED, "")
 
 
-def test_only_what_another_attempt_cannot_change_is_permanent() -> None:
+def test_only_causes_that_a_retry_cannot_change_are_permanent() -> None:
     permanent = {kind for kind in CauseKind if Cause(kind, "").permanent}
     assert {kind.value for kind in permanent} == {"not_found", "undecodable", "blocked", "invalid_key"}
 

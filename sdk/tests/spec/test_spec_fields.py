@@ -9,23 +9,23 @@ from embark.spec import EmbeddingCache
 from embark.spec.model import Model
 
 
-def models_of(model: type[Model]) -> Iterator[type[Model]]:
+def walk_models(model: type[Model]) -> Iterator[type[Model]]:
     yield model
     for field in model.model_fields.values():
         for part in (field.annotation, *get_args(field.annotation)):
             if isinstance(part, type) and issubclass(part, Model):
-                yield from models_of(part)
+                yield from walk_models(part)
 
 
-MODELS = sorted(set(models_of(EmbeddingCache)), key=lambda model: model.__name__)
+MODELS = sorted(set(walk_models(EmbeddingCache)), key=lambda model: model.__name__)
 
 
-def test_the_walk_finds_the_models_of_every_section() -> None:
+def test_the_walk_finds_the_walk_models_every_section() -> None:
     assert {"Fetch", "Retry", "Condition", "AuthorizedClient", "LagAutoscaling", "Gpu"} <= {m.__name__ for m in MODELS}
 
 
 @pytest.mark.parametrize("model", MODELS, ids=lambda model: model.__name__)
-def test_every_field_says_what_it_is(model: type[Model]) -> None:
+def test_every_field_has_a_description(model: type[Model]) -> None:
     silent = [name for name, field in model.model_fields.items() if not (field.description or "").strip()]
     assert silent == []
 
@@ -35,7 +35,7 @@ def test_every_model_is_frozen(model: type[Model]) -> None:
     assert model.model_config["frozen"]
 
 
-# The document of the design, where it gives a default; durations and sizes as they are kept.
+# The defaults of the design; durations and sizes as they are stored.
 DESIGN = {
     "spec.paused": False,
     "spec.encoder.role": "",
@@ -98,7 +98,7 @@ DESIGN = {
 
 
 @pytest.mark.parametrize(("path", "expected"), DESIGN.items(), ids=DESIGN)
-def test_a_default_is_the_design_s(document: dict[str, Any], path: str, expected: object) -> None:
+def test_defaults_are_those_of_the_design(document: dict[str, Any], path: str, expected: object) -> None:
     value: Any = EmbeddingCache.model_validate(document)
     for name in path.split("."):
         value = getattr(value, name)
@@ -113,7 +113,7 @@ def test_a_default_is_the_design_s(document: dict[str, Any], path: str, expected
         ("retina", 1, 4, ("targetCPU", 80)),
     ],
 )
-def test_autoscaling_that_is_only_named_has_bounds(
+def test_empty_autoscaling_has_default_bounds(
     document: dict[str, Any], section: str, least: int, most: int, target: tuple[str, int]
 ) -> None:
     document["spec"][section] = {"autoscaling": {}}

@@ -23,7 +23,7 @@ def test_any_text_without_a_nul_is_a_key(text: str) -> None:
         ("é\0".encode(), "NUL at character 1"),
     ],
 )
-def test_what_is_no_key_has_a_cause_that_says_why(raw: bytes, detail: str) -> None:
+def test_an_invalid_key_has_a_cause_that_tells_why(raw: bytes, detail: str) -> None:
     with pytest.raises(CauseError) as raised:
         parse_key(raw)
     assert raised.value.cause.kind is CauseKind.INVALID_KEY

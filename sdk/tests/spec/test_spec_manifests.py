@@ -12,7 +12,7 @@ from embark.spec import EmbeddingCache
 SAMPLES = sorted((Path(__file__).parents[3] / "samples").glob("*.yaml"))
 ABSENT = SimpleNamespace()
 
-# Where a manifest is changed, to what, the field that the fault names (as the manifest writes it), and what it says.
+# The changed field, its value, the field that the error names (as in the manifest), and part of the message.
 BAD: list[tuple[str, Any, str, str]] = [
     ("apiVersion", "embark.dev/v2", "apiVersion", "'embark.dev/v1alpha1'"),
     ("kind", "Cache", "kind", "'EmbeddingCache'"),
@@ -112,7 +112,7 @@ BAD: list[tuple[str, Any, str, str]] = [
 
 
 @pytest.mark.parametrize(("path", "value", "field", "message"), BAD, ids=[f"{bad[0]}={bad[1]!r:.30}" for bad in BAD])
-def test_a_bad_manifest_is_refused_by_its_field(
+def test_an_invalid_manifest_is_rejected_by_its_field(
     document: dict[str, Any], path: str, value: object, field: str, message: str
 ) -> None:
     *parents, last = path.split(".")
@@ -130,7 +130,7 @@ def test_a_bad_manifest_is_refused_by_its_field(
         parse_manifest(yaml.safe_dump(document))
 
 
-def test_every_fault_is_found_at_once(document: dict[str, Any]) -> None:
+def test_all_errors_are_reported_at_once(document: dict[str, Any]) -> None:
     document["spec"]["encoder"]["output"]["dimension"] = -1
     document["spec"]["store"]["cassandra"]["keyspace"] = ""
     del document["spec"]["topic"]
@@ -139,7 +139,7 @@ def test_every_fault_is_found_at_once(document: dict[str, Any]) -> None:
 
 
 @pytest.mark.parametrize("sample", SAMPLES, ids=lambda sample: sample.name)
-def test_a_sample_is_good_as_it_is(sample: Path) -> None:
+def test_every_sample_is_valid(sample: Path) -> None:
     assert find_faults(sample.read_text()) == []
     assert parse_manifest(sample.read_text()).metadata.name == sample.stem
 
@@ -148,13 +148,13 @@ def test_there_are_samples() -> None:
     assert {"photos.yaml", "titles.yaml"} <= {sample.name for sample in SAMPLES}
 
 
-def test_what_a_cluster_adds_to_metadata_is_ignored(document: dict[str, Any]) -> None:
+def test_metadata_that_a_cluster_adds_is_ignored(document: dict[str, Any]) -> None:
     document["metadata"] |= {"uid": "x", "labels": {"a": "b"}, "creationTimestamp": "2024-05-01T10:00:00Z"}
     text = yaml.safe_dump(document).replace("'2024-05-01T10:00:00Z'", "2024-05-01T10:00:00Z")
     assert parse_manifest(text).metadata.name == "thumbnails"
 
 
-def test_a_field_that_is_null_is_a_field_that_is_not_given(document: dict[str, Any]) -> None:
+def test_a_field_that_is_null_is_not_set(document: dict[str, Any]) -> None:
     document["spec"] |= {"miss": None, "embark": {"autoscaling": None, "replicas": 3}}
     document["spec"]["encoder"]["modality"] = None
     assert [str(fault) for fault in find_faults(yaml.safe_dump(document))] == [
@@ -162,22 +162,22 @@ def test_a_field_that_is_null_is_a_field_that_is_not_given(document: dict[str, A
     ]
 
 
-def test_a_field_that_does_not_exist_is_a_fault_even_if_it_is_null(document: dict[str, Any]) -> None:
+def test_an_unknown_field_is_an_error_even_if_it_is_null(document: dict[str, Any]) -> None:
     document["spec"] |= {"embark": {"hotTeir": None, "hotTier": None}}
     assert [str(fault) for fault in find_faults(yaml.safe_dump(document))] == ["spec.embark.hotTeir: no such field"]
 
 
-def test_a_null_in_a_list_is_a_fault(document: dict[str, Any]) -> None:
+def test_a_null_in_a_list_is_an_error(document: dict[str, Any]) -> None:
     document["spec"]["store"]["cassandra"]["contactPoints"] = ["cassandra", None]
     assert [fault.field for fault in find_faults(yaml.safe_dump(document))] == ["spec.store.cassandra.contactPoints[1]"]
 
 
-def test_a_whole_number_may_be_written_with_a_point(document: dict[str, Any]) -> None:
+def test_a_whole_number_may_have_a_decimal_point(document: dict[str, Any]) -> None:
     document["spec"]["encoder"]["output"]["dimension"] = 1280.0
     assert parse_manifest(yaml.safe_dump(document)).spec.encoder.output.dimension == 1280
 
 
-def test_a_field_that_stands_twice_is_a_fault(document: dict[str, Any]) -> None:
+def test_a_duplicate_field_is_an_error(document: dict[str, Any]) -> None:
     text = yaml.safe_dump(document).replace("    modality: image\n", "    modality: image\n    modality: text\n")
     (fault,) = find_faults(text)
     assert fault.field == "(file)"

@@ -53,38 +53,38 @@ def test_quantities_read_back_from_json(duration: timedelta, size: int, ratio: f
 @pytest.mark.parametrize(
     ("text", "milliseconds"), [("0s", 0), ("5ms", 5), ("1h30m", 5_400_000), ("90m", 5_400_000), ("1s1s", 2000)]
 )
-def test_durations_are_read_as_kubernetes_writes_them(text: str, milliseconds: int) -> None:
+def test_durations_are_parsed_as_kubernetes_writes_them(text: str, milliseconds: int) -> None:
     assert parse_duration(text) == timedelta(milliseconds=milliseconds)
 
 
 @pytest.mark.parametrize(
     "text", ["", "5", "ms", "-5s", "1.5s", "5 s", "5S", "1d", "5s\n", "\u0665s", 5, None, f"{'9' * 99}h", "175201h"]
 )
-def test_what_is_no_duration_is_a_value_error(text: object) -> None:
+def test_an_invalid_duration_is_a_value_error(text: object) -> None:
     with pytest.raises(ValueError, match="duration"):
         parse_duration(text)
 
 
 @pytest.mark.parametrize(("text", "size"), [("0", 0), ("10Mi", 10 * 2**20), ("500k", 500_000), ("1G", 10**9), (7, 7)])
-def test_sizes_are_read_as_kubernetes_writes_them(text: object, size: int) -> None:
+def test_sizes_are_parsed_as_kubernetes_writes_them(text: object, size: int) -> None:
     assert parse_size(text) == size
 
 
 @pytest.mark.parametrize(
     "text", ["", "Mi", "10MB", "-1", "1.5Mi", "10mi", "1 Ki", -1, True, 1.0, None, "1\n", 2**40 + 1]
 )
-def test_what_is_no_size_is_a_value_error(text: object) -> None:
+def test_an_invalid_size_is_a_value_error(text: object) -> None:
     with pytest.raises(ValueError, match="size"):
         parse_size(text)
 
 
 @pytest.mark.parametrize(("text", "ratio"), [("0", 0.0), ("1", 1.0), ("1.00", 1.0), ("0.99", 0.99), (0.5, 0.5)])
-def test_shares_are_read(text: object, ratio: float) -> None:
+def test_shares_are_parsed(text: object, ratio: float) -> None:
     assert parse_ratio(text) == ratio
 
 
 @pytest.mark.parametrize("text", ["", "1.1", "-0.1", ".5", "0.", "2", "99%", "nan", 1.5, float("nan"), None, True])
-def test_what_is_no_share_is_a_value_error(text: object) -> None:
+def test_an_invalid_share_is_a_value_error(text: object) -> None:
     with pytest.raises(ValueError, match="share"):
         parse_ratio(text)
 

@@ -9,7 +9,7 @@ from embark.space import Space
 from embark.spec import EmbArk, EmbeddingCache, Serving
 
 
-def cache_of(document: dict[str, Any]) -> EmbeddingCache:
+def build_cache(document: dict[str, Any]) -> EmbeddingCache:
     document["metadata"]["namespace"] = "team"
     document["spec"]["encoder"] |= {"batch": {"maxSize": 7}, "fetch": {"allowedPrivateNetworks": ["10.0.0.0/8"]}}
     document["spec"]["store"]["ttl"] = "24h"
@@ -20,13 +20,13 @@ def cache_of(document: dict[str, Any]) -> EmbeddingCache:
 
 
 @pytest.mark.parametrize("service", CacheSettings._fields)
-def test_settings_read_back_from_the_json_that_a_config_map_holds(document: dict[str, Any], service: str) -> None:
-    settings = getattr(settings_for(cache_of(document)), service)
+def test_settings_read_back_from_the_json_in_a_config_map(document: dict[str, Any], service: str) -> None:
+    settings = getattr(settings_for(build_cache(document)), service)
     assert type(settings).model_validate_json(settings.model_dump_json(by_alias=True)) == settings
 
 
 def test_each_service_gets_what_the_cache_declares(document: dict[str, Any]) -> None:
-    cache = cache_of(document)
+    cache = build_cache(document)
     space = Space.from_encoder(cache.spec.encoder)
     embark, kfc, retina = settings_for(cache)
     assert embark.active == kfc.space == retina.space == space
@@ -47,7 +47,7 @@ def test_each_service_gets_what_the_cache_declares(document: dict[str, Any]) -> 
 
 
 def test_the_server_gets_every_field_of_serving_and_no_other_of_spec_embark(document: dict[str, Any]) -> None:
-    embark = cache_of(document).spec.embark
+    embark = build_cache(document).spec.embark
     serving = embark.to_serving()
     assert type(serving) is Serving
     assert serving.model_dump() == {name: embark.model_dump()[name] for name in Serving.model_fields}
@@ -59,16 +59,16 @@ def test_the_server_gets_every_field_of_serving_and_no_other_of_spec_embark(docu
     }
 
 
-def test_how_many_replicas_there_are_and_what_they_get_is_in_no_settings(document: dict[str, Any]) -> None:
-    plain = settings_for(cache_of(document))
+def test_settings_depend_on_neither_replicas_nor_resources(document: dict[str, Any]) -> None:
+    plain = settings_for(build_cache(document))
     for part, replicas in (("embark", 5), ("kfc", 3), ("retina", 2)):
         section = document["spec"].get(part, {})
         document["spec"][part] = section | {"replicas": replicas, "resources": {"limits": {"cpu": "3"}}}
     assert settings_for(EmbeddingCache.model_validate(document)) == plain
 
 
-def test_settings_of_another_space_name_that_space_alone(document: dict[str, Any]) -> None:
-    cache = cache_of(document)
+def test_settings_of_another_space_name_only_that_space(document: dict[str, Any]) -> None:
+    cache = build_cache(document)
     other = Space.from_encoder(cache.spec.encoder).model_copy(update={"dimension": 3})
     embark, kfc, retina = settings_for(cache, other)
     assert embark.active == kfc.space == retina.space == other
@@ -76,7 +76,7 @@ def test_settings_of_another_space_name_that_space_alone(document: dict[str, Any
     assert other.id in kfc.retina
 
 
-def test_a_given_oov_vector_is_one_of_the_space(document: dict[str, Any]) -> None:
+def test_a_given_oov_vector_must_fit_the_space(document: dict[str, Any]) -> None:
     document["spec"]["miss"] = {"oov": "Vector", "oovVectorConfigMap": "oov"}
     document["spec"]["encoder"]["output"]["dimension"] = 3
     cache = EmbeddingCache.model_validate(document)
@@ -88,13 +88,13 @@ def test_a_given_oov_vector_is_one_of_the_space(document: dict[str, Any]) -> Non
             settings_for(cache, oov_vector=wrong)
 
 
-def test_an_oov_vector_that_nothing_asks_for_is_refused(document: dict[str, Any]) -> None:
+def test_an_oov_vector_that_is_not_requested_is_rejected(document: dict[str, Any]) -> None:
     with pytest.raises(InvalidSpecError, match="oov is Zeros"):
         settings_for(EmbeddingCache.model_validate(document), oov_vector=[0.0] * 1280)
 
 
-def test_names_are_the_design_s(document: dict[str, Any]) -> None:
-    cache = cache_of(document)
+def test_names_are_those_of_the_design(document: dict[str, Any]) -> None:
+    cache = build_cache(document)
     assert cache_name(cache) == "team/thumbnails"
     assert fills_topic(cache) == "team.thumbnails.fills"
     assert dead_letters_topic(cache) == "team.thumbnails.dead-letters"
@@ -106,18 +106,16 @@ def test_names_are_the_design_s(document: dict[str, Any]) -> None:
 @pytest.mark.parametrize(
     ("name", "dead_letters"), [("mine.fills", "mine.dead-letters"), ("images", "images.dead-letters")]
 )
-def test_a_topic_of_its_own_name_has_dead_letters_of_that_name(
-    document: dict[str, Any], name: str, dead_letters: str
-) -> None:
+def test_a_named_topic_has_dead_letters_of_that_name(document: dict[str, Any], name: str, dead_letters: str) -> None:
     document["spec"]["topic"]["kafka"]["name"] = name
     cache = EmbeddingCache.model_validate(document)
     assert (fills_topic(cache), dead_letters_topic(cache)) == (name, dead_letters)
 
 
-def test_names_fit_the_limits_of_what_they_name(document: dict[str, Any]) -> None:
+def test_names_are_within_the_limits_of_dns_kafka_and_cassandra(document: dict[str, Any]) -> None:
     document["metadata"] |= {"name": "n" * 40, "namespace": "s" * 63}
     cache = EmbeddingCache.model_validate(document)
-    # A DNS label has 63 characters, a topic of Kafka 249, a table of Cassandra 48.
+    # At most 63 characters for a DNS label, 249 for a topic of Kafka, 48 for a table of Cassandra.
     labels = retina_target(cache, "a" * 12).removeprefix("dns:///").split(":")[0].split(".")
     assert max(len(label) for label in labels) <= 63
     assert max(len(fills_topic(cache)), len(dead_letters_topic(cache))) <= 249

@@ -11,7 +11,7 @@ from embark.space import Space, VectorForm
 from embark.spec import DType, EmbeddingCache
 
 ZERO = f"sha256:{'0' * 64}"
-# Written out by hand: a change of it would orphan every embedding that is stored anywhere.
+# Literal ids: a change would orphan every stored embedding.
 CANONICAL = (
     '{"dimension":1280,"dtype":"float32","modality":"image","modelDigest":"' + ZERO + '",'
     '"normalization":"none","outputTensor":"embedding","preprocessing":"imagenet-224","role":""}'
@@ -56,13 +56,13 @@ def test_the_ids_of_the_samples_never_change() -> None:
         ("output.normalization", "l2"),
     ],
 )
-def test_a_change_of_what_makes_embeddings_comparable_is_a_new_space(
+def test_a_change_that_makes_embeddings_incomparable_is_a_new_space(
     document: dict[str, Any], path: str, value: object
 ) -> None:
     before = Space.model_validate(
         Space.from_encoder(EmbeddingCache.model_validate(document).spec.encoder).model_dump(by_alias=True)
     )
-    # By itself modality or role would contradict the preprocessing, which a Space alone does not check.
+    # A modality or role contradicts the preprocessing here, which Space does not check.
     field = {"model.digest": "model_digest", "output.tensor": "output_tensor"}.get(path, path.rsplit(".", 1)[-1])
     after = Space.model_validate(before.model_dump() | {field: value})
     assert after.id != before.id
@@ -121,7 +121,7 @@ def test_a_space_reads_back_from_json(document: dict[str, Any]) -> None:
 
 
 @pytest.mark.parametrize(("dtype", "size", "numpy"), [(DType.FLOAT32, 4, "<f4"), (DType.FLOAT16, 2, "<f2")])
-def test_a_form_says_how_a_vector_lies_in_memory(dtype: DType, size: int, numpy: str) -> None:
+def test_a_form_is_the_memory_layout_of_a_vector(dtype: DType, size: int, numpy: str) -> None:
     form = VectorForm(3, dtype)
     assert (form.nbytes, form.numpy) == (3 * size, np.dtype(numpy))
     assert np.frombuffer(form.zeros(), form.numpy).tolist() == [0, 0, 0]

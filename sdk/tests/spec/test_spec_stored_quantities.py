@@ -13,7 +13,7 @@ def test_a_quantity_is_written_as_the_api_server_stores_it(written: str, stored:
     assert canonical_quantity(written) == stored
 
 
-def test_a_quantity_beyond_what_kubernetes_counts_is_refused() -> None:
+def test_a_quantity_that_exceeds_the_maximum_of_kubernetes_is_rejected() -> None:
     assert canonical_quantity(str(2**63 - 1)) == str(2**63 - 1)
     with pytest.raises(ValueError, match="9223372036854775808"):
         canonical_quantity(str(2**63))
@@ -24,7 +24,7 @@ def test_a_quantity_beyond_what_kubernetes_counts_is_refused() -> None:
     st.integers(0, 999),
     st.sampled_from(["", "m", "k", "M", "G", "T", "Ki", "Mi", "Gi", "Ti"]),
 )
-def test_nothing_is_lost_but_what_is_below_a_thousandth(whole: int, thousandths: int, suffix: str) -> None:
+def test_only_fractions_of_a_thousandth_are_rounded(whole: int, thousandths: int, suffix: str) -> None:
     written = f"{whole}.{thousandths:03d}{suffix}"
     canonical = canonical_quantity(written)
     lost = quantity_value(canonical) - quantity_value(written)
@@ -32,6 +32,6 @@ def test_nothing_is_lost_but_what_is_below_a_thousandth(whole: int, thousandths:
 
 
 @given(st.integers(0, 10**6), st.sampled_from(["", "m", "k", "M", "G", "T", "Ki", "Mi", "Gi"]))
-def test_a_canonical_quantity_stays_as_it_is(number: int, suffix: str) -> None:
+def test_a_canonical_quantity_is_unchanged(number: int, suffix: str) -> None:
     canonical = canonical_quantity(f"{number}{suffix}")
     assert canonical_quantity(canonical) == canonical

@@ -1,4 +1,4 @@
-"""`spec.tls` and `spec.tenants`: what they mean for the services, and that their absence changes nothing."""
+"""`spec.tls` and `spec.tenants`: their effect on the settings, and none without them."""
 
 import json
 from typing import Any
@@ -14,19 +14,19 @@ MTLS = {"secret": "photos-tls", "clientCertificates": True}
 ADS = {"name": "ads", "missesPerSecond": 10}
 
 
-def settings_of(document: dict[str, Any], **spec: Any) -> Any:
+def build_settings(document: dict[str, Any], **spec: Any) -> Any:
     document["spec"] |= spec
     return settings_for(EmbeddingCache.model_validate(document))
 
 
-def test_a_cache_without_them_has_no_word_of_them_in_any_settings(document: dict[str, Any]) -> None:
-    for settings in settings_of(document):
+def test_without_them_no_settings_mention_them(document: dict[str, Any]) -> None:
+    for settings in build_settings(document):
         assert not {"tls", "retinaTls", "tenants"} & json.loads(settings.model_dump_json(by_alias=True)).keys()
 
 
-def test_every_service_has_the_certificates_and_embark_alone_who_is_authorized(document: dict[str, Any]) -> None:
+def test_every_service_has_the_certificates_and_only_embark_the_authorized_identities(document: dict[str, Any]) -> None:
     document["metadata"]["namespace"] = "team"
-    embark, kfc, retina = settings_of(document, tls=MTLS | {"authorizedIdentities": ["a", "b.*"]}, tenants=[ADS])
+    embark, kfc, retina = build_settings(document, tls=MTLS | {"authorizedIdentities": ["a", "b.*"]}, tenants=[ADS])
     assert {embark.tls.folder, kfc.retina_tls.folder, retina.tls.folder} == {"/var/run/secrets/embark.dev/tls"}
     assert all(tls.client_certificates for tls in (embark.tls, kfc.retina_tls, retina.tls))
     assert (embark.tls.authorized_identities, retina.tls.authorized_identities) == (("a", "b.*"), ())
@@ -44,7 +44,7 @@ def test_every_service_has_the_certificates_and_embark_alone_who_is_authorized(d
         ({"tenants": [ADS | {"missesPerSecond": 0}]}, "spec.tenants"),
     ],
 )
-def test_what_does_not_go_together_is_refused_and_named(
+def test_a_field_without_the_one_that_it_requires_is_rejected_by_name(
     document: dict[str, Any], spec: dict[str, Any], field: str
 ) -> None:
     document["spec"] |= spec

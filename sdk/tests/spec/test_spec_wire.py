@@ -13,7 +13,7 @@ from embark.v1 import types_pb2
 
 
 @pytest.mark.parametrize("kind", list(CauseKind))
-def test_a_cause_travels_unchanged(kind: CauseKind) -> None:
+def test_a_cause_is_sent_unchanged(kind: CauseKind) -> None:
     cause = Cause(kind, "why")
     assert cause_from_wire(types_pb2.Cause.FromString(cause_to_wire(cause).SerializeToString())) == cause
 
@@ -24,7 +24,7 @@ def test_every_kind_and_dtype_of_the_wire_has_a_value() -> None:
     assert {dtype_to_wire(dtype) for dtype in DType} == {number for _, number in types_pb2.DType.items() if number}
 
 
-def test_a_cause_of_a_later_version_is_one_that_may_pass() -> None:
+def test_a_cause_of_a_later_version_is_retriable() -> None:
     message = types_pb2.Cause(kind=99, detail="new")  # type: ignore[arg-type]
     assert cause_from_wire(message) == Cause(CauseKind.ENCODER_FAILED, "new")
     assert not cause_from_wire(message).permanent
@@ -35,12 +35,12 @@ def test_a_detail_from_the_wire_is_made_printable() -> None:
 
 
 @pytest.mark.parametrize("dtype", list(DType))
-def test_a_form_travels_unchanged(dtype: DType) -> None:
+def test_a_form_is_sent_unchanged(dtype: DType) -> None:
     assert form_from_wire(7, dtype_to_wire(dtype)) == VectorForm(7, dtype)
 
 
 @pytest.mark.parametrize("number", [0, 99])
-def test_a_dtype_that_is_not_known_is_a_value_error(number: int) -> None:
+def test_an_unknown_dtype_is_a_value_error(number: int) -> None:
     with pytest.raises(ValueError, match=f"dtype {number} .* not known"):
         form_from_wire(7, number)  # type: ignore[arg-type]
 

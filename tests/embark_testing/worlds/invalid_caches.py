@@ -1,6 +1,6 @@
-"""Over 100 caches that no API server may take, one mutation each, derived from the CRD: for tests of both judges.
+"""Over 100 invalid caches, one mutation each, derived from the CRD.
 
-`embark validate` and a real API server must refuse every one and name its field.
+`embark validate` and a real API server must reject every one and name its field.
 """
 
 from collections.abc import Iterator
@@ -18,7 +18,7 @@ Document = dict[str, Any]
 Schema = dict[str, Any]
 Path = tuple[str, ...]
 
-# What only a rule of several fields refuses: where, what is put there, and the field that is to be named.
+# Violations of rules about several fields: the path, the value, and the field that the error names.
 _BROKEN_RULES: list[tuple[str, Any, str]] = [
     ("spec.encoder.preprocessing", "text-256", "spec.encoder"),
     ("spec.encoder.modality", "text", "spec.encoder"),
@@ -46,7 +46,7 @@ _BROKEN_RULES: list[tuple[str, Any, str]] = [
         (f"spec.{part}.autoscaling", {"min": 3, "max": 2}, f"spec.{part}.autoscaling")
         for part in ("embark", "kfc", "retina")
     ],
-    ("spec.embark.autoscaling.min", 11, "spec.embark.autoscaling"),  # over the max that is the default
+    ("spec.embark.autoscaling.min", 11, "spec.embark.autoscaling"),  # exceeds the default max
     *[
         (f"spec.{part}.resources", {"requests": requests, "limits": limits}, f"spec.{part}.resources")
         for part in ("embark", "kfc", "retina")
@@ -56,13 +56,13 @@ _BROKEN_RULES: list[tuple[str, Any, str]] = [
         )
     ],
 ]
-# A name that is no text is refused too, but as no metadata at all: the API server's own type, not ours.
+# A name that is not text is rejected too, but by the API server's own type of metadata.
 _NAMES = ("a" * 41, "7up", "Photos", "photos-", "my.photos", "my_photos")
 
 
 @dataclass(frozen=True)
 class InvalidCache:
-    """A manifest with one fault; `field` is what is to be named, `unknown` a field that the resource does not have."""
+    """A manifest with one error in `field`; `unknown` if the resource does not have that field."""
 
     name: str
     manifest: Document
@@ -71,7 +71,7 @@ class InvalidCache:
 
 
 def invalid_caches() -> Iterator[InvalidCache]:
-    """Yield them all."""
+    """Yield all of them."""
     schema = cache_schema()
     yield from (
         InvalidCache(f"name {name!r:.20}", changed(("metadata", "name"), name), "metadata.name") for name in _NAMES
@@ -88,18 +88,18 @@ def cache_schema() -> Schema:
     return schema
 
 
-def parts_of(schema: Schema, path: str) -> Iterator[tuple[str, Schema]]:
+def walk_schema(schema: Schema, path: str) -> Iterator[tuple[str, Schema]]:
     """Yield every schema within `schema` with its path; `[]` is an item of a list or a value of a map."""
     yield path, schema
     for name, part in schema.get("properties", {}).items():
-        yield from parts_of(part, f"{path}.{name}")
+        yield from walk_schema(part, f"{path}.{name}")
     for name in ("items", "additionalProperties"):
         if name in schema:
-            yield from parts_of(schema[name], f"{path}[]")
+            yield from walk_schema(schema[name], f"{path}[]")
 
 
 def valid_manifest() -> Document:
-    """Return the good manifest that each invalid one differs from by one value."""
+    """Return the valid manifest from which each invalid one differs by one value."""
     document: Document = yaml.safe_load((SAMPLES / "photos.yaml").read_text())
     return document
 
@@ -124,7 +124,7 @@ def _invalid_at(schema: Schema, path: Path, *, required: bool = False) -> Iterat
 
 
 def _invalid_items(schema: Schema, path: Path) -> Iterator[InvalidCache]:
-    """Lists whose second item is bad."""
+    """Yield lists whose second item is invalid."""
     good = good_items(path[-1])
     where = f"{'.'.join(path)}[1]"
     for what, value in bad_values(schema, path[-1]):
@@ -139,7 +139,7 @@ def _invalid_items(schema: Schema, path: Path) -> Iterator[InvalidCache]:
 
 
 def changed(path: Path, value: Any) -> Document:
-    """Return the good manifest with another value at `path`."""
+    """Return the valid manifest with another value at `path`."""
     document = deepcopy(valid_manifest())
     target = document
     for part in path[:-1]:

@@ -1,4 +1,4 @@
-"""Values that a schema of the CRD refuses, one for each thing that it says; invalid_caches puts them into manifests."""
+"""Values that a schema of the CRD rejects, for each of its constraints."""
 
 import re
 from collections.abc import Iterator
@@ -11,7 +11,7 @@ Schema = dict[str, Any]
 Bad = tuple[str, Any]
 
 ABSENT = object()
-"""Stands for: take the field away."""
+"""Marks a field to be removed."""
 
 _WRONG_TYPES: dict[str, tuple[Any, ...]] = {
     "string": (7, True),
@@ -42,12 +42,12 @@ _BAD_RESOURCES = ("cpus", "Memory", "example.com/", f"example.com/{'a' * 253}")
 
 
 def good_items(name: str) -> Any:
-    """Return an item that the list `name` may have."""
+    """Return a valid item of the list `name`."""
     return _GOOD_ITEMS[name]
 
 
 def bad_values(schema: Schema, name: str) -> Iterator[Bad]:
-    """Yield what is wrong with a value of the field `name`, and the value."""
+    """Yield invalid values of the field `name`, each with what is wrong with it."""
     kind = "int-or-string" if "x-kubernetes-int-or-string" in schema else schema["type"]
     for value in _WRONG_TYPES[kind]:
         yield f"{value!r} for {kind}", value
@@ -62,9 +62,9 @@ def bad_values(schema: Schema, name: str) -> Iterator[Bad]:
 
 def _out_of_range(schema: Schema, name: str) -> Iterator[Bad]:
     if "minimum" in schema:
-        yield "under the minimum", schema["minimum"] - 1
+        yield "below the minimum", schema["minimum"] - 1
     if "maximum" in schema:
-        yield "over the maximum", schema["maximum"] + 1
+        yield "above the maximum", schema["maximum"] + 1
     if schema.get("minLength"):
         yield "too short", ""
     if "maxLength" in schema:
@@ -78,23 +78,23 @@ def _out_of_range(schema: Schema, name: str) -> Iterator[Bad]:
 
 
 def _against_rules(schema: Schema, name: str) -> Iterator[Bad]:
-    """Values of one field that have the right form, and that a CEL rule alone refuses."""
+    """Yield values of the right type and pattern that only a CEL rule rejects."""
     if schema.get("pattern") == NETWORK_PATTERN:
         for text in ("10.0.0.1/8", "10.0.0.0/33", "256.0.0.0/8", "fd00::1/8", "::ffff:10.0.0.0/104", "1/8"):
-            yield f"no network {text}", text
+            yield f"invalid network {text}", text
     if "maxProperties" in schema:
         for key in _BAD_NAMES.get(name, _BAD_RESOURCES):
-            yield f"no name {key:.20}", {key: "1"}
+            yield f"invalid name {key:.20}", {key: "1"}
     for rule in schema.get("x-kubernetes-validations", []):
         bounds = re.fullmatch(r"must be a (?:duration|size) between (\S+) and (\S+)", rule["message"])
         if bounds and schema["pattern"] == DURATION_PATTERN:
-            yield "over the longest duration", f"{bounds[2]}1ms"
-            yield "no such duration", "999999999h999999999h"
+            yield "exceeds the longest duration", f"{bounds[2]}1ms"
+            yield "too long a duration", "999999999h999999999h"
             if bounds[1] != "0s":
-                yield "no time at all", "0ms"
+                yield "zero time", "0ms"
         elif bounds:
-            yield "over the largest size", f"{int(bounds[2].removesuffix('Gi')) + 1}Gi"
-            yield "over the largest size, as a number", 2**40 + 1
+            yield "exceeds the largest size", f"{int(bounds[2].removesuffix('Gi')) + 1}Gi"
+            yield "exceeds the largest size, as a number", 2**40 + 1
             if bounds[1] != "0":
-                yield "no bytes at all", 0
-                yield "no bytes at all, as text", "0Ki"
+                yield "zero bytes", 0
+                yield "zero bytes, as text", "0Ki"

@@ -1,4 +1,4 @@
-"""Caches with odd values, some good and some bad, one in each: for the test that both judges agree on every one."""
+"""Caches with one odd value each, some valid and some not, on which `embark validate` and the API server must agree."""
 
 import json
 from collections.abc import Iterator
@@ -7,7 +7,7 @@ from typing import Any
 from embark_testing.worlds.invalid_caches import Document, Schema, cache_schema, changed
 from embark_testing.worlds.invalid_values import good_items
 
-# Not 12.0: kubectl makes 12 of it, and a client that sends it as it is meets no agreement among types.
+# Not 12.0: kubectl sends it as 12, and the API server accepts it for some types only.
 _NUMBERS = (0, 1, -1, 1.5, 2**40, 2**40 + 1, 2**63, 10**25, 1e300, True, None)
 _TEXTS = (
     *["0", "00", "1", "1.0", "0.", ".5", "1.01", "a", "A", "a-", "a..b", "a_b", "no"],
@@ -24,25 +24,25 @@ _REST: tuple[Any, ...] = (
 
 
 def odd_caches() -> Iterator[tuple[str, Document]]:
-    """Yield the manifests with their names; of fields that are described alike, one stands for all."""
+    """Yield named manifests; of fields with the same schema, only one is used."""
     seen = set()
-    for path, schema in _fields_of(cache_schema()["properties"]["spec"], ("spec",)):
+    for path, schema in _walk_fields(cache_schema()["properties"]["spec"], ("spec",)):
         described = json.dumps({name: schema[name] for name in schema if name not in ("description", "default")})
         if described in seen:
             continue
         seen.add(described)
-        for value in _values_of(schema, path[-1]):
+        for value in _odd_values(schema, path[-1]):
             yield f"{'.'.join(path)} = {value!r:.60}", changed(path, value)
 
 
-def _fields_of(schema: Schema, path: tuple[str, ...]) -> Iterator[tuple[tuple[str, ...], Schema]]:
+def _walk_fields(schema: Schema, path: tuple[str, ...]) -> Iterator[tuple[tuple[str, ...], Schema]]:
     for name, part in schema["properties"].items():
         yield (*path, name), part
         if "properties" in part:
-            yield from _fields_of(part, (*path, name))
+            yield from _walk_fields(part, (*path, name))
 
 
-def _values_of(schema: Schema, name: str) -> Iterator[Any]:
+def _odd_values(schema: Schema, name: str) -> Iterator[Any]:
     yield from _NUMBERS
     yield from _REST
     any_text = "pattern" in schema or (schema.get("type") == "string" and "enum" not in schema)

@@ -1,4 +1,4 @@
-"""Quantities as a user may write them, and as the API server stores them; shown to be so on a real one."""
+"""Quantities as users write them, and as the API server stores them; a test checks this on a real one."""
 
 STORED = {
     "0": "0",
