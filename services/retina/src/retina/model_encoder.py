@@ -16,7 +16,7 @@ Input = TypeVar("Input")
 
 
 class ItemKind(Enum):
-    """How the payload of an item is to be read."""
+    """How to read the payload of an item."""
 
     CONTENT = "content"
     TENSOR = "tensor"
