@@ -126,7 +126,7 @@ def test_an_api_whose_own_server_is_down_counts_as_missing(bare_server: ApiServe
     body = api_service(name, "missing", "default")
     bare_server.kubectl("apply", "-f=-", stdin=json.dumps(body))
     try:
-        eventually(lambda: _is_unheard(bare_server), 60, "the API server asks a server that is away")
+        eventually(lambda: _has_no_backend(bare_server), 60, "the API server calls a server that is down")
         assert cluster.served([MISSING, "apps/v1"]) == cluster.served(["apps/v1"])
         assert cluster.served(["apps/v1"]).has("apps/v1", "Deployment")
         assert not cluster.served(["apps/v1"]).has("apps/v1", "Scale")
@@ -143,7 +143,7 @@ def test_an_api_whose_own_server_goes_down_keeps_its_last_known_kinds(
     assert cluster.served(["apps/v1"]) == before
     clock.advance(timedelta(hours=1))
     monkeypatch.setattr(cluster._client, "request", lambda *_, **__: _answer(500))
-    with pytest.raises(UnavailableError, match="the APIs that are served"):
+    with pytest.raises(UnavailableError, match="API discovery"):
         cluster.served(["apps/v1"])
 
 
@@ -205,7 +205,7 @@ def _is_served(server: ApiServer, resource: str) -> bool:
     return True
 
 
-def _is_unheard(server: ApiServer) -> bool:
+def _has_no_backend(server: ApiServer) -> bool:
     try:
         server.kubectl("get", f"--raw=/apis/{MISSING}")
     except KubectlError as error:
