@@ -72,14 +72,14 @@ class RolloutWork(Protocol):
         ...
 
 
-class ServedSpaces(NamedTuple):
+class ServedSpaceIds(NamedTuple):
     """The spaces that EmbArk serves, by id."""
 
     active: str
     previous: str = ""
 
     @classmethod
-    def wanted_by(cls, state: RolloutState) -> "ServedSpaces":
+    def wanted_by(cls, state: RolloutState) -> "ServedSpaceIds":
         """Return what EmbArk serves once a state is carried out."""
         previous = state.spaces.previous
         return cls(state.active.id, previous.id if previous else "")
@@ -102,7 +102,7 @@ class Carrier:
     def __init__(
         self,
         work: RolloutWork,
-        served: ServedSpaces,
+        served: ServedSpaceIds,
         *,
         outages: Outages,
         switch: Callable[[EmbArkSettings], None],
@@ -167,7 +167,7 @@ class Carrier:
         seen = ObservedRollout(
             entries=self.count(state.active.id),
             encode_seconds=self.encode_seconds,
-            embark_rolled=self.served == ServedSpaces.wanted_by(state),
+            embark_rolled=self.served == ServedSpaceIds.wanted_by(state),
             dropped_idle=dropped is not None and not self._is_used(dropped.id),
             drop=self._dropping[1].observed if self._dropping else ObservedJob(),
         )
@@ -185,7 +185,7 @@ class Carrier:
         return self.entries
 
     def _serve(self, state: RolloutState, cache: EmbeddingCache) -> None:
-        wanted, previous = ServedSpaces.wanted_by(state), state.spaces.previous
+        wanted, previous = ServedSpaceIds.wanted_by(state), state.spaces.previous
         if wanted != self.served:
             kept = previous.encoder if previous else None
             self._switch(serving_settings(cache, state.active.encoder, kept, oov_vector=self._oov_vector).embark)

@@ -22,7 +22,7 @@ from embark.store.sqlite.adapter import SqliteStore
 from embark.topic import FillTopic
 from embark.topic.sqlite.adapter import SqliteTopic
 from embark_local.cache_file import CacheFile, with_manifest, with_status, with_version
-from embark_local.carrier import Carrier, ServedSpaces
+from embark_local.carrier import Carrier, ServedSpaceIds
 from embark_local.context import LocalContext
 from embark_local.fillings import Filling, Fillings, run_kfc
 from embark_local.folders import claimed, forget
@@ -119,7 +119,7 @@ def run_local(
         )
         carrier = Carrier(
             context,
-            ServedSpaces.wanted_by(state),
+            ServedSpaceIds.wanted_by(state),
             outages=context.new_outages(stopping),
             switch=embark.switch,
             oov_vector=oov_vector,
