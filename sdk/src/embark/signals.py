@@ -16,7 +16,7 @@ class Stopping:
     """
 
     def __init__(self) -> None:
-        self._requests: Final[SimpleQueue[None]] = SimpleQueue()
+        self._requests: SimpleQueue[None] = SimpleQueue()
 
     def set(self) -> None:
         """Request that the process stops."""
