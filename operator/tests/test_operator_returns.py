@@ -16,7 +16,7 @@ def world() -> RollingWorld:
 def set_back(world: RollingWorld) -> list[str]:
     """Revert the spec; return the phases until the cache is at rest."""
     world.apply_cache()
-    phases = world.go_on("Steady")
+    phases = world.run_until("Steady")
     world.reconcile()
     return phases
 
@@ -27,7 +27,7 @@ def test_a_spec_that_is_reverted_in_any_phase_builds_nothing_and_drops_the_other
 ) -> None:
     first = world.space("active")
     world.apply_cache(encoder=OTHER)
-    world.go_on(phase)
+    world.run_until(phase)
     [second] = {world.space(role) for role in ("active", "candidate")} - {first, ""}
     assert set_back(world) == ["RollingBack", "Steady"]
     assert (world.space("active"), world.embark_settings().active.id) == (first, first)
@@ -41,7 +41,7 @@ def test_a_dropped_space_is_filled_and_verified_again_when_the_spec_returns_to_i
 ) -> None:
     for _ in range(2):
         world.apply_cache(encoder=OTHER)
-        assert world.go_on(phase) == WAY[: WAY.index(phase) + 1]
+        assert world.run_until(phase) == WAY[: WAY.index(phase) + 1]
         set_back(world)
     world.apply_cache(encoder=OTHER)
-    assert world.go_on("Holding") == WAY
+    assert world.run_until("Holding") == WAY

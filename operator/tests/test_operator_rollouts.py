@@ -32,7 +32,7 @@ def test_a_new_space_is_filled_and_verified_before_it_is_read_and_the_old_one_is
         assert world.embark_settings().active.id == first
         world.react()
     assert world.spaces_with("kfc") == world.spaces_with("retina") == {first, world.space("candidate")}
-    phases += world.go_on("Holding")
+    phases += world.run_until("Holding")
     assert list(dict.fromkeys(phases)) == WAY
     settings = world.embark_settings()
     assert (settings.active.id, settings.active.dimension) == (world.space("active"), 1000)
@@ -44,7 +44,7 @@ def test_a_new_space_is_filled_and_verified_before_it_is_read_and_the_old_one_is
 def test_the_kfc_of_a_candidate_keeps_the_space_that_it_is_filled_from(world: RollingWorld) -> None:
     first = world.space("active")
     world.apply_cache(encoder=OTHER)
-    world.go_on("Preparing")
+    world.run_until("Preparing")
     world.reconcile()
     second = world.space("candidate")
 
@@ -53,15 +53,15 @@ def test_the_kfc_of_a_candidate_keeps_the_space_that_it_is_filled_from(world: Ro
         return KfcSettings.model_validate_json(text).source
 
     assert source() == first
-    world.go_on("Holding")
+    world.run_until("Holding")
     world.now += timedelta(days=4)
-    world.go_on("Steady")
+    world.run_until("Steady")
     assert (world.space("active"), source()) == (second, first)
 
 
 def test_a_rollout_at_rest_causes_no_writes(world: RollingWorld) -> None:
     world.apply_cache(encoder=OTHER)
-    world.go_on("Holding")
+    world.run_until("Holding")
     world.react()
     world.reconcile()
     world.now += timedelta(hours=1)
@@ -71,7 +71,7 @@ def test_a_rollout_at_rest_causes_no_writes(world: RollingWorld) -> None:
 def test_the_previous_space_is_dropped_completely_when_its_time_is_over(world: RollingWorld) -> None:
     first = world.space("active")
     world.apply_cache(encoder=OTHER)
-    world.go_on("Holding")
+    world.run_until("Holding")
     assert world.result.requeue_after == timedelta(hours=72)
     world.now += timedelta(hours=72)
     seen = set()
@@ -93,7 +93,7 @@ def test_a_failed_gate_leaves_the_old_space_active_and_is_reported_with_its_reas
     first = world.space("active")
     world.verdict = Verdict(keys=100, held=100, failed=5, sampled=50)
     world.apply_cache(encoder=OTHER)
-    world.go_on("Halted")
+    world.run_until("Halted")
     assert "spec.rollout.maxFailureRatio" in world.status["rollout"]["message"]
     assert (world.status["phase"], world.condition("Ready")["status"]) == ("Halted", "True")
     assert (world.condition("RolledOut")["status"], world.condition("RolledOut")["reason"]) == ("False", "Halted")
@@ -111,9 +111,9 @@ def test_a_failed_gate_leaves_the_old_space_active_and_is_reported_with_its_reas
 def test_fixing_the_spec_of_a_halted_rollout_continues_with_a_new_attempt(world: RollingWorld) -> None:
     world.verdict = Verdict(keys=100, held=100, failed=5, sampled=50)
     world.apply_cache(encoder=OTHER)
-    world.go_on("Halted")
+    world.run_until("Halted")
     world.apply_cache(encoder=OTHER, rollout={"maxFailureRatio": "0.1"})
-    world.go_on("Reembedding")
+    world.run_until("Reembedding")
     world.reconcile()
     (text,) = [
         body["data"]["settings.json"]
@@ -121,7 +121,7 @@ def test_fixing_the_spec_of_a_halted_rollout_continues_with_a_new_attempt(world:
         if kind == CONFIG_MAP and "reembed" in body["metadata"]["name"]
     ]
     assert ReembedSettings.model_validate_json(text).retry_failed
-    world.go_on("Holding")
+    world.run_until("Holding")
 
 
 @pytest.mark.parametrize("state", [{"waiting": {"reason": "CrashLoopBackOff", "message": "back-off"}}, {"running": {}}])
@@ -129,7 +129,7 @@ def test_a_crashing_retina_of_a_candidate_halts_the_rollout_with_its_error(
     world: RollingWorld, state: dict[str, Any]
 ) -> None:
     world.apply_cache(encoder=OTHER)
-    world.go_on("Preparing")
+    world.run_until("Preparing")
     world.held_back = {"schema", "retina"}
     world.reconcile()
     world.react()
@@ -142,26 +142,26 @@ def test_a_crashing_retina_of_a_candidate_halts_the_rollout_with_its_error(
     assert world.phase == "Halted"
     assert "the model has another digest" in world.status["rollout"]["message"]
     world.held_back = set()
-    assert "Reembedding" in world.go_on("Holding")
+    assert "Reembedding" in world.run_until("Holding")
 
 
 def test_a_rollout_that_needs_approval_reports_its_plan_and_creates_nothing_before(world: RollingWorld) -> None:
     first = world.space("active")
     world.apply_cache(encoder=OTHER, rollout={"approval": "Manual"})
-    world.go_on("AwaitingApproval")
+    world.run_until("AwaitingApproval")
     world.react()
     world.reconcile()
     assert world.spaces_with("kfc") == {first}
     assert "7 keys" in world.status["rollout"]["message"]
     assert "kubectl embark approve photos" in world.status["rollout"]["message"]
     world.annotate(APPROVED, world.space("candidate"))
-    world.go_on("Holding")
+    world.run_until("Holding")
 
 
 def test_progress_is_reported_and_the_job_is_suspended_while_the_rollout_is_paused(world: RollingWorld) -> None:
     world.apply_cache(encoder=OTHER)
     world.held_back = {"reembed"}
-    world.go_on("Reembedding")
+    world.run_until("Reembedding")
     world.services.done = ObservedProgress(done=3, failed=0)
     world.now += timedelta(seconds=10)
     world.reconcile()
@@ -178,21 +178,21 @@ def test_progress_is_reported_and_the_job_is_suspended_while_the_rollout_is_paus
 def test_a_lost_status_does_not_move_lookups_to_an_unverified_space(world: RollingWorld, phase: str) -> None:
     first = world.space("active")
     world.apply_cache(encoder=OTHER)
-    world.go_on(phase)
+    world.run_until(phase)
     world.reconcile()
     before = world.embark_settings().active.id
     assert before == first or phase in ("Switching", "Holding")
     world.cluster.objects[CACHE, *KEY]["status"] = {}
     world.reconcile()
     assert world.space("active") == before
-    world.go_on("Holding")
+    world.run_until("Holding")
     assert world.space("active") != first
 
 
 def test_an_edit_outside_of_the_space_starts_no_rollout(world: RollingWorld) -> None:
     first = world.space("active")
     world.apply_cache(encoder={"batch": {"maxSize": 4}}, kfc={"maxInflight": 2}, embark={"readTimeout": "70ms"})
-    world.go_on("Steady")
+    world.run_until("Steady")
     world.react()
     world.reconcile()
     assert (world.phase, world.space("active"), world.jobs()) == ("Steady", first, ["schema"])

@@ -80,7 +80,7 @@ def test_a_cache_that_does_not_scale_to_zero_has_no_condition_about_it() -> None
 def test_a_rollout_completes_without_lag_and_the_kept_space_has_no_pods(spec: dict[str, Any]) -> None:
     world = resting(KEDA, **spec)
     world.apply_cache(encoder=OTHER, **spec)
-    world.go_on("Holding")
+    world.run_until("Holding")
     world.react()
     world.reconcile()
     kept = world.space("previous")

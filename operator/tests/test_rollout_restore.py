@@ -41,13 +41,13 @@ STATES = [
 ]
 
 
-def children_of(rollout: RolloutState, wants: str = "b") -> dict[Child, Manifest]:
+def build_children(rollout: RolloutState, wants: str = "b") -> dict[Child, Manifest]:
     return {Child.from_manifest(body): body for body in build(build_context(wanting(wants), rollout=rollout)).manifests}
 
 
 def restored(rollout: RolloutState, wants: str = "b") -> RolloutState:
-    """Return what is restored of a rollout from its children alone."""
-    return restore(wanting(wants), LOST, children_of(rollout, wants), LATER)
+    """Return what is restored of a rollout only from its children."""
+    return restore(wanting(wants), LOST, build_children(rollout, wants), LATER)
 
 
 def without(live: dict[Child, Manifest], component: str) -> dict[Child, Manifest]:
@@ -55,7 +55,7 @@ def without(live: dict[Child, Manifest], component: str) -> dict[Child, Manifest
 
 
 @pytest.mark.parametrize("rollout", STATES, ids=lambda rollout: rollout.phase)
-def test_a_status_that_is_there_is_the_state(rollout: RolloutState) -> None:
+def test_an_existing_status_is_the_state(rollout: RolloutState) -> None:
     status = EmbeddingCacheStatus(spaces=rollout.spaces, rollout=rollout.status)
     read = EmbeddingCacheStatus.model_validate_json(status.model_dump_json(by_alias=True, exclude_none=True))
     assert restore(wanting("c"), read, {}, LATER) == rollout
@@ -63,7 +63,7 @@ def test_a_status_that_is_there_is_the_state(rollout: RolloutState) -> None:
 
 @pytest.mark.parametrize("rollout", STATES, ids=lambda rollout: rollout.phase)
 @pytest.mark.parametrize("wants", ["a", "b", "c"])
-def test_a_lost_status_never_moves_look_ups(rollout: RolloutState, wants: str) -> None:
+def test_a_lost_status_never_moves_lookups(rollout: RolloutState, wants: str) -> None:
     after = restored(rollout, wants)
     assert after.active.id == rollout.active.id
     assert after.active.encoder == rollout.active.encoder
@@ -78,7 +78,7 @@ def test_a_cache_without_children_is_the_space_of_its_spec() -> None:
     "phase",
     [RolloutPhase.PREPARING, RolloutPhase.REEMBEDDING, RolloutPhase.VERIFYING, RolloutPhase.HALTED],
 )
-def test_a_candidate_is_known_by_its_kfc_and_prepared_once_more(phase: RolloutPhase) -> None:
+def test_a_candidate_is_restored_from_its_kfc_and_prepared_again(phase: RolloutPhase) -> None:
     after, before = restored(filling(phase), "c"), filling(phase).spaces.candidate
     assert (after.phase, after.status.started_at) == (RolloutPhase.PREPARING, LATER)
     assert before
@@ -87,7 +87,7 @@ def test_a_candidate_is_known_by_its_kfc_and_prepared_once_more(phase: RolloutPh
 
 
 @pytest.mark.parametrize("phase", [RolloutPhase.SWITCHING, RolloutPhase.HOLDING])
-def test_a_previous_space_is_known_by_embark_s_settings_and_kept_once_more(phase: RolloutPhase) -> None:
+def test_a_previous_space_is_restored_from_embark_s_settings_and_kept_again(phase: RolloutPhase) -> None:
     after = restored(switched(phase, BEGIN))
     assert after.phase is RolloutPhase.HOLDING
     assert after.spaces.previous
@@ -97,7 +97,7 @@ def test_a_previous_space_is_known_by_embark_s_settings_and_kept_once_more(phase
 
 
 @pytest.mark.parametrize(("wants", "left", "active"), [("a", "b", "a"), ("c", "b", "a"), ("b", "a", "b")])
-def test_a_drop_that_was_begun_is_known_by_its_settings(wants: str, left: str, active: str) -> None:
+def test_a_drop_that_was_begun_is_restored_from_its_settings(wants: str, left: str, active: str) -> None:
     before = leaving(left, RolloutPhase.ROLLING_BACK, active, released=True)
     after = restored(before, wants)
     assert after.phase is RolloutPhase.ROLLING_BACK
@@ -114,11 +114,11 @@ def test_a_space_that_waits_to_be_released_is_not_forgotten() -> None:
 
 
 def test_a_space_that_is_filled_from_elsewhere_is_dropped_and_no_candidate() -> None:
-    """As after a pass that ended between the writing of EmbArk's settings and the pruning of a space that was left."""
-    live = children_of(filling(RolloutPhase.PREPARING), "a")
+    """As after a pass that crashed between writing EmbArk's settings and pruning a dropped space."""
+    live = build_children(filling(RolloutPhase.PREPARING), "a")
     live |= {
         child: body
-        for child, body in children_of(steady("b"), "b").items()
+        for child, body in build_children(steady("b"), "b").items()
         if child.kind == CONFIG_MAP and body["metadata"]["labels"][COMPONENT_LABEL] in ("kfc", "retina")
     }
     after = restore(wanting("b"), LOST, live, LATER)
@@ -127,8 +127,8 @@ def test_a_space_that_is_filled_from_elsewhere_is_dropped_and_no_candidate() -> 
     assert after.spaces.dropped.id == space("b")
 
 
-def test_settings_that_somebody_else_wrote_are_passed_over() -> None:
-    live = children_of(filling(RolloutPhase.PREPARING))
+def test_settings_written_by_another_program_are_ignored() -> None:
+    live = build_children(filling(RolloutPhase.PREPARING))
     for body in live.values():
         if body["metadata"]["labels"][COMPONENT_LABEL] == "kfc" and "data" in body:
             body["data"] = {SETTINGS_KEY: "{}"}
@@ -137,7 +137,7 @@ def test_settings_that_somebody_else_wrote_are_passed_over() -> None:
 
 
 def test_an_active_space_whose_encoder_is_lost_too_gives_way_to_that_of_the_spec() -> None:
-    live = without(children_of(steady(), "b"), "retina")
+    live = without(build_children(steady(), "b"), "retina")
     assert restore(wanting("b"), LOST, live, LATER).active.id == space("b")
     assert restore(wanting("a"), LOST, live, LATER).active.id == space("a")
 
@@ -157,7 +157,7 @@ def test_an_active_space_whose_encoder_is_lost_too_gives_way_to_that_of_the_spec
 )
 def test_a_phase_that_does_not_go_with_the_spaces_is_a_lost_status(broken: RolloutState) -> None:
     status = EmbeddingCacheStatus(spaces=broken.spaces, rollout=broken.status)
-    live = children_of(filling(RolloutPhase.REEMBEDDING))
+    live = build_children(filling(RolloutPhase.REEMBEDDING))
     after = restore(wanting("b"), status, live, LATER)
     assert after == restored(filling(RolloutPhase.REEMBEDDING))
     assert after.phase is RolloutPhase.PREPARING

@@ -22,15 +22,15 @@ from samples.demo.story import Answer, Story, Subject, neighbours
 SAMPLES = Path(__file__).resolve().parent.parent
 OUT = SAMPLES.parent / "out" / "demo"
 NEAREST = 3
-# Longer than any fill of the demo takes on two busy cores.
+# Longer than any fill takes on two busy cores.
 PATIENCE = 60.0
 ANSWERED = (KeyStatus.HIT, KeyStatus.NEGATIVE)
 
 
 def main() -> int:
-    """Run the demo; returns the exit status."""
+    """Run the demo and return the exit status."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--fresh", action="store_true", help="forget what earlier runs kept")
+    parser.add_argument("--fresh", action="store_true", help="delete the state of earlier runs")
     arguments = parser.parse_args()
     manifest = SAMPLES / "photos.yaml"
     cache = parse_manifest(manifest.read_text())
@@ -44,14 +44,14 @@ def main() -> int:
             EmbArkClient(local.target) as client,
         ):
             model = cache.spec.encoder.model.name
-            story = _tell(client, local, model, _keys(origin, photos))
+            story = _run_story(client, local, model, _keys(origin, photos))
     except EmbArkError as error:
         print(f"the demo could not run: {error}", file=sys.stderr)
         return 1
     print("\n".join(table.lines(story)))
     html = OUT / "photographs.html"
     html.write_text(page.render(story, photos))
-    print(f"the same as a page: {html.relative_to(SAMPLES.parent)}")
+    print(f"the same as a web page: {html.relative_to(SAMPLES.parent)}")
     return 0 if all(subject.last.status in {"HIT", "NEGATIVE"} for subject in story.subjects) else 1
 
 
@@ -64,13 +64,13 @@ def _keys(origin: str, photos: Path) -> dict[str, str]:
     }
 
 
-def _tell(client: EmbArkClient, local: Local, model: str, keys: dict[str, str]) -> Story:
-    client.describe()  # connects, so that the first answer's time is a look-up's and not a connection's
-    asked, firsts = {}, {}
+def _run_story(client: EmbArkClient, local: Local, model: str, keys: dict[str, str]) -> Story:
+    client.describe()  # connects, so that the first measured time excludes the connection
+    requested, firsts = {}, {}
     for name, key in keys.items():
-        asked[name] = time.monotonic()
+        requested[name] = time.monotonic()
         firsts[name] = _lookup(client, key)
-    filled = _await_fills(client, keys, asked)
+    filled = _await_fills(client, keys, requested)
     lasts = {name: _lookup(client, key) for name, key in keys.items()}
     hits = [name for name in keys if lasts[name].status == "HIT"]
     found = client.lookup([keys[name] for name in hits])
@@ -89,8 +89,8 @@ def _lookup(client: EmbArkClient, key: str) -> Answer:
     return Answer(found.statuses[0].name, milliseconds, str(cause) if cause else "")
 
 
-def _await_fills(client: EmbArkClient, keys: dict[str, str], asked: dict[str, float]) -> dict[str, float]:
-    """Return the seconds from a key's first look-up to the first that was not OOV, PATIENCE where none came."""
+def _await_fills(client: EmbArkClient, keys: dict[str, str], requested: dict[str, float]) -> dict[str, float]:
+    """Return the seconds from the first lookup of each key to its first answer other than OOV, at most PATIENCE."""
     filled: dict[str, float] = {}
     give_up = time.monotonic() + PATIENCE
     while len(filled) < len(keys) and time.monotonic() < give_up:
@@ -99,16 +99,16 @@ def _await_fills(client: EmbArkClient, keys: dict[str, str], asked: dict[str, fl
         now = time.monotonic()
         for name, status in zip(waiting, found.statuses, strict=True):
             if status in ANSWERED:
-                filled[name] = now - asked[name]
+                filled[name] = now - requested[name]
         time.sleep(0.02)
     return {name: filled.get(name, PATIENCE) for name in keys}
 
 
 def _loopback_socket(info: AddrInfo) -> socket.socket:
-    """Make the socket of a dialled address; the demo itself never reaches beyond this machine."""
+    """Open the socket of a dialled address; the demo never connects beyond this machine."""
     host = info[4][0]
     if host != HOST:
-        raise OSError(f"the demo dials {HOST} alone, not {host}")
+        raise OSError(f"the demo connects only to {HOST}, not to {host}")
     return open_socket(info)
 
 

@@ -1,4 +1,4 @@
-"""The demo's story as one self-contained HTML page: every photograph beside its nearest ones."""
+"""The demo's story as one self-contained HTML page: every photograph with its nearest ones."""
 
 import base64
 from html import escape

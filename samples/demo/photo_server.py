@@ -1,4 +1,4 @@
-"""The demo's origin: serves samples/photos, a page that is no image, and 404 for the rest, on 127.0.0.1."""
+"""The demo's origin on 127.0.0.1: the photographs, a web page, and 404 for everything else."""
 
 import threading
 from collections.abc import Iterator
@@ -13,15 +13,15 @@ PAGE = "a-page.html"
 
 class _Server(ThreadingHTTPServer):
     daemon_threads = True
-    # With the standard library's 5, a connection more is dropped and comes again after a second.
+    # The default of 5 drops connections, which are retried only after a second.
     request_queue_size = 128
 
 
 @contextmanager
 def serving(photos: Path, port_file: Path) -> Iterator[str]:
-    """Serve until the block ends and give the base URL.
+    """Serve until the block ends; yield the base URL.
 
-    The port of the first run is kept in `port_file`, since the URLs are the keys: another port would be other keys.
+    The port of the first run is kept in `port_file`: the URLs are the keys, so another port means other keys.
     """
     server = _bind(_handler(photos), int(port_file.read_text()) if port_file.exists() else 0)
     port_file.parent.mkdir(parents=True, exist_ok=True)
@@ -39,10 +39,10 @@ def serving(photos: Path, port_file: Path) -> Iterator[str]:
 def _bind(handler: type[BaseHTTPRequestHandler], port: int) -> _Server:
     try:
         return _Server((HOST, port), handler)
-    except OSError as error:
+    except OSError:
         if not port:
             raise
-        print(f"port {port} of the last run is taken ({error.strerror}): a new one, so the URLs are new keys")
+        print(f"port {port} of the last run is in use; the demo picks another one, so the URLs are new keys")
         return _Server((HOST, 0), handler)
 
 
@@ -54,12 +54,12 @@ def _handler(photos: Path) -> type[BaseHTTPRequestHandler]:
             if name in served:
                 self._answer(HTTPStatus.OK, "image/jpeg", (photos / name).read_bytes())
             elif name == PAGE:
-                self._answer(HTTPStatus.OK, "text/html", b"<!doctype html><title>no image</title>")
+                self._answer(HTTPStatus.OK, "text/html", b"<!doctype html><title>not an image</title>")
             else:
                 self._answer(HTTPStatus.NOT_FOUND, "text/plain", b"nothing here\n")
 
         def log_message(self, *_: object) -> None:
-            """The demo prints what matters."""
+            """Log nothing: the demo prints its own summary."""
 
         def _answer(self, status: HTTPStatus, content_type: str, body: bytes) -> None:
             self.send_response(status)

@@ -1,4 +1,4 @@
-"""What the demo saw of each key, and which photographs are nearest; printed by table.py, drawn by page.py."""
+"""The results of the demo: the answers for each key, and the nearest photographs."""
 
 from dataclasses import dataclass
 
@@ -8,7 +8,7 @@ import numpy.typing as npt
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """One look-up's answer: its status, the time it took in milliseconds, and the cause of a negative."""
+    """The answer of one lookup: its status, the time it took in milliseconds, and the cause of a negative."""
 
     status: str
     milliseconds: float
@@ -25,7 +25,7 @@ class Neighbour:
 
 @dataclass(frozen=True, slots=True)
 class Subject:
-    """One key of the demo; `filled_after` is the seconds from its first look-up to the first that was not OOV."""
+    """One key of the demo; `filled_after` is the seconds from its first lookup to its first answer other than OOV."""
 
     name: str
     key: str

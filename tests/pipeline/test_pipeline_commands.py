@@ -35,7 +35,7 @@ def test_titles_are_embedded_and_cat_is_nearer_to_kitten_than_to_kubernetes(tmp_
     assert [json.loads(line)["status"] for line in shown.stdout.splitlines()] == ["HIT", "OOV_ENQUEUED"]
 
 
-def test_local_says_what_it_replaces_and_ends_with_0_on_sigterm(tmp_path: Path) -> None:
+def test_local_reports_what_it_replaces_and_exits_with_0_on_sigterm(tmp_path: Path) -> None:
     with _local(SAMPLES / "titles.yaml", tmp_path) as (process, _):
         process.send_signal(signal.SIGTERM)
         rest = process.communicate(timeout=WAIT)[0]
@@ -56,7 +56,7 @@ def test_kill_9_during_fills_loses_nothing_and_nothing_written_is_encoded_again(
     requested_before = dict(origin.requested)
     assert 5 <= len(written) < len(keys)
     with _local(SAMPLES / "photos.yaml", tmp_path):
-        eventually(lambda: _written(database) >= set(keys), timeout=WAIT, what="every key's row, unasked")
+        eventually(lambda: _written(database) >= set(keys), timeout=WAIT, what="the row of every key")
     again = {path for path, count in origin.requested.items() if count > requested_before.get(path, 0)}
     assert {origin.url(path) for path in again} & written == set()
 
@@ -70,7 +70,7 @@ def test_kill_9_during_fills_loses_nothing_and_nothing_written_is_encoded_again(
     ],
     ids=["digest", "dimension", "tensor"],
 )
-def test_a_model_that_is_not_what_the_cache_says_is_refused_with_both_values(
+def test_a_model_that_is_not_what_the_cache_declares_is_refused_with_both_values(
     tmp_path: Path, models: dict[str, Path], change: dict[str, dict[str, object]], values: list[str]
 ) -> None:
     change = {"model": {"uri": models["efficientnet-lite0"].as_uri()}, **change}
@@ -97,14 +97,14 @@ def _local(manifest: Path, folder: Path) -> Iterator[tuple[subprocess.Popen[str]
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env=_environment()) as process:
         try:
             assert process.stdout is not None
-            said = ""
+            output = ""
             for line in process.stdout:
-                said += line
+                output += line
                 if line.startswith("ready"):
                     break
-            target = re.search(r"--server (\S+)", said)
-            assert target is not None, f"embark local did not become ready:\n{said}"
-            assert "spec.store.cassandra" in said
+            target = re.search(r"--server (\S+)", output)
+            assert target is not None, f"embark local did not become ready:\n{output}"
+            assert "spec.store.cassandra" in output
             yield process, target[1]
         finally:
             if process.poll() is None:

@@ -1,4 +1,4 @@
-"""Many look-ups at once: one encode and one record for a key, every row where it was asked."""
+"""Many concurrent lookups: one encode and one record for a key, every row in the order of the keys."""
 
 from collections import Counter
 from concurrent.futures import ThreadPoolExecutor

@@ -1,4 +1,4 @@
-"""Parts that are lost for a time: look-ups go on, nothing asked is lost, nothing is dead-lettered for an outage."""
+"""Outages of single parts: lookups continue, no request is lost, nothing is dead-lettered because of an outage."""
 
 from pathlib import Path
 
@@ -21,7 +21,7 @@ pytestmark = pytest.mark.real_model
 NAMES = ("astronaut.jpg", "camera.jpg", "chelsea.jpg")
 
 
-def test_a_full_topic_sheds_and_what_is_asked_again_is_filled(photos: Cache, origin: Origin) -> None:
+def test_a_full_topic_sheds_and_a_later_request_is_filled(photos: Cache, origin: Origin) -> None:
     key = origin.url("hubble.jpg")
     photos.topic.full.set()
     assert photos.client.lookup([key]).statuses == (KeyStatus.SHED,)
@@ -61,7 +61,7 @@ def test_fills_wait_for_a_store_that_cannot_be_written(photos: Cache, origin: Or
     assert list(photos.topic.dead_letters().read()) == []
 
 
-def test_what_is_asked_while_retina_is_down_is_filled_when_it_is_back(models_folder: Path, origin: Origin) -> None:
+def test_keys_requested_while_retina_is_down_are_filled_when_it_is_back(models_folder: Path, origin: Origin) -> None:
     keys = [origin.url(name) for name in NAMES]
     topic, store = MemoryTopic(partitions=2), MemoryStore(now)
     settings = sample_settings("photos")

@@ -52,19 +52,19 @@ def test_a_crop_is_nearest_to_the_photograph_it_was_cut_from(photos: Cache, orig
     assert nearest["coffee-cup.jpg"] == "coffee.jpg"
 
 
-def test_an_embedding_is_bit_identical_alone_in_a_batch_of_16_and_after_a_restart(
+def test_an_embedding_is_bit_identical_by_itself_in_a_batch_of_16_and_after_a_restart(
     tmp_path: Path, models_folder: Path
 ) -> None:
     contents = [path.read_bytes() for path in sorted(PHOTOS.glob("*.jpg"))]
     batch = (contents * 2)[:16]
     with run_local(sample("photos"), data=tmp_path, models=models_folder) as local:
-        alone = [_encode(local.retina, local.space, [content])[0] for content in contents]
+        single = [_encode(local.retina, local.space, [content])[0] for content in contents]
         together = _encode(local.retina, local.space, batch)
     with run_local(sample("photos"), data=tmp_path, models=models_folder) as local:
         restarted = _encode(local.retina, local.space, batch)
-    assert together == (alone * 2)[:16]
+    assert together == (single * 2)[:16]
     assert restarted == together
-    assert len(set(alone)) == len(contents)
+    assert len(set(single)) == len(contents)
 
 
 def test_an_embedding_agrees_with_onnx_runtime_called_directly(

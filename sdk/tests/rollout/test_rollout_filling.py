@@ -23,7 +23,7 @@ def step(rollout: RolloutState, seen: ObservedRollout | None = None, *, wants: s
     return advance(rollout, wanting(wants, **spec), seen or ObservedRollout(), LATER)
 
 
-def test_a_cache_that_has_what_its_spec_wants_is_left_alone() -> None:
+def test_a_cache_that_has_what_its_spec_wants_does_not_change() -> None:
     assert step(steady(), wants="a") == steady()
 
 
@@ -42,7 +42,7 @@ def test_a_rollout_forgets_the_figures_of_the_one_before_it() -> None:
     assert (begun.done, begun.failed, begun.attempt, begun.message, begun.halted_in) == (0, 0, 0, "", "")
 
 
-def test_an_edit_that_keeps_the_space_is_taken_over_and_begins_nothing() -> None:
+def test_an_edit_that_keeps_the_space_is_applied_and_begins_nothing() -> None:
     cache = wanting("a")
     fetch = cache.spec.encoder.fetch.model_copy(update={"max_redirects": 9})
     edited = cache.spec.encoder.model_copy(update={"fetch": fetch})
@@ -54,7 +54,7 @@ def test_an_edit_that_keeps_the_space_is_taken_over_and_begins_nothing() -> None
 
 
 @pytest.mark.parametrize("phase", [RolloutPhase.AWAITING_APPROVAL, *FILLING])
-def test_an_edit_that_keeps_the_candidate_s_space_reaches_the_candidate_alone(phase: RolloutPhase) -> None:
+def test_an_edit_that_keeps_the_candidate_s_space_reaches_only_the_candidate(phase: RolloutPhase) -> None:
     cache = wanting("b", **MANUAL)
     batch = cache.spec.encoder.batch.model_copy(update={"max_size": 99})
     edited = cache.spec.encoder.model_copy(update={"batch": batch})
@@ -75,13 +75,13 @@ def test_an_edit_that_keeps_the_previous_space_is_a_rollback_to_it_as_it_is_now(
     assert after.active.encoder == edited
 
 
-def test_approval_manual_waits_and_says_how_to_approve() -> None:
+def test_approval_manual_waits_and_names_the_command_that_approves() -> None:
     waiting = step(steady(), ObservedRollout(entries=40), **MANUAL)
     assert waiting.phase is RolloutPhase.AWAITING_APPROVAL
-    told = step(waiting, ObservedRollout(entries=41), **MANUAL)
-    assert told.phase is RolloutPhase.AWAITING_APPROVAL
+    later = step(waiting, ObservedRollout(entries=41), **MANUAL)
+    assert later.phase is RolloutPhase.AWAITING_APPROVAL
     for word in ("41 keys", space("b"), "kubectl embark approve photos -n default"):
-        assert word in told.status.message
+        assert word in later.status.message
 
 
 def test_a_space_that_waits_for_approval_has_no_pods() -> None:
@@ -125,7 +125,7 @@ def test_a_plan_for_a_further_space_replaces_the_one_that_waits() -> None:
     assert after.status.started_at == LATER
 
 
-def test_a_candidate_that_is_not_ready_says_what_it_waits_for() -> None:
+def test_a_candidate_that_is_not_ready_reports_what_it_waits_for() -> None:
     after = step(filling(RolloutPhase.PREPARING), ObservedRollout(candidate_reason="the tables are being made"))
     assert (after.phase, after.status.message) == (RolloutPhase.PREPARING, "the tables are being made")
 
@@ -135,7 +135,7 @@ def test_a_candidate_that_is_ready_is_filled() -> None:
     assert (after.phase, after.status.total) == (RolloutPhase.REEMBEDDING, 40)
 
 
-def test_a_candidate_that_cannot_start_halts_the_rollout_in_the_words_of_its_pod() -> None:
+def test_a_candidate_that_cannot_start_halts_the_rollout_with_the_message_of_its_pod() -> None:
     seen = ObservedRollout(candidate_failed=True, candidate_reason="spec.encoder.model.digest: the file has another")
     after = step(filling(RolloutPhase.PREPARING), seen)
     assert after.phase is RolloutPhase.HALTED
@@ -152,12 +152,12 @@ def test_a_rollout_counts_what_is_done_and_expects_the_rest_to_take_as_long() ->
     assert after.status.estimated_seconds == 1800
 
 
-def test_nobody_who_answers_leaves_the_figures_as_they_are() -> None:
+def test_without_an_answer_the_figures_stay_as_they_are() -> None:
     counting = filling(RolloutPhase.REEMBEDDING, done=24, failed=1)
     assert step(counting) == counting
 
 
-def test_no_coverage_is_said_to_be_whole_that_is_not() -> None:
+def test_only_a_complete_coverage_reads_1() -> None:
     many = filling(RolloutPhase.REEMBEDDING, total=1_000_000)
     after = step(many, ObservedRollout(progress=ObservedProgress(999_999, 0), entries=1_000_000))
     assert after.spaces.candidate
@@ -182,7 +182,7 @@ def test_a_scan_that_has_failed_halts_the_rollout() -> None:
     assert "out of memory" in after.status.message
 
 
-def test_a_pod_of_the_scan_that_failed_is_told_of_while_others_try() -> None:
+def test_a_failed_pod_of_the_scan_is_reported_while_others_try() -> None:
     after = step(filling(RolloutPhase.REEMBEDDING), ObservedRollout(scan=ObservedJob(reason="no route to host")))
     assert (after.phase, after.status.message) == (RolloutPhase.REEMBEDDING, "no route to host")
 
@@ -195,12 +195,12 @@ def test_more_failures_than_may_be_are_checked_at_once(failed: int, phase: Rollo
     assert step(filling(RolloutPhase.REEMBEDDING), seen, maxFailureRatio="0.05").phase is phase
 
 
-def test_a_first_failure_ends_no_scan_of_which_nobody_has_counted_the_keys() -> None:
+def test_a_first_failure_does_not_end_a_scan_whose_keys_were_not_counted() -> None:
     seen = ObservedRollout(progress=ObservedProgress(3, 1))
     assert step(filling(RolloutPhase.REEMBEDDING, total=0), seen).phase is RolloutPhase.REEMBEDDING
 
 
-def test_keys_that_were_added_meanwhile_count_against_the_failures() -> None:
+def test_keys_added_during_the_scan_count_against_the_failures() -> None:
     seen = ObservedRollout(entries=1000, progress=ObservedProgress(10, 6))
     rollout = filling(RolloutPhase.REEMBEDDING, total=16)
     assert step(rollout, seen, maxFailureRatio="0.05").phase is RolloutPhase.REEMBEDDING

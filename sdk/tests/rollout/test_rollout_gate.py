@@ -18,7 +18,7 @@ def step(rollout: RolloutState, seen: ObservedRollout | None = None, *, wants: s
     return advance(rollout, wanting(wants, **spec), seen or ObservedRollout(), LATER)
 
 
-def test_look_ups_switch_to_a_candidate_that_has_passed_and_caught_up() -> None:
+def test_lookups_switch_to_a_candidate_that_has_passed_and_caught_up() -> None:
     after = step(filling(RolloutPhase.VERIFYING), FIT)
     assert (after.phase, after.active.id, after.active.since) == (RolloutPhase.SWITCHING, space("b"), LATER)
     assert after.spaces.active == after.active
@@ -63,7 +63,7 @@ def test_the_candidate_s_coverage_is_the_one_that_was_found() -> None:
 
 
 @pytest.mark.parametrize(("behind", "words"), [(None, "an answer"), (3, "3 fills")])
-def test_look_ups_wait_for_a_candidate_that_has_not_caught_up(behind: int | None, words: str) -> None:
+def test_lookups_wait_for_a_candidate_that_has_not_caught_up(behind: int | None, words: str) -> None:
     after = step(filling(RolloutPhase.VERIFYING), ObservedRollout(verdict=PASSED, behind=behind))
     assert (after.phase, after.active.id) == (RolloutPhase.VERIFYING, space("a"))
     assert words in after.status.message
@@ -75,7 +75,7 @@ def test_a_paused_rollout_does_not_switch() -> None:
     assert "spec.rollout.paused" in after.status.message
 
 
-def test_a_verdict_that_is_lost_with_its_pod_is_found_anew() -> None:
+def test_a_verdict_that_is_lost_with_its_pod_is_found_again() -> None:
     after = step(filling(RolloutPhase.VERIFYING), ObservedRollout(verification=ObservedJob(complete=True), behind=0))
     assert after.phase is RolloutPhase.REEMBEDDING
     assert "lost" in after.status.message
@@ -97,14 +97,14 @@ def test_a_halted_rollout_stays_as_it_is(within: RolloutPhase) -> None:
 
 
 @pytest.mark.parametrize("within", [RolloutPhase.REEMBEDDING, RolloutPhase.VERIFYING])
-def test_a_change_of_the_spec_tries_a_halted_rollout_anew(within: RolloutPhase) -> None:
+def test_a_change_of_the_spec_retries_a_halted_rollout(within: RolloutPhase) -> None:
     rollout = halted(within, done=5, failed=6).with_status(halted_generation=GENERATION - 1)
     after = step(rollout).status
     assert (after.phase, after.attempt, after.done, after.failed) == (RolloutPhase.PREPARING, 1, 0, 0)
 
 
 @pytest.mark.parametrize(
-    ("asked", "phase"),
+    ("requested", "phase"),
     [
         (BEGIN.isoformat(), RolloutPhase.PREPARING),
         ("2026-01-01T00:00:01Z", RolloutPhase.PREPARING),
@@ -116,11 +116,11 @@ def test_a_change_of_the_spec_tries_a_halted_rollout_anew(within: RolloutPhase) 
         ("", RolloutPhase.HALTED),
     ],
 )
-def test_what_was_asked_for_after_the_halt_resumes_it(asked: str, phase: RolloutPhase) -> None:
-    assert step(halted(RolloutPhase.VERIFYING), annotations={RESUMED: asked}).phase is phase
+def test_a_resume_requested_after_the_halt_continues_it(requested: str, phase: RolloutPhase) -> None:
+    assert step(halted(RolloutPhase.VERIFYING), annotations={RESUMED: requested}).phase is phase
 
 
-def test_one_request_resumes_one_halt_alone() -> None:
+def test_one_request_resumes_only_one_halt() -> None:
     annotations = {RESUMED: (BEGIN + timedelta(seconds=1)).isoformat()}
     after = step(halted(RolloutPhase.REEMBEDDING), annotations=annotations)
     stopped = step(after, ObservedRollout(candidate_failed=True), annotations=annotations)
@@ -145,10 +145,10 @@ def test_every_attempt_is_counted() -> None:
     for _ in range(3):
         now += timedelta(minutes=1)
         rollout = advance(rollout.with_phase(RolloutPhase.VERIFYING, now), wanting("b"), unfit, now)
-        rollout = advance(rollout, asked_to_resume(now), ObservedRollout(), now)
+        rollout = advance(rollout, requesting_resume(now), ObservedRollout(), now)
         attempts.append(rollout.status.attempt)
     assert attempts == [1, 2, 3]
 
 
-def asked_to_resume(now: datetime) -> Any:
+def requesting_resume(now: datetime) -> Any:
     return wanting("b", annotations={RESUMED: now.isoformat()})

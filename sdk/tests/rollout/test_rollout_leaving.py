@@ -12,7 +12,7 @@ LATER = BEGIN + timedelta(minutes=10)
 KEPT_UNTIL = BEGIN + timedelta(hours=72)
 ROLLED = ObservedRollout(embark_rolled=True)
 IDLE = ObservedRollout(embark_rolled=True, dropped_idle=True)
-GONE = ObservedRollout(embark_rolled=True, dropped_idle=True, drop=ObservedJob(complete=True))
+DELETED = ObservedRollout(embark_rolled=True, dropped_idle=True, drop=ObservedJob(complete=True))
 
 
 def step(
@@ -100,37 +100,37 @@ def test_a_space_is_released_then_dropped_then_forgotten(phase: RolloutPhase) ->
     released = step(leaving("b", phase), IDLE, wants="a")
     assert released == leaving("b", phase, released=True)
     assert step(released, IDLE, wants="a") == released
-    gone = step(released, GONE, wants="a")
-    assert (gone.phase, gone.spaces.dropped) == (phase, None)
-    rest = step(gone, GONE, wants="a")
+    deleted = step(released, DELETED, wants="a")
+    assert (deleted.phase, deleted.spaces.dropped) == (phase, None)
+    rest = step(deleted, DELETED, wants="a")
     assert rest.spaces == steady().spaces
     assert rest.status == steady().status.model_copy(update={"since": LATER})
 
 
-def test_a_drop_that_cannot_be_says_why_and_goes_on() -> None:
+def test_a_drop_that_fails_reports_why_and_continues() -> None:
     released = leaving("b", RolloutPhase.ROLLING_BACK, released=True)
     seen = ObservedRollout(embark_rolled=True, dropped_idle=True, drop=ObservedJob(reason="the store does not answer"))
     after = step(released, seen, wants="a")
     assert after.spaces == released.spaces
     assert "the store does not answer" in after.status.message
-    assert step(after, GONE, wants="a").spaces.dropped is None
+    assert step(after, DELETED, wants="a").spaces.dropped is None
 
 
-def test_a_space_that_is_wanted_again_while_it_is_dropped_is_filled_anew() -> None:
+def test_a_space_that_is_wanted_again_while_it_is_dropped_is_filled_again() -> None:
     rollout, phases = leaving("b", RolloutPhase.ROLLING_BACK), []
     for _ in range(4):
-        rollout = step(rollout, GONE)
+        rollout = step(rollout, DELETED)
         phases.append((rollout.phase, rollout.spaces.candidate is not None))
     assert phases[-1] == (RolloutPhase.PREPARING, True)
     assert phases[:-1] == [(phase, False) for phase in [RolloutPhase.ROLLING_BACK] * 2 + [RolloutPhase.STEADY]]
 
 
 @pytest.mark.parametrize("phase", [RolloutPhase.STEADY, RolloutPhase.AWAITING_APPROVAL])
-def test_a_rollout_that_waits_for_people_is_looked_at_when_they_come(phase: RolloutPhase) -> None:
+def test_a_rollout_that_waits_for_people_is_not_polled(phase: RolloutPhase) -> None:
     assert next_check(steady().with_phase(phase, BEGIN), LATER) is None
 
 
-def test_a_kept_space_is_looked_at_when_its_time_is_over() -> None:
+def test_a_kept_space_is_checked_when_its_time_is_over() -> None:
     holding = switched(RolloutPhase.HOLDING, KEPT_UNTIL)
     assert next_check(holding, KEPT_UNTIL - timedelta(hours=1)) == timedelta(hours=1)
     again = next_check(holding, KEPT_UNTIL + timedelta(hours=1))
@@ -141,7 +141,7 @@ def test_a_kept_space_is_looked_at_when_its_time_is_over() -> None:
 @pytest.mark.parametrize(
     "phase", sorted(set(RolloutPhase) - {RolloutPhase.STEADY, RolloutPhase.AWAITING_APPROVAL, RolloutPhase.HOLDING})
 )
-def test_a_rollout_that_waits_for_no_event_is_looked_at_soon(phase: RolloutPhase) -> None:
+def test_a_rollout_that_waits_for_no_event_is_checked_soon(phase: RolloutPhase) -> None:
     again = next_check(steady().with_phase(phase, BEGIN), LATER)
     assert again
     assert again < timedelta(minutes=1)

@@ -28,7 +28,7 @@ def test_a_candidate_within_the_gates_may_be_served(passed: Verdict) -> None:
     [
         (verdict(held=89), ("89 of 100 keys", "spec.rollout.minCoverage is 0.9")),
         (verdict(failed=11), ("11 of 100 keys", "11.00%", "spec.rollout.maxFailureRatio is 0.1")),
-        (verdict(failed=11, lost=("key a: gone", "key b: torn")), ("11 of 100", "key a: gone; key b: torn")),
+        (verdict(failed=11, lost=("key a: not found", "key b: torn")), ("11 of 100", "key a: not found; key b: torn")),
         (verdict(faults=("key a: not finite", "key b: all alike")), ("key a: not finite; key b: all alike",)),
         (verdict(keys=1, held=0), ("0 of 1 keys", "spec.rollout.minCoverage")),
     ],
@@ -44,7 +44,7 @@ def test_the_message_of_a_gate_names_two_of_the_lost_keys_at_most() -> None:
     assert [number for number in range(5) if f"key {number}" in message] == [0, 1]
 
 
-def test_vectors_that_are_not_fit_are_refused_by_no_gate_s_leave() -> None:
+def test_no_gate_admits_vectors_that_are_not_fit() -> None:
     open_gates = Rollout.model_validate({"minCoverage": "0", "maxFailureRatio": "1"})
     assert find_gate_failure(verdict(held=0, failed=0), open_gates) == ""
     assert "key a" in find_gate_failure(verdict(faults=("key a: not finite",)), open_gates)
@@ -64,6 +64,6 @@ def test_a_verdict_is_read_as_it_was_written(keys: int, held: int, failed: int, 
 
 
 @pytest.mark.parametrize("text", ["", "{}", "null", '{"keys":1,"held":-1,"failed":0,"sampled":0}', "Killed"])
-def test_what_is_no_verdict_is_not_read_as_one(text: str) -> None:
+def test_other_text_is_not_read_as_a_verdict(text: str) -> None:
     with pytest.raises(ValidationError):
         Verdict.model_validate_json(text)

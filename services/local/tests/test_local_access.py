@@ -1,4 +1,4 @@
-"""Who may ask a cache in the local mode: spec.tls with certificates from a folder, and spec.tenants."""
+"""Who may call a local cache: spec.tls with certificates from a folder, and spec.tenants."""
 
 from collections import Counter
 from pathlib import Path
@@ -14,9 +14,9 @@ from embark_local.cli import local
 from embark_testing.embark.secured import RANKER, authority_in, client_tls
 from embark_testing.servers.authorities import Authority
 from embark_testing.worlds.local_rollouts import KEYS, WAIT, LocalHarness
-from embark_testing.worlds.two_spaces import cache_of, manifest_of, text_model
+from embark_testing.worlds.two_spaces import build_cache, build_manifest, text_model
 
-# What KFC would ask its Retina for, and EmbArk's clients say.
+# The name that KFC and EmbArk's clients verify.
 SERVER_NAME = "titles.default"
 ADS = "spiffe://cluster.local/ns/ads/sa/*"
 TLS = {"secret": "grpc", "clientCertificates": True, "authorizedIdentities": [ADS]}
@@ -39,17 +39,17 @@ def server(authority: Authority, tmp_path: Path) -> Path:
 
 
 def cache(harness: LocalHarness, **changes: Any) -> EmbeddingCache:
-    return cache_of(harness.models, text_model(2), 2, **changes)
+    return build_cache(harness.models, text_model(2), 2, **changes)
 
 
 def run(harness: LocalHarness, *options: str, **changes: Any) -> Result:
     manifest = harness.folder / "titles.yaml"
-    manifest.write_text(manifest_of(harness.models, text_model(2), 2, **changes))
+    manifest.write_text(build_manifest(harness.models, text_model(2), 2, **changes))
     folders = ["--data", str(harness.data), "--models", str(harness.models), "--port", "0"]
     return CliRunner().invoke(local, ["-f", str(manifest), *folders, *options])
 
 
-def test_with_a_folder_of_certificates_clients_are_asked_for_theirs_and_keys_are_filled(
+def test_with_a_folder_of_certificates_clients_must_present_theirs_and_keys_are_filled(
     harness: LocalHarness, authority: Authority, server: Path, tmp_path: Path
 ) -> None:
     ranker = authority.identify(tmp_path / "ranker", f"URI:{RANKER}")
@@ -67,11 +67,11 @@ def test_with_a_folder_of_certificates_clients_are_asked_for_theirs_and_keys_are
             client.lookup(KEYS[:5])
 
 
-def test_without_one_calls_are_in_plain_text_and_say_whose_they_are(harness: LocalHarness) -> None:
+def test_without_one_calls_are_in_plain_text_and_name_their_tenant(harness: LocalHarness) -> None:
     with harness.running(cache(harness, tls=TLS, tenants=TENANTS)) as running:
         with EmbArkClient(running.target, timeout=WAIT, tenant="ads") as client:
-            asked = Counter(KeyStatus(status) for status in client.lookup(KEYS[:10]).statuses)
-            assert asked == {KeyStatus.OOV_ENQUEUED: 3, KeyStatus.SHED: 7}
+            statuses = Counter(KeyStatus(status) for status in client.lookup(KEYS[:10]).statuses)
+            assert statuses == {KeyStatus.OOV_ENQUEUED: 3, KeyStatus.SHED: 7}
         with EmbArkClient(running.target, timeout=WAIT, tenant="feed") as client:
             found = client.lookup(KEYS[10:30], on_miss="wait", wait=WAIT, timeout=WAIT)
             assert set(found.statuses) == {KeyStatus.HIT}
@@ -83,7 +83,7 @@ def test_certificates_for_a_cache_without_tls_are_refused(harness: LocalHarness,
     assert "names none" in refused.output
 
 
-def test_a_certificate_that_is_not_there_is_named(harness: LocalHarness, tmp_path: Path) -> None:
+def test_a_missing_certificate_is_named(harness: LocalHarness, tmp_path: Path) -> None:
     (tmp_path / "empty").mkdir()
     refused = run(harness, "--tls", str(tmp_path / "empty"), tls=TLS)
     assert refused.exit_code == 1

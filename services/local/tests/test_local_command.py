@@ -14,39 +14,39 @@ import pytest
 
 from embark.client import EmbArkClient, KeyStatus
 from embark_testing.worlds.local_rollouts import KEYS, WAIT, LocalHarness, space
-from embark_testing.worlds.two_spaces import manifest_of, text_model
+from embark_testing.worlds.two_spaces import build_manifest, text_model
 
 EMBARK = Path(sys.executable).parent / "embark"
-# Lines after which the process is killed, one after the other; each start goes on to the next of them.
+# The process is killed after each of these lines in turn; each start continues to the next.
 DEATHS = ["plan:", "re-embedding [", "verified:", "switched:"]
 
 
 class Command:
-    """A running `embark local` and what it has said."""
+    """A running `embark local` and its output."""
 
     def __init__(self, process: subprocess.Popen[str]) -> None:
         self.process = process
-        self.said = ""
+        self.output = ""
 
     def await_line(self, beginning: str) -> None:
-        """Read on until a line begins so."""
+        """Read until a line begins with `beginning`."""
         assert self.process.stdout is not None
         for line in self.process.stdout:
-            self.said += line
+            self.output += line
             if line.startswith(beginning):
                 return
-        raise AssertionError(f"no line {beginning!r} in\n{self.said}")
+        raise AssertionError(f"no line {beginning!r} in\n{self.output}")
 
     @property
     def target(self) -> str:
-        found = re.search(r"--server (\S+)", self.said)
+        found = re.search(r"--server (\S+)", self.output)
         assert found is not None
         return found[1]
 
     def terminate(self) -> int:
         """Send SIGTERM and return the exit status."""
         self.process.send_signal(signal.SIGTERM)
-        self.said += self.process.communicate(timeout=WAIT)[0]
+        self.output += self.process.communicate(timeout=WAIT)[0]
         return self.process.returncode
 
 
@@ -59,7 +59,7 @@ def harness(tmp_path: Path) -> LocalHarness:
 def command(harness: LocalHarness, dimension: int, *arguments: str, **rollout: Any) -> Iterator[Command]:
     """Run `embark local` with the model of that dimension until the block ends, then kill it."""
     manifest = harness.folder / f"text-{dimension}.yaml"
-    manifest.write_text(manifest_of(harness.models, text_model(dimension), dimension, rollout=rollout))
+    manifest.write_text(build_manifest(harness.models, text_model(dimension), dimension, rollout=rollout))
     folders = ["--data", str(harness.data), "--models", str(harness.models)]
     line = [str(EMBARK), "local", "-f", str(manifest), "--port", "0", *folders, *arguments]
     environment = {**os.environ, "PYTHONUNBUFFERED": "1"}
@@ -91,7 +91,7 @@ def test_a_rollout_killed_again_and_again_ends_as_an_undisturbed_one(harness: Lo
     assert (spaces.active.encoder, spaces.candidate, spaces.dropped) == (b.spec.encoder, None, None)
 
 
-def test_a_kill_in_the_middle_of_the_scan_goes_on_from_there(harness: LocalHarness) -> None:
+def test_a_scan_that_is_killed_continues_from_its_checkpoints(harness: LocalHarness) -> None:
     a, b = harness.cache(2), harness.cache(3)
     harness.fill(a, KEYS)
     with command(harness, 3, maxKeysPerSecond=50) as local:
@@ -99,7 +99,7 @@ def test_a_kill_in_the_middle_of_the_scan_goes_on_from_there(harness: LocalHarne
         local.await_line("re-embedding [")
     with command(harness, 3) as local:
         local.await_line("re-embedding [")
-        begun = re.search(r"(\d+)/300 keys", local.said)
+        begun = re.search(r"(\d+)/300 keys", local.output)
         assert begun is not None
         assert int(begun[1]) > 0
         local.await_line("switched:")
@@ -109,7 +109,7 @@ def test_a_kill_in_the_middle_of_the_scan_goes_on_from_there(harness: LocalHarne
         assert local.terminate() == 0
 
 
-def test_without_a_terminal_a_manual_rollout_says_how_to_approve_it(harness: LocalHarness) -> None:
+def test_without_a_terminal_a_manual_rollout_names_the_command_that_approves_it(harness: LocalHarness) -> None:
     a, b = harness.cache(2), harness.cache(3)
     harness.fill(a, KEYS[:10])
     with command(harness, 3, approval="Manual") as local:
@@ -126,9 +126,9 @@ def test_without_a_terminal_a_manual_rollout_says_how_to_approve_it(harness: Loc
     assert harness.tables() == {space(a), space(b)}
 
 
-def test_a_stop_in_the_middle_of_the_scan_ends_with_0(harness: LocalHarness) -> None:
+def test_a_stop_during_the_scan_exits_with_0(harness: LocalHarness) -> None:
     harness.fill(harness.cache(2), KEYS)
     with command(harness, 3, maxKeysPerSecond=20) as local:
         local.await_line("re-embedding [")
         assert local.terminate() == 0
-    assert "draining" in local.said
+    assert "draining" in local.output

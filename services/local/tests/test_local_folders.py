@@ -1,4 +1,4 @@
-"""The folders of the local mode, and what it says it replaces."""
+"""The folders of a local cache, and the parts of the manifest that it replaces."""
 
 from pathlib import Path
 
@@ -16,7 +16,7 @@ def test_models_are_where_the_model_builder_puts_them() -> None:
     assert models_folder({}) == Path.home() / ".cache/embark/models"
 
 
-def test_each_cache_has_a_data_folder_of_its_own() -> None:
+def test_each_cache_has_its_own_data_folder() -> None:
     folders = {data_folder(sample(name), {"XDG_STATE_HOME": "/state"}) for name in ("photos", "titles")}
     assert folders == {Path("/state/embark/default.photos"), Path("/state/embark/default.titles")}
 
@@ -35,7 +35,7 @@ def test_forgetting_leaves_nothing_of_the_database_and_nothing_else_is_touched(t
     assert [path.name for path in tmp_path.iterdir()] == ["port"]
 
 
-def test_every_part_that_one_process_cannot_have_is_named(tmp_path: Path) -> None:
+def test_every_part_that_one_process_cannot_provide_is_named(tmp_path: Path) -> None:
     cache = sample(
         "photos",
         embark={"autoscaling": {"min": 1, "max": 2}},

@@ -1,4 +1,4 @@
-"""A candidate that is not fit, or not approved, in the local mode: the old space is served, and the reason is said."""
+"""A candidate that is not fit or not approved: a local cache serves the old space and reports the reason."""
 
 from datetime import timedelta
 from pathlib import Path
@@ -16,7 +16,7 @@ from embark.store.sqlite.adapter import SqliteStore
 from embark_local.folders import DATABASE
 from embark_testing.eventually import eventually
 from embark_testing.worlds.local_rollouts import KEYS, WAIT, LocalHarness, RecordingReporter, await_switch, space
-from embark_testing.worlds.two_spaces import cache_of, text_model, texts
+from embark_testing.worlds.two_spaces import build_cache, text_model, texts
 
 HOUR = timedelta(hours=1)
 # Of these, 5 in 100 are texts for which a fussy model has no vector.
@@ -29,18 +29,18 @@ def harness(tmp_path: Path) -> LocalHarness:
 
 
 def refuse(harness: LocalHarness, wanted: EmbeddingCache, served: EmbeddingCache, keys: list[str], why: str) -> None:
-    """Run until the candidate is refused for that reason, and see that look-ups go on with the old space."""
+    """Run until the candidate is refused for that reason; lookups continue to read the old space."""
     reporter = RecordingReporter()
     with harness.running(wanted, reporter) as local, EmbArkClient(local.target, timeout=WAIT) as client:
-        reporter.await_said(f"not switched to space {space(wanted)}")
-        reporter.await_said(why)
+        reporter.await_message(f"not switched to space {space(wanted)}")
+        reporter.await_message(why)
         found = client.lookup(keys)
         assert (found.space, set(found.statuses)) == (space(served), {KeyStatus.HIT})
         assert local.rollout is not None
         assert local.rollout.space == space(served)
 
 
-def test_too_many_keys_that_fail_keep_the_old_space_and_a_fixed_gate_goes_on(harness: LocalHarness) -> None:
+def test_too_many_failed_keys_keep_the_old_space_until_the_gate_is_changed(harness: LocalHarness) -> None:
     a, strict = harness.cache(2), harness.cache(3, fussy=True, minCoverage="0.5")
     harness.fill(a, SOME_LONG)
     refuse(harness, harness.cache(3, fussy=True), a, SOME_LONG, "spec.rollout.minCoverage is 0.99")
@@ -82,10 +82,10 @@ def test_a_fixed_model_supersedes_the_one_that_failed(harness: LocalHarness) -> 
 def test_a_model_of_another_dimension_keeps_the_old_space(harness: LocalHarness) -> None:
     a = harness.cache(2)
     harness.fill(a, KEYS)
-    refuse(harness, cache_of(harness.models, text_model(3), 4), a, KEYS, "dimension")
+    refuse(harness, build_cache(harness.models, text_model(3), 4), a, KEYS, "dimension")
 
 
-def test_a_model_of_another_digest_keeps_the_old_space_and_the_right_file_goes_on(harness: LocalHarness) -> None:
+def test_a_model_of_another_digest_keeps_the_old_space_until_the_right_file_is_there(harness: LocalHarness) -> None:
     a, b = harness.cache(2), harness.cache(3)
     harness.fill(a, KEYS)
     (installed,) = harness.models.glob(f"*{b.spec.encoder.model.digest[-12:]}*")
@@ -98,14 +98,14 @@ def test_a_model_of_another_digest_keeps_the_old_space_and_the_right_file_goes_o
 
 
 def test_a_first_model_that_is_refused_is_forgotten(harness: LocalHarness) -> None:
-    bad, good = cache_of(harness.models, text_model(3), 4), harness.cache(3)
+    bad, good = build_cache(harness.models, text_model(3), 4), harness.cache(3)
     with pytest.raises(EmbArkError, match="dimension"), harness.running(bad):
         pass
     with harness.running(good) as local:
         assert local.space == space(good)
 
 
-def test_an_active_model_that_is_gone_is_named_with_what_to_do(harness: LocalHarness) -> None:
+def test_a_missing_active_model_is_named_with_what_to_do(harness: LocalHarness) -> None:
     a, b = harness.cache(2), harness.cache(3)
     harness.fill(a, KEYS[:10])
     (installed,) = harness.models.glob(f"*{a.spec.encoder.model.digest[-12:]}*")
@@ -119,7 +119,7 @@ def test_a_manual_rollout_waits_for_an_approval_and_remembers_it(harness: LocalH
     harness.fill(a, KEYS)
     with harness.running(b, reporter) as local:
         assert local.rollout is not None
-        reporter.await_said("plan: 300 keys to encode")
+        reporter.await_message("plan: 300 keys to encode")
         assert local.rollout.awaits_approval
         assert harness.tables() == {space(a)}
         local.rollout.approve()
@@ -130,18 +130,18 @@ def test_a_manual_rollout_waits_for_an_approval_and_remembers_it(harness: LocalH
         await_switch(local, b)
 
 
-def test_a_manual_rollout_that_is_approved_at_the_start_does_not_wait(harness: LocalHarness) -> None:
+def test_a_manual_rollout_approved_at_the_start_does_not_wait(harness: LocalHarness) -> None:
     a, b = harness.cache(2), harness.cache(3, approval="Manual")
     harness.fill(a, KEYS[:10])
     with harness.running(b, approved=True) as local:
         await_switch(local, b)
 
 
-def test_a_paused_rollout_says_so_and_begins_nothing(harness: LocalHarness) -> None:
+def test_a_paused_rollout_is_reported_and_begins_nothing(harness: LocalHarness) -> None:
     a, b, reporter = harness.cache(2), harness.cache(3, paused=True), RecordingReporter()
     harness.fill(a, KEYS[:10])
     with harness.running(b, reporter):
-        reporter.await_said("spec.rollout.paused")
+        reporter.await_message("spec.rollout.paused")
     assert harness.tables() == {space(a)}
     assert reporter.shown == []
 
@@ -152,4 +152,4 @@ def test_the_rate_of_a_rollout_is_in_the_next_plan(harness: LocalHarness) -> Non
     with harness.running(b) as local:
         await_switch(local, b)
     with harness.running(c, reporter):
-        reporter.await_said("at the rate of the last one")
+        reporter.await_message("at the rate of the last one")

@@ -22,11 +22,11 @@ def test_a_beginning_knows_no_rate_and_an_empty_space_is_done() -> None:
     assert draw(Progress(0, 0, 0)) == f"re-embedding [{'#' * 20}] 100%  0/0 keys"
 
 
-def test_keys_that_came_meanwhile_are_never_more_than_all() -> None:
+def test_keys_added_during_the_scan_never_exceed_the_total() -> None:
     assert draw(Progress(50, 0, 40, 10)) == f"re-embedding [{'#' * 20}] 100%  50/50 keys, 10 keys/s"
 
 
-def test_a_plan_says_what_is_not_known() -> None:
+def test_a_plan_names_what_is_not_known() -> None:
     assert plan(900, 0, 0) == "900 keys to encode; time: not known: no re-embedding has been measured here"
     assert plan(900, 0, 10).endswith("; at least 90 s by spec.rollout.maxKeysPerSecond")
 
@@ -51,7 +51,7 @@ def test_a_log_gets_a_line_every_few_seconds_and_the_last(capsys: pytest.Capture
     assert shown == ["0/100", "5/100", "100/100"]
 
 
-def test_a_terminal_keeps_one_line_and_sentences_stand_below_it(capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_terminal_keeps_one_line_and_messages_go_below_it(capsys: pytest.CaptureFixture[str]) -> None:
     reporter = TerminalReporter(terminal=True, timer=lambda: 0.0)
     reporter.show(Progress(100, 0, 100))
     reporter.say("verified")

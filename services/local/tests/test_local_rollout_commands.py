@@ -20,7 +20,7 @@ from embark_testing.worlds.local_rollouts import (
     await_switch,
     space,
 )
-from embark_testing.worlds.two_spaces import manifest_of, text_model
+from embark_testing.worlds.two_spaces import build_manifest, text_model
 
 FEW = KEYS[:20]
 
@@ -53,7 +53,7 @@ def assert_hits(local: Local, keys: list[str], active: str) -> None:
 
 def test_a_plan_counts_the_keys_of_the_folder_whether_or_not_the_cache_runs(harness: LocalHarness) -> None:
     a, other = harness.cache(2), harness.folder / "other.yaml"
-    other.write_text(manifest_of(harness.models, text_model(3), 3))
+    other.write_text(build_manifest(harness.models, text_model(3), 3))
     harness.fill(a, FEW)
     with harness.running(a):
         eventually(lambda: harness.status.cache.entries == 20, WAIT, "the count")
@@ -143,7 +143,7 @@ def test_a_rollback_during_the_scan_drops_the_candidate(harness: LocalHarness) -
     with harness.running(b, reporter) as local:
         eventually(lambda: reporter.shown and reporter.shown[-1].done > 20, WAIT, "a part")
         embark(harness, "rollback", "titles")
-        reporter.await_said(f"space {space(b)} is dropped")
+        reporter.await_message(f"space {space(b)} is dropped")
         assert_hits(local, KEYS, space(a))
     assert harness.tables() == harness.groups() == {space(a)}
 
@@ -170,7 +170,7 @@ def test_a_watched_status_ends_with_the_rollout(harness: LocalHarness) -> None:
     assert output.splitlines()[-1].startswith("default/titles: Holding")
 
 
-def test_another_name_and_a_folder_without_a_cache_are_told_apart(harness: LocalHarness) -> None:
+def test_an_unknown_name_and_a_folder_without_a_cache_have_different_errors(harness: LocalHarness) -> None:
     harness.fill(harness.cache(2), FEW[:1])
     assert "cache.json" in embark(harness, "status", "photos", exit_code=1)
     empty = LocalHarness(harness.folder / "empty")

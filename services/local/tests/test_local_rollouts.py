@@ -1,4 +1,4 @@
-"""The local mode goes over to another space while it answers, and back."""
+"""A local cache moves to another space while it answers lookups, and back."""
 
 import logging
 from datetime import timedelta
@@ -36,10 +36,10 @@ def test_a_change_of_the_model_fails_no_lookup_and_mixes_no_spaces(harness: Loca
     done = [progress.done for progress in reporter.shown]
     assert done == sorted(done)
     assert (done[0], done[-1], reporter.shown[-1].share) == (0, 300, 1.0)
-    assert "plan: 300 keys to encode" in reporter.said[0]
+    assert "plan: 300 keys to encode" in reporter.messages[0]
 
 
-def test_keys_asked_for_during_the_rollout_are_hits_at_the_switch(harness: LocalHarness) -> None:
+def test_keys_requested_during_the_rollout_are_hits_at_the_switch(harness: LocalHarness) -> None:
     a, b = harness.cache(2), harness.cache(3, maxKeysPerSecond=150)
     harness.fill(a, KEYS)
     new = [f"{key} w9" for key in texts(20)]
@@ -51,7 +51,7 @@ def test_keys_asked_for_during_the_rollout_are_hits_at_the_switch(harness: Local
         assert (found.space, set(found.statuses)) == (space(b), {KeyStatus.HIT})
 
 
-def test_a_stopped_rollout_goes_on_from_its_checkpoints(harness: LocalHarness) -> None:
+def test_a_stopped_rollout_continues_from_its_checkpoints(harness: LocalHarness) -> None:
     a, b, slow = harness.cache(2), harness.cache(3), harness.cache(3, maxKeysPerSecond=60)
     harness.fill(a, KEYS)
     first, second = RecordingReporter(), RecordingReporter()
@@ -72,7 +72,7 @@ def test_setting_the_manifest_back_is_instant_and_drops_the_other_space(harness:
     with harness.running(a, reporter) as local, EmbArkClient(local.target, timeout=WAIT) as client:
         assert local.space == space(a)
         assert set(client.lookup(KEYS).statuses) == {KeyStatus.HIT}
-        reporter.await_said(f"space {space(b)} is dropped")
+        reporter.await_message(f"space {space(b)} is dropped")
     assert reporter.shown == []
     assert harness.tables() == harness.groups() == {space(a)}
 
@@ -95,7 +95,7 @@ def test_a_previous_space_whose_time_is_over_is_dropped_while_running(harness: L
         await_switch(local, b)
         assert client.lookup(KEYS[:1], space=space(a)).space == space(a)
         harness.ahead = timedelta(minutes=61)
-        reporter.await_said(f"space {space(a)} is dropped")
+        reporter.await_message(f"space {space(a)} is dropped")
         assert set(client.lookup(KEYS).statuses) == {KeyStatus.HIT}
         with pytest.raises(EmbArkError, match="not served here"):
             client.lookup(KEYS[:1], space=space(a))
@@ -109,7 +109,7 @@ def test_a_previous_space_whose_time_is_over_is_dropped_at_the_start(harness: Lo
         await_switch(local, b)
     harness.ahead = timedelta(minutes=61)
     with harness.running(b, reporter):
-        reporter.await_said(f"space {space(a)} is dropped")
+        reporter.await_message(f"space {space(a)} is dropped")
     assert harness.tables() == {space(b)}
 
 
@@ -121,7 +121,7 @@ def test_forgetting_forgets_the_rollout_too(harness: LocalHarness) -> None:
     assert harness.tables() == {space(b)}
 
 
-def test_beside_look_ups_it_goes_at_their_pace(harness: LocalHarness, caplog: pytest.LogCaptureFixture) -> None:
+def test_lookups_set_the_pace_of_the_scan(harness: LocalHarness, caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level(logging.INFO)
     a, b = harness.cache(2), harness.cache(3, maxLookupSlowdown=2)
     harness.fill(a, KEYS)

@@ -1,4 +1,4 @@
-"""A running cache of a pipeline test: its client, its parts, and the switches of its faults."""
+"""A running cache of a pipeline test, with its client and the store and topic that can be made to fail."""
 
 from dataclasses import dataclass
 

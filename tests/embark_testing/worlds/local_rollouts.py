@@ -17,7 +17,7 @@ from embark_local.cache_file import CacheFile
 from embark_local.compose import Local, run_local
 from embark_local.progress import Progress
 from embark_testing.eventually import eventually
-from embark_testing.worlds.two_spaces import cache_of, text_model, texts
+from embark_testing.worlds.two_spaces import build_cache, text_model, texts
 
 WAIT = 30.0
 KEYS = texts(300)
@@ -27,17 +27,19 @@ KEYS = texts(300)
 class RecordingReporter:
     """A Reporter that records."""
 
-    said: list[str] = field(default_factory=list)
+    messages: list[str] = field(default_factory=list)
     shown: list[Progress] = field(default_factory=list)
 
     def say(self, message: str) -> None:
-        self.said.append(message)
+        self.messages.append(message)
 
     def show(self, progress: Progress) -> None:
         self.shown.append(progress)
 
-    def await_said(self, words: str) -> None:
-        eventually(lambda: any(words in message for message in self.said), WAIT, f"{words!r}; said: {self.said}")
+    def await_message(self, words: str) -> None:
+        eventually(
+            lambda: any(words in message for message in self.messages), WAIT, f"{words!r}; reported: {self.messages}"
+        )
 
 
 @dataclass
@@ -59,7 +61,7 @@ class LocalHarness:
         model = text_model(dimension, fussy=fussy)
         rollout = {"maxKeysPerSecond": 0, "maxLookupSlowdown": 0} | rollout
         # The store may be slow while several processes of a test run share few cores.
-        return cache_of(self.models, model, dimension, rollout=rollout, embark={"readTimeout": "5s"})
+        return build_cache(self.models, model, dimension, rollout=rollout, embark={"readTimeout": "5s"})
 
     @contextmanager
     def running(

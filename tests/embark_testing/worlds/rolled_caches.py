@@ -1,4 +1,4 @@
-"""A cluster in memory in which a rollout goes on: its controllers, kubelet and services react to what is applied."""
+"""A cluster in memory with a rollout in progress: controllers, kubelet and services react to what is applied."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -19,7 +19,7 @@ OTHER: dict[str, Any] = {"output": {"tensor": "logits", "dimension": 1000, "dtyp
 
 
 class Counting(Silent):
-    """Services that tell how far a rollout is."""
+    """Services that report the progress of a rollout."""
 
     def __init__(self) -> None:
         self.done: ObservedProgress | None = None
@@ -32,17 +32,17 @@ class Counting(Silent):
 
 
 class RollingWorld(World):
-    """A World whose Deployments become ready and whose Jobs end, as soon as `react` is called."""
+    """A World whose Deployments become ready and whose Jobs complete when `react` is called."""
 
     def __init__(self, **changes: Any) -> None:
         self.services = Counting()
         self.verdict = Verdict(keys=7, held=7, failed=0, sampled=7)
         self.held_back: set[str] = set()
-        """Components whose Jobs do not end, and whose pods do not become ready."""
+        """Components whose Jobs do not complete, and whose pods do not become ready."""
         super().__init__(**changes)
 
     def reconcile(self) -> list[str]:
-        """Make a pass by an operator that has just started; return what it wrote."""
+        """Reconcile with an operator that has just started; return what it wrote."""
         before = len(self.cluster.writes)
         self.result = Reconciler(Runtime(self.cluster, self.services, OPTIONS, lambda: self.now)).reconcile(KEY)
         return self.cluster.writes[before:]
@@ -53,7 +53,7 @@ class RollingWorld(World):
         return phase
 
     def space(self, role: str) -> str:
-        """Return the id of the active, candidate, previous or dropped space; empty: there is none."""
+        """Return the id of the active, candidate, previous or dropped space; empty if there is none."""
         name: str = self.status["spaces"].get(role, {}).get("id", "")
         return name
 
@@ -63,16 +63,16 @@ class RollingWorld(World):
         return {label[SPACE_LABEL] for label in labels if label[COMPONENT_LABEL] == component}
 
     def embark_settings(self) -> EmbArkSettings:
-        """Return what EmbArk is told."""
+        """Return the settings that EmbArk gets."""
         return EmbArkSettings.model_validate_json(self.child(CONFIG_MAP, "photos-embark")["data"][SETTINGS_KEY])
 
     def jobs(self) -> list[str]:
-        """Return the components of the Jobs that there are, sorted."""
+        """Return the components of the existing Jobs, sorted."""
         labels = [body["metadata"]["labels"] for (kind, *_), body in self.cluster.objects.items() if kind == JOB]
         return sorted(label[COMPONENT_LABEL] for label in labels)
 
     def react(self) -> None:
-        """Be the controllers and the kubelet, once."""
+        """React once, as the controllers and the kubelet do."""
         for place in [place for place in self.cluster.objects if place[0] == POD]:
             del self.cluster.objects[place]
         for (kind, namespace, name), body in list(self.cluster.objects.items()):
@@ -88,29 +88,29 @@ class RollingWorld(World):
             if kind == JOB:
                 done = {"status": {"conditions": [{"type": "Complete", "status": "True"}]}}
                 self.cluster.edit(kind, namespace, name, done)
-                said = TerminationMessage(verdict=self.verdict).to_json() if component == "verify" else ""
-                ended = {"phase": "Succeeded", "containerStatuses": [{"state": {"terminated": {"message": said}}}]}
+                message = TerminationMessage(verdict=self.verdict).to_json() if component == "verify" else ""
+                ended = {"phase": "Succeeded", "containerStatuses": [{"state": {"terminated": {"message": message}}}]}
                 self.add_pod(namespace, name, body["metadata"]["labels"] | {"job-name": name}, ended)
         self.cluster.writes.clear()
 
-    def go_on(self, until: str, most: int = 30) -> list[str]:
-        """Make passes, with reactions in between, until the rollout is in a phase; return the phases gone through."""
+    def run_until(self, until: str, max_passes: int = 30) -> list[str]:
+        """Reconcile and react in turn until the rollout is in a phase; return the phases on the way."""
         phases = []
-        for _ in range(most):
+        for _ in range(max_passes):
             self.reconcile()
             phases.append(self.phase)
             if self.phase == until:
                 return list(dict.fromkeys(phases))
             self.react()
-        raise AssertionError(f"not {until} after {most} passes: {phases}; {self.status['rollout']}")
+        raise AssertionError(f"not {until} after {max_passes} passes: {phases}; {self.status['rollout']}")
 
     def add_pod(self, namespace: str, name: str, labels: Manifest, status: Manifest) -> None:
-        """Make a pod, which is there until `react`."""
+        """Create a pod that exists until the next reaction."""
         metadata = {"name": f"{name}-1", "namespace": namespace, "labels": labels}
         self.cluster.create({"apiVersion": "v1", "kind": "Pod", "metadata": metadata, "status": status})
 
     def annotate(self, name: str, value: str) -> None:
-        """Be somebody who annotates the cache."""
+        """Annotate the cache, as a user does."""
         self.cluster.edit(CACHE, *KEY, {"metadata": {"annotations": {name: value}}})
 
 

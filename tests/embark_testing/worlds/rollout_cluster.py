@@ -1,6 +1,6 @@
-"""A model of the cluster and the services under a rollout: it reacts to a cache's children as the real ones do."""
+"""A model of the cluster under a rollout: it reacts to a cache's children as Kubernetes and the services do."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
 from embark.rollout.state import RolloutState
@@ -11,56 +11,35 @@ from embark.spec.rollout import Rollout as RolloutSpec
 from embark_operator.cluster.kinds import CONFIG_MAP, JOB, Child
 from embark_operator.manifests.config_maps import SETTINGS_KEY
 from embark_operator.names import COMPONENT_LABEL, SPACE_LABEL, Manifest
+from embark_testing.worlds.rollout_spaces import ModelSpaces, Served
 
 EMBARK_PODS = 2
 
 
 @dataclass
 class JobRun:
-    """What has come of a Job."""
+    """The state of a Job."""
 
     complete: bool = False
     failed: bool = False
     verdict: Verdict | None = None
 
 
-@dataclass(frozen=True)
-class Served:
-    """What an EmbArk pod answers from."""
-
-    active: str
-    previous: str | None = None
-
-    @property
-    def spaces(self) -> set[str]:
-        return {self.active} | ({self.previous} if self.previous else set())
-
-
-class ModelCluster:
-    """Children as they were applied, and what runs because of them."""
+class ModelCluster(ModelSpaces):
+    """Children as they were applied, and the pods and Jobs that run because of them."""
 
     def __init__(self, first: str, keys: int) -> None:
+        super().__init__(first, keys)
         self.children: dict[Child, Manifest] = {}
-        self.tables: dict[str, dict[int, bool]] = {first: dict.fromkeys(range(keys), True)}
-        """Per space, its keys; False: a negative."""
-        self.scanned: dict[str, set[int]] = {}
-        self.kfcs: set[str] = {first}
-        self.behind: dict[str, int] = {}
         self.target = Served(first)
-        """What EmbArk's pods are told to answer from."""
+        """What EmbArk's pods are to serve."""
         self.filled: dict[str, str] = {}
-        """The spaces that have a KFC, and where each is filled from."""
+        """The spaces that have a KFC, and the source of each."""
         self.embark = [self.target] * EMBARK_PODS
         self.jobs: dict[str, JobRun] = {}
-        self.fit: set[str] = {first}
-        """Spaces that look-ups may read: the first, and those whose gate has passed since their table was made."""
-        self.unreadable: dict[str, set[int]] = {}
-        """Keys that the encoder of a space cannot encode."""
-        self.broken: set[str] = set()
-        """Spaces whose pods cannot start."""
 
     def apply(self, manifests: Sequence[Manifest], upto: int | None = None) -> None:
-        """Apply manifests, and prune what is not among them unless it is broken off after `upto` of them."""
+        """Apply manifests and prune all others, or crash after `upto` manifests."""
         self.children |= {Child.from_manifest(manifest): manifest for manifest in manifests[:upto]}
         if upto is None:
             kept = {Child.from_manifest(manifest) for manifest in manifests}
@@ -68,53 +47,43 @@ class ModelCluster:
         self.jobs = {child.name: self.jobs.get(child.name, JobRun()) for child in self.children if child.kind == JOB}
         settings = EmbArkSettings.model_validate_json(next(self._settings("embark")))
         self.target = Served(settings.active.id, settings.previous.id if settings.previous else None)
-        told = map(KfcSettings.model_validate_json, self._settings("kfc"))
-        self.filled = {settings.space.id: settings.source for settings in told}
+        kfcs = map(KfcSettings.model_validate_json, self._settings("kfc"))
+        self.filled = {settings.space.id: settings.source for settings in kfcs}
 
-    def jobs_of(self, component: str) -> Iterator[tuple[Manifest, JobRun]]:
+    def find_jobs(self, component: str) -> Iterator[tuple[Manifest, JobRun]]:
         """Yield the Jobs of a component."""
         for child, body in self.children.items():
             if child.kind == JOB and body["metadata"]["labels"][COMPONENT_LABEL] == component:
                 yield body, self.jobs[child.name]
 
     def start_pods(self) -> None:
-        """Make the tables of every space that has a KFC, and start it."""
-        for space in [child for child in self.filled if child not in self.broken]:
-            if space not in self.tables:
-                self.tables[space] = {}
-                self.behind[space] = 1
-            self.kfcs.add(space)
+        """Start the KFC of every space that has one."""
+        for space in self.filled.keys() - self.broken:
+            self.start(space)
 
     def end_pods(self) -> None:
-        """End the pods of every space that has no KFC any more."""
+        """Terminate the pods of every space that no longer has a KFC."""
         self.kfcs &= set(self.filled)
 
     def roll_embark(self) -> None:
-        """Replace one EmbArk pod that answers from something else than it is told to."""
+        """Replace one EmbArk pod that serves other spaces than it should."""
         stale = [number for number, served in enumerate(self.embark) if served != self.target]
         for number in stale[:1]:
             self.embark[number] = self.target
 
     def scan(self) -> None:
-        """Encode one further key for each candidate; the Job is complete when none is left."""
-        for job, run in self.jobs_of("reembed"):
+        """Scan one further key for each candidate; the Job completes when none is left."""
+        for job, run in self.find_jobs("reembed"):
             space = job["metadata"]["labels"][SPACE_LABEL]
             retry_failed = ReembedSettings.model_validate_json(self._settings_of_job(job)).retry_failed
-            scanned = self.scanned.setdefault(space, set())
-            left = sorted(set(self.tables[self.filled[space]]) - scanned)
-            if job["spec"]["suspend"] or run.failed:
-                continue
-            for key in left[:1]:
-                scanned.add(key)
-                if retry_failed or key not in self.tables[space]:
-                    self.tables[space][key] = self._encodes(space, key)
-            run.complete = not left
+            if not job["spec"]["suspend"] and not run.failed:
+                run.complete = self.scan_key(self.filled[space], space, retry_failed=retry_failed)
 
     def verify(self, gates: RolloutSpec) -> None:
         """Judge each candidate."""
-        for job, run in self.jobs_of("verify"):
+        for job, run in self.find_jobs("verify"):
             space = job["metadata"]["labels"][SPACE_LABEL]
-            verdict = self._judge(self.tables[self.filled[space]], self.tables[space])
+            verdict = self.judge(self.tables[self.filled[space]], self.tables[space])
             run.complete, run.verdict = True, verdict
             if find_gate_failure(verdict, gates):
                 self.scanned.pop(space, None)
@@ -122,32 +91,19 @@ class ModelCluster:
                 self.fit.add(space)
 
     def drop(self) -> None:
-        """Drop the tables whose time has come; nothing may use them any more."""
-        for job, run in self.jobs_of("drop"):
+        """Drop the tables for which there is a Job."""
+        for job, run in self.find_jobs("drop"):
             space = job["metadata"]["labels"][SPACE_LABEL]
-            assert space not in self.kfcs | self.served
-            assert space not in {body["metadata"]["labels"][SPACE_LABEL] for body, _ in self.jobs_of("reembed")}
-            for held in (self.tables, self.scanned, self.behind):
-                held.pop(space, None)
-            self.fit.discard(space)
+            assert space not in {body["metadata"]["labels"][SPACE_LABEL] for body, _ in self.find_jobs("reembed")}
+            self.drop_table(space)
             run.complete = True
-
-    def catch_up(self) -> None:
-        """Let every KFC consume what it has to."""
-        self.behind = dict.fromkeys(self.behind, 0)
 
     def fill(self, key: int) -> None:
         """Let every KFC consume a further key."""
-        for space in set(self.filled) & set(self.tables):
-            self.tables[space].setdefault(key, self._encodes(space, key))
-
-    @property
-    def served(self) -> set[str]:
-        """The spaces that EmbArk pods really answer from."""
-        return set().union(*(pod.spaces for pod in self.embark))
+        self.fill_key(set(self.filled), key)
 
     def see(self, rollout: RolloutState, *, answers: bool) -> ObservedRollout:
-        """Return what an operator sees; `answers`: whether the services answer it."""
+        """Return what an operator observes; `answers`: whether the services answer."""
         spaces = rollout.spaces
         seen = ObservedRollout(embark_rolled=all(pod == self.target for pod in self.embark))
         if answers:
@@ -157,7 +113,7 @@ class ModelCluster:
         if not spaces.candidate:
             return seen
         candidate = spaces.candidate.id
-        verdicts = [run.verdict for _, run in self.jobs_of("verify")]
+        verdicts = [run.verdict for _, run in self.find_jobs("verify")]
         return replace(
             seen,
             candidate_ready=candidate in self.kfcs and candidate not in self.broken,
@@ -175,11 +131,8 @@ class ModelCluster:
         return ObservedProgress(done, len(scanned) - done)
 
     def _see_job(self, component: str) -> ObservedJob:
-        runs = [run for _, run in self.jobs_of(component)]
+        runs = [run for _, run in self.find_jobs(component)]
         return ObservedJob(bool(runs) and all(run.complete for run in runs), any(run.failed for run in runs))
-
-    def _encodes(self, space: str, key: int) -> bool:
-        return key not in self.unreadable.get(space, set())
 
     def _settings(self, component: str) -> Iterator[str]:
         for child, body in self.children.items():
@@ -194,9 +147,3 @@ class ModelCluster:
         )
         namespaced = (body for child, body in self.children.items() if (child.kind, child.name) == (CONFIG_MAP, name))
         return str(next(namespaced)["data"][SETTINGS_KEY])
-
-    @staticmethod
-    def _judge(source: Mapping[int, bool], candidate: Mapping[int, bool]) -> Verdict:
-        held = [key for key in source if key in candidate]
-        failed = [key for key in held if source[key] and not candidate[key]]
-        return Verdict(keys=len(source), held=len(held), failed=len(failed), sampled=len(held))

@@ -1,4 +1,4 @@
-"""A cache of texts whose encoder changes: small real models of several spaces, and the manifest of each."""
+"""A cache of texts whose encoder changes: small real models of several spaces, with a manifest for each."""
 
 from pathlib import Path
 from typing import Any
@@ -12,21 +12,21 @@ from embark.spec import EmbeddingCache
 from embark_testing.caches import sample_text
 from embark_testing.retina.models import OPSET, install, words_tokenizer
 
-# A fussy model has no vector for texts of more words.
-MOST_WORDS = 6
+# A fussy model has no vector for longer texts.
+MAX_WORDS = 6
 _WORDS = [f"w{digit}" for digit in range(10)]
 
 
 def text_model(dimension: int, *, fussy: bool = False) -> bytes:
     """`input_ids` [1, tokens] to `embedding` [1, dimension]: how many tokens there are, times 1, 2, 3 and so on.
 
-    A fussy one adds the root of how many words there is still room for, which is no number beyond MOST_WORDS.
+    A fussy one adds the root of the number of words up to MAX_WORDS, which is NaN for longer texts.
     """
     constants: dict[str, Any] = {
         "weights": np.arange(1, dimension + 1, dtype=np.float32)[None],
         "axis": np.array([1], np.int64),
         "one": np.float32(1),
-        "most": np.float32(MOST_WORDS + 1),  # and the token that begins every text
+        "most": np.float32(MAX_WORDS + 1),  # and the token that begins every text
     }
     nodes = [
         helper.make_node("Cast", ["input_ids"], ["ids"], to=TensorProto.FLOAT),
@@ -48,7 +48,7 @@ def text_model(dimension: int, *, fussy: bool = False) -> bytes:
     return bytes(model.SerializeToString())
 
 
-def manifest_of(folder: Path, model: bytes, dimension: int, **changes: Any) -> str:
+def build_manifest(folder: Path, model: bytes, dimension: int, **changes: Any) -> str:
     """Install the model in `folder`, and return the manifest of a cache with it; `changes` go to the spec."""
     digest = install(folder, model)
     output = {"tensor": "embedding", "dimension": dimension, "normalization": "none"}
@@ -57,13 +57,13 @@ def manifest_of(folder: Path, model: bytes, dimension: int, **changes: Any) -> s
     return sample_text("titles", encoder=encoder, topic=topic, **changes)
 
 
-def cache_of(folder: Path, model: bytes, dimension: int, **changes: Any) -> EmbeddingCache:
-    """Return the cache that manifest_of declares."""
-    return parse_manifest(manifest_of(folder, model, dimension, **changes))
+def build_cache(folder: Path, model: bytes, dimension: int, **changes: Any) -> EmbeddingCache:
+    """Return the cache that build_manifest declares."""
+    return parse_manifest(build_manifest(folder, model, dimension, **changes))
 
 
 def texts(count: int, words: int = 0) -> list[str]:
-    """Return so many different texts, each of so many words, four at least; by default of four to six in turn."""
+    """Return different texts of `words` words each, at least four; by default of four, five and six in turn."""
     return [_text(number, words or 4 + number % 3) for number in range(count)]
 
 

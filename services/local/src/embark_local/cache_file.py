@@ -199,7 +199,7 @@ def with_status(body: ResourceBody, status: EmbeddingCacheStatus) -> ResourceBod
 def with_manifest(body: ResourceBody | None, cache: EmbeddingCache, *, approved: bool) -> ResourceBody:
     """Return the resource after the manifest of `cache` is applied to it; `body` is None in a new folder.
 
-    A manifest that has not changed since it was last applied leaves the spec alone, so that what commands changed
+    A manifest that has not changed since it was last applied does not touch the spec, so that what commands changed
     (a pause, a rollback) outlasts a restart. `approved` approves the space of its encoder.
 
     Raises:

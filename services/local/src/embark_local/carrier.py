@@ -21,7 +21,7 @@ from embark_local.space_settings import filling_settings, serving_settings
 from embark_local.tasks import LocalTask, StartTask
 from kfc.outages import Outages
 
-# As long as a Retina that cannot start is left alone before it is started again.
+# The wait before a Retina that could not start is started again.
 _RESTART_AFTER: Final = timedelta(seconds=15)
 # Counting the rows of the active space takes at most this share of the time.
 _COUNTING_SHARE: Final = 0.02

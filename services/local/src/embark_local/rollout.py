@@ -109,7 +109,7 @@ class LocalRollout:
             seen = self._carrier.observe(before, self._cache)
             after = advance(before, self._cache, seen, self._now(), approve_command=self._approve_command())
         stepped = _without_counts(before) != _without_counts(after)
-        status = self._status_of(after)
+        status = self._build_status(after)
         if stepped or (status != self._status and self._is_due(status)):
             self._write(status)
         self._state = after
@@ -123,7 +123,7 @@ class LocalRollout:
             while not self._stopping.is_set():
                 if not self.make_pass():
                     self._stopping.wait(_PASS_SECONDS)
-            self._write(self._status_of(self._state))
+            self._write(self._build_status(self._state))
         except StoppedError:
             return
         except Exception as error:  # noqa: BLE001 - the thread that waits for the process raises it
@@ -144,7 +144,7 @@ class LocalRollout:
         seen = status.observed_generation != self._status.observed_generation
         return seen or time.monotonic() - self._written_at >= _WRITE_SECONDS
 
-    def _status_of(self, state: RolloutState) -> EmbeddingCacheStatus:
+    def _build_status(self, state: RolloutState) -> EmbeddingCacheStatus:
         measured = self._carrier.encode_seconds
         return build_status(
             self._status,
