@@ -112,6 +112,8 @@ class ModelWork(ModelSpaces):
 class LocalWorld(RolloutWorld):
     """A process that can be killed and started again; only the status, the tables and the topic outlast it."""
 
+    quiet_passes = 10  # a Retina that could not start is started again after 15 seconds
+
     def __init__(self, **rollout: Any) -> None:
         super().__init__(**rollout)
         self.model = self.process = ModelWork(space("a"), keys=3)

@@ -13,9 +13,6 @@ from embark_testing.worlds.rollout_events import WORK, Event
 from embark_testing.worlds.rollout_parts import BEGIN, encoder, space, wanting
 from embark_testing.worlds.rollout_spaces import ModelSpaces
 
-# More passes than any step takes without a change of the status.
-_QUIET: Final = 4
-
 _P = RolloutPhase
 _LEGAL: Final = {
     "": {_P.STEADY, _P.HOLDING, _P.ROLLING_BACK},
@@ -29,6 +26,8 @@ class RolloutWorld(ABC):
     """Every method but `settle` is an event; each is followed by a pass, and by checks of what must always hold."""
 
     model: ModelSpaces
+    quiet_passes = 4
+    """More passes than any step takes without a change of the status."""
 
     def __init__(self, **rollout: Any) -> None:
         self.cache = wanting("a", **({"keepPrevious": "1h"} | rollout))
@@ -165,7 +164,7 @@ class RolloutWorld(ABC):
                 self.resume()
             self.proceed(1)
             quiet = quiet + 1 if self.status == before else 0
-            if quiet == _QUIET:
+            if quiet == self.quiet_passes:
                 return
         raise AssertionError(f"no rest: {self.status.rollout}")
 
