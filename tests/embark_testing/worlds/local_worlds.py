@@ -10,7 +10,7 @@ from embark.rollout.step import ObservedRollout
 from embark.rollout.verdict import Verdict, find_gate_failure
 from embark.settings import EmbArkSettings, FillingSettings, KfcSettings
 from embark.spec.rollout import Rollout
-from embark_local.carrier import Carrier, ServedSpaces
+from embark_local.carrier import Carrier, ServedSpaceIds
 from embark_local.fillings import Filling
 from embark_local.progress import Progress
 from embark_local.rollout import restore_rollout
@@ -183,7 +183,7 @@ class LocalWorld(RolloutWorld):
         settings = filling_settings(self.cache, active.encoder, active.source)
         self.process.fillings[active.id] = Filling(settings, "retina", {}, cast("Any", None))
         self.write(state)
-        served = ServedSpaces.wanted_by(state)
+        served = ServedSpaceIds.wanted_by(state)
         self.process.embark = [Served(served.active, served.previous or None)]
         self._carrier = Carrier(
             self.process,
