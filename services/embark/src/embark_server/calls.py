@@ -9,13 +9,13 @@ import grpc
 from embark.clock import Micros
 from embark.rates import TokenBucket
 from embark.rpc.peers import TENANT, read_identities
+from embark.rpc.tracing import TRACEPARENT
 from embark.spec.identities import matcher
 from embark.spec.tenants import DEFAULT_TENANT, Tenant
 
 T = TypeVar("T")
 
 # W3C Trace Context, section 3.2: version 00 has 55 characters; a longer one is of a later version, or hostile.
-_TRACEPARENT: Final = "traceparent"
 _MAX_TRACEPARENT: Final = 256
 _DENIED: Final = "the identity of this client's certificate is not authorized (spec.tls.authorizedIdentities)"
 
@@ -60,8 +60,8 @@ class GrpcCallContext:
     def headers(self) -> Mapping[str, bytes]:
         """See CallContext: the caller's traceparent, if it sent one."""
         for name, value in self._context.invocation_metadata() or ():
-            if name == _TRACEPARENT and len(value) <= _MAX_TRACEPARENT:
-                return {_TRACEPARENT: value.encode() if isinstance(value, str) else bytes(value)}
+            if name == TRACEPARENT and len(value) <= _MAX_TRACEPARENT:
+                return {TRACEPARENT: value.encode() if isinstance(value, str) else bytes(value)}
         return {}
 
     def tenant(self) -> str:

@@ -13,12 +13,12 @@ from embark.errors import UnavailableError
 from embark.rpc.certificates import CertificateFiles
 from embark.rpc.channels import open_channel
 from embark.rpc.links import ClientTls, Link
+from embark.rpc.tracing import TRACEPARENT
 from embark.rpc.wire import cause_from_wire
 from embark.service_names import RETINA_SERVICE
 from embark.settings import TlsSettings
 from embark.space import Space
 from embark.v1 import retina_pb2, retina_pb2_grpc
-from kfc.requests import TRACEPARENT
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,9 +7,9 @@ from typing import Final
 from embark.causes import CauseError, CauseKind
 from embark.clock import Micros
 from embark.keys import parse_key
+from embark.rpc.tracing import TRACEPARENT
 from embark.topic import Fill, Record
 
-TRACEPARENT: Final = "traceparent"
 # W3C Trace Context, section 3.2; anything else in the header is dropped, since gRPC may refuse it as metadata.
 _TRACEPARENT_FORM: Final = re.compile(r"[0-9a-f]{2}-[0-9a-f]{32}-[0-9a-f]{16}-[0-9a-f]{2}")
 

@@ -8,6 +8,7 @@ import grpc
 import grpc.aio
 
 from embark.causes import Cause, CauseKind
+from embark.rpc.tracing import TRACEPARENT
 from embark.rpc.wire import cause_to_wire, dtype_to_wire
 from embark.space import Space
 from embark.v1 import retina_pb2, retina_pb2_grpc
@@ -107,6 +108,6 @@ def _to_wire(outcome: Outcome) -> retina_pb2.EncodeResult:
 
 def _find_traceparent(context: Context) -> str:
     for name, value in context.invocation_metadata() or ():
-        if name == "traceparent":
+        if name == TRACEPARENT:
             return value if isinstance(value, str) else value.decode(errors="replace")
     return ""
