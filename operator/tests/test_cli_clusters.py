@@ -13,10 +13,10 @@ from click.testing import CliRunner
 
 from embark.cli.main import build_cli
 from embark.cli.rollout.commands import ROLLOUT_COMMANDS
-from embark.cli.rollout.resources import CacheRef, CacheResources
 from embark.cli.rollout.session import GROUP, ClusterTarget
 from embark.errors import EmbArkError
 from embark.manifest import parse_body
+from embark.resources import CacheRef, CacheResources
 from embark_operator.cli.cluster_caches import ClusterCaches, open_cluster
 from embark_operator.cli.main import build_plugin, main
 from embark_operator.cluster.protocol import ApiRefusedError

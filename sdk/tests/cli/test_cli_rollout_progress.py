@@ -4,7 +4,7 @@ from typing import Any
 import pytest
 
 from embark.cli.rollout.progress import ProgressSample, ReembeddingRate, add_sample, estimate_rate, take_sample
-from embark.cli.rollout.resources import read_cache
+from embark.resources import read_cache
 from embark.spec import EmbeddingCache
 from embark.spec.status import EmbeddingCacheStatus
 from embark_testing.worlds.rollout_commands import NOW, PHOTOS, Commands

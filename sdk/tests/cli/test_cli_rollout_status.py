@@ -6,11 +6,11 @@ from typing import Any
 import pytest
 
 from embark.cli.rollout.progress import ReembeddingRate
-from embark.cli.rollout.resources import CacheRef, ResourceBody
 from embark.cli.rollout.screens import TerminalScreen
 from embark.cli.rollout.status_lines import format_status
 from embark.errors import UnavailableError
 from embark.names import RESUMED
+from embark.resources import CacheRef, ResourceBody
 from embark.space import Space
 from embark_testing.worlds.rollout_commands import NEW, OLD, Commands, record
 

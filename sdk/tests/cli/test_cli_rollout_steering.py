@@ -2,11 +2,11 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from embark.cli.rollout.resources import CacheRef, ResourceBody
 from embark.cli.rollout.session import ClusterTarget
 from embark.cli.rollout.steps import build_replacement
 from embark.errors import EmbArkError
 from embark.names import APPROVED, RESUMED
+from embark.resources import CacheRef, ResourceBody
 from embark.space import Space
 from embark_testing.worlds.rollout_commands import (
     NEW,

@@ -11,8 +11,8 @@ import yaml
 from click.testing import CliRunner, Result
 
 from embark.cli.main import build_cli
-from embark.cli.rollout.resources import CacheRef, CacheResources, ResourceScope
 from embark.cli.rollout.session import GROUP, SessionOpener, open_session
+from embark.resources import CacheRef, CacheResources, ResourceScope
 from embark_testing.contracts.cache_resources import CacheResourcesContract
 from embark_testing.worlds.memory_caches import MemoryCaches
 from embark_testing.worlds.rollout_commands import PHOTOS, photos_body

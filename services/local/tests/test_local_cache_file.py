@@ -7,10 +7,10 @@ from typing import Any
 
 import pytest
 
-from embark.cli.rollout.resources import CacheRef, CacheResources
 from embark.errors import EmbArkError, InvalidSpecError
 from embark.manifest import parse_manifest
 from embark.names import APPROVED
+from embark.resources import CacheRef, CacheResources
 from embark.rollout.state import RolloutPhase
 from embark.space import Space
 from embark.spec import EmbeddingCache

@@ -5,8 +5,8 @@ from collections.abc import Iterator
 
 import pytest
 
-from embark.cli.rollout.resources import CacheConflictError, CacheNotFoundError, CacheRef, CacheResources, read_cache
 from embark.cli.rollout.steps import build_replacement
+from embark.resources import CacheConflictError, CacheNotFoundError, CacheRef, CacheResources, read_cache
 from embark_testing.worlds.rollout_commands import NEW, OLD, record
 
 

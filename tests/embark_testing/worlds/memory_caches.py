@@ -2,7 +2,7 @@
 
 import copy
 
-from embark.cli.rollout.resources import (
+from embark.resources import (
     CacheConflictError,
     CacheNotFoundError,
     CacheRef,

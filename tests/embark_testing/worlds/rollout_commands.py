@@ -10,9 +10,9 @@ import yaml
 from click.testing import CliRunner, Result
 
 from embark.cli.rollout.commands import ROLLOUT_COMMANDS
-from embark.cli.rollout.resources import CacheRef, ResourceBody
 from embark.cli.rollout.session import ClusterTarget, RolloutSession, SessionOpener, Target
 from embark.manifest import parse_body
+from embark.resources import CacheRef, ResourceBody
 from embark.space import Space
 from embark.spec import EmbeddingCache, Encoder
 from embark_testing.caches import sample, sample_text

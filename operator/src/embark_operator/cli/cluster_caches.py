@@ -10,15 +10,15 @@ import yaml
 from kubernetes import config
 from kubernetes.client import ApiClient, Configuration
 
-from embark.cli.rollout.resources import (
+from embark.cli.rollout.session import ClusterTarget
+from embark.errors import EmbArkError, UnavailableError
+from embark.resources import (
     CacheConflictError,
     CacheNotFoundError,
     CacheRef,
     ResourceBody,
     ResourceScope,
 )
-from embark.cli.rollout.session import ClusterTarget
-from embark.errors import EmbArkError, UnavailableError
 from embark_operator.cluster.kinds import CACHE
 from embark_operator.cluster.kubernetes import KubernetesCluster
 from embark_operator.cluster.protocol import ApiRefusedError, ConflictError, MissingError

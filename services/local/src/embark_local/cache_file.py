@@ -11,7 +11,10 @@ from typing import Final, NamedTuple
 
 from pydantic import ValidationError
 
-from embark.cli.rollout.resources import (
+from embark.errors import EmbArkError, InvalidSpecError
+from embark.manifest import parse_body
+from embark.names import APPROVED
+from embark.resources import (
     CacheConflictError,
     CacheNotFoundError,
     CacheRef,
@@ -19,9 +22,6 @@ from embark.cli.rollout.resources import (
     ResourceScope,
     apply_merge_patch,
 )
-from embark.errors import EmbArkError, InvalidSpecError
-from embark.manifest import parse_body
-from embark.names import APPROVED
 from embark.space import Space
 from embark.spec import API_VERSION, KIND, EmbeddingCache
 from embark.spec.status import EmbeddingCacheStatus

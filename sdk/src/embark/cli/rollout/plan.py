@@ -8,10 +8,10 @@ from typing import Final
 import click
 
 from embark.cli.rollout.plan_lines import format_plan
-from embark.cli.rollout.resources import CacheRef
 from embark.cli.rollout.rollout_plan import plan_rollout
 from embark.cli.rollout.session import ClusterTarget, RolloutSession, with_session
 from embark.manifest import find_faults, parse_manifest
+from embark.resources import CacheRef
 from embark.spec import EmbeddingCache
 from embark.spec.cache import NAME_PATTERN
 

@@ -12,7 +12,9 @@ from typing import Any, Final, NamedTuple
 
 import click
 
-from embark.cli.rollout.resources import (
+from embark.cli.text import one_line
+from embark.errors import EmbArkError, UnavailableError
+from embark.resources import (
     CacheNotFoundError,
     CacheRef,
     CacheResources,
@@ -20,8 +22,6 @@ from embark.cli.rollout.resources import (
     StoredCache,
     read_cache,
 )
-from embark.cli.text import one_line
-from embark.errors import EmbArkError, UnavailableError
 
 GROUP: Final = "embark.cache_resources"
 """Entry points that open cache resources, each a context manager of a ResourceScope.

@@ -8,12 +8,12 @@ import click
 
 from embark.cli.rollout.outcome import RolloutOutcome, find_outcome
 from embark.cli.rollout.progress import ProgressSample, add_sample, estimate_rate, take_sample
-from embark.cli.rollout.resources import CacheRef
 from embark.cli.rollout.screens import JsonScreen, LineScreen, Screen, TerminalScreen
 from embark.cli.rollout.session import RolloutSession, with_session
 from embark.cli.rollout.status_lines import format_status, status_to_json
 from embark.cli.text import one_line
 from embark.errors import UnavailableError
+from embark.resources import CacheRef
 
 _POLL_SECONDS: Final = 1.0
 

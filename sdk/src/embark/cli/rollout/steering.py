@@ -6,8 +6,8 @@ from typing import Final
 import click
 
 from embark.cli.rollout import steps
-from embark.cli.rollout.resources import CacheConflictError, StoredCache
 from embark.cli.rollout.session import RolloutSession, with_session
+from embark.resources import CacheConflictError, StoredCache
 
 # The status is written every other second; a read and the write after it take far less.
 _ATTEMPTS: Final = 10

@@ -4,9 +4,9 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from embark.cli.rollout.resources import ResourceBody, StoredCache
 from embark.errors import EmbArkError
 from embark.names import APPROVED, RESUMED, cache_name
+from embark.resources import ResourceBody, StoredCache
 from embark.rollout.state import RolloutPhase
 from embark.space import Space
 from embark.spec import EmbeddingCache

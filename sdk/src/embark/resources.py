@@ -1,4 +1,4 @@
-"""Cache resources, as the rollout commands read and change them: in a cluster or in a data folder."""
+"""Cache resources, in a cluster or in a data folder: the interface that reads and changes them."""
 
 import json
 from dataclasses import dataclass
