@@ -36,32 +36,32 @@ async def test_a_key_added_many_times_is_processed_once() -> None:
 
 async def test_a_key_added_while_it_is_processed_is_processed_again_but_never_concurrently() -> None:
     passes = 0
-    under_way = 0
+    running = 0
     most = 0
-    begun, go_on, done = asyncio.Event(), asyncio.Event(), asyncio.Event()
+    begun, proceed, done = asyncio.Event(), asyncio.Event(), asyncio.Event()
 
     async def process(_key: str) -> bool:
-        nonlocal passes, under_way, most
+        nonlocal passes, running, most
         passes += 1
-        under_way += 1
-        most = max(most, under_way)
+        running += 1
+        most = max(most, running)
         begun.set()
-        await go_on.wait()
-        under_way -= 1
+        await proceed.wait()
+        running -= 1
         if passes == 2:
             done.set()
         return True
 
-    async def ask_again() -> None:
+    async def add_twice() -> None:
         await begun.wait()
         queue.add("a")
         queue.add("a")
-        go_on.set()
+        proceed.set()
         await done.wait()
 
     queue = WorkQueue(process, first_backoff=0.01, max_backoff=0.01)
     queue.add("a")
-    await _run(queue, ask_again)
+    await _run(queue, add_twice)
     assert (passes, most) == (2, 1)
 
 

@@ -26,6 +26,7 @@ check_text: Callable[[str, int, str], Sequence[Any]] = CHECK["check_text"]
         "self.handed = 1",
         "class Endings: ...",
         "def test_two_look_ups(): ...",
+        "def test_a_scan_goes_on(): ...",
     ],
 )
 def test_the_language_check_finds_what_it_looks_for(source: str) -> None:

@@ -32,7 +32,7 @@ SMALL_QUEUE = Path(embark_testing.__file__).parent / "embark" / "small_queue.py"
 CAPACITY = 10
 
 
-def test_a_stopped_cassandra_makes_lookups_unavailable_inside_their_deadline_and_is_soon_read_when_it_goes_on(
+def test_a_stopped_cassandra_makes_lookups_unavailable_within_their_deadline_and_is_soon_read_again(
     deployment: Deployment, cassandra: CassandraServer, origin: Origin
 ) -> None:
     with _running(_keeping_hot(deployment)) as (embark, client):

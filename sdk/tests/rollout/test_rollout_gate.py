@@ -128,13 +128,13 @@ def test_one_request_resumes_only_one_halt() -> None:
     assert step(stopped, annotations=annotations) == stopped
 
 
-def test_a_candidate_that_starts_after_all_goes_on_by_itself() -> None:
+def test_a_candidate_that_starts_after_all_continues_by_itself() -> None:
     after = step(halted(RolloutPhase.PREPARING), ObservedRollout(candidate_ready=True))
     assert (after.phase, after.status.attempt) == (RolloutPhase.PREPARING, 0)
 
 
 @pytest.mark.parametrize("within", [RolloutPhase.REEMBEDDING, RolloutPhase.VERIFYING])
-def test_a_candidate_that_is_not_fit_does_not_go_on_because_it_runs(within: RolloutPhase) -> None:
+def test_a_rejected_candidate_does_not_continue_because_it_runs(within: RolloutPhase) -> None:
     assert step(halted(within), ObservedRollout(candidate_ready=True)).phase is RolloutPhase.HALTED
 
 

@@ -158,7 +158,7 @@ class TopicContract:
             consumer.commit(finished(take(consumer, CAPACITY)))
         assert consumer.lag() == 0
 
-    def test_a_closed_producer_has_sent_everything_and_accepts_no_more(self, topic: FillTopic) -> None:
+    def test_a_closed_producer_has_sent_everything_and_accepts_nothing(self, topic: FillTopic) -> None:
         producer = topic.producer()
         keys = send(producer, *(f"key {i}" for i in range(CAPACITY)))
         assert producer.close(PATIENT) == 0
