@@ -42,7 +42,7 @@ class PodLimits:
 class PodClient:
     """Reads from the second port of pods; thread-safe.
 
-    Pods are reached by their addresses, so the client goes past any proxy that the environment names.
+    Pods are reached by their addresses, so the client bypasses any proxy that the environment names.
     """
 
     def __init__(self, port: int, limits: PodLimits | None = None) -> None:

@@ -22,12 +22,12 @@ from embark.errors import ClosedError, UnavailableError
 _PAGE_BYTES: Final = 8192
 # The WAL is truncated to this size after a checkpoint: a burst of fills must not leave a large file behind.
 _WAL_BYTES: Final = 64 * 1024 * 1024
-# The deadline of a statement is checked every so many instructions of SQLite's virtual machine, about 100 µs.
+# The deadline of a statement is checked after this many instructions of SQLite's virtual machine, about 100 µs.
 _DEADLINE_STEPS: Final = 1_000
 _RETRY_SECONDS: Final = 0.01
 
 Change = Callable[[sqlite3.Connection, int], int]
-"""Changes at most so many rows as it is given, and returns how many it changed."""
+"""Changes at most the given number of rows, and returns how many it changed."""
 
 
 class SqliteFile:

@@ -12,7 +12,7 @@ from embark.settings.jobs import TERMINATION_LOG
 from embark.spec.model import Model
 
 MAX_TERMINATION_BYTES: Final = 4096
-"""Kubernetes truncates a termination message after so many bytes (MaxContainerTerminationMessageLength)."""
+"""Kubernetes truncates a termination message after this many bytes (MaxContainerTerminationMessageLength)."""
 
 # JSON escapes a character with at most six bytes, so an error always fits.
 _MAX_ERROR_CHARACTERS: Final = 600

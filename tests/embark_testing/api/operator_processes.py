@@ -50,7 +50,7 @@ class Operator:
         eventually(self.leads, PATIENCE, f"the operator leads; its log: {self.log}")
 
     def await_rest(self, passes: int = 4) -> float:
-        """Return how many writes there were, once so many passes in a row have written nothing."""
+        """Return how many writes there were, once `passes` passes in a row have written nothing."""
         while True:
             written, made = self.writes(), self.metric(_PASSES)
             eventually(lambda made=made: self.metric(_PASSES) >= made + passes, 4 * PATIENCE, "further passes")  # type: ignore[misc]

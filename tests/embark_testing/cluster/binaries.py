@@ -1,4 +1,4 @@
-"""The cluster's programs, built once from Go modules into the cache folder; up.py and the fixtures ask for them.
+"""The cluster's programs, built once from Go modules into the cache folder.
 
 Each module has a folder of its own, named for its version, complete or absent.
 """

@@ -1,4 +1,4 @@
-"""Which cluster a run of the e2e tests is against: that of KUBECONFIG, one of kind, or our own; run_in.py asks."""
+"""Which cluster a run of the e2e tests is against: that of KUBECONFIG, one of kind, or our own."""
 
 from collections.abc import Mapping
 from enum import Enum

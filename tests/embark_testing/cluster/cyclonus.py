@@ -1,4 +1,4 @@
-"""Asks cyclonus, a simulator of NetworkPolicies, what policies let through; test_cluster_policies calls it.
+"""Runs cyclonus, a simulator of NetworkPolicies, to find out which traffic policies allow.
 
 Its tables are for people, so they are read here: a row for each source, a column for each target, `.` for allowed.
 """
@@ -26,13 +26,13 @@ class Cyclonus:
         self._policies = self._write("policies", listed)
 
     def probe(self, pods: Sequence[Pod], ports: Sequence[str]) -> set[Flow]:
-        """Return what is let through between all pairs of pods; each listens on every port."""
+        """Return the allowed flows between all pairs of pods; each listens on every port."""
         probes = [{"Protocol": protocol, "Port": int(number)} for protocol, number in map(_parts, ports)]
         namespaces = {pod.namespace: _namespace_labels(pod) for pod in pods}
         resources = {"Namespaces": namespaces, "Pods": [_listening(pod, ports) for pod in pods]}
         path = self._write("probe", {"Probes": probes, "Resources": resources})
         output = self._analyze("probe", f"--probe-path={path}")
-        # The last table is of the cluster, which there is none of.
+        # The last table is that of a real cluster, and there is none.
         tables = [part.split("\n\n", 1)[0] for part in output.split(_COMBINED)[1:-1]]
         assert len(tables) == len(ports)
         return {
@@ -42,7 +42,7 @@ class Cyclonus:
         }
 
     def query(self, pairs: Sequence[tuple[Pod, Pod]], ports: Sequence[str]) -> set[Flow]:
-        """Return what is let through between these, of whom some may be outside the cluster."""
+        """Return the allowed flows between these pairs; some pods may be outside the cluster."""
         queries = [(source, target, port) for source, target in pairs for port in ports]
         path = self._write("traffic", [_traffic(*flow) for flow in queries])
         output = self._analyze("query-traffic", f"--traffic-path={path}")

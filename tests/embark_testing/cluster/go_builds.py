@@ -1,4 +1,4 @@
-"""Builds a Go module's commands with the ordinary Go client, as a user of the module would; binaries.py calls it.
+"""Builds a Go module's commands with the ordinary Go client, as a user of the module would.
 
 `go install path@version` refuses modules that replace their own parts, as Kubernetes and etcd do. So each is required
 by a small module of ours, which needs the same replacements under their published versions.

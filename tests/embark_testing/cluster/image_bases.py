@@ -1,4 +1,4 @@
-"""Base images without a registry: a minimal Debian with some packages, for Buildah; images.py asks for them."""
+"""Base images without a registry: a minimal Debian with some packages, for Buildah."""
 
 import hashlib
 import tempfile

@@ -1,4 +1,4 @@
-"""Builds and saves images with Docker, or with Buildah where Docker is not; images.py says which images."""
+"""Builds and saves images with Docker, or with Buildah where Docker is not installed."""
 
 import shutil
 from collections.abc import Mapping

@@ -1,4 +1,4 @@
-"""A kind cluster in Docker, for machines that have both: `make kind`; run_in.py makes one too.
+"""A kind cluster in Docker, for machines that have both: `make kind` and `make e2e` create one.
 
 kind brings CoreDNS. metrics-server comes as on our own node: built from its Go module, loaded, applied.
 """

@@ -1,4 +1,4 @@
-"""Takes the node down, whatever state it is in, and leaves the machine as it was; down.py and up.py call it."""
+"""Takes the node down, whatever state it is in, and leaves the machine as it was."""
 
 import shutil
 

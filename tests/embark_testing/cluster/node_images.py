@@ -1,4 +1,4 @@
-"""Images in the node's containerd: its own, and archives that run_in.py brings."""
+"""Images in the node's containerd: its own, and archives of the project's images."""
 
 import shutil
 import tempfile

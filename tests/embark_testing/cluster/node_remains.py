@@ -1,4 +1,4 @@
-"""What a node would leave on its machine besides its folder; node_up.py notes it, node_down.py undoes it."""
+"""What a node would leave on its machine besides its folder: recorded when it starts, undone when it stops."""
 
 import json
 import os

@@ -1,4 +1,4 @@
-"""Brings the node up: its network, its processes in the order they need each other, its add-ons; up.py calls it."""
+"""Starts the node: its network, its processes in the order of their dependencies, its add-ons."""
 
 import os
 from collections.abc import Callable, Mapping
@@ -33,7 +33,7 @@ class Programs:
 
 
 def ensure_programs(environment: Mapping[str, str], report: Callable[[str], None]) -> Programs:
-    """Return where the programs are, built first where the cache folder lacks them."""
+    """Return the paths of the programs; build those that the cache folder lacks."""
     return Programs(
         kubernetes=ensure_built(KUBERNETES, environment, report),
         etcd=ensure_built(ETCD, environment, report) / "etcd",
@@ -48,7 +48,7 @@ def kubectl_in(node: Node) -> Kubectl:
 
 
 def bring_up(node: Node, programs: Programs, report: Callable[[str], None]) -> None:
-    """Bring the node up and wait until pods can run on it; what fails is left for take_down.
+    """Start the node and wait until pods can run on it; after a failure, take_down cleans up.
 
     Raises:
         ClusterError: a process did not start, or an add-on did not become ready.

@@ -31,7 +31,7 @@ class ReembedSettings(Model):
     keys_per_second: float = Field(default=0.0, ge=0)
     """Rate limit of one process; 0: none."""
     max_lookup_slowdown: float = Field(default=0.0, ge=0)
-    """The process slows down if lookups take more than so many times as long as without it; 0: never."""
+    """The process slows down if lookups take longer than this many times what they take without it; 0: never."""
     embark: ProbesAddress | None = None
     """Where the pods of EmbArk report their lookup latencies; None: they are not read."""
     retry_failed: bool = False

@@ -41,7 +41,7 @@ class Metadata(Model):
 class EmbeddingCacheSpec(Model):
     """`spec`: what a user declares."""
 
-    paused: bool = Field(default=False, description="If true, the operator changes nothing of the cache's children.")
+    paused: bool = Field(default=False, description="If true, the operator does not change the cache's children.")
     encoder: Encoder = Field(description="The model that computes embeddings.")
     store: Store = Field(description="Where embeddings are stored.")
     topic: Topic = Field(description="Where fills are requested.")

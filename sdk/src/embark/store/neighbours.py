@@ -14,7 +14,7 @@ from embark.errors import UnavailableError
 from embark.space import VectorForm
 from embark.store.rows import Embedding, Row
 
-# Stores without an index read every row, in pages of at most so many bytes and rows.
+# Stores without an index read every row, in pages of at most this many bytes and rows.
 _PAGE_BYTES: Final = 1024 * 1024
 _PAGE_ROWS: Final = 1000
 
@@ -109,7 +109,7 @@ def directions(vectors: Sequence[bytes], form: VectorForm) -> npt.NDArray[np.flo
 def search_all(
     search: Search, scan: Callable[[int], Iterable[Sequence[Row]]], deadline: Deadline
 ) -> Sequence[Neighbour]:
-    """Return the exact neighbours; `scan` yields all rows in pages of at most so many as it is given.
+    """Return the exact neighbours; `scan` yields all rows in pages of at most the given number.
 
     Raises:
         UnavailableError: the deadline passed.

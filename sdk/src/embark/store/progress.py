@@ -33,7 +33,7 @@ class RangeProgress:
         return self.cursor == self.token_range.end
 
     def advanced(self, cursor: int, *, done: int, failed: int) -> Self:
-        """Return the progress after a page with so many rows `done` and `failed`."""
+        """Return the progress after a page with `done` and `failed` rows."""
         return replace(self, cursor=cursor, done=self.done + done, failed=self.failed + failed)
 
 

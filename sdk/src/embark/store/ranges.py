@@ -20,8 +20,8 @@ R = TypeVar("R")
 # The tokens of Cassandra's Murmur3Partitioner. No key has the smallest one.
 FIRST_TOKEN: Final = -(2**63)
 LAST_TOKEN: Final = 2**63 - 1
-# Every re-embedding splits the ring into so many ranges, independent of the number of its processes, so that any number
-# of other processes can resume from the checkpoints.
+# Every re-embedding splits the ring into this many ranges, whatever the number of its processes, so that any number of
+# other processes can resume from the checkpoints.
 REEMBED_RANGES: Final = 256
 
 

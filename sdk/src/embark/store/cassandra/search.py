@@ -35,7 +35,7 @@ Read = Callable[[str, Sequence[str], timedelta], dict[str, Row]]
 
 # Of an index over vectors of float; its limit of a term is 32 KiB.
 DIMENSIONS: Final = range(2, 8193)
-# Cassandra answers a search with at most so many rows.
+# Cassandra answers a search with at most this many rows.
 _MAX_PROPOSED: Final = 1000
 # A search that found too few rows proposes this many times as many keys.
 _GROWTH: Final = 4
