@@ -24,7 +24,9 @@ from kfc.backoff import outage_backoff
 from kfc.metrics import KfcMetrics
 from kfc.outages import Outages
 from kfc.reembed.lookup_times import PodLookupTimes
+from kfc.reembed.options import ReembedOptions
 from kfc.reembed.reembedding import Reembedding
+from kfc.runtime import KfcRuntime
 
 _WRITTEN_AT_ONCE: Final = 2000
 _STEP_SECONDS: Final = 0.5
@@ -62,16 +64,12 @@ def reembedding_on(settings: KfcSettings, rows: int, niceness: int = 0) -> Itera
                 if not early and done * 10 * parts >= rows:
                     early = _peak()
 
-            reembedding = Reembedding(
-                settings,
-                store,
-                encoder,
-                outages=outages,
-                clock=now,
+            options = ReembedOptions(
                 lookups=PodLookupTimes("127.0.0.1", embark) if embark else None,
                 slowdown=Rollout().max_lookup_slowdown,
                 on_progress=on_progress,
             )
+            reembedding = Reembedding(settings, store, encoder, KfcRuntime(outages), options)
             begin, end = (REEMBED_RANGES * number // parts for number in (part, part + 1))
             reembedding.run(split_ring(REEMBED_RANGES)[begin:end])
             return Done(done, _peak(), early)

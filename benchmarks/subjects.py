@@ -22,7 +22,7 @@ from embark_local.retinas import running_retina
 from embark_server.server import EmbArkServer
 from embark_testing.origin import Origin
 from kfc.encoder import EncodedVector, EncoderClient, RetinaEncoder
-from kfc.fill.service import KfcService
+from kfc.fill.service import FillBackends, KfcService
 from retina.models import models_folder
 
 _POLL_SECONDS = 0.005
@@ -91,7 +91,8 @@ def run_kfc(
         open_encoder(settings) as encoder,
     ):
         consumer = topic.consumer(settings.consumer_group)
-        kfc = KfcService(settings, store, consumer, topic.dead_letters(), encoder, clock=now, registry=registry)
+        backends = FillBackends(store, consumer, topic.dead_letters(), encoder)
+        kfc = KfcService(settings, backends, clock=now, registry=registry)
         kfc.start()
         try:
             yield lambda total, patience: await_count(

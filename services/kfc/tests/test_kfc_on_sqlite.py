@@ -12,7 +12,7 @@ from embark.topic.sqlite.adapter import SqliteTopic
 from embark_testing.eventually import eventually
 from embark_testing.kfc.harness import PATIENT
 from embark_testing.kfc.parts import NOT_FOUND, UNREACHABLE, FakeEncoder, kfc_settings
-from kfc.fill.service import KfcService
+from kfc.fill.service import FillBackends, KfcService
 
 
 def test_keys_requested_in_a_file_are_filled_across_a_restart(tmp_path: Path) -> None:
@@ -24,9 +24,8 @@ def test_keys_requested_in_a_file_are_filled_across_a_restart(tmp_path: Path) ->
         store, topic = SqliteStore(tmp_path / "c.db", now), SqliteTopic(tmp_path / "c.db", 4)
         store.ensure_space(settings.space.id)
         consumer, producer = topic.consumer(settings.consumer_group), topic.producer()
-        kfc = KfcService(
-            settings, store, consumer, topic.dead_letters(), encoder, clock=now, registry=CollectorRegistry()
-        )
+        backends = FillBackends(store, consumer, topic.dead_letters(), encoder)
+        kfc = KfcService(settings, backends, clock=now, registry=CollectorRegistry())
         kfc.start()
         try:
             for key in wanted:

@@ -20,7 +20,7 @@ from embark_testing.kfc.reembed_harness import (
     MortalStore,
     ReembedHarness,
 )
-from kfc.reembed.pipeline import ReembedLimits
+from kfc.reembed.options import ReembedLimits
 
 PARTS = split_ring(3)
 ITEMS = 2

@@ -10,7 +10,7 @@ from embark_testing.eventually import eventually
 from embark_testing.kfc.parts import UNREACHABLE
 from embark_testing.kfc.reembed_harness import Life, MortalStore, ReembedHarness
 from embark_testing.kfc.reembed_running import keys_in, memory_harness, running
-from kfc.reembed.pipeline import ReembedLimits
+from kfc.reembed.options import ReembedLimits
 
 SMALL_PAGES = ReembedLimits(page_rows=10, max_read=20)
 

@@ -16,7 +16,7 @@ from embark.store.sqlite.adapter import SqliteStore
 from embark_testing.fake_clock import FakeClock
 from embark_testing.kfc.parts import ENCODER_FAILED, NOT_FOUND, UNREACHABLE, fake_vector, kfc_settings
 from embark_testing.kfc.reembed_harness import BLOCKED, SOURCE, UNDECODABLE, ReembedHarness
-from kfc.reembed.pipeline import ReembedLimits
+from kfc.reembed.options import ReembedLimits
 
 
 @pytest.fixture(params=["memory", "sqlite"])

@@ -19,7 +19,7 @@ from embark_testing.fake_clock import FakeClock
 from embark_testing.faults import FaultyStore
 from embark_testing.kfc.parts import FakeEncoder, TellingConsumer, kfc_settings
 from kfc.encoder import EncoderClient
-from kfc.fill.service import FillLimits, KfcService
+from kfc.fill.service import FillBackends, FillLimits, KfcService
 
 PATIENT = timedelta(seconds=5)
 
@@ -66,10 +66,7 @@ class KfcHarness:
         """Return a new KFC, not started, on the current consumer and registry."""
         kfc = KfcService(
             self.settings,
-            self.store,
-            self.consumer,
-            self.dead_letters,
-            encoder or self.encoder,
+            FillBackends(self.store, self.consumer, self.dead_letters, encoder or self.encoder),
             clock=self.clock,
             registry=self.registry,
             limits=self.limits,

@@ -32,8 +32,9 @@ from kfc.encoder import EncodedVector, EncoderClient
 from kfc.metrics import KfcMetrics
 from kfc.outages import Outages
 from kfc.reembed.lookup_times import LookupLatencySource
-from kfc.reembed.pipeline import ReembedLimits
+from kfc.reembed.options import ReembedLimits, ReembedOptions
 from kfc.reembed.reembedding import Reembedding
+from kfc.runtime import KfcRuntime
 
 T = TypeVar("T")
 SOURCE = "5005005005aa"
@@ -69,12 +70,7 @@ class ReembedHarness:
         lookups: LookupLatencySource | None = None,
         retry_failed: bool = False,
     ) -> Reembedding:
-        return Reembedding(
-            self.settings,
-            store or self.store,
-            encoder or self.encoder,
-            outages=self.outages(),
-            clock=self.clock,
+        options = ReembedOptions(
             keys_per_second=keys_per_second,
             lookups=lookups,
             slowdown=2,
@@ -82,6 +78,8 @@ class ReembedHarness:
             on_progress=lambda done, failed: self.progress.append((done, failed)),
             limits=self.limits,
         )
+        runtime = KfcRuntime(self.outages(), clock=self.clock)
+        return Reembedding(self.settings, store or self.store, encoder or self.encoder, runtime, options)
 
     def run(self, parts: int = 4, *, retry_failed: bool = False) -> None:
         self.reembedding(retry_failed=retry_failed).run(split(parts))

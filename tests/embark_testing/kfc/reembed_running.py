@@ -9,7 +9,7 @@ from embark.store.memory import MemoryStore
 from embark_testing.fake_clock import FakeClock
 from embark_testing.kfc.parts import kfc_settings
 from embark_testing.kfc.reembed_harness import ReembedHarness
-from kfc.reembed.pipeline import ReembedLimits
+from kfc.reembed.options import ReembedLimits
 from kfc.reembed.reembedding import Reembedding
 
 

@@ -15,7 +15,7 @@ from embark.clock import now
 from embark.processes import wait_for_stop
 from embark.settings import KfcSettings
 from kfc.encoder import RetinaEncoder
-from kfc.fill.service import KfcService
+from kfc.fill.service import FillBackends, KfcService
 
 
 def run(settings: KfcSettings, secrets: Secrets) -> None:
@@ -29,7 +29,8 @@ def run(settings: KfcSettings, secrets: Secrets) -> None:
         encoder = RetinaEncoder(settings.retina, settings.space, settings.encode_timeout, settings.retina_tls)
         stack.callback(encoder.close)
         consumer, dead_letters = topic.consumer(settings.consumer_group), topic.dead_letters()
-        kfc = KfcService(settings, store, consumer, dead_letters, encoder, clock=now, registry=REGISTRY)
+        backends = FillBackends(store, consumer, dead_letters, encoder)
+        kfc = KfcService(settings, backends, clock=now, registry=REGISTRY)
         stack.callback(kfc.stop)
         kfc.start()
         wait_for_stop(stopping, lambda: kfc.failure)

@@ -1,40 +1,26 @@
 """The calls to Retina and to the store that fills of requested keys and of re-embedded ones share."""
 
-import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 
 from embark.causes import Cause
-from embark.clock import Clock, Micros
+from embark.clock import Micros
 from embark.store import EmbeddingWriter, Row
 from kfc.encoder import EncodedVector, EncoderClient
-from kfc.metrics import KfcMetrics
-from kfc.outages import Outages, Server
-
-Timer = Callable[[], float]
-"""Returns the seconds of a monotonic clock, such as time.monotonic."""
+from kfc.outages import Server
+from kfc.runtime import KfcRuntime
 
 
-class Calls:
+class FillCalls:
     """Calls that wait out outages, and raise StoppedError if KFC stops first; thread-safe."""
 
-    def __init__(
-        self,
-        space: str,
-        store: EmbeddingWriter,
-        encoder: EncoderClient,
-        *,
-        outages: Outages,
-        metrics: KfcMetrics,
-        clock: Clock,
-        timer: Timer = time.monotonic,
-    ) -> None:
+    def __init__(self, space: str, store: EmbeddingWriter, encoder: EncoderClient, runtime: KfcRuntime) -> None:
         self._space = space
         self._store = store
         self._encoder = encoder
-        self._outages = outages
-        self._metrics = metrics
-        self._clock = clock
-        self._timer = timer
+        self._outages = runtime.outages
+        self._metrics = runtime.metrics
+        self._clock = runtime.clock
+        self._timer = runtime.timer
 
     def encode(
         self, keys: Sequence[str], traceparent: str | None = None

@@ -14,7 +14,7 @@ from embark.topic import FillTopic
 from embark_local.retinas import running_retina
 from embark_local.space_settings import LOOPBACK
 from kfc.encoder import RetinaEncoder
-from kfc.fill.service import KfcService
+from kfc.fill.service import FillBackends, KfcService
 from retina.dialling import Connect
 
 
@@ -37,7 +37,8 @@ def run_kfc(settings: KfcSettings, store: EmbeddingStore, topic: FillTopic, cloc
         encoder = RetinaEncoder(settings.retina, settings.space, settings.encode_timeout)
         stack.callback(encoder.close)
         consumer, dead_letters = topic.consumer(settings.consumer_group), topic.dead_letters()
-        kfc = KfcService(settings, store, consumer, dead_letters, encoder, clock=clock, registry=CollectorRegistry())
+        backends = FillBackends(store, consumer, dead_letters, encoder)
+        kfc = KfcService(settings, backends, clock=clock, registry=CollectorRegistry())
         kfc.start()
         stack.callback(kfc.stop)
         yield kfc

@@ -14,7 +14,9 @@ from embark_local.progress import Progress
 from kfc.encoder import RetinaEncoder
 from kfc.outages import Outages, Server
 from kfc.reembed.lookup_times import LookupLatencySource
+from kfc.reembed.options import ReembedOptions
 from kfc.reembed.reembedding import Reembedding
+from kfc.runtime import KfcRuntime
 
 _MIN_MEASURED_SECONDS: Final = 0.05
 
@@ -60,17 +62,13 @@ def run_scan(
 
     on_progress(Progress(done, failed, total))
     with closing(RetinaEncoder(settings.retina, settings.space, settings.encode_timeout)) as encoder:
-        Reembedding(
-            settings,
-            store,
-            encoder,
-            outages=outages,
-            clock=clock,
+        options = ReembedOptions(
             keys_per_second=scan.max_keys_per_second,
             lookups=lookups,
             slowdown=scan.max_lookup_slowdown,
             retry_failed=scan.attempt > 0,
-            timer=timer,
             on_progress=add,
-        ).run(split_ring(REEMBED_RANGES))
+        )
+        runtime = KfcRuntime(outages, clock=clock, timer=timer)
+        Reembedding(settings, store, encoder, runtime, options).run(split_ring(REEMBED_RANGES))
     return rate

@@ -5,16 +5,16 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from embark.causes import Cause, CauseKind
-from embark.clock import Clock, Micros
+from embark.clock import Micros
 from embark.rpc.wire import cause_to_wire
 from embark.settings import KfcSettings
 from embark.topic import DeadLetters, Record
 from embark.topic.records import timestamp
 from embark.v1 import fills_pb2
 from kfc.fill.filler import Failed, Filler
-from kfc.metrics import KfcMetrics
-from kfc.outages import Outages, Server
+from kfc.outages import Server
 from kfc.rows import negative_row
+from kfc.runtime import KfcRuntime
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,18 +52,15 @@ class DeadLetterWriter:
         settings: KfcSettings,
         dead_letters: DeadLetters,
         filler: Filler,
-        *,
-        outages: Outages,
-        metrics: KfcMetrics,
-        clock: Clock,
+        runtime: KfcRuntime,
     ) -> None:
         self._space = settings.space.id
         self._negative_ttl = settings.negative_ttl
         self._dead_letters = dead_letters
         self._filler = filler
-        self._outages = outages
-        self._metrics = metrics
-        self._clock = clock
+        self._outages = runtime.outages
+        self._metrics = runtime.metrics
+        self._clock = runtime.clock
         self._log = logging.getLogger(__name__)
 
     def write(self, rejected: RejectedRecords) -> None:

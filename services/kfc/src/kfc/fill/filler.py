@@ -6,15 +6,16 @@ from datetime import timedelta
 from typing import Final
 
 from embark.causes import Cause
-from embark.clock import Clock, Micros
+from embark.clock import Micros
 from embark.settings import KfcSettings
 from embark.store import EmbeddingStore, Row
-from kfc.calls import Calls, Timer
+from kfc.calls import FillCalls
 from kfc.encoder import EncoderClient
 from kfc.fill.in_flight import Task
-from kfc.metrics import FillOutcome, KfcMetrics
-from kfc.outages import Outages, Server
+from kfc.metrics import FillOutcome
+from kfc.outages import Server
 from kfc.rows import build_row
+from kfc.runtime import KfcRuntime
 
 # Longer than of a lookup: no caller waits for a fill. A store that takes longer has an outage.
 READ_TIMEOUT: Final = timedelta(seconds=5)
@@ -46,17 +47,13 @@ class Filler:
         settings: KfcSettings,
         store: EmbeddingStore,
         encoder: EncoderClient,
-        *,
-        outages: Outages,
-        metrics: KfcMetrics,
-        clock: Clock,
-        timer: Timer,
+        runtime: KfcRuntime,
     ) -> None:
         self._settings = settings
         self._space = settings.space.id
         self._store = store
-        self._outages = outages
-        self._calls = Calls(self._space, store, encoder, outages=outages, metrics=metrics, clock=clock, timer=timer)
+        self._outages = runtime.outages
+        self._calls = FillCalls(self._space, store, encoder, runtime)
 
     def skip(self, tasks: Sequence[Task]) -> tuple[Sequence[Filled], Sequence[Task]]:
         """Return the tasks that rows of the store already answer, and the rest."""

@@ -8,13 +8,13 @@ from dataclasses import dataclass
 
 from embark.causes import CauseError
 from embark.topic import Record
-from kfc.calls import Timer
 from kfc.fill.dead_letters import RejectedRecords
 from kfc.fill.filler import Failed, Filled
 from kfc.fill.in_flight import InFlightKeys, Task
 from kfc.fill.watermarks import Watermarks
 from kfc.metrics import KfcMetrics
 from kfc.requests import parse_fill_request
+from kfc.runtime import Timer
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,10 +7,9 @@ from typing import Final
 
 from embark.errors import UnavailableError
 from embark.topic import FillConsumer
-from kfc.calls import Timer
 from kfc.fill.intake import Intake
-from kfc.metrics import KfcMetrics
-from kfc.outages import Outages, Server
+from kfc.outages import Server
+from kfc.runtime import KfcRuntime
 
 MAX_RECORDS: Final = 500
 # Longest time until an idle consumer commits finished records, and notices that KFC stops.
@@ -26,21 +25,18 @@ class Polling:
         self,
         consumer: FillConsumer,
         intake: Intake,
-        *,
-        outages: Outages,
-        metrics: KfcMetrics,
+        runtime: KfcRuntime,
         stopping: threading.Event,
-        timer: Timer,
     ) -> None:
         self._consumer = consumer
         self._intake = intake
-        self._outages = outages
-        self._metrics = metrics
+        self._outages = runtime.outages
+        self._metrics = runtime.metrics
         self._stopping = stopping
-        self._timer = timer
+        self._timer = runtime.timer
         self._log = logging.getLogger(__name__)
         self._paused = False
-        self._lag_at = timer()
+        self._lag_at = self._timer()
 
     def run(self) -> None:
         """Poll until KFC stops.

@@ -16,7 +16,6 @@ from embark.settings import KfcSettings
 from embark.store import EmbeddingStore
 from embark.topic import DeadLetters, FillConsumer
 from kfc.backoff import key_backoff, outage_backoff
-from kfc.calls import Timer
 from kfc.encoder import EncoderClient
 from kfc.fill.dead_letters import DeadLetterWriter
 from kfc.fill.filler import Failed, Filled, Filler
@@ -26,9 +25,20 @@ from kfc.fill.polling import Polling
 from kfc.fill.threads import Threads, join_all
 from kfc.metrics import KfcMetrics
 from kfc.outages import Outages
+from kfc.runtime import KfcRuntime, Timer
 
 # Records for each key that fits into the Encode calls of all threads, so that the next calls are full too.
 _OUTSTANDING_FACTOR: Final = 4
+
+
+@dataclass(frozen=True, slots=True)
+class FillBackends:
+    """The servers of a KFC. It closes the consumer, and its caller the others."""
+
+    store: EmbeddingStore
+    consumer: FillConsumer
+    dead_letters: DeadLetters
+    encoder: EncoderClient
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,10 +59,7 @@ class KfcService:
     def __init__(
         self,
         settings: KfcSettings,
-        store: EmbeddingStore,
-        consumer: FillConsumer,
-        dead_letters: DeadLetters,
-        encoder: EncoderClient,
+        backends: FillBackends,
         *,
         clock: Clock,
         registry: CollectorRegistry,
@@ -62,26 +69,20 @@ class KfcService:
     ) -> None:
         self._settings = settings
         self._registry = registry
-        self._timer = timer
         self._log = logging.getLogger(__name__)
         self._stopping = threading.Event()
         metrics = KfcMetrics(registry)
-        self._outages = Outages(outage_backoff(settings.retry, jitter), self._stopping, metrics)
+        outages = Outages(outage_backoff(settings.retry, jitter), self._stopping, metrics)
+        self._runtime = runtime = KfcRuntime(outages, metrics, clock, timer, jitter)
         in_flight = InFlightKeys(settings.retry.max_attempts, key_backoff(settings.retry, jitter))
         encoding = settings.max_inflight * settings.encode_items
         outstanding = max((limits or FillLimits()).min_outstanding, _OUTSTANDING_FACTOR * encoding)
         self._intake = Intake(
             in_flight, IntakeLimits(outstanding), metrics=metrics, space=settings.space.id, timer=timer
         )
-        self._filler = Filler(
-            settings, store, encoder, outages=self._outages, metrics=metrics, clock=clock, timer=timer
-        )
-        self._dead_letter_writer = DeadLetterWriter(
-            settings, dead_letters, self._filler, outages=self._outages, metrics=metrics, clock=clock
-        )
-        self._polling = Polling(
-            consumer, self._intake, outages=self._outages, metrics=metrics, stopping=self._stopping, timer=timer
-        )
+        self._filler = Filler(settings, backends.store, backends.encoder, runtime)
+        self._dead_letter_writer = DeadLetterWriter(settings, backends.dead_letters, self._filler, runtime)
+        self._polling = Polling(backends.consumer, self._intake, runtime, self._stopping)
         self._threads = Threads(self._stopping, self._wind_down)
         self._workers: list[threading.Thread] = []
         self._lock = threading.Lock()
@@ -134,7 +135,7 @@ class KfcService:
 
     def _consume(self) -> None:
         self._threads.guard(self._polling.run)
-        if not join_all(self._workers, self._settings.listen.drain.total_seconds(), self._timer):
+        if not join_all(self._workers, self._settings.listen.drain.total_seconds(), self._runtime.timer):
             self._log.warning(
                 "fills in progress are abandoned; their records will be consumed again", extra=self._extra()
             )
@@ -161,7 +162,7 @@ class KfcService:
     def _readiness(self) -> str:
         if self.failure is not None:
             return f"stopped by an unexpected error: {self.failure!r}"
-        return "stopping" if self._stopping.is_set() else self._outages.reasons()
+        return "stopping" if self._stopping.is_set() else self._runtime.outages.reasons()
 
     def _extra(self) -> dict[str, str]:
         return {"cache": self._settings.cache, "space": self._settings.space.id}

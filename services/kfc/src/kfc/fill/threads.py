@@ -5,8 +5,8 @@ import threading
 from collections.abc import Callable
 
 from embark.errors import ClosedError
-from kfc.calls import Timer
 from kfc.outages import StoppedError
+from kfc.runtime import Timer
 
 
 class Threads:

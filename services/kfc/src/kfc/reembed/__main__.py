@@ -15,7 +15,6 @@ from typing import Final
 from prometheus_client import REGISTRY, Counter, Gauge
 
 from embark.backends import Secrets, open_store, run_command
-from embark.clock import now
 from embark.errors import InvalidSpecError
 from embark.settings import ReembedSettings
 from embark.signals import Stopping
@@ -23,7 +22,9 @@ from embark.store import REEMBED_RANGES, split_ring
 from kfc.encoder import RetinaEncoder
 from kfc.jobs import Job
 from kfc.reembed.lookup_times import PodLookupTimes
+from kfc.reembed.options import ReembedOptions
 from kfc.reembed.reembedding import Reembedding
+from kfc.runtime import KfcRuntime
 
 INDEX_VARIABLE: Final = "JOB_COMPLETION_INDEX"
 """Kubernetes sets it in the pods of an Indexed Job, from 0."""
@@ -65,19 +66,14 @@ def run(settings: ReembedSettings, secrets: Secrets, stopping: Stopping, environ
         closing(open_store(kfc.store, secrets)) as store,
         closing(RetinaEncoder(kfc.retina, kfc.space, kfc.encode_timeout, kfc.retina_tls)) as encoder,
     ):
-        reembedding = Reembedding(
-            kfc,
-            store,
-            encoder,
-            outages=job.outages,
-            clock=now,
+        options = ReembedOptions(
             keys_per_second=settings.keys_per_second,
             lookups=PodLookupTimes(embark.host, embark.port) if embark else None,
             slowdown=settings.max_lookup_slowdown,
             retry_failed=settings.retry_failed,
             on_progress=on_progress,
-            metrics=job.metrics,
         )
+        reembedding = Reembedding(kfc, store, encoder, KfcRuntime(job.outages, job.metrics), options)
         limit = Gauge(
             "embark_reembed_limit", "Keys a second that may be encoded; 0: none, +Inf: any.", registry=REGISTRY
         )

@@ -6,8 +6,7 @@ that waits for another attempt delays the checkpoint of its page and of the page
 """
 
 from collections import Counter, deque
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Sequence
 from functools import partial
 from operator import itemgetter
 from typing import Final
@@ -17,39 +16,22 @@ from embark.clock import Micros
 from embark.retries import Retries
 from embark.settings import KfcSettings
 from embark.store import Checkpoints, Row
-from kfc.calls import Calls, Timer
+from kfc.backoff import key_backoff
+from kfc.calls import FillCalls
 from kfc.encoder import EncodedVector
-from kfc.outages import Outages, Server, StoppedError
+from kfc.outages import Server, StoppedError
+from kfc.reembed.options import ReembedOptions
 from kfc.reembed.pages import PlannedPage
 from kfc.reembed.ranges import PageWork, PendingCheckpoint, RangeWork, ReembedItem
 from kfc.reembed.rates import RateLimit
 from kfc.reembed.workers import Stage, WorkerPool
 from kfc.rows import build_row
-from kfc.scans import PAGE_ROWS
+from kfc.runtime import KfcRuntime
 
 # One write begins while another one ends.
 _WRITERS: Final = 2
 # Longest time until an idle pass notices that it is stopped.
 _STOP_SECONDS: Final = 0.2
-
-
-@dataclass(frozen=True, slots=True)
-class ReembedLimits:
-    """How many keys a re-embedding holds, and how many it reads and writes at a time."""
-
-    page_rows: int = PAGE_ROWS
-    """Rows of a page."""
-    max_unwritten: int = 500
-    """Keys in Encode calls, or encoded and not yet written, unless two calls a thread hold more. A killed process loses
-    the encodes of that many; one half is encoded while the other is written."""
-    max_read: int = 2 * PAGE_ROWS
-    """Keys read and not yet written, above which no page is read ahead."""
-    max_waiting: int = 10 * PAGE_ROWS
-    """Keys that wait for another attempt, above which no page is read ahead."""
-    max_unsaved: int = 64
-    """Checkpoints being saved, above which no page is read ahead."""
-    write_rows: int = 250
-    """Rows of a write: about as many as the store has in flight. Writes of a quarter cost a fifth of the rate."""
 
 
 _Written = Sequence[tuple[Row, PageWork, bool]]
@@ -62,30 +44,27 @@ class ReembedPass:
     def __init__(
         self,
         settings: KfcSettings,
-        calls: Calls,
+        calls: FillCalls,
         checkpoints: Checkpoints,
         pages: Iterable[Iterator[PlannedPage]],
         *,
-        retries: Retries[ReembedItem],
         limit: RateLimit,
-        outages: Outages,
-        timer: Timer,
-        on_progress: Callable[[int, int], None] | None,
-        limits: ReembedLimits,
+        runtime: KfcRuntime,
+        options: ReembedOptions,
     ) -> None:
         self._settings = settings
         self._calls = calls
         self._checkpoints = checkpoints
         self._idle = deque(pages)  # have more pages, and none is being read
-        self._retries = retries
+        self._retries = Retries[ReembedItem](settings.retry.max_attempts, key_backoff(settings.retry, runtime.jitter))
         self._limit = limit
-        self._outages = outages
-        self._timer = timer
-        self._on_progress = on_progress
+        self._outages = runtime.outages
+        self._timer = runtime.timer
+        self._on_progress = options.on_progress
         self._workers = WorkerPool(len(self._idle), settings.max_inflight, _WRITERS)
-        self._limits = limits
+        self._limits = options.limits
         self._stopped = False
-        self._max_unwritten = max(limits.max_unwritten, 2 * settings.max_inflight * settings.encode_items)
+        self._max_unwritten = max(options.limits.max_unwritten, 2 * settings.max_inflight * settings.encode_items)
         self._items: deque[ReembedItem] = deque()  # read, and not yet in an Encode call
         self._keys_open = 0  # in Encode calls and writes in progress
         self._unwritten: deque[tuple[Row, PageWork, bool]] = deque()  # True: the key has failed

@@ -6,7 +6,7 @@ from typing import Final
 
 from embark.clock import Micros
 from embark.rates import TokenBucket
-from kfc.calls import Timer
+from kfc.runtime import Timer
 
 # Seconds of unused rate that are kept: a pause of the scan is caught up with, an outage is not.
 _BURST_SECONDS: Final = 0.2

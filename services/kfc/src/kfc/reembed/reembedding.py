@@ -1,30 +1,23 @@
 """The re-embedding: encodes the keys of one space into another."""
 
 import logging
-import random
-import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from contextlib import nullcontext
 from math import inf
 from typing import Final
 
-from prometheus_client import CollectorRegistry
-
-from embark.clock import Clock
-from embark.retries import Jitter, Retries
 from embark.settings import KfcSettings
 from embark.store import RolloutStore, TokenRange
 from embark.store.progress import find_progress
-from kfc.backoff import key_backoff
-from kfc.calls import Calls, Timer
+from kfc.calls import FillCalls
 from kfc.encoder import EncoderClient
-from kfc.metrics import KfcMetrics
-from kfc.outages import Outages, Server
-from kfc.reembed.lookup_times import LookupLatencySource
+from kfc.outages import Server
+from kfc.reembed.options import ReembedOptions
 from kfc.reembed.pace import paced
 from kfc.reembed.pages import SourcePages
-from kfc.reembed.pipeline import ReembedLimits, ReembedPass
+from kfc.reembed.pipeline import ReembedPass
 from kfc.reembed.rates import RateLimit
+from kfc.runtime import KfcRuntime
 
 # Each reads its pages one after the other. A busy store takes about as long for the two reads of a page as for the
 # writes of its rows.
@@ -33,9 +26,6 @@ _READERS: Final = 2
 # Rows to request at a time while lookups limit the re-embedding: Cassandra reads whole rows even for their keys, and
 # lookups wait for them.
 _LIMITED_FETCH_ROWS: Final = 50
-
-OnProgress = Callable[[int, int], None]
-"""Called with the numbers of done and failed keys of pages that were just checkpointed."""
 
 
 class Reembedding:
@@ -52,46 +42,17 @@ class Reembedding:
         settings: KfcSettings,
         store: RolloutStore,
         encoder: EncoderClient,
-        *,
-        outages: Outages,
-        clock: Clock,
-        keys_per_second: float = 0,
-        lookups: LookupLatencySource | None = None,
-        slowdown: float = 0,
-        retry_failed: bool = False,
-        timer: Timer = time.monotonic,
-        on_progress: OnProgress | None = None,
-        jitter: Jitter = random.random,
-        metrics: KfcMetrics | None = None,
-        limits: ReembedLimits | None = None,
+        runtime: KfcRuntime,
+        options: ReembedOptions,
     ) -> None:
-        """Take `keys_per_second`, the rate limit of this process, 0 for none; `retry_failed`: see plan_page.
-
-        The lookups that `lookups` reports take at most `slowdown` times as long as without the re-embedding; 0: any
-        time.
-        """
         if not settings.source:
             raise ValueError(f"the settings of the space {settings.space.id} name no source")
         self._settings = settings
         self._store = store
-        self._outages = outages
-        self._retry_failed = retry_failed
-        self._timer = timer
-        self._on_progress = on_progress
-        self._jitter = jitter
-        self._limit = RateLimit(keys_per_second or inf, timer, outages.pause)
-        self._lookups = lookups
-        self._slowdown = slowdown
-        self._limits = limits or ReembedLimits()
-        self._calls = Calls(
-            settings.space.id,
-            store,
-            encoder,
-            outages=outages,
-            metrics=metrics or KfcMetrics(CollectorRegistry()),
-            clock=clock,
-            timer=timer,
-        )
+        self._runtime = runtime
+        self._options = options
+        self._limit = RateLimit(options.keys_per_second or inf, runtime.timer, runtime.outages.pause)
+        self._calls = FillCalls(settings.space.id, store, encoder, runtime)
         self._log = logging.getLogger(__name__)
 
     @property
@@ -106,22 +67,24 @@ class Reembedding:
             StoppedError: `outages` was stopped; what was encoded by then is written.
             ValueError: the candidate has checkpoints of another split of the ring.
         """
-        settings = self._settings
+        settings, options = self._settings, self._options
         source, candidate = settings.source, settings.space.id
         pages = SourcePages(
             self._store,
             source,
             candidate,
-            retry_until_up=self._outages.retry_until_up,
-            retry_failed=self._retry_failed,
-            page_rows=self._limits.page_rows,
+            retry_until_up=self._runtime.outages.retry_until_up,
+            retry_failed=options.retry_failed,
+            page_rows=options.limits.page_rows,
             fetch_rows=self._fetch_rows,
         )
         extra = {"cache": settings.cache, "space": candidate}
         self._log.info("re-embedding %d ranges of space %s", len(ranges), source, extra=extra)
         left = ranges
         pacing = (
-            paced(self._limit, self._lookups, self._slowdown) if self._lookups and self._slowdown else nullcontext()
+            paced(self._limit, options.lookups, options.slowdown)
+            if options.lookups and options.slowdown
+            else nullcontext()
         )
         with pacing:
             while left:
@@ -130,21 +93,17 @@ class Reembedding:
         self._log.info("the ranges are re-embedded", extra=extra)
 
     def _fetch_rows(self) -> int:
-        return self._limits.page_rows if self._limit.rate == inf else _LIMITED_FETCH_ROWS
+        return self._options.limits.page_rows if self._limit.rate == inf else _LIMITED_FETCH_ROWS
 
     def _run_once(self, ranges: Sequence[TokenRange], pages: SourcePages) -> None:
-        settings = self._settings
         ReembedPass(
-            settings,
+            self._settings,
             self._calls,
             self._store.checkpoints(),
             [pages.read(ranges[reader::_READERS]) for reader in range(_READERS)],
-            retries=Retries(settings.retry.max_attempts, key_backoff(settings.retry, self._jitter)),
             limit=self._limit,
-            outages=self._outages,
-            timer=self._timer,
-            on_progress=self._on_progress,
-            limits=self._limits,
+            runtime=self._runtime,
+            options=self._options,
         ).run()
 
     def _unfinished(self, ranges: Sequence[TokenRange]) -> Sequence[TokenRange]:
@@ -154,6 +113,6 @@ class Reembedding:
         a space that was dropped.
         """
         space = self._settings.space.id
-        stored = self._outages.retry_until_up(Server.STORE, lambda: self._store.checkpoints().load(space))
+        stored = self._runtime.outages.retry_until_up(Server.STORE, lambda: self._store.checkpoints().load(space))
         begun = ((token_range, find_progress(stored, space, token_range)) for token_range in ranges)
         return [token_range for token_range, progress in begun if progress is not None and not progress.finished]
