@@ -1,7 +1,7 @@
 """A real API server on loopback, with its etcd and no nodes: for tests of the CRD and of the operator.
 
 Starts in seconds. With `controllers`, kube-controller-manager runs too: Deployments get ReplicaSets and pods that stay
-Pending, what an owner leaves behind is collected, and a deleted namespace goes away.
+Pending, objects without an owner are garbage-collected, and the deletion of a namespace completes.
 """
 
 import http.client
@@ -36,7 +36,7 @@ class ApiServer:
     controllers: Server | None
 
     def write_kubeconfig(self, token: str, path: Path) -> Path:
-        """Write a kubeconfig for the owner of another token, as `kubectl create token` gives, and return its path."""
+        """Write a kubeconfig for another token, such as one from `kubectl create token`, and return its path."""
         return write_kubeconfig(path, self.url, self.authority, token)
 
 
@@ -58,7 +58,7 @@ def api_server(folder: Path, *, controllers: bool = False) -> Iterator[ApiServer
 
         def run(name: str, command: Sequence[str], answers: Callable[[], bool]) -> Server:
             part = Server(name, command, folder, answers)
-            stack.callback(part.kill)  # nothing of it is kept, and in order it takes twenty seconds
+            stack.callback(part.kill)  # its data is not kept, and a graceful stop takes twenty seconds
             part.start()
             return part
 
@@ -89,7 +89,7 @@ def _commands(folder: Path, *, controllers: bool) -> Commands:
 def _is_ready(port: int, authority: Path, token: str) -> bool:
     if not listens(HOST, port):
         return False
-    # Not urllib: it would ask a proxy from the environment.
+    # Not urllib, which would use a proxy from the environment.
     connection = http.client.HTTPSConnection(
         HOST, port, timeout=5, context=ssl.create_default_context(cafile=authority)
     )
@@ -103,7 +103,7 @@ def _is_ready(port: int, authority: Path, token: str) -> bool:
 
 
 def _write_key(path: Path) -> Path:
-    # Not genpkey: kube-apiserver takes the public half from a key in SEC 1 form, and not from one in PKCS #8.
+    # Not genpkey: kube-apiserver derives the public key from a private key in SEC 1 form, but not from one in PKCS #8.
     command = ["openssl", "ecparam", "-name", "prime256v1", "-genkey", "-noout", "-out", str(path)]
     subprocess.run(command, check=True, capture_output=True)
     return path

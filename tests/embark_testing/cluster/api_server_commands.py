@@ -10,7 +10,7 @@ _SERVICES = "10.0.0.0/24"
 
 @dataclass(frozen=True)
 class Commands:
-    """What the parts of one API server agree on; each method is the command line of a part."""
+    """The shared parameters of the parts of one API server; each method returns the command line of a part."""
 
     etcd_program: Path
     programs: Path
@@ -56,9 +56,9 @@ class Commands:
             f"--service-account-key-file={self.key}",
             f"--service-account-signing-key-file={self.key}",
             f"--service-cluster-ip-range={_SERVICES}",
-            # An address of loopback cannot be the endpoint of the service `kubernetes`, and no pod asks for it.
+            # A loopback address cannot be the endpoint of the Service `kubernetes`, and no pod needs one.
             "--endpoint-reconciler-type=none",
-            # Without kube-controller-manager no namespace gets the account that this plugin wants for every pod.
+            # Without kube-controller-manager no namespace gets the account that this plugin requires for every pod.
             *([] if self.controllers else ["--disable-admission-plugins=ServiceAccount"]),
             "--allow-privileged=true",
         ]

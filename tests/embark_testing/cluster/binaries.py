@@ -18,7 +18,7 @@ from samples.models.cache_folder import default_folder
 
 
 class NotBuiltError(ClusterError):
-    """A module's programs are not in the cache folder; the message says what builds them."""
+    """A module's programs are not in the cache folder; the message names the command that builds them."""
 
 
 def built(module: GoModule, environment: Mapping[str, str]) -> Path:
@@ -36,10 +36,10 @@ def built(module: GoModule, environment: Mapping[str, str]) -> Path:
 def ensure_built(
     module: GoModule, environment: Mapping[str, str], report: Callable[[str], None], objects: Path | None = None
 ) -> Path:
-    """Return the folder with the module's programs, built first where the cache folder lacks them.
+    """Return the folder with the module's programs; build them if the cache folder lacks them.
 
-    Of two that build at the same time one waits for the other. A build that is cut short leaves no folder. `objects`
-    keeps compiled packages for a build that comes after.
+    Concurrent builds wait for each other. An interrupted build leaves no folder. `objects` keeps compiled packages for
+    later builds.
 
     Raises:
         MissingGoError: there is no Go client.
@@ -50,7 +50,7 @@ def ensure_built(
     if folder.is_dir():
         return folder
     cache.mkdir(parents=True, exist_ok=True)
-    with _locked(cache / f".{module.folder}.lock", lambda: report(f"{module.name}: another build is under way …")):
+    with _locked(cache / f".{module.folder}.lock", lambda: report(f"{module.name}: waiting for another build …")):
         if not folder.is_dir():
             with tempfile.TemporaryDirectory(prefix=f".{module.folder}-", dir=cache) as fresh:
                 kept = objects or Path(fresh) / "objects"
@@ -61,7 +61,7 @@ def ensure_built(
 
 @contextmanager
 def _locked(path: Path, report_wait: Callable[[], None]) -> Iterator[None]:
-    # The kernel lets go of the lock with the process that holds it, however that ends; so the file may stay.
+    # The kernel releases the lock when the process that holds it ends in any way, so the file may stay.
     with path.open("w") as file:
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -72,9 +72,9 @@ def _locked(path: Path, report_wait: Callable[[], None]) -> Iterator[None]:
 
 
 def main(names: Sequence[str]) -> int:
-    """Build those of the named modules, or of all, that the cache folder lacks; return the exit status."""
+    """Build the named modules, by default all, that the cache folder lacks; return the exit status."""
     try:
-        # Modules share the packages of Go's own library, and their builds a folder for what is compiled.
+        # The modules share Go's standard library, so their builds share the folder of compiled packages.
         cache = default_folder(os.environ)
         cache.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryDirectory(prefix=".objects-", dir=cache) as objects:

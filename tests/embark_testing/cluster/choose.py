@@ -1,4 +1,4 @@
-"""Which cluster a run of the e2e tests is against: that of KUBECONFIG, one of kind, or our own."""
+"""Which cluster the e2e tests run against: the one of KUBECONFIG, one of kind, or our own."""
 
 from collections.abc import Mapping
 from enum import Enum
@@ -15,13 +15,13 @@ class Choice(Enum):
 
 
 class NoClusterError(ClusterError):
-    """This machine can do none of the three; the message says what would help."""
+    """None of the three is possible on this machine; the message says what to install or set."""
 
 
 def choose_cluster(environment: Mapping[str, str], *, has_kind: bool, docker_answers: bool, is_root: bool) -> Choice:
     """Return where to run.
 
-    A cluster that the user names is never passed over: with a wrong KUBECONFIG the tests fail, none goes elsewhere.
+    A cluster that the user names always wins: with a wrong KUBECONFIG the tests fail instead of running elsewhere.
 
     Raises:
         NoClusterError: no KUBECONFIG, no Docker with kind, and not root.

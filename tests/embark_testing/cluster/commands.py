@@ -8,11 +8,11 @@ _SHOWN = 4000
 
 
 class ClusterError(Exception):
-    """A cluster, or an image for it, could not be made; the message says why and, where known, what would help."""
+    """A cluster, or an image for it, could not be created; the message says why and, if known, what to do."""
 
 
 class CommandFailedError(ClusterError):
-    """A program ended with an error; the message has the end of its output."""
+    """A program failed; the message has the end of its output."""
 
 
 def run_for_output(
@@ -23,10 +23,10 @@ def run_for_output(
     environment: Mapping[str, str] | None = None,
     error: type[CommandFailedError] = CommandFailedError,
 ) -> str:
-    """Run a program to its end and return its standard output.
+    """Run a program and return its standard output.
 
     Raises:
-        CommandFailedError: or rather `error`: it ended with another status than 0.
+        CommandFailedError: its exit status was not 0; raised as `error`.
     """
     ran = subprocess.run(command, input=stdin, cwd=folder, env=environment, capture_output=True, text=True, check=False)
     if ran.returncode:
@@ -36,5 +36,5 @@ def run_for_output(
 
 
 def succeeds(*command: str) -> bool:
-    """Run a program to its end and tell whether its status was 0."""
+    """Run a program and return whether its exit status was 0."""
     return subprocess.run(command, capture_output=True, check=False).returncode == 0

@@ -7,7 +7,7 @@ from typing import Final
 
 from embark_testing.cluster.commands import ClusterError, run_for_output
 
-# Of each package, the program that is used. Looking for programs, not packages, accepts what was installed another way.
+# The program that is used of each package. Looking for programs, not packages, accepts other ways of installing them.
 CLUSTER: Final = {
     "containerd": "containerd",
     "runc": "runc",
@@ -29,8 +29,8 @@ class MissingPackagesError(ClusterError):
 
 
 def missing(packages: Mapping[str, str], environment: Mapping[str, str]) -> list[str]:
-    """Return the packages whose program is not there."""
-    # Where Debian keeps the tools of administrators, which is not on every user's PATH.
+    """Return the packages whose program is not installed."""
+    # Debian keeps administrators' tools there, which is not on every user's PATH.
     path = f"{environment.get('PATH', '')}:/usr/sbin:/sbin"
     return [package for package, program in packages.items() if shutil.which(program, path=path) is None]
 
@@ -38,10 +38,10 @@ def missing(packages: Mapping[str, str], environment: Mapping[str, str]) -> list
 def ensure_installed(
     packages: Mapping[str, str], environment: Mapping[str, str], report: Callable[[str], None]
 ) -> None:
-    """Install what is missing of the packages where that is allowed: to root, in CI or with EMBARK_INSTALL=1.
+    """Install the missing packages where that is allowed: as root, in CI or with EMBARK_INSTALL=1.
 
     Raises:
-        MissingPackagesError: something is missing and may not be installed.
+        MissingPackagesError: a package is missing and may not be installed.
         CommandFailedError: apt-get could not install it.
     """
     absent = missing(packages, environment)
@@ -56,8 +56,8 @@ def ensure_installed(
     report(f"installing Debian packages: {' '.join(absent)} …")
     variables = {**environment, "DEBIAN_FRONTEND": "noninteractive"}
     run_for_output(["apt-get", "update", "-qq"], environment=variables)
-    # --no-remove: never trades a package of this machine for one of ours.
+    # --no-remove: never replaces a package of this machine by one of ours.
     options = ["-qq", "--yes", "--no-remove", "--no-install-recommends"]
     run_for_output(["apt-get", "install", *options, *absent], environment=variables)
     if still := missing(packages, environment):
-        raise MissingPackagesError(f"{', '.join(still)}: apt-get installed them, yet their programs are not there")
+        raise MissingPackagesError(f"{', '.join(still)}: apt-get installed them, but their programs are missing")

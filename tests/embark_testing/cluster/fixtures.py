@@ -13,7 +13,7 @@ from embark_testing.cluster.go_modules import ETCD, KUBERNETES, GoModule
 
 @pytest.fixture(scope="session")
 def api_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ApiServer]:
-    """An API server that all tests of the session share: nothing acts on what is in it but the test."""
+    """An API server that all tests of the session share; only the test acts on its objects."""
     require_programs(ETCD, KUBERNETES)
     with running_api_server(tmp_path_factory.mktemp("api-server")) as server:
         yield server
@@ -21,7 +21,7 @@ def api_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ApiServer]:
 
 @pytest.fixture(scope="session")
 def api_server_with_controllers(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ApiServer]:
-    """As `api_server`, with kube-controller-manager: ReplicaSets, garbage collection, namespaces that go away."""
+    """As `api_server`, with kube-controller-manager: ReplicaSets, garbage collection, deletion of namespaces."""
     folder = tmp_path_factory.mktemp("api-server-with-controllers")
     require_programs(ETCD, KUBERNETES)
     with running_api_server(folder, controllers=True) as server:
@@ -29,7 +29,7 @@ def api_server_with_controllers(tmp_path_factory: pytest.TempPathFactory) -> Ite
 
 
 def require_programs(*modules: GoModule) -> None:
-    """Skip the test when these programs are not in the cache folder; in CI, build them first."""
+    """Skip the test if these programs are not in the cache folder; in CI, build them."""
     for module in modules:
         if os.environ.get("CI"):
             ensure_built(module, os.environ, print)

@@ -1,4 +1,4 @@
-"""The resource definitions of meshes, KEDA and cert-manager, from the Go modules that publish them; tests ask here."""
+"""The resource definitions of meshes, KEDA and cert-manager, from the Go modules that publish them."""
 
 import json
 import os
@@ -46,18 +46,18 @@ LINKERD: Final = Path(__file__).parent / "crds" / "linkerd.yaml"
 
 
 def install_foreign_crds(server: ApiServer) -> None:
-    """Make an API server know the kinds of others that the operator makes; skip the test where Go cannot fetch them."""
+    """Install the foreign kinds that the operator creates objects of; skip the test if Go cannot fetch them."""
     files = [LINKERD, *(path for definitions in (GATEWAY_API, ISTIO, KEDA) for path in _required(definitions))]
     named = [f"--filename={path}" for path in files]
     server.kubectl("apply", "--server-side", *named)
     (certificates,) = _required(CERT_MANAGER)
     server.kubectl("apply", "--server-side", "--filename=-", stdin=_without_labels(certificates))
     for defined in (named, ["crd/certificates.cert-manager.io"]):
-        eventually(partial(_established, server, defined), 60, "the API server serves the kinds of others")
+        eventually(partial(_established, server, defined), 60, "the API server serves the foreign kinds")
 
 
 def _without_labels(path: Path) -> str:
-    """Return a definition without its labels: in cert-manager's module they are templates, the rest is not."""
+    """Return a definition without its labels, which are templates in cert-manager's module."""
     definition = yaml.safe_load(path.read_text())
     del definition["metadata"]["labels"]
     return json.dumps(definition)
@@ -73,7 +73,7 @@ def _required(definitions: Definitions) -> Sequence[Path]:
 
 
 def _fetched(definitions: Definitions) -> Sequence[Path]:
-    """Return the files in Go's module cache, fetched first where it lacks them.
+    """Return the files in Go's module cache; fetch them if it lacks them.
 
     Raises:
         MissingGoError: there is no `go`.

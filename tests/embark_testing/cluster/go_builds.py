@@ -1,7 +1,7 @@
 """Builds a Go module's commands with the ordinary Go client, as a user of the module would.
 
-`go install path@version` refuses modules that replace their own parts, as Kubernetes and etcd do. So each is required
-by a small module of ours, which needs the same replacements under their published versions.
+`go install path@version` rejects modules with replace directives, such as Kubernetes and etcd. So a small module
+requires each of them, with the same replacements by their published versions.
 """
 
 import json
@@ -18,7 +18,7 @@ _STAGING = "k8s.io/"
 
 
 class MissingGoError(ClusterError):
-    """There is no Go client; the message says where it is from."""
+    """The Go client is not installed; the message says where to get it."""
 
 
 def build(
@@ -26,8 +26,8 @@ def build(
 ) -> Path:
     """Build the module's commands and return the folder of the files, which is within `folder`.
 
-    `report` gets a line for each step. The cache of modules is in `folder` too, and that of compiled packages, which
-    several builds may share, in `objects`: gigabytes that go when the caller removes them.
+    `report` gets a line for each step. The module cache is in `folder` too; the cache of compiled packages, which builds
+    may share, is in `objects`. Both take gigabytes until the caller removes them.
 
     Raises:
         MissingGoError: there is no `go`.
@@ -44,7 +44,7 @@ def build(
     (work / "go.mod").write_text(_module_file(module, _published(go, module, work, variables)))
     flags = " ".join(["-s", "-w", *(f"-X {name}={value}" for name, value in module.variables.items())])
     report(f"{module.name} {module.version}: building {', '.join(module.commands)} …")
-    # All with one call: one command is linked while another is compiled. They are named for their packages then.
+    # In one call, so that one command is linked while another is compiled. They are then named after their packages.
     [first, *others] = module.commands
     output = made if others else made / first
     run_for_output(

@@ -1,4 +1,4 @@
-"""What a cluster is made of: the Go modules, their versions, and their commands. binaries.py builds them."""
+"""The parts of a cluster: the Go modules, their versions, and their commands."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -11,7 +11,7 @@ _MAJOR, _MINOR, _ = KUBERNETES_VERSION.removeprefix("v").split(".")
 
 @dataclass(frozen=True)
 class GoModule:
-    """One module at one version: the package of each of its commands by the command's name."""
+    """One module at one version, with the package of each of its commands by name."""
 
     name: str
     path: str
@@ -25,7 +25,7 @@ class GoModule:
         return f"{self.name}-{self.version}"
 
 
-# Without these variables every part calls itself v0.0.0-master, which kubeadm and kubectl refuse to work with.
+# Without these variables every part reports the version v0.0.0-master, which kubeadm and kubectl reject.
 _KUBERNETES_VARIABLES: Final = {
     f"{_VERSION_PACKAGE}.gitVersion": KUBERNETES_VERSION,
     f"{_VERSION_PACKAGE}.gitMajor": _MAJOR,

@@ -23,17 +23,17 @@ class Base:
 
     @property
     def tag(self) -> str:
-        """What tells two versions of it apart."""
+        """A hash that identifies its contents."""
         return hashlib.sha256(" ".join((_SUITE, *self.packages)).encode()).hexdigest()[:12]
 
 
-# pip is what scripts/uv installs uv with.
+# scripts/uv installs uv with pip.
 PYTHON: Final = Base("python-base", ("python3-pip", "ca-certificates"))
 JAVA: Final = Base("java-base", ("openjdk-17-jre-headless",))
 
 
 def ensure_base(base: Base, builder: Buildah, environment: Mapping[str, str], report: Callable[[str], None]) -> str:
-    """Return the name of the base image in Buildah's storage, made first where it is not there.
+    """Return the name of the base image in Buildah's storage; create it if it does not exist.
 
     Raises:
         CommandFailedError: mmdebstrap or Buildah failed.

@@ -8,14 +8,14 @@ from typing import Final, Protocol
 
 from embark_testing.cluster.commands import run_for_output, succeeds
 
-# Where Debian keeps the certificates it trusts, and where pip and uv may be pointed at another index: what the machine
-# has set up for itself holds in its builds too.
+# Debian's trusted certificates, and settings that may point pip and uv at another index: the machine's own settings
+# apply to its builds too.
 _MACHINE: Final = ("/etc/ssl/certs", "/etc/pip.conf", "/etc/uv/uv.toml")
 
 
 @dataclass(frozen=True)
 class Image:
-    """An image by its name, with the arguments and the further folders that its Dockerfile names."""
+    """An image by its name, with the build arguments and additional contexts of its Dockerfile."""
 
     reference: str
     arguments: Mapping[str, str] = field(default_factory=dict)
@@ -32,7 +32,7 @@ class Image:
 
 
 class Builder(Protocol):
-    """Something that builds images from Dockerfiles."""
+    """Builds images from Dockerfiles."""
 
     def build(self, image: Image, dockerfile: Path, context: Path) -> None:
         """Build the image and keep it in the builder's storage."""
@@ -42,7 +42,7 @@ class Builder(Protocol):
 
 
 class Docker:
-    """Docker, whose daemon answers."""
+    """Docker, with a running daemon."""
 
     def build(self, image: Image, dockerfile: Path, context: Path) -> None:
         """Build with BuildKit."""
@@ -54,7 +54,7 @@ class Docker:
 
 
 class Buildah:
-    """Buildah, which needs no daemon; as root, for its builds run in a chroot."""
+    """Buildah, which needs no daemon, but root: its builds run in a chroot."""
 
     def build(self, image: Image, dockerfile: Path, context: Path) -> None:
         """Build in the machine's network, with the machine's certificates and settings of pip and uv."""
@@ -63,15 +63,15 @@ class Buildah:
         run_for_output(["buildah", "build", *how, *image.options, f"--file={dockerfile}", str(context)])
 
     def save(self, reference: str, archive: Path) -> None:
-        """Write Docker's form of archive: OCI's would be compressed, which takes longer than all the rest."""
+        """Write an archive in Docker's format: an OCI archive would be compressed, which takes longer than the rest."""
         archive.unlink(missing_ok=True)
         run_for_output(["buildah", "push", "--quiet", reference, f"docker-archive:{archive}:{reference}"])
 
     def holds(self, reference: str) -> bool:
-        """Tell whether the storage has the image."""
+        """Return whether the storage has the image."""
         return succeeds("buildah", "inspect", "--type=image", reference)
 
 
 def docker_answers() -> bool:
-    """Tell whether there is a Docker with a daemon that answers."""
+    """Return whether Docker is installed and its daemon answers."""
     return shutil.which("docker") is not None and succeeds("docker", "info", "--format={{.ServerVersion}}")

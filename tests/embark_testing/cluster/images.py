@@ -35,12 +35,12 @@ PACKAGES: Final = {
 
 
 def report(line: str) -> None:
-    """Say what is being done."""
+    """Print a step."""
     print(line, flush=True)
 
 
 def image_tag() -> str:
-    """Return the tag of git that the working tree is at, or `dev`."""
+    """Return the git tag of the working tree, or `dev`."""
     command = ["git", "describe", "--tags", "--exact-match", "--dirty=-dev"]
     ran = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
     return ran.stdout.strip() or "dev"
@@ -92,7 +92,7 @@ def _build(builder: Builder, image: Image, dockerfile: Path, context: Path) -> t
 
 
 def main() -> int:
-    """Build as the command line asks; return the exit status."""
+    """Build the images that the command line names; return the exit status."""
     parser = argparse.ArgumentParser(description="Build EmbArk's images with Docker or Buildah.")
     parser.add_argument("--prefix", default=PREFIX, help="what the names begin with (default: %(default)s)")
     parser.add_argument("--tag", default=image_tag(), help="(default: git's tag, or dev; here %(default)s)")

@@ -1,6 +1,6 @@
 """A kind cluster in Docker, for machines that have both: `make kind` and `make e2e` create one.
 
-kind brings CoreDNS. metrics-server comes as on our own node: built from its Go module, loaded, applied.
+kind includes CoreDNS. metrics-server is built from its Go module, loaded and applied, as on our own node.
 """
 
 import os
@@ -22,7 +22,7 @@ _CONFIG = Path(__file__).with_name("kind.yaml")
 
 
 def bring_up_kind(environment: Mapping[str, str], report: Callable[[str], None]) -> Path:
-    """Make the kind cluster unless it is there, and return the path of its kubeconfig.
+    """Create the kind cluster unless it exists, and return the path of its kubeconfig.
 
     Raises:
         ClusterError: kind failed, or metrics-server could not be built or applied.
@@ -32,7 +32,7 @@ def bring_up_kind(environment: Mapping[str, str], report: Callable[[str], None])
     if NAME in _kind("get", "clusters").split():
         _kind("export", "kubeconfig", f"--name={NAME}", f"--kubeconfig={kubeconfig}")
         return kubeconfig
-    report("making a kind cluster …")
+    report("creating a kind cluster …")
     _kind("create", "cluster", f"--config={_CONFIG}", f"--kubeconfig={kubeconfig}", "--wait=180s")
     program = ensure_built(METRICS_SERVER, environment, report) / "metrics-server"
     with tempfile.TemporaryDirectory() as folder:
@@ -66,12 +66,12 @@ def _kind(*arguments: str) -> str:
 
 
 def main() -> int:
-    """Make the cluster and say how to use it; return the exit status."""
+    """Create the cluster and print how to use it; return the exit status."""
     try:
         kubeconfig = bring_up_kind(os.environ, lambda line: print(line, flush=True))
     except FileNotFoundError as error:
         print(
-            f"error: {error.filename} is not installed; without Docker and kind there is `make cluster`",
+            f"error: {error.filename} is not installed; without Docker and kind, use `make cluster`",
             file=sys.stderr,
         )
         return 1

@@ -9,11 +9,11 @@ from embark_testing.cluster.commands import CommandFailedError, run_for_output
 
 
 class KubectlError(CommandFailedError):
-    """kubectl ended with an error; the message is its output."""
+    """kubectl failed; the message is its output."""
 
 
 def write_kubeconfig(path: Path, url: str, authority: Path, token: str) -> Path:
-    """Write a kubeconfig of one user, who shows `token` to the API server at `url`, and return its path."""
+    """Write a kubeconfig with one user, who authenticates with `token` at `url`, and return its path."""
     config = {
         "apiVersion": "v1",
         "kind": "Config",
@@ -29,7 +29,7 @@ def write_kubeconfig(path: Path, url: str, authority: Path, token: str) -> Path:
 
 @dataclass(frozen=True)
 class Kubectl:
-    """kubectl for one cluster; `prefix` is what the command begins with, as to enter its network namespace."""
+    """kubectl for one cluster; `prefix` precedes the command, for example to enter its network namespace."""
 
     program: Path
     kubeconfig: Path
@@ -37,7 +37,7 @@ class Kubectl:
 
     @property
     def command(self) -> tuple[str, ...]:
-        """What every call begins with."""
+        """The beginning of every command line."""
         return (*self.prefix, str(self.program), f"--kubeconfig={self.kubeconfig}")
 
     def __call__(self, *arguments: str, stdin: str = "") -> str:

@@ -1,4 +1,4 @@
-"""Loads archives of images into the cluster that runs: `make cluster-load`, after `make images` saved them."""
+"""Loads archives of images into the running cluster: `make cluster-load`, after `make images` has saved them."""
 
 import sys
 from pathlib import Path
@@ -10,7 +10,7 @@ from embark_testing.cluster.up import is_up, report
 
 
 def main(archives: list[str]) -> int:
-    """Load the archives named; return the exit status."""
+    """Load the named archives; return the exit status."""
     node = Node()
     if not is_up(node):
         print("error: no cluster runs; `make cluster` starts one", file=sys.stderr)

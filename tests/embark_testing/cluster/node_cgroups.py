@@ -1,4 +1,4 @@
-"""The control group that all pods of the node are in: made before the kubelet starts, emptied and removed after."""
+"""The control group of all pods of the node: created before the kubelet starts, emptied and removed after it stops."""
 
 import os
 import signal
@@ -16,17 +16,17 @@ _SECONDS = 30.0
 
 
 class StuckError(ClusterError):
-    """A pod's processes did not go away."""
+    """The processes of a pod could not be killed."""
 
 
 def make_cgroups(node: Node) -> None:
-    """Make the group in every hierarchy; the kubelet asks that it is there."""
+    """Create the group in every hierarchy; the kubelet requires it."""
     for hierarchy in _hierarchies():
         (hierarchy / node.namespace).mkdir(exist_ok=True)
 
 
 def remove_cgroups(node: Node) -> None:
-    """Kill what runs in the group, which are the containers of pods, and remove it.
+    """Kill the containers of pods, which run in the group, and remove the group.
 
     Raises:
         StuckError: something in it did not go away.
@@ -37,7 +37,7 @@ def remove_cgroups(node: Node) -> None:
             for pid in _processes(group):
                 with suppress(ProcessLookupError):
                     os.kill(pid, signal.SIGKILL)
-            # Busy until the last of its processes is reaped: then the next round has it.
+            # Busy until its last process is reaped; the next round removes it.
             with suppress(OSError):
                 group.rmdir()
         if time.monotonic() > deadline:

@@ -37,7 +37,7 @@ def api_server(node: Node, programs: Path) -> Sequence[str]:
         "--authorization-mode=Node,RBAC",
         "--enable-admission-plugins=NodeRestriction",
         "--allow-privileged=true",
-        # What metrics-server, an API server behind this one, trusts its callers by.
+        # How metrics-server, an API server behind this one, authenticates its callers.
         f"--requestheader-client-ca-file={certificates}/front-proxy-ca.crt",
         f"--proxy-client-cert-file={certificates}/front-proxy-client.crt",
         f"--proxy-client-key-file={certificates}/front-proxy-client.key",

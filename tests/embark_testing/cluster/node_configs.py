@@ -21,7 +21,7 @@ def build_configs(node: Node) -> Mapping[str, str]:
         "cni/10-pods.conflist": json.dumps(_cni(node)),
         "kubelet.yaml": yaml.safe_dump(_kubelet(node)),
         "kube-proxy.yaml": yaml.safe_dump(_kube_proxy(node)),
-        # Pods whose dnsPolicy is Default, CoreDNS among them, get it; nothing answers there.
+        # For pods whose dnsPolicy is Default, such as CoreDNS; nothing answers there.
         "resolv.conf": f"nameserver {node.ip}\n",
     }
 
@@ -108,7 +108,7 @@ def _kubelet(node: Node) -> dict[str, Any]:
             "x509": {"clientCAFile": f"{node.certificates}/ca.crt"},
         },
         "authorization": {"mode": "Webhook"},
-        # The disk is the whole machine's: what others keep there is no reason to evict a pod or to drop an image.
+        # The whole machine shares the disk: other data on it must not evict pods or remove images.
         "evictionHard": {"memory.available": "100Mi", "nodefs.available": "1%", "imagefs.available": "1%"},
         "imageGCHighThresholdPercent": 100,
         "maxPods": 250,

@@ -8,7 +8,7 @@ from embark_testing.cluster.node_processes import end
 from embark_testing.cluster.node_remains import end_shims, restore_machine, unmount_all
 from embark_testing.cluster.nodes import Node
 
-# The kubelet first: it would start again what is ended.
+# The kubelet first: it would restart the others.
 _ORDER = (
     "kubelet",
     "kube-proxy",
@@ -21,7 +21,7 @@ _ORDER = (
 
 
 def take_down(node: Node) -> None:
-    """End the node's processes and pods and remove its network, mounts, control groups and folder.
+    """Stop the node's processes and pods, and remove its network, mounts, control groups and folder.
 
     May be called again where it was cut short.
 

@@ -11,7 +11,7 @@ from embark_testing.cluster.program_images import write_image
 
 
 def load_images(node: Node, archives: Iterable[Path]) -> None:
-    """Load archives (of OCI's or Docker's form) into the node, where pods find them under the names they carry.
+    """Load archives (OCI or Docker format) into the node, where pods find the images by the names in the archives.
 
     Raises:
         CommandFailedError: containerd did not take one.
@@ -22,7 +22,7 @@ def load_images(node: Node, archives: Iterable[Path]) -> None:
 
 
 def load_own_images(node: Node, coredns: Path, metrics_server: Path) -> None:
-    """Load what the node itself runs: the pause container of every pod, CoreDNS and metrics-server."""
+    """Load the node's own images: the pause container of every pod, CoreDNS and metrics-server."""
     catatonit = Path(shutil.which("catatonit") or "")
     with tempfile.TemporaryDirectory(dir=node.root) as folder:
         archives = [

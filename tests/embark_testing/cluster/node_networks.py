@@ -1,4 +1,4 @@
-"""The node's network namespace: a bridge with the node's address, and no way out; up and down use it."""
+"""The node's network namespace: a bridge with the node's address, without a route to the outside."""
 
 from pathlib import Path
 
@@ -7,9 +7,9 @@ from embark_testing.cluster.nodes import Node
 
 
 def make_network(node: Node) -> None:
-    """Make the namespace, its bridge and its routes."""
-    # A bridge holds its link up without a peer; a dummy device is not everywhere.
-    # The route makes the API server and the kubelet find an address of their own.
+    """Create the namespace, its bridge and its routes."""
+    # A bridge stays up without a peer; not every kernel has dummy devices.
+    # With this route, the API server and the kubelet detect their own address.
     run_for_output(["ip", "netns", "add", node.namespace])
     for command in (
         "link set lo up",
@@ -19,7 +19,7 @@ def make_network(node: Node) -> None:
         "route add default dev node0",
     ):
         run_for_output(["ip", "-n", node.namespace, *command.split()])
-    # Pods of one bridge reach each other through a service only when its frames pass iptables.
+    # Pods on one bridge reach each other through a Service only if its frames pass iptables.
     if not Path("/proc/sys/net/bridge").exists():
         run_for_output(["modprobe", "br_netfilter"])
     settings = ("net.ipv4.ip_forward=1", "net.bridge.bridge-nf-call-iptables=1", "net.ipv4.conf.all.route_localnet=1")
@@ -27,6 +27,6 @@ def make_network(node: Node) -> None:
 
 
 def remove_network(node: Node) -> None:
-    """Remove the namespace, with all that is in it."""
+    """Remove the namespace and everything in it."""
     if Path(f"/run/netns/{node.namespace}").exists():
         run_for_output(["ip", "netns", "del", node.namespace])

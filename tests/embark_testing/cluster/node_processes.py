@@ -1,4 +1,4 @@
-"""The node's processes: started with a log, kept by id in a file each, and ended by that id; up and down use it."""
+"""The node's processes: each has a log, and a file with its id, by which it is stopped."""
 
 import os
 import signal
@@ -17,24 +17,24 @@ _STOP_SECONDS = 15.0
 
 
 class ProcessFailedError(ClusterError):
-    """A process of the node did not do its part; the message holds the end of its log."""
+    """A process of the node failed; the message has the end of its log."""
 
 
 @dataclass(frozen=True)
 class Started:
-    """A process that was started: an id may have been reused, an id with its start time has not."""
+    """A started process: its id may have been reused, but not its id together with its start time."""
 
     pid: int
     ticks: int
 
     def is_alive(self) -> bool:
-        """Tell whether it still runs."""
+        """Return whether it still runs."""
         return self.ticks != 0 and ticks_at_start(self.pid) == self.ticks
 
     def end(self) -> None:
-        """End it in order, and by SIGKILL when that takes too long; harmless when it has ended."""
+        """Stop it with SIGTERM, and with SIGKILL if that takes too long; do nothing if it has ended."""
         for how in (signal.SIGTERM, signal.SIGKILL):
-            # Once: to some of these a second SIGTERM means to leave at once.
+            # Only once: some of these exit immediately on a second SIGTERM.
             if self.is_alive():
                 with suppress(ProcessLookupError):
                     os.kill(self.pid, how)
@@ -44,7 +44,7 @@ class Started:
 
 
 def start(node: Node, name: str, command: Sequence[str]) -> None:
-    """Start a process in the node's network namespace; it outlives the one that calls."""
+    """Start a process in the node's network namespace; it outlives the caller."""
     log, file = node.logs / f"{name}.log", node.processes / name
     with log.open("a") as output:
         process = subprocess.Popen(
@@ -59,7 +59,7 @@ def start(node: Node, name: str, command: Sequence[str]) -> None:
 
 
 def end(node: Node, name: str) -> None:
-    """End the process that was started under this name, if it was."""
+    """Stop the process of this name, if it was started."""
     started = find(node, name)
     if started is not None:
         started.end()
@@ -67,7 +67,7 @@ def end(node: Node, name: str) -> None:
 
 
 def find(node: Node, name: str) -> Started | None:
-    """Return the process that was started under this name."""
+    """Return the process of this name; None if it was not started."""
     try:
         pid, ticks = (node.processes / name).read_text().split()
     except FileNotFoundError:
@@ -91,9 +91,9 @@ def await_answer(node: Node, name: str, answers: Callable[[], bool], seconds: fl
 
 
 def ticks_at_start(pid: int) -> int:
-    """Return when the process started, in ticks since the machine did; 0 when there is none or it is a zombie."""
+    """Return when the process started, in ticks since boot; 0 if there is no such process or it is a zombie."""
     try:
-        # The name of the program, in parentheses, may hold spaces; what follows starts with the state.
+        # The name of the program, in parentheses, may contain spaces; the fields after it start with the state.
         fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
     except (FileNotFoundError, ProcessLookupError):
         return 0

@@ -21,7 +21,7 @@ _KERNEL_SETTINGS = (
     "kernel/keys/root_maxkeys",
     "kernel/keys/root_maxbytes",
 )
-# Folders that parts make whatever their options say.
+# Folders that parts create whatever their options.
 _FOLDERS = tuple(
     map(Path, ("/run/containerd", "/var/lib/cni", "/var/lib/kubelet", "/var/log/containers", "/var/log/pods"))
 )
@@ -29,14 +29,14 @@ _SYSCTLS = Path("/proc/sys")
 
 
 def note_machine(node: Node) -> None:
-    """Write down what is to be as it was."""
+    """Record the state of the machine that is to be restored."""
     settings = {name: (_SYSCTLS / name).read_text().strip() for name in _KERNEL_SETTINGS if (_SYSCTLS / name).exists()}
     absent = [str(folder) for folder in _FOLDERS if not folder.exists()]
     (node.root / "machine.json").write_text(json.dumps({"settings": settings, "absent": absent}))
 
 
 def restore_machine(node: Node) -> None:
-    """Make the machine as it was when `note_machine` was called; the node's processes have ended."""
+    """Restore the state that `note_machine` recorded; the node's processes must have ended."""
     with suppress(FileNotFoundError):
         noted = json.loads((node.root / "machine.json").read_text())
         for name, value in noted["settings"].items():
@@ -51,7 +51,7 @@ def restore_machine(node: Node) -> None:
 
 
 def end_shims(node: Node) -> None:
-    """End the shims of containerd, one a pod: they outlive it, so that it can be restarted under running pods."""
+    """Kill the shims of containerd, one per pod: they outlive it, so that it can be restarted under running pods."""
     for process in Path("/proc").glob("[0-9]*"):
         with suppress(FileNotFoundError, ProcessLookupError):
             if f"\0{node.socket}\0".encode() in (process / "cmdline").read_bytes():
@@ -59,9 +59,9 @@ def end_shims(node: Node) -> None:
 
 
 def unmount_all(node: Node) -> None:
-    """Unmount what is mounted below the node's folder, the inner ones first."""
+    """Unmount everything below the node's folder, innermost first."""
     for path in reversed(list(_mounts(node))):
-        # Lazily, for a process that has only just ended may still hold it for a moment.
+        # Lazily: a process that has just ended may still hold it for a moment.
         run_for_output(["umount", "--lazy", str(path)])
 
 

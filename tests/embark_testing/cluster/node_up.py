@@ -24,7 +24,7 @@ _KUBECONFIGS = ("super-admin", "controller-manager", "scheduler", "kubelet")
 
 @dataclass(frozen=True)
 class Programs:
-    """Where the programs of the cluster are."""
+    """The paths of the cluster's programs."""
 
     kubernetes: Path
     etcd: Path
@@ -79,7 +79,7 @@ def _start_control_plane(node: Node, programs: Programs, kubectl: Kubectl) -> No
     start(node, "etcd", node_commands.etcd(node, programs.etcd))
     start(node, "kube-apiserver", node_commands.api_server(node, programs.kubernetes))
     await_answer(node, "kube-apiserver", lambda: _answers(kubectl, "get", "--raw=/readyz") == "ok")
-    # The API server shows kubelets a certificate of this group, which has no rights of its own.
+    # The API server presents a certificate of this group to kubelets; the group has no rights by default.
     group = "kubeadm:cluster-admins"
     kubectl("create", "clusterrolebinding", group, "--clusterrole=cluster-admin", f"--group={group}")
     start(node, "kube-controller-manager", node_commands.controller_manager(node, programs.kubernetes))
@@ -94,7 +94,7 @@ def _start_node(node: Node, programs: Programs, kubectl: Kubectl) -> None:
     start(node, "kube-proxy", node_commands.kube_proxy(node, programs.kubernetes))
     ready = '-o=jsonpath={.status.conditions[?(@.type=="Ready")].status}'
     await_answer(node, "kubelet", lambda: _answers(kubectl, "get", "node", node.name, ready) == "True")
-    # Made by the controller manager; a pod that is applied before it is there is refused.
+    # Created by the controller manager; pods that are applied before it exists are rejected.
     account = ("get", "serviceaccount", "default", "--output=name")
     await_answer(node, "kube-controller-manager", lambda: _answers(kubectl, *account) != "")
 

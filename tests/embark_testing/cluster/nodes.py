@@ -1,4 +1,4 @@
-"""The one node of the cluster: its network namespace, addresses, and where everything of it lies."""
+"""The one node of the cluster: its network namespace, addresses, and the paths of its files."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -6,7 +6,7 @@ from pathlib import Path
 
 @dataclass(frozen=True)
 class Node:
-    """Where the node keeps what it has; all of it lies in `root`, and no address leaves the network namespace."""
+    """The node's paths and addresses; all files are in `root`, and no address leaves the network namespace."""
 
     root: Path = Path("/var/tmp/embark-cluster")  # noqa: S108 - not /tmp, which may be in memory; root makes it
     namespace: str = "embark-cluster"
@@ -19,7 +19,7 @@ class Node:
 
     @property
     def inside(self) -> tuple[str, ...]:
-        """What a command begins with to run in the network namespace.
+        """The prefix of a command that runs in the network namespace.
 
         Not `ip netns exec`: it mounts a /sys of its own, and the kubelet then finds no cgroups.
         """
@@ -27,7 +27,7 @@ class Node:
 
     @property
     def certificates(self) -> Path:
-        """Where kubeadm writes them."""
+        """The folder of the certificates that kubeadm writes."""
         return self.root / "certificates"
 
     @property
@@ -37,25 +37,25 @@ class Node:
 
     @property
     def kubeconfig(self) -> Path:
-        """The administrator's; kubeadm's other one, admin.conf, has no rights until a role is bound to its group."""
+        """The administrator's kubeconfig; kubeadm's admin.conf has no rights until a role is bound to its group."""
         return self.configs / "super-admin.conf"
 
     @property
     def socket(self) -> Path:
-        """Where containerd answers."""
+        """The socket of containerd."""
         return self.root / "containerd" / "socket"
 
     @property
     def logs(self) -> Path:
-        """The log of each process, and those of the pods."""
+        """The folder with the logs of the processes and of the pods."""
         return self.root / "logs"
 
     @property
     def processes(self) -> Path:
-        """A file for each process that was started."""
+        """The folder with a file for each started process."""
         return self.root / "processes"
 
     @property
     def etcd_url(self) -> str:
-        """Where etcd answers."""
+        """The URL of etcd."""
         return "http://127.0.0.1:2379"

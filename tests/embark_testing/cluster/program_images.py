@@ -1,4 +1,4 @@
-"""Images of one static program each, as archives that containerd and Docker load; the node's add-ons run from them."""
+"""Images with one static program each, such as an add-on of the node, as archives for containerd and Docker."""
 
 import hashlib
 import io

@@ -1,7 +1,7 @@
 """Runs a command against a cluster: `make e2e` runs the tests with it.
 
-The cluster is the one of KUBECONFIG, or of kind, or our own (choose.py). To the latter two it brings the images of the
-working tree. One that it started it takes down at the end, unless --keep is given. The command finds in its environment
+The cluster is the one of KUBECONFIG, one of kind, or our own. The latter two get the images of the working tree. A
+cluster that this started is taken down at the end, unless --keep is given. The environment of the command has
 
 KUBECONFIG      the cluster; it runs in the network namespace where that answers
 EMBARK_IMAGES   what the names of the project's images begin with
@@ -38,7 +38,7 @@ ARCHIVES = ROOT / "out" / "images"
 
 @dataclass(frozen=True)
 class Access:
-    """How a command reaches the cluster: what it begins with, and what is added to its environment."""
+    """How a command reaches the cluster: its prefix, and additions to its environment."""
 
     prefix: Sequence[str] = ()
     environment: Mapping[str, str] = field(default_factory=dict)
@@ -46,7 +46,7 @@ class Access:
 
 @contextmanager
 def cluster(choice: Choice, *, keep: bool) -> Iterator[Access]:
-    """Yield access to the chosen cluster, with the images of the working tree in it where it is made here."""
+    """Yield access to the chosen cluster; one that is created here has the images of the working tree."""
     if choice is Choice.GIVEN:
         yield Access(environment=_with_path(_helm()))
     elif choice is Choice.KIND:
@@ -84,7 +84,7 @@ def _build_archives() -> list[Path]:
     shutil.rmtree(ARCHIVES, ignore_errors=True)
     command = [sys.executable, "-m", "embark_testing.cluster.images", "--e2e", f"--save={ARCHIVES}"]
     if subprocess.run(command, check=False).returncode:
-        raise ClusterError("there is nothing to run the tests with: the images could not be built")
+        raise ClusterError("the images could not be built")
     return sorted(ARCHIVES.glob("*.tar"))
 
 
@@ -101,7 +101,7 @@ def _with_path(folders: Sequence[Path]) -> Mapping[str, str]:
 
 
 def main() -> int:
-    """Run the command that the command line gives; return its exit status."""
+    """Run the command of the command line; return its exit status."""
     parser = argparse.ArgumentParser(description="Run a command against a cluster.")
     parser.add_argument("--keep", action="store_true", help="leave a cluster that was started here running")
     parser.add_argument("command", nargs=argparse.REMAINDER)

@@ -12,25 +12,25 @@ from embark_testing.cluster.nodes import Node
 
 
 def report(line: str) -> None:
-    """Say what is being done."""
+    """Print a step."""
     print(line, flush=True)
 
 
 def is_up(node: Node) -> bool:
-    """Tell whether the node's API server runs."""
+    """Return whether the node's API server runs."""
     server = find(node, "kube-apiserver")
     return server is not None and server.is_alive()
 
 
 def start_cluster(node: Node) -> None:
-    """Start the node's cluster, or say that it runs; one that cannot be started is taken down again."""
+    """Start the node's cluster unless it runs; take it down again if it cannot be started."""
     ensure_installed(CLUSTER, os.environ, report)
     programs = ensure_programs(os.environ, report)
     if is_up(node):
-        report("A cluster runs already.")
+        report("A cluster is already running.")
         return
     if node.root.exists():
-        report(f"removing what is left of a cluster in {node.root} …")
+        report(f"removing the remains of a cluster in {node.root} …")
         take_down(node)
     try:
         bring_up(node, programs, report)
@@ -41,7 +41,7 @@ def start_cluster(node: Node) -> None:
 
 
 def main() -> int:
-    """Start the cluster and say how to use it; return the exit status."""
+    """Start the cluster and print how to use it; return the exit status."""
     if os.geteuid():
         print("error: the cluster makes namespaces and mounts, which only root may", file=sys.stderr)
         return 1
