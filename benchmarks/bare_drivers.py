@@ -46,7 +46,7 @@ def bare_session(settings: StoreSettings) -> Iterator[Any]:
 
 @contextmanager
 def bare_reads(settings: StoreSettings, space: str) -> Iterator[Callable[..., Rate]]:
-    """Give a function that reads `keys` again and again, `size` at a time, from `callers` threads for `seconds`."""
+    """Yield a function that reads `keys` again and again, `size` at a time, from `callers` threads for `seconds`."""
     with bare_session(settings) as session:
         read = _reader(session, space)
 

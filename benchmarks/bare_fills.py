@@ -23,7 +23,7 @@ _POLL_SECONDS: Final = 0.1
 
 @contextmanager
 def bare_fills(settings: KfcSettings) -> Iterator[Callable[[int, float], None]]:
-    """Write a row for every message, as KFC does with a Retina that is free; give the same function as run_kfc."""
+    """Write a row for every message, as KFC does with a Retina that is free; yield the same function as run_kfc."""
     options = consumer_options("bare", classic=False) | {
         "bootstrap.servers": ",".join(settings.topic.kafka.bootstrap_servers)
     }

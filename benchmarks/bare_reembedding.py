@@ -20,7 +20,7 @@ _PAGE: Final = 1000
 
 @contextmanager
 def bare_reembedding(settings: KfcSettings, vector: bytes) -> Iterator[Callable[[int, int], int]]:
-    """Give a function that writes `vector` for every key of a part of `parts`, from 0; it returns how many.
+    """Yield a function that writes `vector` for every key of a part of `parts`, from 0; it returns how many.
 
     It reads only the keys, the next page while the rows of this one are written, and keeps no checkpoint.
     """

@@ -39,7 +39,7 @@ def main() -> int:
 
 
 def _measure_on_servers(*, quick: bool) -> list[Ratio]:
-    # Short and close to each other, many rounds tell a few hundredths on a machine whose speed moves by a fifth.
+    # Many short rounds in close succession resolve a few hundredths on a machine whose speed varies by a fifth.
     rounds, many, seconds = (2, 2, 0.5) if quick else (5, 21, 1.2)
     _say("starting a Cassandra and a Kafka (the first time, their jars come from Maven Central)")
     with real_servers() as servers:

@@ -12,7 +12,7 @@ Serve = Callable[..., AbstractContextManager[Any]]
 
 
 class Child:
-    """A running process; `serving` is what its context manager gave, unless that is a function: see run()."""
+    """A running process; `serving` is what its context manager yielded, unless that is a function: see run()."""
 
     def __init__(self, pipe: Connection, serving: Any) -> None:
         self._pipe = pipe
@@ -24,7 +24,7 @@ class Child:
         return float(self._pipe.recv())
 
     def run(self, *arguments: Any) -> Any:
-        """Call the function that the child's context manager gave, over there, and return what it returns."""
+        """Call the function that the child's context manager yielded, in the child, and return its result."""
         self._pipe.send(arguments)
         return self._pipe.recv()
 
@@ -51,7 +51,7 @@ def child(serve: Serve, *arguments: Any, cores: frozenset[int] | None = None) ->
 
 @contextmanager
 def _on_cores(cores: frozenset[int] | None) -> Iterator[None]:
-    """Let this thread be on `cores`: a process is where the thread is that starts it."""
+    """Pin this thread to `cores`: a process inherits the cores of the thread that starts it."""
     before = os.sched_getaffinity(0)
     os.sched_setaffinity(0, cores or before)
     try:

@@ -1,4 +1,4 @@
-"""Which cores a measurement runs on: what is measured gets one of its own, and all that is around it another.
+"""Which cores a measurement runs on: the measured process gets its own core, and everything around it another.
 
 On a cluster they are on machines of their own; where they share two cores, a subject with a broker and a store around
 it would be compared with a baseline that has the machine for itself.
@@ -15,7 +15,7 @@ from benchmarks.real_servers import RealServers
 _CORES: Final = sorted(os.sched_getaffinity(0))
 OF_THE_MEASURED: Final = frozenset(_CORES[-1:])
 OF_THE_OTHERS: Final = frozenset(_CORES[:1])
-"""The same one where there is no other."""
+"""The same core on a machine with only one."""
 
 
 @contextmanager

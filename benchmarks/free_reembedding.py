@@ -44,10 +44,10 @@ class Done(NamedTuple):
 
 @contextmanager
 def reembedding_on(settings: KfcSettings, rows: int, niceness: int = 0) -> Iterator[Callable[[int, int, int], Done]]:
-    """Give a function that re-embeds a part of `parts`, from 0, beside lookups of the EmbArk with that probes port.
+    """Yield a function that re-embeds a part of `parts`, from 0, beside lookups of the EmbArk with that probes port.
 
-    It slows down for them as spec.rollout says by default; 0: there is none to ask. `rows` are those of all parts;
-    `niceness` is that of the process, as nice(1) says it.
+    It slows down for them as spec.rollout does by default; port 0: there are no lookups. `rows` counts those of all parts;
+    `niceness` is that of the process, as in nice(1).
     """
     os.nice(niceness)
     outages = Outages(outage_backoff(settings.retry, random.random), threading.Event(), KfcMetrics(CollectorRegistry()))
@@ -110,6 +110,6 @@ def some_vector(form: VectorForm) -> bytes:
 
 
 def _peak() -> int:
-    """Return what Linux says; getrusage would count the process too that this one was forked from."""
+    """Return the peak memory as Linux reports it; getrusage would include the process that this one was forked from."""
     status = Path("/proc/self/status").read_text()
     return int(status.partition("VmHWM:")[2].split()[0]) * 1024

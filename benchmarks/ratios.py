@@ -11,7 +11,7 @@ class Rate:
 
     wall: float
     cpu: float
-    """0: no CPU time goes with it."""
+    """0: its CPU time was not measured."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,7 +44,7 @@ def compare(
     subject()
     pairs = []
     for number in range(rounds):
-        # Who goes first alternates: neither always finds the machine as the other left it.
+        # The order alternates, so that neither always finds the machine as the other left it.
         if number % 2:
             base, sub = baseline(), subject()
         else:

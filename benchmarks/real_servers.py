@@ -1,4 +1,4 @@
-"""A Cassandra and a Kafka of this run, and the settings of a cache on them; benchmarks that need them ask here."""
+"""A Cassandra and a Kafka of this run, and the settings of a cache on them."""
 
 import tempfile
 from collections.abc import Iterator
@@ -15,10 +15,9 @@ from embark_testing.caches import sample_settings
 from embark_testing.servers.cassandra_server import CassandraServer, cassandra_server
 from embark_testing.servers.kafka_server import KafkaServer, kafka_server
 
-# A node for two cores that everything shares, as one that is cared for has it: threads and compactions for its cores,
-# not the 32 and 128 threads of a machine that is its own; rows that wait to be written to disk outside of Java's heap;
-# and a heap with regions that a block of rows fits into. With less, pauses of its garbage collector, at times
-# more than 100 ms, determine the p99 of lookups.
+# A well-configured node for two cores that everything shares: threads and compactions for its cores, not the 32 and
+# 128 threads of a dedicated machine; memtables outside of Java's heap; and a heap whose regions hold a block of rows.
+# Otherwise pauses of its garbage collector, at times more than 100 ms, determine the p99 of lookups.
 _THREADS: Final = ("native_transport_max_threads", "concurrent_reads", "concurrent_writes")
 _OPTIONS: Final = {
     **dict.fromkeys(_THREADS, 4),
@@ -37,7 +36,7 @@ class RealServers:
     kafka: KafkaServer
 
     def build_settings(self, name: str, **embark: Any) -> CacheSettings:
-        """Make keyspace, table and topics of a cache of photographs; `embark` goes into its spec.embark."""
+        """Create keyspace, table and topics of a cache of photographs; `embark` goes into its spec.embark."""
         settings = sample_settings(
             "photos",
             store={
@@ -48,7 +47,7 @@ class RealServers:
                 }
             },
             topic={"kafka": {"bootstrapServers": [self.kafka.bootstrap], "name": f"{name}.fills"}},
-            # Servers, services and load share one machine here: 50 ms are for machines of their own.
+            # Servers, services and load share one machine here: 50 ms are meant for separate machines.
             embark={"readTimeout": "5s", **embark},
         )
         with closing(CassandraStore(settings.kfc.store, now)) as store:

@@ -12,7 +12,7 @@ PACKAGES = {"embark-there": "there-program", "embark-absent": "absent-program"}
 
 @pytest.fixture
 def environment(tmp_path: Path) -> Mapping[str, str]:
-    """A PATH with one of the two programs, and an apt-get that brings the other and notes its calls."""
+    """A PATH with one of the two programs, and an apt-get that installs the other and records its calls."""
     programs = {
         "there-program": "#!/bin/sh\n",
         "apt-get": f'#!/bin/sh\necho "$*" >> {tmp_path}/calls\nprintf "#!/bin/sh\\n" > {tmp_path}/absent-program\n'

@@ -20,7 +20,7 @@ CERTIFICATES = Path("/certs")
 
 
 def ask(target: str, name: str, who: str, keys: str, wait: str) -> dict[str, object]:
-    """Return how many keys have which status, or why the call was refused."""
+    """Return how many keys have each status, or why the call was refused."""
     ca, certificate, key = (CERTIFICATES / who / file for file in ("ca.crt", "tls.crt", "tls.key"))
     files = CertificateFiles(ca, certificate, key) if certificate.exists() else CertificateFiles(ca)
     seconds = float(wait)
@@ -33,7 +33,7 @@ def ask(target: str, name: str, who: str, keys: str, wait: str) -> dict[str, obj
 
 
 def shown(target: str, name: str, who: str) -> dict[str, str]:
-    """Return the SHA-256 of the certificate that each address shows."""
+    """Return the SHA-256 of the certificate that each address presents."""
     folder, (host, _, port) = CERTIFICATES / who, target.rpartition(":")
     context = ssl.create_default_context(cafile=folder / "ca.crt")
     context.load_cert_chain(folder / "tls.crt", folder / "tls.key")
@@ -51,7 +51,7 @@ def shown(target: str, name: str, who: str) -> dict[str, str]:
 
 
 def main() -> None:
-    """Carry the command out."""
+    """Run the command."""
     command, *arguments = sys.argv[1:]
     report: object = ask(*arguments) if command == "ask" else shown(*arguments)
     print(json.dumps(report), flush=True)

@@ -18,7 +18,7 @@ KEYS = [f"http://samples/photos/missing-{number}.jpg" for number in range(8)]
 
 
 def read_tls(folder: str, name: str) -> ClientTls:
-    """Return what to call with."""
+    """Return the TLS options of a client with the certificate and the authority in `folder`."""
     ca, certificate, key = (Path(folder) / file for file in ("ca.crt", "tls.crt", "tls.key"))
     return ClientTls(CertificateFiles(ca, certificate, key), name)
 

@@ -11,7 +11,7 @@ from confluent_kafka.admin import AdminClient
 
 
 def main() -> None:
-    """Print what is there."""
+    """Print the tables and the groups."""
     keyspace, prefix = sys.argv[1:]
     cluster = Cluster(["cassandra"])
     rows = cluster.connect().execute("SELECT table_name FROM system_schema.tables WHERE keyspace_name = %s", [keyspace])

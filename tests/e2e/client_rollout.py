@@ -75,7 +75,7 @@ def watch(client: EmbArkClient, count: int) -> dict[str, object]:
 
 
 def main() -> None:
-    """Carry the command out."""
+    """Run the command."""
     command, target, *rest = sys.argv[1:]
     with EmbArkClient(target, timeout=30.0) as client:
         if command == "fill":

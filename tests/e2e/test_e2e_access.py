@@ -1,4 +1,4 @@
-"""Who may ask, in a cluster without a mesh: mTLS, identities, tenants, and certificates that are renewed under load."""
+"""Who may call, in a cluster without a mesh: mTLS, identities, tenants, and certificates renewed under load."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -66,7 +66,7 @@ def secured(cluster: Kubernetes, namespace: str, tmp_path_factory: pytest.TempPa
         "wrong": strange.identify(folder / "wrong", f"URI:{ACCOUNTS}/ranker"),
         "anonymous": authority.trusted(),
     }
-    # It trusts the right authority: what fails is what the server thinks of it.
+    # It trusts the right authority, so it is the server that rejects it.
     (certificates["wrong"] / "ca.crt").write_bytes((certificates["anonymous"] / "ca.crt").read_bytes())
     pod = certified_pod(cluster, certificates, "ranker")
     cluster.apply(namespace, build_secret("secured-grpc", made.server), *pod, _manifest(cache.name))
@@ -128,7 +128,7 @@ def test_certificates_are_renewed_under_load_without_a_failed_lookup(secured: Se
 
 
 def test_a_rollout_reports_its_progress_and_ends_though_the_operator_has_no_certificate(secured: Secured) -> None:
-    # Of several photographs: a model whose vectors are all alike would be refused.
+    # Several photographs: a model whose vectors are all alike would be rejected.
     photos = [f"http://samples/photos/{name}.jpg?moved" for name in ("brick", "chelsea", "coffee", "hubble", "rocket")]
     assert lookup_as(secured.cache, "ranker", photos, wait=60.0) == {"HIT": len(photos)}
     patch(secured.cache, encoder={"output": OTHER_OUTPUT}, rollout={"maxKeysPerSecond": 4})

@@ -1,4 +1,4 @@
-"""A cache whose keyspace goes with it: nothing of it is left in Cassandra, and a user who gives up is let go."""
+"""A cache whose keyspace goes with it: none of it is left in Cassandra, and a user may cancel the drop."""
 
 from typing import Any
 

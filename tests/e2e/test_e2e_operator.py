@@ -13,7 +13,7 @@ from embark_testing.eventually import eventually
 pytestmark = pytest.mark.e2e
 SEEN = 120.0
 
-# What a look at its code and its log of requests says that it does.
+# By its code and its log of requests.
 USED = {
     ("embark.dev", "embeddingcaches"): {"get", "list", "watch", "patch"},
     ("embark.dev", "embeddingcaches/status"): {"update"},
@@ -69,7 +69,7 @@ def test_the_operator_may_do_what_it_does_and_nothing_else(cluster: Kubernetes, 
     for rule in rules:
         for group in rule["apiGroups"]:
             for resource in rule["resources"]:
-                # What every account may do: ask about itself.
+                # Every account may review its own access.
                 if group not in ("authorization.k8s.io", "authentication.k8s.io"):
                     found.setdefault((group, resource), set()).update(rule["verbs"])
     assert found == USED

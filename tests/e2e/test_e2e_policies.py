@@ -14,7 +14,7 @@ pytestmark = pytest.mark.e2e
 GRPC, PROBES, CQL, KAFKA, SAMPLES = 50051, 8080, 9042, 9092, 8000
 SEEN = 60.0
 ENFORCED = 20.0
-"""Seconds in which whoever enforces policies has heard of a new one."""
+"""Seconds within which a new policy is enforced."""
 
 Reaches = Callable[[str, str, int], bool]
 

@@ -30,7 +30,7 @@ def test_a_rollout_whose_operator_is_killed_in_every_phase_and_whose_servers_go_
 ) -> None:
     cache = make_filled_cache(cluster, namespace, "disturbed", KEYS)
     first = get_spaces(cache)["active"]["id"]
-    # A minute of work: what follows must find it under way, however long pods take to go.
+    # A minute of work, so that the disturbances meet it in progress, however long pods take to terminate.
     patch(cache, encoder={"output": OTHER_OUTPUT}, rollout={"maxKeysPerSecond": 5})
     await_phase(cache, "Preparing")
     kill_operator(cluster, release)

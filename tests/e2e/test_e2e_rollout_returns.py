@@ -1,4 +1,4 @@
-"""A spec that is set back while a rollout is under way: in each of its phases it ends as if there had been none."""
+"""A spec that is set back during a rollout: in every phase it ends as if there had been no rollout."""
 
 import pytest
 
@@ -42,7 +42,7 @@ def test_a_rollout_set_back_in_any_phase_leaves_only_the_first_space(
     turning: Cache, release: Release, phase: str, way: str
 ) -> None:
     first = get_spaces(turning)["active"]["id"]
-    # Two keys a second leave Reembedding no end before it is looked at.
+    # At two keys per second, Reembedding does not end before it is observed.
     patch(turning, encoder={"output": OTHER_OUTPUT}, rollout={"maxKeysPerSecond": 2 if phase == "Reembedding" else 0})
     await_phase(turning, phase)
     [second] = {space["id"] for space in get_spaces(turning).values()} - {first}

@@ -44,7 +44,7 @@ EMBARK = {
 # Without a Retina, fill requests stay in the topic until there is one.
 KFC = {
     "autoscaling": {"min": 1, "max": 3, "lagThreshold": 10, "scaleDownAfter": "0s"},
-    # So much that its CPU asks for no second one.
+    # Enough that CPU usage does not request a second replica.
     "resources": {"requests": {"cpu": "100m", "memory": "256Mi"}},
 }
 
@@ -70,7 +70,7 @@ def test_pods_come_where_the_spec_says(cache: Cache) -> None:
 
 
 def test_load_raises_the_replicas_of_embark_they_come_down_again_and_the_operator_writes_none(cache: Cache) -> None:
-    # What a start takes may look like load.
+    # The CPU time of a start may look like load.
     _await(cache, "deployment/scaled-embark", "{.status.replicas}=1", 120)
     before = _operator_writes(_deployment(cache, "embark"))
     with load_on(cache, CHANNELS) as load:
@@ -119,7 +119,7 @@ def _deployment_name(cache: Cache, component: str) -> str:
 
 
 def _scaler(cache: Cache) -> tuple[str, str]:
-    """Return what the status says of KFC's scaler, and of what its metric is."""
+    """Return KFC's scaler as the status reports it, and its metric."""
     name = _deployment(cache, "kfc")["metadata"]["name"]
     (metric,) = cache.cluster.get(cache.namespace, "hpa", name)["spec"]["metrics"]
     return cache.body()["status"]["kfcScaler"], metric["type"]

@@ -16,7 +16,7 @@ MOMENTS = {"embark_server": ["", "rdkafka"], "kfc": ["", "rdkafka"], "retina": [
 
 @pytest.fixture
 def settings() -> CacheSettings:
-    """Settings of a cache whose servers are nowhere."""
+    """Settings of a cache whose servers do not exist."""
     nowhere = {"contactPoints": ["127.0.0.1"], "port": 1, "keyspace": "k"}
     return sample_settings(
         "photos", store={"cassandra": nowhere}, topic={"kafka": {"bootstrapServers": ["127.0.0.1:1"]}}

@@ -25,7 +25,7 @@ ITEMS = 16
 
 
 class Kill(NamedTuple):
-    """The point, how often it is reached, and how many keys may be encoded twice: those of the call under way."""
+    """The point, how often it is reached, and how many keys may be encoded twice: those of the call in flight."""
 
     point: str
     times: int
@@ -44,7 +44,7 @@ KILLS = [
 def deployment(
     tmp_path_factory: pytest.TempPathFactory, models_folder: Path, cassandra: CassandraServer, kafka: KafkaServer
 ) -> Deployment:
-    """A cache whose KFC has one Encode call under way at most, so that a test knows what was."""
+    """A cache whose KFC has at most one Encode call in flight, so that a test knows its keys."""
     shared = deployment_on(
         cassandra,
         kafka,

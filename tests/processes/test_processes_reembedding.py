@@ -38,7 +38,7 @@ WAIT = 60.0
 KEYS = [f"https://photos.example/{number:04}.jpg" for number in range(2000)]
 ROLLOUTS = 10
 OUTAGE_SECONDS = 10
-# Seconds of each Encode call: so long that what dies finds calls under way.
+# Seconds of each Encode call: long enough that a process dies with calls in flight.
 ENCODE_SECONDS = 0.02
 UNDECODABLE = Cause(CauseKind.UNDECODABLE, "not an image to this model")
 
@@ -61,7 +61,7 @@ def retina(cache: ReembeddedCache) -> Iterator[CountingRetina]:
 
 @pytest.fixture
 def candidate(cache: ReembeddedCache, retina: CountingRetina) -> KfcSettings:
-    """Space 1, made, and to be re-embedded from space 0."""
+    """Space 1, created, and to be re-embedded from space 0."""
     settings = cache.space(1, source=0, retina=retina.target)
     cache.make(settings)
     return settings

@@ -21,7 +21,7 @@ STOPS = int(os.environ.get("EMBARK_STOPS", "100"))
 LANES = 4
 CALLERS = 2
 ANSWERS = 50
-# What a call gets that has not left its client, as no server takes calls: any other error is that of a call lost.
+# The error of a call that has not left its client because no server accepts calls; any other error is a lost call.
 NOT_SENT = "connections to all backends failing"
 
 

@@ -1,4 +1,4 @@
-"""Servers of tests start, stop and end with who started them; tried on processes that are quicker than Java."""
+"""Servers of tests start, stop and end with the process that started them; tested with processes faster than Java."""
 
 import os
 import signal

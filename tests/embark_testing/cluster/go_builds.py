@@ -26,8 +26,8 @@ def build(
 ) -> Path:
     """Build the module's commands and return the folder of the files, which is within `folder`.
 
-    `report` gets a line for each step. The module cache is in `folder` too; the cache of compiled packages, which builds
-    may share, is in `objects`. Both take gigabytes until the caller removes them.
+    `report` gets a line for each step. The module cache is in `folder` too; the cache of compiled packages is in
+    `objects`, which several builds may share. Both take gigabytes until the caller removes them.
 
     Raises:
         MissingGoError: there is no `go`.

@@ -1,4 +1,4 @@
-"""What the store and the topic of a deployment hold, read and written past its services."""
+"""The contents of a deployment's store and topic, read and written without its services."""
 
 from collections.abc import Iterator, Sequence
 from contextlib import closing, contextmanager
@@ -19,7 +19,7 @@ _ALL = 100_000
 
 
 def read_vectors(deployment: Deployment, keys: Sequence[str]) -> dict[str, bytes]:
-    """Return the vectors of the keys that are embedded."""
+    """Return the vectors of the keys that have an embedding."""
     with _open_store(deployment) as store:
         rows = store.read(deployment.settings.kfc.space.id, keys, _PATIENCE)
     return {key: row.vector for key, row in rows.items() if isinstance(row, Embedding)}
@@ -40,7 +40,7 @@ def read_dead_letters(deployment: Deployment) -> list[DeadLetter]:
 def read_fills(deployment: Deployment) -> list[Fill]:
     """Return every fill request ever produced."""
     topic = deployment.settings.kfc.topic
-    # What reads one topic to its end reads the other as well.
+    # The reader of dead letters reads any topic to its end.
     with closing(open_topic(topic.model_copy(update={"dead_letters": topic.fills}), Secrets())) as fills:
         return [Fill.from_bytes(record.value) for record in fills.dead_letters().read(_ALL)]
 

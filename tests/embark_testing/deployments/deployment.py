@@ -31,7 +31,7 @@ class Deployment:
         return f"127.0.0.1:{self.settings.embark.listen.grpc_port}"
 
     def changed(self, **fields: Mapping[str, object]) -> "Deployment":
-        """Return it with fields of the settings of `embark`, `kfc` or `retina` changed."""
+        """Return a copy with changed fields in the settings of `embark`, `kfc` or `retina`."""
         parts = self.settings._asdict()
         changed = {name: parts[name].model_copy(update=dict(update)) for name, update in fields.items()}
         return replace(self, settings=self.settings._replace(**changed))
@@ -42,7 +42,7 @@ class Deployment:
             yield running
 
     def apart(self, count: int) -> "list[Deployment]":
-        """Return it `count` times, each with an EmbArk on ports of its own."""
+        """Return `count` copies, each with an EmbArk on ports of its own."""
         return [self.changed(embark={"listen": listen}) for listen in _listens(count)]
 
     @contextmanager
@@ -78,7 +78,7 @@ def deployment_on(
         CacheSettings(
             settings.embark.model_copy(update={"listen": embark}),
             settings.kfc.model_copy(
-                # A group of its own too: members of an earlier test may not be missed yet.
+                # A separate group too: dead members of an earlier test may not be detected yet.
                 update={"listen": kfc, "retina": f"127.0.0.1:{retina.grpc_port}", "consumer_group": name}
             ),
             settings.retina.model_copy(update={"listen": retina}),

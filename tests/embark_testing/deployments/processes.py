@@ -1,4 +1,4 @@
-"""The services as processes of their own, as a pod runs them: settings file in, probes to ask, signals to end them."""
+"""The services as processes, as a pod runs them: with a settings file, probes, and signals that stop them."""
 
 import os
 import subprocess
@@ -36,11 +36,11 @@ class Service:
 
     @property
     def target(self) -> str:
-        """Where it answers gRPC."""
+        """Its gRPC target."""
         return f"{self._listen.host}:{self._listen.grpc_port}"
 
     def readiness(self) -> str:
-        """Return what /readyz says, or nothing while the process does not answer."""
+        """Return the body of /readyz; empty while the process does not answer."""
         listen = self._listen
         try:
             with urllib.request.urlopen(f"http://{listen.host}:{listen.probes_port}/readyz", timeout=5) as answer:
@@ -53,7 +53,7 @@ class Service:
             return ""
 
     def metric(self, name: str, **labels: str) -> float:
-        """Return the value of a sample of /metrics, 0 where there is none."""
+        """Return the value of a sample of /metrics; 0 if there is none."""
         listen = self._listen
         with urllib.request.urlopen(f"http://{listen.host}:{listen.probes_port}/metrics", timeout=5) as answer:
             families = list(text_string_to_metric_families(answer.read().decode()))
@@ -61,7 +61,7 @@ class Service:
         return next((sample.value for sample in samples if (sample.name, sample.labels) == (name, labels)), 0.0)
 
     def await_ready(self) -> None:
-        """Wait until /readyz says ok."""
+        """Wait until /readyz returns ok."""
         eventually(lambda: self.readiness() == "ok", PATIENCE, f"ready; the log is\n{self.log.read_text()}")
 
     @property

@@ -1,4 +1,4 @@
-"""Certificates in a cluster: Secrets of what a test's authority signs, and a client pod that has several of them."""
+"""Certificates in a cluster: Secrets with what a test's authority signs, and a client pod with several of them."""
 
 import base64
 import hashlib
@@ -43,12 +43,12 @@ def certified_pod(cluster: Kubernetes, folders: Mapping[str, Path], speaking_as:
 
 
 def certificate_folder(who: str) -> str:
-    """Return the folder that a certificate is at in the pod."""
+    """Return the folder of a certificate in the pod."""
     return f"{_FOLDER}/{who}"
 
 
 def server_name(cache: Cache) -> str:
-    """Return the name that KFC asks its Retina's certificate for, where spec.tls gives no other."""
+    """Return the name that KFC expects in its Retina's certificate if spec.tls sets no other."""
     return f"{cache.name}.{cache.namespace}"
 
 
@@ -60,7 +60,7 @@ def lookup_as(cache: Cache, who: str, keys: list[str], wait: float = 0.0) -> dic
 
 
 def shown(cache: Cache, who: str) -> set[str]:
-    """Return the fingerprints of the certificates that the EmbArk pods show."""
+    """Return the fingerprints of the certificates that the EmbArk pods present."""
     return set(ask_client(cache, "client_access.py", "shown", cache.target, server_name(cache), who).values())
 
 
@@ -70,7 +70,7 @@ def fingerprint(folder: Path) -> str:
 
 
 def renew(cache: Cache, secrets: Mapping[str, Path]) -> None:
-    """Replace Secrets by the files of folders, and have kubelets look at them now and not within a minute."""
+    """Replace Secrets by the files of folders, and have kubelets refresh them now instead of within a minute."""
     cache.cluster.apply(cache.namespace, *(build_secret(name, folder) for name, folder in secrets.items()))
     pods = [pod for component in ("embark", "kfc", "retina") for pod in cache.pods(component)]
     names = [pod["metadata"]["name"] for pod in pods]

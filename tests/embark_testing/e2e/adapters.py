@@ -1,4 +1,4 @@
-"""Puts tests/e2e/lag_adapter.py into a cluster, where autoscalers then find KFC's lag, and takes it away."""
+"""Runs tests/e2e/lag_adapter.py in a cluster, so that autoscalers find KFC's lag, and removes it."""
 
 import json
 from collections.abc import Iterator
@@ -21,7 +21,7 @@ _API_SERVICE = "v1beta1.external.metrics.k8s.io"
 
 @contextmanager
 def lag_adapter(cluster: Kubernetes, namespace: str, folder: Path) -> Iterator[None]:
-    """Have KFC's lag served as an external metric until the block ends; `folder` gets its certificate."""
+    """Serve KFC's lag as an external metric until the block ends; `folder` gets the server's certificate."""
     try:
         cluster.apply(
             namespace, *_rights(namespace), *_server(cluster, folder), api_service(_API_SERVICE, _NAME, namespace)
@@ -33,7 +33,7 @@ def lag_adapter(cluster: Kubernetes, namespace: str, folder: Path) -> Iterator[N
 
 
 def remove_lag_adapter(cluster: Kubernetes, namespace: str) -> None:
-    """Take the API away, and then who served it: in the other order no namespace could be deleted."""
+    """Remove the API, and then its server: in the other order no namespace could be deleted."""
     cluster.kubectl("delete", "apiservice", _API_SERVICE, "--ignore-not-found")
     kinds = "pod,service,secret,rolebinding,role,serviceaccount"
     cluster.kubectl("delete", f"-n={namespace}", kinds, f"-l=app={_NAME}", "--wait=false")

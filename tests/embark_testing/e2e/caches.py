@@ -1,4 +1,4 @@
-"""A cache in a cluster as its user meets it: kubectl, and lookups from the client pod."""
+"""A cache in a cluster as its user sees it: kubectl, and lookups from the client pod."""
 
 import json
 import subprocess
@@ -26,7 +26,7 @@ class Cache:
 
     @property
     def target(self) -> str:
-        """What clients in the cluster dial."""
+        """The gRPC target for clients in the cluster."""
         return f"{self.name}-embark-headless:50051"
 
     def body(self) -> dict[str, Any]:
@@ -34,18 +34,18 @@ class Cache:
         return self.cluster.get(self.namespace, "embc", self.name)
 
     def condition(self, kind: str) -> dict[str, Any]:
-        """Return one of its conditions; empty: it has none of that type yet."""
+        """Return the condition of a type; empty if it has none yet."""
         conditions = self.body().get("status", {}).get("conditions", ())
         return next((condition for condition in conditions if condition["type"] == kind), {})
 
     def await_ready(self, seconds: int = 300) -> None:
-        """Return once it is Ready and no Deployment of it is on its way."""
+        """Return once it is Ready and no Deployment of it is rolling out."""
         self.cluster.kubectl(
             "wait", f"-n={self.namespace}", f"embc/{self.name}", "--for=condition=Ready", f"--timeout={seconds}s"
         )
 
     def pods(self, component: str) -> list[dict[str, Any]]:
-        """Return a component's pods that are not ending."""
+        """Return a component's pods that are not terminating."""
         selector = f"-l=embark.dev/cache={self.name},app.kubernetes.io/component={component}"
         pods: list[dict[str, Any]] = self.cluster.get(self.namespace, "pods", selector)["items"]
         return [pod for pod in pods if "deletionTimestamp" not in pod["metadata"]]
@@ -87,7 +87,7 @@ def load_on(cache: Cache, channels: int, *certificate: str) -> AbstractContextMa
 
 @contextmanager
 def running_in_client(cache: Cache, script: str, *arguments: str) -> Iterator["Load"]:
-    """Run a script of tests/e2e in the client pod, from when it says `ready` until the block ends."""
+    """Run a script of tests/e2e in the client pod: wait until it prints `ready`, and end it with the block."""
     command = ["kubectl", "exec", "-i", f"-n={cache.namespace}", cache.client, "--"]
     inside = ["python", "-c", (SCRIPTS / script).read_text(), *arguments]
     with subprocess.Popen([*command, *inside], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:

@@ -14,12 +14,12 @@ ROOT = Path(__file__).parents[3]
 
 
 class CommandError(Exception):
-    """A command ended with an error; the message is its output."""
+    """A command failed; the message is its output."""
 
 
 @dataclass(frozen=True)
 class Kubernetes:
-    """A cluster with the project's images; `backends` is empty where the chart's own images can be pulled."""
+    """A cluster with the project's images; `backends` is empty if the chart's own images can be pulled."""
 
     images: str
     tag: str
@@ -30,7 +30,7 @@ class Kubernetes:
         return run(["kubectl", *arguments], stdin)
 
     def get(self, namespace: str, *arguments: str) -> dict[str, Any]:
-        """Return what `kubectl get` gives, parsed."""
+        """Return the parsed output of `kubectl get`."""
         body: dict[str, Any] = json.loads(self.kubectl("get", f"-n={namespace}", *arguments, "-o=json"))
         return body
 
@@ -49,7 +49,7 @@ class Kubernetes:
         return f"{self.images}/{name}:{self.tag}"
 
     def operator_values(self) -> dict[str, Any]:
-        """Return the values of charts/embark for the images of the working tree, with counts soon in the status."""
+        """Return the values of charts/embark for the images of the working tree, with frequent resyncs."""
         names = ("operator", "embark", "kfc", "retina")
         images = {name: {"repository": f"{self.images}/{name}", "tag": self.tag} for name in names}
         return {"images": images, "resyncSeconds": 20}
@@ -64,7 +64,7 @@ class Kubernetes:
 
     @contextmanager
     def namespace(self, name: str, enforce: str = "") -> Iterator[str]:
-        """Make a namespace, and delete it afterwards with all that is in it; `enforce` is a Pod Security level."""
+        """Create a namespace, and delete it afterwards with everything in it; `enforce` is a Pod Security level."""
         self.kubectl("create", "namespace", name)
         try:
             if enforce:
@@ -104,7 +104,7 @@ def kubernetes(environment: Mapping[str, str]) -> Kubernetes:
 
 
 def chart_before(folder: Path) -> Path:
-    """Return the operator's chart as it was in the commit before, written into a folder."""
+    """Write the operator's chart of the previous commit into a folder, and return its path."""
     archive = folder / "chart.tar"
     run(["git", "-C", str(ROOT), "archive", "HEAD~1", "charts/embark", f"--output={archive}"])
     with tarfile.open(archive) as tar:

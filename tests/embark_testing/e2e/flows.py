@@ -1,11 +1,11 @@
-"""Whether a pod in a cluster reaches an address: a connection that is tried from inside it by kubectl exec."""
+"""Whether a pod in a cluster reaches an address: kubectl exec tries a connection from inside it."""
 
 from dataclasses import dataclass
 from typing import Any
 
 from embark_testing.e2e.cluster import Kubernetes
 
-# Ends with 0 once the connection stands. Policies drop or refuse: one takes the time, the other does not.
+# Exits with 0 once connected. Policies drop packets, which takes the whole time, or reject them, which does not.
 _CONNECT = "import socket, sys; socket.create_connection((sys.argv[1], int(sys.argv[2])), timeout=3)"
 _TELL = f"""
 try:
@@ -25,7 +25,7 @@ DENY_ALL: dict[str, Any] = {
 
 @dataclass(frozen=True)
 class Place:
-    """A pod, and where it listens."""
+    """A pod, and the address on which it listens."""
 
     namespace: str
     name: str
@@ -43,7 +43,7 @@ def find_address(cluster: Kubernetes, namespace: str, selector: str) -> Place:
 
 
 def reaches(cluster: Kubernetes, source: Place, target: Place, port: int) -> bool:
-    """Tell whether a connection from one pod to another is made within three seconds."""
+    """Return whether one pod connects to another within three seconds."""
     inside = ["python", "-c", _TELL, target.address, str(port)]
     report = cluster.kubectl("exec", f"-n={source.namespace}", source.name, "--", *inside).strip()
     assert report in ("yes", "no"), report

@@ -1,4 +1,4 @@
-"""What the e2e tests put into a cluster beside caches: a server of photographs and models, and a client pod."""
+"""The objects of e2e tests besides caches: a server of photographs and models, and a client pod."""
 
 from typing import Any
 
@@ -51,7 +51,7 @@ def photos_server(cluster: Kubernetes) -> list[Manifest]:
 
 
 def client_pod(cluster: Kubernetes, name: str = "client") -> list[Manifest]:
-    """Return a pod that sleeps, to look up from with `kubectl exec`."""
+    """Return a pod that sleeps, for lookups by `kubectl exec`."""
     container = {
         "name": "client",
         "image": cluster.image("embark"),
@@ -72,7 +72,7 @@ def photos_cache(name: str = "photos", **changes: dict[str, Any]) -> Manifest:
     document: Manifest = yaml.safe_load(sample_text("photos"))
     digest = document["spec"]["encoder"]["model"]["digest"].replace(":", "-")
     in_cluster = {
-        # Whatever network the pods of the cluster have.
+        # Whatever network the cluster's pods use.
         "fetch": {"schemes": ["http"], "allowedPrivateNetworks": ["10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16"]},
         "model": {"uri": f"http://samples/models/{digest}.onnx"},
     }
@@ -86,7 +86,7 @@ def photos_cache(name: str = "photos", **changes: dict[str, Any]) -> Manifest:
     for extra in (small, changes):
         for section, values in extra.items():
             before = sections.get(section, {})
-            # One of the two, as the API server has it.
+            # The API server allows only one of replicas and autoscaling.
             kept = {name: before[name] for name in before if name != "replicas" or "autoscaling" not in values}
             sections[section] = kept | values
     merged: Manifest = yaml.safe_load(sample_text("photos", **sections))

@@ -1,4 +1,4 @@
-"""Cassandra and Retina away in a cluster, as long as a test wants, with their data left as they are."""
+"""Stops Cassandra and Retina in a cluster for as long as a test needs; their data stays."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -12,10 +12,10 @@ _ENDED = 90.0
 
 @contextmanager
 def cassandra_and_retina_away(cache: Cache) -> Iterator[None]:
-    """Let neither Cassandra nor a Retina of the cache run until the block ends.
+    """Keep Cassandra and the Retinas of the cache stopped until the block ends.
 
-    Cassandra's data go with its pod, so the pod stays, with the image of a program that ends at once. Retina loses its
-    ReplicaSets, and a Deployment that is paused makes no other.
+    Cassandra's data would be deleted with its pod, so the pod stays, with the image of a program that exits at once.
+    Retina's ReplicaSets are deleted, and its paused Deployment creates no new one.
     """
     kubectl, namespace = cache.cluster.kubectl, f"-n={cache.namespace}"
     retinas = f"-l=embark.dev/cache={cache.name},app.kubernetes.io/component=retina"

@@ -1,4 +1,4 @@
-"""A rollout in a cluster as its user sees it: edits by kubectl, lookups and remains from the client pod."""
+"""A rollout in a cluster as its user sees it: edits by kubectl, lookups and leftovers from the client pod."""
 
 import json
 from contextlib import AbstractContextManager
@@ -74,7 +74,7 @@ def kill_operator(cluster: Kubernetes, release: Release) -> None:
 
 
 def children_of_space(cache: Cache, space: str) -> list[str]:
-    """Return the names of all objects of the cache that are of a space."""
+    """Return the names of the cache's objects that belong to a space."""
     kinds = "deployments,services,configmaps,serviceaccounts,jobs,pods,horizontalpodautoscalers,networkpolicies"
     selector = f"-l=embark.dev/cache={cache.name},embark.dev/space={space}"
     items = cache.cluster.get(cache.namespace, kinds, selector)["items"]
@@ -82,7 +82,7 @@ def children_of_space(cache: Cache, space: str) -> list[str]:
 
 
 def await_no_objects_in(cache: Cache, space: str) -> None:
-    """Return once no object of the cache is of a space."""
+    """Return once no object of the cache belongs to a space."""
     left: list[str] = []
 
     def deleted() -> bool:
@@ -92,11 +92,11 @@ def await_no_objects_in(cache: Cache, space: str) -> None:
     try:
         eventually(deleted, _DELETED_SECONDS)
     except AssertionError:
-        raise AssertionError(f"of space {space} there is left: {left}") from None
+        raise AssertionError(f"objects of space {space} are left: {left}") from None
 
 
 def assert_only_space(cache: Cache, space: str, keys: int) -> None:
-    """Assert that the cache is at rest in one space, holds the keys in it, and has nothing of any other space."""
+    """Assert that the cache is at rest in one space, has the keys in it, and has nothing left of other spaces."""
     await_phase(cache, "Steady")
     assert get_spaces(cache).keys() == {"active"}
     assert get_spaces(cache)["active"]["id"] == space

@@ -1,4 +1,4 @@
-"""Authorities that live as long as a test, and what they sign; the tests of secured servers dial with their Secrets."""
+"""Certificate authorities of tests, and the certificates that they sign."""
 
 import shutil
 import subprocess
@@ -48,7 +48,7 @@ class Authority:
         output = ["-days", str(days), "-set_serial", str(uuid.uuid4().int >> 1), "-extfile", "names", "-out", "tls.crt"]
         _openssl(new, "x509", "-req", "-in", "csr", *map(str, signed), *output)
         shutil.copy(self._folder / "ca.crt", new)
-        # One rename replaces all files, as the kubelet does it.
+        # One rename replaces all files, as in a kubelet.
         link = parts / f"{new.name}-link"
         link.symlink_to(new)
         link.replace(folder)
@@ -70,7 +70,7 @@ def pem_store(secret: Path) -> Path:
 
 
 def pkcs12_store(secret: Path) -> Path:
-    """Return the same as PKCS #12 under STORE_PASSWORD, for servers that only read Java key stores."""
+    """Return the same as PKCS #12 under STORE_PASSWORD, for servers that only read Java keystores."""
     given = ["-in", "tls.crt", "-inkey", "tls.key", "-passout", f"pass:{STORE_PASSWORD}"]
     _openssl(secret, "pkcs12", "-export", *given, "-out", "server.p12")
     return secret / "server.p12"

@@ -11,7 +11,7 @@ from embark_testing.servers.server_process import ServerFailedError
 
 _RING_SECONDS = 60.0
 _STEP = 0.2
-# Small, and compiled less well but sooner: none of these nodes lives long.
+# Small, and compiled quickly instead of well: these nodes are short-lived.
 _JVM = ("-Xms384m", "-Xmx384m", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1")
 # For a machine that also runs the tests.
 _SMALL = {
@@ -21,14 +21,14 @@ _SMALL = {
     "file_cache_size": "32MiB",
     "memtable_heap_space": "48MiB",
     "memtable_offheap_space": "48MiB",
-    # The first node's: what joins later finds nothing to copy.
+    # Only the first node's: a node that joins later finds nothing to copy.
     "auto_bootstrap": False,
 }
 
 
 @contextmanager
 def cassandra_nodes(folder: Path, count: int = 2) -> Iterator[Sequence[CassandraServer]]:
-    """Run `count` nodes on 127.0.0.1, 127.0.0.2 and so on; each that follows joins the ring of the first.
+    """Run `count` nodes on 127.0.0.1, 127.0.0.2 and so on; each later one joins the ring of the first.
 
     Raises:
         MissingToolsError: Java or Maven is not installed.
@@ -42,7 +42,7 @@ def cassandra_nodes(folder: Path, count: int = 2) -> Iterator[Sequence[Cassandra
             own = folder / f"cassandra-{number}"
             own.mkdir()
             node = prepare_node(own, Node(host, port, storage_port, hosts[0]), _SMALL, jvm=_JVM)
-            # Nothing of theirs is kept, so nothing need be flushed.
+            # Their data is not kept, so nothing needs to be flushed.
             stack.callback(node.kill)
             node.start()
             nodes.append(node)

@@ -17,7 +17,7 @@ from embark_testing.servers.free_ports import free_ports
 from embark_testing.servers.maven_jars import server_jars
 from embark_testing.servers.server_process import Server, listens
 
-# What Cassandra reaches into inside a Java 17; its own start script gives the same permissions.
+# The internals of Java 17 that Cassandra accesses; its own start script opens the same ones.
 _EXPORTS = {
     "java.base": ("java.lang.ref", "jdk.internal.misc", "jdk.internal.ref", "sun.nio.ch"),
     "java.management.rmi": ("com.sun.jmx.remote.internal.rmi",),
@@ -40,7 +40,7 @@ _LOGBACK = Path(__file__).with_name("logback.xml")
 
 @dataclass(frozen=True, slots=True)
 class Node:
-    """Where a node answers clients and other nodes, and where its cluster begins; a cluster has one pair of ports."""
+    """A node's address for clients and for other nodes, and its seed; all nodes of a cluster use the same ports."""
 
     host: str
     port: int
@@ -49,12 +49,12 @@ class Node:
 
     @property
     def begins(self) -> bool:
-        """Whether this is the first node of the cluster, which waits for no other."""
+        """Whether this is the first node of the cluster, which waits for no other node."""
         return self.host == self.seed
 
 
 class CassandraServer(Server):
-    """A node; `host` and `port` are where it answers CQL, to clients of the driver made with `login` too."""
+    """A node that serves CQL at `host` and `port`; driver clients authenticate with `login`."""
 
     datacenter = "datacenter1"
 
@@ -65,14 +65,14 @@ class CassandraServer(Server):
         super().__init__("cassandra", command, folder, self._answers_cql)
 
     def peers(self) -> int:
-        """Return how many other nodes it knows; 0 as well while it does not answer."""
+        """Return how many other nodes it knows; 0 while it does not answer."""
         return self._ask("SELECT count(*) FROM system.peers_v2") or 0
 
     def _answers_cql(self) -> bool:
         return self._ask("SELECT release_version FROM system.local") is not None
 
     def _ask(self, statement: str) -> Any:
-        """Return the first column of the first row, from this node and no other; None while it does not answer."""
+        """Return the first column of the first row, read only from this node; None while it does not answer."""
         if not listens(self.host, self.port):
             return None
         profile = ExecutionProfile(load_balancing_policy=WhiteListRoundRobinPolicy([self.host]), request_timeout=5)
@@ -119,7 +119,7 @@ def prepare_node(
     login: Mapping[str, Any] | None = None,
     jvm: Sequence[str] = _JVM,
 ) -> CassandraServer:
-    """Write what `node` reads at its start; nothing runs yet.
+    """Write the files that `node` reads at its start, without starting it.
 
     Raises:
         MissingToolsError: Java or Maven is not installed.
@@ -133,7 +133,7 @@ def prepare_node(
 
 
 def reach_options() -> list[str]:
-    """Return the options with which a Java 17 lets Cassandra reach into it."""
+    """Return the options that give Cassandra access to the internals of Java 17."""
     exports = [f"--add-exports={name}/{package}=ALL-UNNAMED" for name in _EXPORTS for package in _EXPORTS[name]]
     opens = [f"--add-opens={name}/{package}=ALL-UNNAMED" for name in _OPENS for package in _OPENS[name]]
     return exports + opens
@@ -144,7 +144,7 @@ def _command(folder: Path, jars: Path, node: Node, jvm: Sequence[str]) -> list[s
         "cassandra-foreground": "yes",
         "cassandra.config": (folder / "conf" / "cassandra.yaml").as_uri(),
         "cassandra.storagedir": str(folder / "data"),
-        # How long a node that joins listens to what the others say of the ring.
+        # How long a joining node waits for gossip about the ring.
         "cassandra.ring_delay_ms": "0" if node.begins else "2000",
         "cassandra.skip_wait_for_gossip_to_settle": "0",
         "cassandra.superuser_setup_delay_ms": "0",
@@ -179,6 +179,6 @@ def _options(folder: Path, node: Node) -> dict[str, Any]:
         "hints_directory": str(data / "hints"),
         "commitlog_sync": "periodic",
         "commitlog_sync_period": "10s",
-        # What tests truncate or drop need not be recovered.
+        # Tests never recover what they truncate or drop.
         "auto_snapshot": False,
     }

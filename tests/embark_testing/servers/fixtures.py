@@ -1,4 +1,4 @@
-"""The pytest plugin of tests against real servers, which are started when a test asks for them.
+"""The pytest plugin of tests against real servers, which are started when a test first needs them.
 
 `cassandra` and `kafka` live as long as the session; `cassandra_pair` and `kafka_cluster`, of several processes, as long
 as the file that asks for them.
@@ -47,7 +47,7 @@ def kafka_cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[KafkaBro
 
 @contextmanager
 def skipping_without_tools() -> Iterator[None]:
-    """Skip the test when a server within cannot be run for want of Java or Maven; in CI, fail it."""
+    """Skip the test if a server within the block needs a missing Java or Maven; in CI, fail it."""
     try:
         yield
     except MissingToolsError as error:

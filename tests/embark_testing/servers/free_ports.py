@@ -3,13 +3,12 @@
 import secrets
 import socket
 
-# Below the range that Linux takes the ports of outgoing connections from: a server that is killed and started again on
-# its port finds it free.
+# Below the range of ephemeral ports, so that a server that is killed and restarted finds its port free.
 _PORTS = range(20_000, 32_000)
 
 
 def free_ports(host: str, count: int, *others: str) -> list[int]:
-    """Return `count` different ports on which no process listens, at `host` nor at any of the others."""
+    """Return `count` different ports on which no process listens, neither on `host` nor on any of the others."""
     ports: list[int] = []
     while len(ports) < count:
         port = secrets.choice(_PORTS)

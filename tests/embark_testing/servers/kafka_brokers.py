@@ -12,13 +12,13 @@ from embark_testing.servers.kafka_properties import Node
 from embark_testing.servers.kafka_server import KafkaServer, node_on, prepare_broker
 
 _SECONDS = 10.0
-# Small, and compiled less well but sooner: none of these brokers lives long.
+# Small, and compiled quickly instead of well: these brokers are short-lived.
 _JVM = ("-Xms128m", "-Xmx256m", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1")
 
 
 @dataclass(frozen=True)
 class KafkaBrokers:
-    """The brokers of one cluster; each can be killed and started again. Clients ask `bootstrap` first."""
+    """The brokers of one cluster; each can be killed and started again. Clients connect to `bootstrap`."""
 
     brokers: Sequence[KafkaServer]
 
@@ -52,9 +52,9 @@ def kafka_brokers(folder: Path, count: int = 3) -> Iterator[KafkaBrokers]:
     with ThreadPoolExecutor(count) as threads:
         brokers = list(threads.map(prepare, nodes))
         try:
-            # Together: a single one waits for a quorum.
+            # At the same time: a single one would wait for a quorum.
             list(threads.map(KafkaServer.start, brokers))
             yield KafkaBrokers(brokers)
         finally:
-            # The last ones would wait for the quorum to let them go, and nothing of theirs is kept.
+            # The last ones would wait for a quorum before they stop, and their data is not kept.
             list(threads.map(KafkaServer.kill, brokers))

@@ -10,7 +10,7 @@ _MAX_REPLICAS = 3
 
 @dataclass(frozen=True, slots=True)
 class Node:
-    """Where one broker answers clients, the other brokers, and the other controllers."""
+    """The addresses of one broker for clients, for other brokers, and for other controllers."""
 
     number: int
     host: str
@@ -20,7 +20,7 @@ class Node:
 
     @property
     def voter(self) -> str:
-        """The node as the controllers' quorum knows it; the last part names its folder."""
+        """The node's entry in the controllers' quorum; the last part identifies its data folder."""
         folder = urlsafe_b64encode(f"broker {self.number:09}".encode()).decode().rstrip("=")
         return f"{self.number}@{self.host}:{self.controller_port}:{folder}"
 
@@ -41,14 +41,14 @@ def node_properties(data: Path, node: Node, cluster: Sequence[Node], protocol: s
         # Only ensure_topics creates topics, in tests as in a cluster.
         "auto.create.topics.enable": "false",
         **_replicas(len(cluster)),
-        # Members that die are missed within seconds, so that tests of a rebalance are short.
+        # Dead members are detected within seconds, so that tests of a rebalance are short.
         "group.initial.rebalance.delay.ms": "0",
         "group.min.session.timeout.ms": "1000",
         "group.consumer.min.session.timeout.ms": "1000",
         "group.consumer.session.timeout.ms": "6000",
         "group.consumer.min.heartbeat.interval.ms": "500",
         "group.consumer.heartbeat.interval.ms": "1000",
-        # A broker that was killed is let in again once its old session is over.
+        # A killed broker may rejoin once its old session has expired.
         "broker.session.timeout.ms": "2000",
         "broker.heartbeat.interval.ms": "500",
         # Small, for a machine that also runs the tests.
@@ -59,7 +59,7 @@ def node_properties(data: Path, node: Node, cluster: Sequence[Node], protocol: s
 
 
 def _replicas(brokers: int) -> dict[str, str]:
-    """Return the replicas of the topics that Kafka makes for itself: a lost broker of three loses none of them."""
+    """Return the replicas of Kafka's internal topics, so that one of three brokers may be lost."""
     replicas = str(min(brokers, _MAX_REPLICAS))
     in_sync = "2" if brokers >= _MAX_REPLICAS else "1"
     return {

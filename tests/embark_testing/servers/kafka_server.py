@@ -21,7 +21,7 @@ _JVM = ("-Xms128m", "-Xmx384m", "-XX:+UseSerialGC")
 
 @dataclass(frozen=True, slots=True)
 class Security:
-    """How a broker lets its clients in: the protocol, properties that go with it, and users of SCRAM by name.
+    """How a broker authenticates clients: the protocol, its properties, and SCRAM users by name.
 
     `login` is what a client needs besides the address, in librdkafka's words.
     """
@@ -33,7 +33,7 @@ class Security:
 
 
 class KafkaServer(Server):
-    """A broker of number `number`; clients ask `bootstrap` first."""
+    """The broker with number `number`; clients connect to `bootstrap`."""
 
     def __init__(self, folder: Path, jars: Path, node: Node, *, jvm: Sequence[str], login: Mapping[str, str]) -> None:
         self.number = node.number
@@ -90,7 +90,7 @@ def prepare_broker(
     security: Security | None = None,
     jvm: Sequence[str] = _JVM,
 ) -> KafkaServer:
-    """Write what the broker of `node` reads at its start; nothing runs yet.
+    """Write the files that the broker of `node` reads at its start, without starting it.
 
     Raises:
         MissingToolsError: Java or Maven is not installed.

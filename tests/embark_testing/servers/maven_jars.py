@@ -1,4 +1,4 @@
-"""The jars of a server, fetched once from Maven Central into the cache folder; the servers here run on them."""
+"""The jars of a server, fetched once from Maven Central into the cache folder."""
 
 import hashlib
 import os
@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 POMS = Path(__file__).parent / "poms"
-# A plugin without a version would be another one with every Maven.
+# Without a version, the plugin would differ between versions of Maven.
 _COPY = "org.apache.maven.plugins:maven-dependency-plugin:3.8.1:copy-dependencies"
 
 
@@ -19,11 +19,11 @@ class MissingToolsError(Exception):
 
 
 class FetchError(Exception):
-    """Maven did not get the jars; the message holds its output."""
+    """Maven could not fetch the jars; the message has its output."""
 
 
 def server_jars(name: str, environment: Mapping[str, str]) -> Path:
-    """Return the folder with the jars of poms/<name>.xml, fetched first where the cache folder lacks them.
+    """Return the folder with the jars of poms/<name>.xml, fetching them if the cache folder lacks them.
 
     The folder is complete or absent: it is filled under another name and renamed, so that fetches at the same time or
     cut short harm none.

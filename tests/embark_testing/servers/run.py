@@ -14,12 +14,12 @@ from embark_testing.servers.kafka_server import kafka_server
 from embark_testing.servers.maven_jars import FetchError, MissingToolsError
 from embark_testing.servers.server_process import ServerFailedError
 
-# Of one cluster; every one is a process of some 200 MB (Kafka) or 800 MB (Cassandra).
+# Of one cluster; each is a process of some 200 MB (Kafka) or 800 MB (Cassandra).
 _MAX_SERVERS = 9
 
 
 def main(arguments: list[str]) -> int:
-    """Start them, print where they answer, and stop them at Ctrl-C or SIGTERM; return the exit status."""
+    """Start them, print their addresses, and stop them on Ctrl-C or SIGTERM; return the exit status."""
     parser = argparse.ArgumentParser(prog="make servers ARGS=...", description=__doc__)
     parser.add_argument("--brokers", type=int, choices=range(1, _MAX_SERVERS + 1), default=1, help="Kafka brokers")
     parser.add_argument("--nodes", type=int, choices=range(1, _MAX_SERVERS + 1), default=1, help="Cassandra nodes")

@@ -1,4 +1,4 @@
-"""A server that tests start, suspend, kill and start again; KafkaServer and CassandraServer say what to run."""
+"""A server that tests start, suspend, kill and restart."""
 
 import os
 import signal
@@ -19,13 +19,13 @@ _FAULTS = ("ERROR", "FATAL", "Caused by", "Exception:")
 
 
 class ServerFailedError(Exception):
-    """A server did not start; the message holds the end of its log."""
+    """A server did not start; the message has the end of its log."""
 
 
 class Server:
-    """One server process in its folder; `answers` says whether it serves a real request.
+    """One server process in its folder; `answers` returns whether it serves a real request.
 
-    Its output is kept in `<folder>/<name>.log`. Whoever uses it calls start() and, whatever happens, stop().
+    Its output is kept in `<folder>/<name>.log`. The caller must call stop() after start(), whatever happens.
     """
 
     def __init__(self, name: str, command: Sequence[str], folder: Path, answers: Callable[[], bool]) -> None:
@@ -44,14 +44,14 @@ class Server:
         return self._pid
 
     def start(self) -> None:
-        """Start the server, or start it again in its folder and on its ports, and wait until it answers.
+        """Start the server, or restart it in its folder and on its ports, and wait until it answers.
 
         Raises:
             ServerFailedError: it ended, or did not answer in time.
         """
         assert not self._running(), f"{self._name} runs already"
         with self.log.open("a") as log:
-            # A session of its own: Ctrl-C at a terminal only reaches the tests, which then stop the server in order.
+            # A session of its own: Ctrl-C in a terminal only reaches the tests, which then stop the server gracefully.
             self._supervisor = subprocess.Popen(
                 [sys.executable, "-I", str(_SUPERVISED), *self._command],
                 stdin=subprocess.PIPE,
@@ -72,7 +72,7 @@ class Server:
     def suspend(self) -> None:
         """Stop the process where it is (SIGSTOP): its sockets stay open and nothing answers once this returns."""
         self._signal(signal.SIGSTOP)
-        # The signal reaches one thread after the other: on a busy machine some continue for a while.
+        # The threads receive the signal one after the other: on a busy machine some continue for a while.
         deadline = time.monotonic() + _STOP_SECONDS
         while self._running() and not all(_suspended(thread) for thread in Path(f"/proc/{self._pid}/task").iterdir()):
             assert time.monotonic() < deadline, f"{self._name} is not suspended in {_STOP_SECONDS} s"
@@ -83,11 +83,11 @@ class Server:
         self._signal(signal.SIGCONT)
 
     def kill(self) -> None:
-        """End the process at once (SIGKILL); its folder and ports stay for the next start."""
+        """Kill the process (SIGKILL); its folder and ports stay for the next start."""
         self._end(signal.SIGKILL)
 
     def stop(self) -> None:
-        """End the process in order, or by SIGKILL when that takes too long; harmless when it does not run."""
+        """Stop the process with SIGTERM, and with SIGKILL if that takes too long; do nothing if it does not run."""
         self._end(signal.SIGTERM)
 
     def _end(self, how: signal.Signals) -> None:
@@ -122,7 +122,7 @@ class Server:
 
     def _last_lines(self) -> str:
         lines = self.log.read_text(errors="replace").splitlines()
-        # Kafka ends with a hundred lines about its own end; what made it end stands before.
+        # Kafka logs a hundred lines about its shutdown after the reason for it.
         faults = [line for line in lines[:-_SHOWN_LINES] if any(word in line for word in _FAULTS)]
         return "\n".join([f"The faults and the end of {self.log}:", *faults[-_SHOWN_FAULTS:], *lines[-_SHOWN_LINES:]])
 

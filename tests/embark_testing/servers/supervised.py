@@ -1,7 +1,7 @@
 """Runs a server's command as a process of its own, which ends with the process that started it.
 
 `python supervised.py COMMAND…` prints the server's pid, sends its output to the standard error and exits as it does.
-Once the standard input ends, as it does when its other side dies by whatever signal, the server is killed.
+When the standard input ends, as it does when its writer dies from any signal, the server is killed.
 """
 
 import ctypes
