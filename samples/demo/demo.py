@@ -12,7 +12,7 @@ import numpy as np
 from embark.client import EmbArkClient, KeyStatus
 from embark.errors import EmbArkError
 from embark.manifest import parse_manifest
-from embark_local.compose import Local, run_local
+from embark_local.compose import Local, LocalOptions, run_local
 from retina.dialling import AddrInfo, open_socket
 from retina.models import models_folder
 from samples.demo import page, table
@@ -35,12 +35,11 @@ def main() -> int:
     manifest = SAMPLES / "photos.yaml"
     cache = parse_manifest(manifest.read_text())
     photos = SAMPLES / "photos"
+    options = LocalOptions(OUT, models_folder(os.environ), fresh=arguments.fresh)
     try:
         with (
             serving(photos, OUT / "port") as origin,
-            run_local(
-                cache, data=OUT, models=models_folder(os.environ), fresh=arguments.fresh, connect=_loopback_socket
-            ) as local,
+            run_local(cache, options, connect=_loopback_socket) as local,
             EmbArkClient(local.target) as client,
         ):
             model = cache.spec.encoder.model.name

@@ -11,7 +11,7 @@ from embark.client import EmbArkClient, KeyStatus
 from embark.rpc.channels import open_channel
 from embark.service_names import RETINA_SERVICE
 from embark.v1 import retina_pb2, retina_pb2_grpc
-from embark_local.compose import run_local
+from embark_local.compose import LocalOptions, run_local
 from embark_testing.caches import sample
 from embark_testing.deployments.running_cache import Cache
 from embark_testing.eventually import eventually
@@ -57,10 +57,10 @@ def test_an_embedding_is_bit_identical_by_itself_in_a_batch_of_16_and_after_a_re
 ) -> None:
     contents = [path.read_bytes() for path in sorted(PHOTOS.glob("*.jpg"))]
     batch = (contents * 2)[:16]
-    with run_local(sample("photos"), data=tmp_path, models=models_folder) as local:
+    with run_local(sample("photos"), LocalOptions(tmp_path, models_folder)) as local:
         single = [_encode(local.retina, local.space, [content])[0] for content in contents]
         together = _encode(local.retina, local.space, batch)
-    with run_local(sample("photos"), data=tmp_path, models=models_folder) as local:
+    with run_local(sample("photos"), LocalOptions(tmp_path, models_folder)) as local:
         restarted = _encode(local.retina, local.space, batch)
     assert together == (single * 2)[:16]
     assert restarted == together
@@ -88,12 +88,12 @@ def test_a_second_run_starts_with_what_the_first_one_filled(
 ) -> None:
     keys = [origin.url("chelsea.jpg"), origin.url("missing.jpg")]
     with (
-        run_local(sample("photos"), data=tmp_path, models=models_folder) as local,
+        run_local(sample("photos"), LocalOptions(tmp_path, models_folder)) as local,
         EmbArkClient(local.target) as client,
     ):
         filled = client.lookup(keys, on_miss="wait", wait=WAIT, timeout=WAIT)
     with (
-        run_local(sample("photos"), data=tmp_path, models=models_folder) as local,
+        run_local(sample("photos"), LocalOptions(tmp_path, models_folder)) as local,
         EmbArkClient(local.target, timeout=10) as client,
     ):
         again = client.lookup(keys)

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from embark.client import EmbArkClient, InvalidRequestError, KeyStatus
-from embark_local.compose import run_local
+from embark_local.compose import LocalOptions, run_local
 from embark_testing.caches import sample
 from embark_testing.origin import PHOTOS, Origin
 
@@ -17,7 +17,7 @@ def test_near_duplicates_of_photographs_are_found_by_key(tmp_path: Path, models_
     cache = sample("photos", store={"cassandra": {"vectorSearch": True}})
     urls = {path.name: origin.url(path.name) for path in PHOTOS.glob("*.jpg")}
     with (
-        run_local(cache, data=tmp_path, models=models_folder) as local,
+        run_local(cache, LocalOptions(tmp_path, models_folder)) as local,
         EmbArkClient(local.target, timeout=WAIT) as client,
     ):
         assert client.similar(urls["coffee.jpg"]).status is KeyStatus.OOV_ENQUEUED
@@ -39,7 +39,7 @@ def test_a_cache_without_vector_search_refuses_in_local_mode_as_on_a_cluster(
     tmp_path: Path, models_folder: Path
 ) -> None:
     with (
-        run_local(sample("titles"), data=tmp_path, models=models_folder) as local,
+        run_local(sample("titles"), LocalOptions(tmp_path, models_folder)) as local,
         EmbArkClient(local.target, timeout=WAIT) as client,
         pytest.raises(InvalidRequestError, match=r"spec\.store\.cassandra\.vectorSearch"),
     ):

@@ -14,7 +14,7 @@ from embark.store.sqlite.adapter import SqliteStore
 from embark.store.sqlite.checkpoints import SqliteCheckpoints
 from embark.topic.sqlite.adapter import SqliteTopic
 from embark_local.cache_file import CacheFile
-from embark_local.compose import run_local
+from embark_local.compose import LocalOptions, run_local
 from embark_local.fillings import Fillings
 from embark_server.server import EmbArkServer
 from embark_testing.eventually import eventually
@@ -88,7 +88,7 @@ def crashing(at: int, *, after: bool) -> Iterator[None]:
 def test_a_crash_at_any_step_leaves_a_state_to_continue_from(harness: LocalHarness, at: int, *, after: bool) -> None:
     a, b = harness.cache(2), harness.cache(3, keepPrevious="0s")
     harness.fill(a, FEW)
-    with crashing(at, after=after), run_local(b, data=harness.data, models=harness.models) as crashed:
+    with crashing(at, after=after), run_local(b, LocalOptions(harness.data, harness.models)) as crashed:
         eventually(lambda: isinstance(crashed.failure(), CrashError), WAIT, "the crash")
     with harness.running(b) as local, EmbArkClient(local.target, timeout=WAIT) as client:
         found = client.lookup(FEW)

@@ -14,7 +14,7 @@ from embark.space import Space
 from embark.spec import EmbeddingCache
 from embark.spec.status import EmbeddingCacheStatus
 from embark_local.cache_file import CacheFile
-from embark_local.compose import Local, run_local
+from embark_local.compose import Local, LocalOptions, run_local
 from embark_local.progress import Progress
 from embark_testing.eventually import eventually
 from embark_testing.worlds.two_spaces import build_cache, text_model, texts
@@ -70,7 +70,8 @@ class LocalHarness:
         def clock() -> Micros:
             return now() + micros(self.ahead)
 
-        with run_local(cache, data=self.data, models=self.models, clock=clock, reporter=reporter, **options) as local:
+        local_options = LocalOptions(self.data, self.models, **options)
+        with run_local(cache, local_options, clock=clock, reporter=reporter) as local:
             yield local
             assert local.failure() is None
 

@@ -14,7 +14,7 @@ from embark.settings.caches import tls_server_name
 from embark.signals import Stopping, catch_signals
 from embark.spec import EmbeddingCache
 from embark_local.approvals import confirm
-from embark_local.compose import run_local
+from embark_local.compose import LocalOptions, run_local
 from embark_local.folders import DATABASE, data_folder
 from embark_local.replacements import replacements
 from embark_local.reporters import TerminalReporter
@@ -77,18 +77,16 @@ def local(
     for sentence in replacements(cache, data / DATABASE, model, certificates):
         click.echo(f"  {sentence}")
     try:
-        vector = _read_vector(oov_vector) if oov_vector else None
-        with run_local(
-            cache,
+        options = LocalOptions(
             data=data,
             models=models,
             grpc_port=port,
             fresh=fresh,
-            oov_vector=vector,
+            oov_vector=_read_vector(oov_vector) if oov_vector else None,
             certificates=certificates,
             approved=approve,
-            reporter=TerminalReporter(terminal=sys.stdout.isatty()),
-        ) as running:
+        )
+        with run_local(cache, options, reporter=TerminalReporter(terminal=sys.stdout.isatty())) as running:
             click.echo(f"cache {running.cache}, space {running.space}")
             click.echo(f"lookups:   embark lookup --server {running.target} {_tls_options(cache, certificates)}KEY")
             for service, address in running.probes.items():

@@ -34,10 +34,30 @@ from embark_server.server import EmbArkServer
 from kfc.fill.service import KfcService
 from retina.dialling import Connect
 
-__all__ = ["LOOPBACK", "Local", "on_loopback", "run_embark_and_kfc", "run_local", "run_services"]
+__all__ = ["LOOPBACK", "Local", "LocalOptions", "on_loopback", "run_embark_and_kfc", "run_local", "run_services"]
 
 # Records still queued in memory are written to the file within this time, or counted as lost.
 FLUSH: Final = timedelta(seconds=5)
+
+
+@dataclass(frozen=True, slots=True)
+class LocalOptions:
+    """The parameters of `embark local` besides the manifest."""
+
+    data: Path
+    """The folder of the cache's state."""
+    models: Path
+    """The folder of models by digest."""
+    grpc_port: int = 0
+    """0 picks a free one."""
+    fresh: bool = False
+    """Delete the state of earlier runs."""
+    approved: bool = False
+    """Approve the re-embedding of a cache whose spec.rollout.approval is Manual."""
+    oov_vector: tuple[float, ...] | None = None
+    """For spec.miss.oov Vector."""
+    certificates: Path | None = None
+    """The folder of EmbArk's certificates, for spec.tls; without it calls are in plain text."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,54 +78,47 @@ class Local:
 @contextmanager
 def run_local(
     cache: EmbeddingCache,
+    options: LocalOptions,
     *,
-    data: Path,
-    models: Path,
-    grpc_port: int = 0,
-    fresh: bool = False,
-    oov_vector: tuple[float, ...] | None = None,
-    certificates: Path | None = None,
     connect: Connect | None = None,
-    approved: bool = False,
     reporter: Reporter | None = None,
     clock: Clock = now,
 ) -> Iterator[Local]:
-    """Run a cache on the SQLite file in `data` until the block ends; fills of earlier runs are completed first.
+    """Run a cache on the SQLite file in the data folder until the block ends; earlier fills are completed first.
 
     If the folder holds another space than the cache's encoder writes, that space is served until the new one is filled.
-    `approved` approves that rollout, `reporter` receives its progress. `certificates` is the folder of EmbArk's
-    certificates, for spec.tls.
+    `reporter` receives the progress of that rollout.
 
     Raises:
         EmbArkError: the folder is in use, a certificate cannot be used, or Retina refuses the model.
     """
-    settings_for(cache, oov_vector=oov_vector)  # refuses a vector that is not of the cache's own space
+    settings_for(cache, oov_vector=options.oov_vector)  # refuses a vector that is not of the cache's own space
     with ExitStack() as stack:
-        database = stack.enter_context(claimed(data))
-        if fresh:
-            forget(data)
-        file = CacheFile(data)
-        declared, state = _declare(file, cache, clock, approved=approved)
+        database = stack.enter_context(claimed(options.data))
+        if options.fresh:
+            forget(options.data)
+        file = CacheFile(options.data)
+        declared, state = _declare(file, cache, clock, approved=options.approved)
         previous = state.spaces.previous
         settings = serving_settings(
             declared,
             state.active.encoder,
             previous.encoder if previous else None,
-            oov_vector=oov_vector,
-            grpc_port=grpc_port,
-            certificates=certificates,
+            oov_vector=options.oov_vector,
+            grpc_port=options.grpc_port,
+            certificates=options.certificates,
         )
         store = SqliteStore(database, clock)
         stack.callback(store.close)
         store.ensure_space(settings.embark.active.id)
         topic = SqliteTopic(database, cache.spec.topic.kafka.partitions, clock=clock)
         stack.callback(topic.close)
-        fillings = Fillings(store, topic, models=models, connect=connect, clock=clock)
+        fillings = Fillings(store, topic, models=options.models, connect=connect, clock=clock)
         stack.callback(fillings.close)
         filling = _start_active(fillings, declared, state)
         # Not before its Retina runs: an encoder that never worked must not become the folder's.
         status = build_status(declared.status, state, generation=declared.metadata.generation)
-        file.update(lambda body: with_status(with_manifest(body, cache, approved=approved), status))
+        file.update(lambda body: with_status(with_manifest(body, cache, approved=options.approved), status))
         embark = stack.enter_context(_running_embark(settings.embark, store, topic, clock))
         reporter, stopping = reporter or SilentReporter(), threading.Event()
         context = LocalContext(
@@ -122,7 +135,7 @@ def run_local(
             ServedSpaceIds.wanted_by(state),
             outages=context.new_outages(stopping),
             switch=embark.switch,
-            oov_vector=oov_vector,
+            oov_vector=options.oov_vector,
             on_progress=reporter.show,
         )
         rollout = LocalRollout(file, carrier, state, reporter=reporter, clock=clock, stopping=stopping)
