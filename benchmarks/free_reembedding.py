@@ -46,7 +46,7 @@ class Done(NamedTuple):
 def reembedding_on(settings: KfcSettings, rows: int, niceness: int = 0) -> Iterator[Callable[[int, int, int], Done]]:
     """Yield a function that re-embeds a part of `parts`, from 0, beside lookups of the EmbArk with that probes port.
 
-    It slows down for them as spec.rollout does by default; port 0: there are no lookups. `rows` counts those of all parts;
+    It slows down for them as spec.rollout does by default; port 0: no lookups run. `rows` counts those of all parts;
     `niceness` is that of the process, as in nice(1).
     """
     os.nice(niceness)
