@@ -8,7 +8,7 @@ from embark_testing.kfc.harness import KfcHarness
 
 
 @pytest.fixture
-def bench() -> Iterator[KfcHarness]:
-    bench = KfcHarness()
-    yield bench
-    bench.close()
+def harness() -> Iterator[KfcHarness]:
+    harness = KfcHarness()
+    yield harness
+    harness.close()

@@ -6,17 +6,17 @@ from embark_testing.kfc.parts import ENCODER_FAILED, NOT_FOUND, UNREACHABLE, kfc
 
 
 def test_every_cause_is_counted_for_encodes_and_for_dead_letters() -> None:
-    bench = KfcHarness(kfc_settings(max_attempts=2))
-    bench.encoder.causes |= {"missing": NOT_FOUND, "away": UNREACHABLE, "nan": ENCODER_FAILED}
+    harness = KfcHarness(kfc_settings(max_attempts=2))
+    harness.encoder.causes |= {"missing": NOT_FOUND, "away": UNREACHABLE, "nan": ENCODER_FAILED}
     try:
-        bench.start()
-        bench.request(["fine", "missing", "away", "nan"])
-        assert bench.producer.produce(b"key", b"\xff\xff", {})
-        bench.until_done()
-        causes = {kind: bench.metric("causes_total", cause=kind.value) for kind in CauseKind}
-        letters = {kind: bench.metric("dead_letters_total", cause=kind.value) for kind in CauseKind}
+        harness.start()
+        harness.request(["fine", "missing", "away", "nan"])
+        assert harness.producer.produce(b"key", b"\xff\xff", {})
+        harness.until_done()
+        causes = {kind: harness.metric("causes_total", cause=kind.value) for kind in CauseKind}
+        letters = {kind: harness.metric("dead_letters_total", cause=kind.value) for kind in CauseKind}
     finally:
-        bench.close()
+        harness.close()
     assert {kind.value: count for kind, count in causes.items() if count} == {
         "not_found": 1,
         "unreachable": 2,
@@ -27,15 +27,15 @@ def test_every_cause_is_counted_for_encodes_and_for_dead_letters() -> None:
         "encoder_failed": 1,
         "unreadable": 1,
     }
-    assert bench.metric("encodes_total") == 6
+    assert harness.metric("encodes_total") == 6
 
 
 def test_the_metrics_exist_before_the_first_record() -> None:
-    bench = KfcHarness()
+    harness = KfcHarness()
     try:
-        text = probe(bench.start(), "/metrics")[1]
+        text = probe(harness.start(), "/metrics")[1]
     finally:
-        bench.close()
+        harness.close()
     for line in (
         'embark_kfc_fills_total{outcome="skipped"} 0.0',
         'embark_kfc_fills_total{outcome="dead-lettered"} 0.0',

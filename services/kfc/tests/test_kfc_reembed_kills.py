@@ -43,17 +43,17 @@ def stores(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[RolloutSt
 
 
 def _filled(stores: Iterator[RolloutStore]) -> ReembedHarness:
-    bench = ReembedHarness(next(stores), FakeClock(), kfc_settings(encode_items=ITEMS, max_inflight=2))
-    bench.limits = LIMITS
-    keys = bench.fill(30)
-    bench.encoder.causes[keys[4]] = UNDECODABLE
-    bench.fill_negative("missing", NOT_FOUND)
-    bench.fill_negative("odd", UNDECODABLE)
-    return bench
+    harness = ReembedHarness(next(stores), FakeClock(), kfc_settings(encode_items=ITEMS, max_inflight=2))
+    harness.limits = LIMITS
+    keys = harness.fill(30)
+    harness.encoder.causes[keys[4]] = UNDECODABLE
+    harness.fill_negative("missing", NOT_FOUND)
+    harness.fill_negative("odd", UNDECODABLE)
+    return harness
 
 
-def _end(bench: ReembedHarness) -> tuple[dict[str, Row], tuple[int, int], bool]:
-    return bench.rows(), bench.counts(), bench.finished()
+def _end(harness: ReembedHarness) -> tuple[dict[str, Row], tuple[int, int], bool]:
+    return harness.rows(), harness.counts(), harness.finished()
 
 
 @pytest.mark.parametrize("after", [False, True], ids=["before", "after"])
@@ -66,46 +66,47 @@ def test_a_death_at_any_call_costs_only_the_encodes_in_flight(stores: Iterator[R
         expected = _end(undisturbed)
     assert life.count > 40
     for calls in range(1, life.count + 1):
-        with closing((bench := _filled(stores)).store):
+        with closing((harness := _filled(stores)).store):
             mortal = Life(calls, after=after)
-            dying = bench.reembedding(MortalStore(bench.store, mortal), MortalEncoder(bench.encoder, mortal))
+            dying = harness.reembedding(MortalStore(harness.store, mortal), MortalEncoder(harness.encoder, mortal))
             try:
                 dying.run(PARTS)
             except KilledError:
                 pass
             else:
                 assert mortal.count < calls  # it happened to need fewer calls than the undisturbed one
-            kept = bench.rows()
-            bench.reembedding().run(PARTS)
-            assert _end(bench) == expected
-            twice = {key for key, times in bench.encoder.times.items() if times > 1}
+            kept = harness.rows()
+            harness.reembedding().run(PARTS)
+            assert _end(harness) == expected
+            twice = {key for key, times in harness.encoder.times.items() if times > 1}
             assert not twice & kept.keys()
             assert len(twice) <= LIMITS.max_unwritten
-            assert max(bench.encoder.times.values()) <= 2
+            assert max(harness.encoder.times.values()) <= 2
 
 
 def test_processes_that_die_repeatedly_reach_the_same_end(stores: Iterator[RolloutStore]) -> None:
     with closing((undisturbed := _filled(stores)).store):
         undisturbed.reembedding().run(PARTS)
         expected = _end(undisturbed)
-    with closing((bench := _filled(stores)).store):
+    with closing((harness := _filled(stores)).store):
         for calls in range(12, 200, 3):
             mortal = Life(calls, after=calls % 2 == 0)
+            store, encoder = MortalStore(harness.store, mortal), MortalEncoder(harness.encoder, mortal)
             try:
-                bench.reembedding(MortalStore(bench.store, mortal), MortalEncoder(bench.encoder, mortal)).run(PARTS)
+                harness.reembedding(store, encoder).run(PARTS)
             except KilledError:
                 continue
             break
-        assert _end(bench) == expected
+        assert _end(harness) == expected
 
 
 def test_calls_that_fail_temporarily_change_nothing(stores: Iterator[RolloutStore]) -> None:
     with closing((undisturbed := _filled(stores)).store):
         undisturbed.reembedding().run(PARTS)
         expected = _end(undisturbed)
-    with closing((bench := _filled(stores)).store):
+    with closing((harness := _filled(stores)).store):
         life = FlakyLife()
-        bench.reembedding(MortalStore(bench.store, life)).run(PARTS)
-        assert _end(bench) == expected
-        assert set(bench.encoder.times.values()) == {1}
+        harness.reembedding(MortalStore(harness.store, life)).run(PARTS)
+        assert _end(harness) == expected
+        assert set(harness.encoder.times.values()) == {1}
         assert life.count > 60

@@ -41,30 +41,30 @@ def test_a_replay_requests_the_same_record_again_and_skips_unreadable_ones() -> 
     assert [(record.key, record.value) for record in again] == [(b"key", FILL)]
 
 
-def test_a_replayed_key_is_encoded_despite_its_negative(bench: KfcHarness) -> None:
-    bench.encoder.causes["a"] = UNREACHABLE
-    bench.start()
-    bench.request(["a"])
-    bench.until_done()
-    assert bench.negative("a")
-    bench.encoder.causes.clear()
-    letters = [DeadLetter.from_record(record) for record in bench.dead_letters.read()]
-    assert replay(letters, bench.producer, _never) == 1
-    bench.until_done()
-    assert bench.embedding("a")
+def test_a_replayed_key_is_encoded_despite_its_negative(harness: KfcHarness) -> None:
+    harness.encoder.causes["a"] = UNREACHABLE
+    harness.start()
+    harness.request(["a"])
+    harness.until_done()
+    assert harness.negative("a")
+    harness.encoder.causes.clear()
+    letters = [DeadLetter.from_record(record) for record in harness.dead_letters.read()]
+    assert replay(letters, harness.producer, _never) == 1
+    harness.until_done()
+    assert harness.embedding("a")
 
 
-def test_a_replay_of_a_filled_key_encodes_nothing(bench: KfcHarness) -> None:
-    bench.encoder.causes["a"] = ENCODER_FAILED
-    bench.start()
-    bench.request(["a"])
-    bench.until_done()
-    attempts = bench.encoder.times["a"]
-    bench.clock.advance(timedelta(seconds=1))
-    bench.memory.write(bench.space, [Embedding("a", fake_vector("a"), bench.clock.at)])
-    replay([DeadLetter.from_record(record) for record in bench.dead_letters.read()], bench.producer, _never)
-    bench.until_done()
-    assert bench.encoder.times["a"] == attempts
+def test_a_replay_of_a_filled_key_encodes_nothing(harness: KfcHarness) -> None:
+    harness.encoder.causes["a"] = ENCODER_FAILED
+    harness.start()
+    harness.request(["a"])
+    harness.until_done()
+    attempts = harness.encoder.times["a"]
+    harness.clock.advance(timedelta(seconds=1))
+    harness.memory.write(harness.space, [Embedding("a", fake_vector("a"), harness.clock.at)])
+    replay([DeadLetter.from_record(record) for record in harness.dead_letters.read()], harness.producer, _never)
+    harness.until_done()
+    assert harness.encoder.times["a"] == attempts
 
 
 def test_a_replay_into_a_full_topic_reports_its_progress() -> None:

@@ -81,22 +81,22 @@ def test_a_retina_that_is_down_is_an_outage(encoder: RetinaEncoder, server: Reti
 
 
 def test_keys_requested_while_retina_is_down_are_filled_once_it_is_back(
-    bench: KfcHarness, server: RetinaServer, encoder: RetinaEncoder, retina: FakeRetina
+    harness: KfcHarness, server: RetinaServer, encoder: RetinaEncoder, retina: FakeRetina
 ) -> None:
     server.stop()
-    kfc = bench.start(encoder)
+    kfc = harness.start(encoder)
     keys = [f"key {i}" for i in range(40)]
-    bench.request([*keys, "missing"], traceparent=TRACE)
-    bench.until(lambda: bench.metric("retries_total", reason="retina") > 5, "many failures")
+    harness.request([*keys, "missing"], traceparent=TRACE)
+    harness.until(lambda: harness.metric("retries_total", reason="retina") > 5, "many failures")
     revived = RetinaServer(retina, server.port)
     try:
-        bench.until_done()
+        harness.until_done()
     finally:
         kfc.stop()
         revived.stop()
-    assert [bench.embedding(key) is not None for key in keys] == [True] * 40
-    assert bench.negative("missing")
-    assert bench.letters() == []
+    assert [harness.embedding(key) is not None for key in keys] == [True] * 40
+    assert harness.negative("missing")
+    assert harness.letters() == []
     assert {metadata["traceparent"] for metadata in retina.metadata} == {TRACE}
 
 
@@ -131,16 +131,16 @@ def test_a_call_that_fails_because_of_the_server_is_an_outage(
 
 
 def test_keys_whose_calls_are_rejected_become_dead_letters_and_delay_no_other_key(
-    bench: KfcHarness, encoder: RetinaEncoder, retina: FakeRetina
+    harness: KfcHarness, encoder: RetinaEncoder, retina: FakeRetina
 ) -> None:
-    poison = [f"poison {i}" for i in range(bench.settings.max_inflight * 2)]
+    poison = [f"poison {i}" for i in range(harness.settings.max_inflight * 2)]
     retina.poison = dict.fromkeys(poison, grpc.StatusCode.INTERNAL)
     keys = [f"key {i}" for i in range(40)]
-    bench.request([key for pair in zip(keys, [*poison] * 5, strict=True) for key in pair])
-    bench.start(encoder)
-    bench.until_done()
-    assert [bench.embedding(key) is not None for key in keys] == [True] * 40
-    letters = bench.letters()
+    harness.request([key for pair in zip(keys, [*poison] * 5, strict=True) for key in pair])
+    harness.start(encoder)
+    harness.until_done()
+    assert [harness.embedding(key) is not None for key in keys] == [True] * 40
+    letters = harness.letters()
     assert {letter.record_key.decode() for letter in letters} == set(poison)
     assert {letter.attempts for letter in letters} == {5}
     assert {cause_from_wire(letter.cause).kind for letter in letters} == {CauseKind.ENCODER_FAILED}

@@ -35,57 +35,57 @@ GATE = Rollout()
 
 
 @pytest.fixture(params=["memory", "sqlite"])
-def bench(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[ReembedHarness]:
+def harness(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[ReembedHarness]:
     clock = FakeClock()
     store: RolloutStore = (
         MemoryStore(clock) if request.param == "memory" else SqliteStore(tmp_path / "embark.db", clock)
     )
-    bench = ReembedHarness(store, clock)
-    bench.encoder = FiniteEncoder()
-    yield bench
+    harness = ReembedHarness(store, clock)
+    harness.encoder = FiniteEncoder()
+    yield harness
     store.close()
 
 
-def _verify(bench: ReembedHarness, limits: VerifyLimits = DEFAULT_LIMITS) -> Verdict:
-    return verify(bench.store, SOURCE, bench.settings.space, limits=limits)
+def _verify(harness: ReembedHarness, limits: VerifyLimits = DEFAULT_LIMITS) -> Verdict:
+    return verify(harness.store, SOURCE, harness.settings.space, limits=limits)
 
 
-def test_a_space_that_was_re_embedded_passes_with_every_key_counted(bench: ReembedHarness) -> None:
-    bench.fill(100)
-    bench.fill_negative("missing", NOT_FOUND)
-    bench.run()
-    verdict = _verify(bench)
+def test_a_space_that_was_re_embedded_passes_with_every_key_counted(harness: ReembedHarness) -> None:
+    harness.fill(100)
+    harness.fill_negative("missing", NOT_FOUND)
+    harness.run()
+    verdict = _verify(harness)
     assert verdict == Verdict(keys=101, held=101, failed=0, sampled=100)
     assert find_gate_failure(verdict, GATE) == ""
 
 
-def test_missing_keys_are_not_held(bench: ReembedHarness) -> None:
-    keys = bench.fill(100)
-    bench.run()
-    bench.store.delete(bench.space, keys[:2], bench.clock.at)
-    verdict = _verify(bench)
+def test_missing_keys_are_not_held(harness: ReembedHarness) -> None:
+    keys = harness.fill(100)
+    harness.run()
+    harness.store.delete(harness.space, keys[:2], harness.clock.at)
+    verdict = _verify(harness)
     assert (verdict.keys, verdict.held, verdict.failed) == (100, 98, 0)
     assert "98 of 100 keys" in find_gate_failure(verdict, GATE)
 
 
-def test_keys_with_a_new_negative_count_as_held_and_failed(bench: ReembedHarness) -> None:
-    keys = bench.fill(100)
-    bench.encoder.causes |= dict.fromkeys(keys[:5], UNDECODABLE)
-    bench.fill_negative("never was one", UNDECODABLE)
-    bench.encoder.causes["never was one"] = UNDECODABLE
-    bench.run()
-    verdict = _verify(bench)
+def test_keys_with_a_new_negative_count_as_held_and_failed(harness: ReembedHarness) -> None:
+    keys = harness.fill(100)
+    harness.encoder.causes |= dict.fromkeys(keys[:5], UNDECODABLE)
+    harness.fill_negative("never was one", UNDECODABLE)
+    harness.encoder.causes["never was one"] = UNDECODABLE
+    harness.run()
+    verdict = _verify(harness)
     assert (verdict.keys, verdict.held, verdict.failed) == (101, 101, 5)
     assert "5 of 101 keys could not be encoded" in find_gate_failure(verdict, GATE)
     assert sorted(verdict.lost) == [f"{key}: {UNDECODABLE}" for key in sorted(keys[:5])]
 
 
-def test_a_few_of_many_lost_keys_are_named_even_if_they_are_long(bench: ReembedHarness) -> None:
+def test_a_few_of_many_lost_keys_are_named_even_if_they_are_long(harness: ReembedHarness) -> None:
     keys = [f"{number:\x01>7000}" for number in range(20)]
-    bench.store.write(SOURCE, [Embedding(key, b"old", 1) for key in keys])
-    bench.encoder.causes |= dict.fromkeys(keys, UNDECODABLE)
-    bench.run()
-    verdict = _verify(bench)
+    harness.store.write(SOURCE, [Embedding(key, b"old", 1) for key in keys])
+    harness.encoder.causes |= dict.fromkeys(keys, UNDECODABLE)
+    harness.run()
+    verdict = _verify(harness)
     assert verdict.failed == 20
     assert 0 < len(verdict.lost) <= MAX_LOST
     assert len(TerminationMessage(verdict=verdict).to_json().encode()) <= MAX_TERMINATION_BYTES == 4096
@@ -96,18 +96,18 @@ def test_faults_take_precedence_over_lost_keys_in_a_termination_message() -> Non
     assert fit(whole) == whole.model_copy(update={"lost": whole.lost[:1]})
 
 
-def test_a_negative_of_the_source_counts_until_it_expires(bench: ReembedHarness) -> None:
-    bench.fill(9)
-    bench.run()
-    bench.store.write(SOURCE, [Negative("away", UNREACHABLE, 1, bench.clock.at + 1000)])
-    assert (_verify(bench).keys, _verify(bench).held) == (10, 9)
-    bench.clock.advance(timedelta(milliseconds=1))
-    assert (_verify(bench).keys, _verify(bench).held) == (9, 9)
+def test_a_negative_of_the_source_counts_until_it_expires(harness: ReembedHarness) -> None:
+    harness.fill(9)
+    harness.run()
+    harness.store.write(SOURCE, [Negative("away", UNREACHABLE, 1, harness.clock.at + 1000)])
+    assert (_verify(harness).keys, _verify(harness).held) == (10, 9)
+    harness.clock.advance(timedelta(milliseconds=1))
+    assert (_verify(harness).keys, _verify(harness).held) == (9, 9)
 
 
-def test_a_key_deleted_from_both_spaces_during_the_check_does_not_count(bench: ReembedHarness) -> None:
-    bench.fill(9)
-    bench.run()
+def test_a_key_deleted_from_both_spaces_during_the_check_does_not_count(harness: ReembedHarness) -> None:
+    harness.fill(9)
+    harness.run()
 
     class Deleting(MemoryStore):
         """Deletes what was just read from the source when it is first looked for in the candidate."""
@@ -116,68 +116,68 @@ def test_a_key_deleted_from_both_spaces_during_the_check_does_not_count(bench: R
 
         def lookup(self, space: str, keys: Sequence[str], timeout: timedelta) -> dict[str, Served]:
             self.deleted = self.deleted or keys
-            for each in (SOURCE, bench.space):
-                self.delete(each, self.deleted, bench.clock.at)
+            for each in (SOURCE, harness.space):
+                self.delete(each, self.deleted, harness.clock.at)
             return super().lookup(space, keys, timeout)
 
-    store = Deleting(bench.clock)
-    for space in (SOURCE, bench.space):
+    store = Deleting(harness.clock)
+    for space in (SOURCE, harness.space):
         store.ensure_space(space)
-        for rows in bench.store.scan(space):
+        for rows in harness.store.scan(space):
             store.write(space, rows)
-    verdict = verify(store, SOURCE, bench.settings.space)
+    verdict = verify(store, SOURCE, harness.settings.space)
     left = 9 - len(store.deleted)
     assert (verdict.keys, verdict.held) == (left, left)
 
 
-def test_an_empty_source_is_covered(bench: ReembedHarness) -> None:
-    verdict = _verify(bench)
+def test_an_empty_source_is_covered(harness: ReembedHarness) -> None:
+    verdict = _verify(harness)
     assert verdict == Verdict(keys=0, held=0, failed=0, sampled=0)
     assert find_gate_failure(verdict, GATE) == ""
 
 
-def test_an_invalid_vector_is_named_by_its_key(bench: ReembedHarness) -> None:
-    bench.fill(20)
-    bench.run()
+def test_an_invalid_vector_is_named_by_its_key(harness: ReembedHarness) -> None:
+    harness.fill(20)
+    harness.run()
     odd = {"short": b"\0" * 4, "nan": np.array([1, np.nan], "<f4").tobytes()}
-    for space in (SOURCE, bench.space):
-        bench.store.write(space, [Embedding(key, vector, 1) for key, vector in odd.items()])
-    assert set(_verify(bench).faults) == {
+    for space in (SOURCE, harness.space):
+        harness.store.write(space, [Embedding(key, vector, 1) for key, vector in odd.items()])
+    assert set(_verify(harness).faults) == {
         "short has 4 bytes instead of 8",
         "nan has an element that is not finite",
     }
-    assert "not fit to be served" in find_gate_failure(_verify(bench), GATE)
+    assert "not fit to be served" in find_gate_failure(_verify(harness), GATE)
 
 
-def test_equal_vectors_of_all_keys_are_a_fault(bench: ReembedHarness) -> None:
-    keys = bench.fill(20)
-    bench.store.write(bench.space, [Embedding(key, np.array([1, 2], "<f4").tobytes(), 2) for key in keys])
-    [fault] = _verify(bench).faults
+def test_equal_vectors_of_all_keys_are_a_fault(harness: ReembedHarness) -> None:
+    keys = harness.fill(20)
+    harness.store.write(harness.space, [Embedding(key, np.array([1, 2], "<f4").tobytes(), 2) for key in keys])
+    [fault] = _verify(harness).faults
     assert fault.startswith("all 20 sampled vectors are equal, among them that of key ")
 
 
-def test_vectors_of_a_large_space_are_sampled_from_all_of_it(bench: ReembedHarness) -> None:
+def test_vectors_of_a_large_space_are_sampled_from_all_of_it(harness: ReembedHarness) -> None:
     limits = VerifyLimits(ranges=8, page_rows=10, max_sampled=16)
-    bench.fill(400)
-    bench.run()
-    verdict = _verify(bench, limits)
+    harness.fill(400)
+    harness.run()
+    verdict = _verify(harness, limits)
     assert 80 <= verdict.keys < 160
     assert (verdict.held, verdict.sampled) == (verdict.keys, 16)
-    first = next(bench.store.scan_range(bench.space, split_ring(8)[7])).rows[0]
-    bench.store.write(bench.space, [Embedding(first.key, b"", bench.clock.at + 1)])
-    assert _verify(bench, limits).faults == (f"{first.key} has 0 bytes instead of 8",)
+    first = next(harness.store.scan_range(harness.space, split_ring(8)[7])).rows[0]
+    harness.store.write(harness.space, [Embedding(first.key, b"", harness.clock.at + 1)])
+    assert _verify(harness, limits).faults == (f"{first.key} has 0 bytes instead of 8",)
 
 
 def test_an_outage_is_waited_out_only_with_retries() -> None:
     clock = FakeClock()
-    bench = ReembedHarness(MemoryStore(clock), clock)
-    bench.encoder = FiniteEncoder()
-    bench.fill(300)
-    bench.run()
-    flaky = MortalStore(bench.store, FlakyLife())
-    assert verify(flaky, SOURCE, bench.settings.space, bench.outages().retry_until_up) == _verify(bench)
+    harness = ReembedHarness(MemoryStore(clock), clock)
+    harness.encoder = FiniteEncoder()
+    harness.fill(300)
+    harness.run()
+    flaky = MortalStore(harness.store, FlakyLife())
+    assert verify(flaky, SOURCE, harness.settings.space, harness.outages().retry_until_up) == _verify(harness)
     with pytest.raises(UnavailableError):
-        verify(flaky, SOURCE, bench.settings.space)
+        verify(flaky, SOURCE, harness.settings.space)
 
 
 @given(st.dictionaries(st.text(min_size=1, max_size=5000), st.binary(max_size=16), max_size=20))

@@ -39,6 +39,6 @@ def running(reembedding: Reembedding, parts: int = 1) -> Iterator[list[BaseExcep
     assert not thread.is_alive()
 
 
-def keys_in(bench: ReembedHarness, within: TokenRange) -> list[str]:
+def keys_in(harness: ReembedHarness, within: TokenRange) -> list[str]:
     """Return the keys of a range of the source, in token order."""
-    return [row.key for page in bench.store.scan_range(bench.settings.source, within) for row in page.rows]
+    return [row.key for page in harness.store.scan_range(harness.settings.source, within) for row in page.rows]
