@@ -44,28 +44,28 @@ class _KeptStore(MemoryStore):
 class _Command:
     """Runs the commands on one harness, in this process."""
 
-    def __init__(self, bench: ReembedHarness, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-        self.bench = bench
-        self._monkeypatch = monkeypatch
+    def __init__(self, harness: ReembedHarness, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.harness = harness
         self.stopping = Stopping()
         self.verdict = folder / "verdict.json"
-        bench.encoder.close = lambda: None  # type: ignore[attr-defined]
+        harness.encoder.close = lambda: None  # type: ignore[attr-defined]
         for module in (reembed, verify_command):
-            monkeypatch.setattr(module, "open_store", lambda *_: bench.store)
-        monkeypatch.setattr(reembed, "RetinaEncoder", lambda *_: bench.encoder)
+            monkeypatch.setattr(module, "open_store", lambda *_: harness.store)
+        monkeypatch.setattr(reembed, "RetinaEncoder", lambda *_: harness.encoder)
 
     def reembed(self, index: str = "0", **fields: Any) -> None:
         """Run one of `processes`, by default the only one."""
-        self._register()
-        settings = ReembedSettings.model_validate({"kfc": self.bench.settings, "processes": 1} | fields)
-        reembed.run(settings, Secrets(), self.stopping, {"JOB_COMPLETION_INDEX": index} if index else {})
+        self._registry = CollectorRegistry()
+        settings = ReembedSettings.model_validate({"kfc": self.harness.settings, "processes": 1} | fields)
+        environment = {"JOB_COMPLETION_INDEX": index} if index else {}
+        reembed.run(settings, Secrets(), self.stopping, environment, self._registry)
 
     def verify(self) -> Verdict:
         """Run the check with the gate that specs have by default; return its verdict."""
-        self._register()
+        self._registry = CollectorRegistry()
         gate = {"min_coverage": "0.99", "max_failure_ratio": "0.01", "termination_log": str(self.verdict)}
-        settings = VerifySettings.model_validate({"kfc": self.bench.settings} | gate)
-        verify_command.run(settings, Secrets(), self.stopping)
+        settings = VerifySettings.model_validate({"kfc": self.harness.settings} | gate)
+        verify_command.run(settings, Secrets(), self.stopping, self._registry)
         message = TerminationMessage.model_validate_json(self.verdict.read_text())
         assert message.verdict
         return message.verdict
@@ -74,35 +74,30 @@ class _Command:
         """Return a metric of the last command."""
         return self._registry.get_sample_value(name, labels) or 0.0
 
-    def _register(self) -> None:
-        self._registry = CollectorRegistry()
-        for module in (reembed, verify_command):
-            self._monkeypatch.setattr(module, "REGISTRY", self._registry)
-
 
 @pytest.fixture
 def command(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[_Command]:
     clock = FakeClock()
-    bench = ReembedHarness(_KeptStore(clock), clock)
+    harness = ReembedHarness(_KeptStore(clock), clock)
     [port] = free_ports("127.0.0.1", 1)
     listen = Listen(host="127.0.0.1", probes_port=port)
-    bench.settings = bench.settings.model_copy(update={"listen": listen})
-    bench.encoder = FiniteEncoder()
-    yield _Command(bench, tmp_path, monkeypatch)
-    bench.encoder.down.clear()
+    harness.settings = harness.settings.model_copy(update={"listen": listen})
+    harness.encoder = FiniteEncoder()
+    yield _Command(harness, tmp_path, monkeypatch)
+    harness.encoder.down.clear()
 
 
 def test_processes_of_a_job_share_the_keys_and_count_them(command: _Command) -> None:
-    keys = command.bench.fill(300)
-    command.bench.encoder.causes[keys[0]] = UNDECODABLE
+    keys = command.harness.fill(300)
+    command.harness.encoder.causes[keys[0]] = UNDECODABLE
     command.reembed("0", processes=2)
-    first = len(command.bench.encoder.times)
+    first = len(command.harness.encoder.times)
     assert 0 < first < 300
     assert sum(command.metric("embark_reembed_keys_total", outcome=one) for one in ("done", "failed")) == first
     command.reembed("1", processes=2)
-    assert command.bench.encoder.times == dict.fromkeys(keys, 1)
-    assert command.bench.counts() == (299, 1)
-    assert len(command.bench.store.checkpoints().load(command.bench.space)) == 256
+    assert command.harness.encoder.times == dict.fromkeys(keys, 1)
+    assert command.harness.counts() == (299, 1)
+    assert len(command.harness.store.checkpoints().load(command.harness.space)) == 256
 
 
 @pytest.mark.parametrize("index", ["2", "-1", "one", ""])
@@ -115,7 +110,7 @@ def test_it_follows_the_latencies_of_the_embark_in_its_settings(
     command: _Command, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     caplog.set_level(logging.INFO)
-    keys, addresses = command.bench.fill(20), []
+    keys, addresses = command.harness.fill(20), []
 
     def pods(host: str, port: int) -> Callable[[], Times]:
         addresses.append((host, port))
@@ -125,7 +120,7 @@ def test_it_follows_the_latencies_of_the_embark_in_its_settings(
     command.reembed(max_lookup_slowdown=3, embark={"host": "::1", "port": 8080})
     assert addresses == [("::1", 8080)]
     assert "the re-embedding runs as fast as lookups bear" in caplog.messages
-    assert command.bench.encoder.times == dict.fromkeys(keys, 1)
+    assert command.harness.encoder.times == dict.fromkeys(keys, 1)
     assert command.metric("embark_reembed_limit") == inf  # once it is over
 
 
@@ -139,8 +134,8 @@ def test_an_invalid_address_of_embark_is_refused(command: _Command, address: dic
 
 
 def test_readiness_names_an_outage_and_a_stop_is_a_failure(command: _Command) -> None:
-    command.bench.fill(20)
-    command.bench.encoder.down.set()
+    command.harness.fill(20)
+    command.harness.encoder.down.set()
     ends: list[BaseException] = []
 
     def body() -> None:
@@ -161,7 +156,7 @@ def test_readiness_names_an_outage_and_a_stop_is_a_failure(command: _Command) ->
 
 def _readiness(command: _Command) -> str:
     try:
-        port = command.bench.settings.listen.probes_port
+        port = command.harness.settings.listen.probes_port
         with urllib.request.urlopen(f"http://127.0.0.1:{port}/readyz", timeout=5) as answer:
             return str(answer.read().decode())
     except urllib.error.HTTPError as error:
@@ -172,7 +167,7 @@ def _readiness(command: _Command) -> str:
 
 
 def test_a_passed_gate_keeps_the_checkpoints_and_a_failed_one_drops_them(command: _Command) -> None:
-    keys = command.bench.fill(100)
+    keys = command.harness.fill(100)
     command.reembed()
     assert command.verify() == Verdict(keys=100, held=100, failed=0, sampled=100)
     assert json.loads(command.verdict.read_text()) == {
@@ -180,18 +175,18 @@ def test_a_passed_gate_keeps_the_checkpoints_and_a_failed_one_drops_them(command
         "server": "",
         "verdict": {"keys": 100, "held": 100, "failed": 0, "sampled": 100, "faults": [], "lost": []},
     }
-    assert command.bench.finished()
-    assert command.bench.counts() == (100, 0)
-    command.bench.store.delete(command.bench.space, keys[:2], now())
+    assert command.harness.finished()
+    assert command.harness.counts() == (100, 0)
+    command.harness.store.delete(command.harness.space, keys[:2], now())
     assert command.verify().held == 98
-    assert command.bench.store.checkpoints().load(command.bench.space) == []
+    assert command.harness.store.checkpoints().load(command.harness.space) == []
 
 
 def test_lost_keys_are_in_the_verdict_and_in_the_log_with_their_causes(
     command: _Command, caplog: pytest.LogCaptureFixture
 ) -> None:
-    keys = command.bench.fill(100)
-    command.bench.encoder.causes[keys[7]] = UNDECODABLE
+    keys = command.harness.fill(100)
+    command.harness.encoder.causes[keys[7]] = UNDECODABLE
     command.reembed()
     named = f"{keys[7]}: {UNDECODABLE}"
     assert command.verify().lost == (named,)
@@ -199,7 +194,7 @@ def test_lost_keys_are_in_the_verdict_and_in_the_log_with_their_causes(
 
 
 def test_a_verification_that_is_stopped_writes_no_verdict(command: _Command) -> None:
-    command.bench.fill(100)
+    command.harness.fill(100)
     command.stopping.set()
     with pytest.raises(UnfinishedError):
         command.verify()

@@ -12,7 +12,7 @@ from contextlib import closing
 from functools import partial
 from typing import Final
 
-from prometheus_client import REGISTRY, Counter, Gauge
+from prometheus_client import REGISTRY, CollectorRegistry, Counter, Gauge
 
 from embark.backends import Secrets, open_store, run_command
 from embark.errors import InvalidSpecError
@@ -45,7 +45,13 @@ def parse_index(environment: Mapping[str, str], processes: int) -> int:
     return int(text)
 
 
-def run(settings: ReembedSettings, secrets: Secrets, stopping: Stopping, environment: Mapping[str, str]) -> None:
+def run(
+    settings: ReembedSettings,
+    secrets: Secrets,
+    stopping: Stopping,
+    environment: Mapping[str, str],
+    registry: CollectorRegistry = REGISTRY,
+) -> None:
     """Re-embed every unfinished range of the process that `environment` says this is.
 
     Raises:
@@ -54,8 +60,8 @@ def run(settings: ReembedSettings, secrets: Secrets, stopping: Stopping, environ
     """
     index = parse_index(environment, settings.processes)
     kfc, embark = settings.kfc, settings.embark
-    job = Job(kfc, stopping, REGISTRY)
-    keys = Counter("embark_reembed_keys", "Keys of checkpointed pages, by outcome.", ["outcome"], registry=REGISTRY)
+    job = Job(kfc, stopping, registry)
+    keys = Counter("embark_reembed_keys", "Keys of checkpointed pages, by outcome.", ["outcome"], registry=registry)
     counters = keys.labels("done"), keys.labels("failed")
 
     def on_progress(done: int, failed: int) -> None:
@@ -75,7 +81,7 @@ def run(settings: ReembedSettings, secrets: Secrets, stopping: Stopping, environ
         )
         reembedding = Reembedding(kfc, store, encoder, KfcRuntime(job.outages, job.metrics), options)
         limit = Gauge(
-            "embark_reembed_limit", "Keys a second that may be encoded; 0: none, +Inf: any.", registry=REGISTRY
+            "embark_reembed_limit", "Keys a second that may be encoded; 0: none, +Inf: any.", registry=registry
         )
         limit.set_function(lambda: reembedding.keys_per_second)
         job.do(lambda: reembedding.run(split_ring(REEMBED_RANGES)[index :: settings.processes]))

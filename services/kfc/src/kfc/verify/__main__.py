@@ -11,7 +11,7 @@ from contextlib import closing
 from functools import partial
 from pathlib import Path
 
-from prometheus_client import REGISTRY
+from prometheus_client import REGISTRY, CollectorRegistry
 
 from embark.backends import Secrets, open_store, run_command
 from embark.rollout.verdict import find_gate_failure
@@ -24,14 +24,14 @@ from kfc.outages import Server
 from kfc.verify.verification import verify
 
 
-def run(settings: VerifySettings, secrets: Secrets, stopping: Stopping) -> None:
+def run(settings: VerifySettings, secrets: Secrets, stopping: Stopping, registry: CollectorRegistry = REGISTRY) -> None:
     """Write the verdict; if the gate is not passed, drop the checkpoints, so that the next scan starts over.
 
     Raises:
         UnfinishedError: the process was stopped before it had a verdict.
     """
     gate = Rollout(min_coverage=settings.min_coverage, max_failure_ratio=settings.max_failure_ratio)
-    job = Job(settings.kfc, stopping, REGISTRY)
+    job = Job(settings.kfc, stopping, registry)
     space = settings.kfc.space
     with closing(open_store(settings.kfc.store, secrets)) as store:
 
