@@ -189,7 +189,7 @@ def test_a_port_in_use_is_reported() -> None:
         second = EmbArkServer(
             settings, harness.store, harness.producer, clock=harness.clock, registry=CollectorRegistry()
         )
-        with pytest.raises(OSError, match=str(harness.server.port)):
+        with pytest.raises(OSError, match=f":{harness.server.port}: the port is in use"):
             second.start()
         second.stop()
 

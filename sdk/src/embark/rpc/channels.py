@@ -14,6 +14,9 @@ MAX_MESSAGE_BYTES: Final = 256 * 1024 * 1024
 _CONNECTION_AGE_MS: Final = 20_000
 _RESOLUTION_INTERVAL_MS: Final = 5_000
 
+BIND_FAILURE: Final = "the port is in use, or the address is not this host's; choose another port, or 0 for a free one"
+"""Why a server cannot listen; gRPC's own error only refers to its debug log."""
+
 _OPTIONS: Final = (
     ("grpc.max_receive_message_length", MAX_MESSAGE_BYTES),
     ("grpc.max_send_message_length", MAX_MESSAGE_BYTES),

@@ -15,7 +15,7 @@ from embark.counts import LookupTimes
 from embark.errors import UnavailableError
 from embark.hosts import url_host
 from embark.rpc.certificates import server_credentials
-from embark.rpc.channels import server_options
+from embark.rpc.channels import BIND_FAILURE, server_options
 from embark.rpc.grpc_internals import create_server
 from embark.rpc.health import Health
 from embark.rpc.memory import keep_freed_memory
@@ -115,8 +115,8 @@ class EmbArkServer:
         host = url_host(listen.host)
         try:
             self._port = self._bind(f"{host}:{listen.grpc_port}")
-        except RuntimeError as error:
-            raise OSError(f"cannot listen on {host}:{listen.grpc_port}: {error}") from None
+        except RuntimeError:
+            raise OSError(f"cannot listen on {host}:{listen.grpc_port}: {BIND_FAILURE}") from None
         self._probes = Probes(
             listen.host, listen.probes_port, self._registry, self._readiness, pages=self._counts.pages
         )

@@ -14,7 +14,7 @@ from prometheus_client import CollectorRegistry
 
 from embark.hosts import url_host
 from embark.rpc.certificates import server_credentials
-from embark.rpc.channels import server_options
+from embark.rpc.channels import BIND_FAILURE, server_options
 from embark.rpc.memory import keep_freed_memory
 from embark.rpc.probes import Probes
 from embark.service_names import RETINA_SERVICE
@@ -156,7 +156,7 @@ def _bind(server: grpc.aio.Server, settings: RetinaSettings) -> int:
         credentials = server_credentials(Path(tls.folder), client_certificates=tls.client_certificates)
         return server.add_secure_port(f"{host}:{listen.grpc_port}", credentials)
     except RuntimeError as error:
-        raise StartupError(f"cannot listen for gRPC on {host}:{listen.grpc_port}: {error}") from error
+        raise StartupError(f"cannot listen for gRPC on {host}:{listen.grpc_port}: {BIND_FAILURE}") from error
 
 
 def _options(max_request_bytes: int) -> list[tuple[str, str | int]]:
