@@ -9,14 +9,12 @@ from typing import Any
 import pytest
 from kubernetes import config
 
-from embark.manifest import parse_manifest
-from embark.spec import EmbeddingCache
 from embark_operator.cluster.differences import differs
 from embark_operator.cluster.kinds import find_kind
 from embark_operator.cluster.kubernetes import KubernetesCluster
 from embark_operator.cluster.protocol import ApiRefusedError
 from embark_operator.names import Manifest
-from embark_testing.caches import sample_text
+from embark_testing.caches import cache_in
 from embark_testing.cluster.api_server import ApiServer
 from embark_testing.worlds.child_manifests import (
     CHANGES,
@@ -64,11 +62,6 @@ def namespace(api_server: ApiServer) -> str:
     api_server.kubectl("create", "namespace", name)
     api_server.kubectl("label", "namespace", name, _RESTRICTED)
     return name
-
-
-def cache_in(namespace: str, sample: str = "photos", **changes: dict[str, Any]) -> EmbeddingCache:
-    text = sample_text(sample, **changes)
-    return parse_manifest(text.replace(f"name: {sample}\n", f"name: {sample}\n  namespace: {namespace}\n", 1))
 
 
 def read(cluster: KubernetesCluster, manifest: Manifest) -> Manifest:

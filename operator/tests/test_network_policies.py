@@ -8,7 +8,8 @@ import pytest
 from embark.errors import InvalidSpecError
 from embark_operator.manifests.network_policies import build_network_policies
 from embark_operator.names import SPACE_LABEL, Manifest
-from embark_testing.worlds.child_manifests import UID, build_every_child, templates
+from embark_testing.caches import cache_in
+from embark_testing.worlds.child_manifests import UID, build_all_policies, build_every_child, templates
 from embark_testing.worlds.network_worlds import (
     CQL,
     DNS,
@@ -21,7 +22,6 @@ from embark_testing.worlds.network_worlds import (
     SPACES,
     Flow,
     Pod,
-    cache_in,
     caches,
     flows,
     outside,
@@ -37,16 +37,8 @@ METADATA = Pod("metadata", "", "169.254.169.254")
 
 
 def build_policies(**changes: dict[str, Any]) -> list[Manifest]:
-    cache = cache_in("shop", "photos", changes)
+    cache = cache_in("shop", "photos", **changes)
     return build_network_policies(cache, UID, dict.fromkeys(SPACES, cache.spec.encoder), OPERATOR_NAMESPACE)
-
-
-def all_policies() -> list[Manifest]:
-    return [
-        policy
-        for cache in caches()
-        for policy in build_network_policies(cache, UID, dict.fromkeys(SPACES, cache.spec.encoder), OPERATOR_NAMESPACE)
-    ]
 
 
 def find_pod(component: str, space: str = "") -> Pod:
@@ -60,7 +52,7 @@ def open_ports(policies: list[Manifest], source: Pod, target: Pod, ports: tuple[
 
 
 def test_exactly_the_listed_flows_are_allowed_between_pods() -> None:
-    policies, everyone = all_policies(), pods()
+    policies, everyone = build_all_policies(caches()), pods()
     found = {
         Flow(str(source), str(target), port)
         for source, target, port in product(everyone, everyone, PORTS)
@@ -70,7 +62,7 @@ def test_exactly_the_listed_flows_are_allowed_between_pods() -> None:
 
 
 def test_exactly_the_listed_flows_are_allowed_across_the_edge_of_the_cluster() -> None:
-    policies = all_policies()
+    policies = build_all_policies(caches())
     inside = [pod for pod in pods() if "embark.dev/cache" in pod.labels]
     pairs = chain(product(inside, outside()), product(outside(), inside))
     found = {
@@ -82,7 +74,7 @@ def test_exactly_the_listed_flows_are_allowed_across_the_edge_of_the_cluster() -
 
 
 def test_every_pod_of_a_cache_is_denied_everything_and_allowed_something() -> None:
-    cache = cache_in("shop", "photos", {})
+    cache = cache_in("shop")
     found = templates(build_every_child(cache))
     assert found.keys() == COMPONENTS
     for component, template in found.items():
@@ -105,7 +97,7 @@ def test_the_denying_policy_comes_last() -> None:
 
 
 def test_policy_names_are_unique() -> None:
-    names = [(policy["metadata"]["namespace"], policy["metadata"]["name"]) for policy in all_policies()]
+    names = [(policy["metadata"]["namespace"], policy["metadata"]["name"]) for policy in build_all_policies(caches())]
     assert len(names) == len(set(names)) == 3 * (3 + 3 * len(SPACES))
 
 
@@ -182,7 +174,7 @@ def test_only_named_clients_may_look_up_not_even_the_operator() -> None:
 
 
 def test_without_its_namespace_the_operator_is_identified_by_its_labels() -> None:
-    cache = cache_in("shop", "photos", PHOTOS)
+    cache = cache_in("shop", "photos", **PHOTOS)
     policies = build_network_policies(cache, UID, dict.fromkeys(SPACES, cache.spec.encoder), "")
     readers = {"monitoring/prometheus", f"{OPERATOR_NAMESPACE}/operator", "ads/impostor"}
     pacing = {f"shop/photos-reembed-{space}" for space in SPACES}

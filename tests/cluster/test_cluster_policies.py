@@ -3,22 +3,18 @@
 import os
 from itertools import chain, product
 from pathlib import Path
-from typing import Any
 
 import pytest
 import yaml
 
-from embark_operator.manifests.network_policies import build_network_policies
 from embark_testing.cluster.api_server import ApiServer
 from embark_testing.cluster.binaries import built
 from embark_testing.cluster.cyclonus import Cyclonus
 from embark_testing.cluster.fixtures import require_programs
 from embark_testing.cluster.go_modules import CYCLONUS
-from embark_testing.worlds.child_manifests import UID
+from embark_testing.worlds.child_manifests import build_all_policies
 from embark_testing.worlds.network_worlds import (
-    OPERATOR_NAMESPACE,
     PORTS,
-    SPACES,
     Pod,
     caches,
     flows,
@@ -30,14 +26,6 @@ from embark_testing.worlds.network_worlds import (
 pytestmark = pytest.mark.cluster
 
 
-def all_policies() -> list[dict[str, Any]]:
-    return [
-        policy
-        for cache in caches()
-        for policy in build_network_policies(cache, UID, dict.fromkeys(SPACES, cache.spec.encoder), OPERATOR_NAMESPACE)
-    ]
-
-
 @pytest.fixture(scope="session")
 def program() -> Path:
     """The cyclonus of the cache folder."""
@@ -46,7 +34,7 @@ def program() -> Path:
 
 
 def test_cyclonus_finds_exactly_the_flows_of_the_design_between_all_pods(program: Path, tmp_path: Path) -> None:
-    assert Cyclonus(program, tmp_path, all_policies()).probe(pods(), PORTS) == flows()
+    assert Cyclonus(program, tmp_path, build_all_policies(caches())).probe(pods(), PORTS) == flows()
 
 
 def test_cyclonus_finds_exactly_the_flows_of_the_design_across_the_cluster_s_edge(
@@ -54,18 +42,18 @@ def test_cyclonus_finds_exactly_the_flows_of_the_design_across_the_cluster_s_edg
 ) -> None:
     inside = [pod for pod in pods() if "embark.dev/cache" in pod.labels]
     pairs: list[tuple[Pod, Pod]] = list(chain(product(inside, outside()), product(outside(), inside)))
-    assert Cyclonus(program, tmp_path, all_policies()).query(pairs, PORTS) == outside_flows()
+    assert Cyclonus(program, tmp_path, build_all_policies(caches())).query(pairs, PORTS) == outside_flows()
 
 
 def test_cyclonus_sees_a_flow_that_the_design_does_not_have(program: Path, tmp_path: Path) -> None:
-    *policies, denying = all_policies()
+    *policies, denying = build_all_policies(caches())
     spoiled = [*policies, denying | {"spec": denying["spec"] | {"ingress": [{}]}}]
     more = Cyclonus(program, tmp_path, spoiled).probe(pods(), PORTS) - flows()
     assert {flow.target.partition("-")[0] for flow in more} == {"elsewhere/photos"}
 
 
 def test_the_api_server_stores_the_policies_as_they_were_written(api_server: ApiServer) -> None:
-    policies = all_policies()
+    policies = build_all_policies(caches())
     for namespace in sorted({policy["metadata"]["namespace"] for policy in policies}):
         api_server.kubectl("create", "namespace", namespace)
     text = yaml.safe_dump_all(policies)

@@ -18,6 +18,12 @@ def sample(name: str, **changes: Any) -> EmbeddingCache:
     return parse_manifest(sample_text(name, **changes))
 
 
+def cache_in(namespace: str, name: str = "photos", **changes: Any) -> EmbeddingCache:
+    """Return a sample in a namespace; `changes` are merged into the sections of its spec."""
+    text = sample_text(name, **changes)
+    return parse_manifest(text.replace(f"name: {name}\n", f"name: {name}\n  namespace: {namespace}\n", 1))
+
+
 def sample_text(name: str, **changes: Any) -> str:
     """Return the manifest's text, with `changes` merged into the sections of its spec."""
     document = yaml.safe_load((SAMPLES / f"{name}.yaml").read_text())

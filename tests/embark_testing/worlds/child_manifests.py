@@ -12,10 +12,12 @@ from embark.spec import EmbeddingCache
 from embark_operator.manifests.build import build
 from embark_operator.manifests.context import BuildContext
 from embark_operator.manifests.kfc import build_kfc
+from embark_operator.manifests.network_policies import build_network_policies
 from embark_operator.manifests.rollout_jobs import build_drop, build_reembed_job, build_verify_job
 from embark_operator.names import COMPONENT_LABEL, Manifest
 from embark_operator.options import Images, Options
 from embark_testing.caches import sample
+from embark_testing.worlds.network_worlds import OPERATOR_NAMESPACE, SPACES
 
 UID = "5f3c1c8e-0d4b-4a53-9d0c-5d0d8f9a7e11"
 IMAGES = Images(
@@ -193,3 +195,12 @@ def changes() -> st.SearchStrategy[dict[str, dict[str, Any]]]:
         kfc=_scaled(maxInflight=st.integers(1, 16)),
         retina=_scaled(),
     )
+
+
+def build_all_policies(caches: Iterable[EmbeddingCache]) -> list[Manifest]:
+    """Return the NetworkPolicies of caches with a KFC and a Retina for each of SPACES."""
+    return [
+        policy
+        for cache in caches
+        for policy in build_network_policies(cache, UID, dict.fromkeys(SPACES, cache.spec.encoder), OPERATOR_NAMESPACE)
+    ]

@@ -7,9 +7,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
-from embark.manifest import parse_manifest
 from embark.spec import EmbeddingCache
-from embark_testing.caches import sample_text
+from embark_testing.caches import cache_in
 
 SPACES = ("aaaaaaaaaaaa", "bbbbbbbbbbbb")
 ACTIVE, CANDIDATE = SPACES
@@ -57,18 +56,12 @@ class Pod:
         return f"{self.namespace}/{self.name}"
 
 
-def cache_in(namespace: str, sample: str, changes: dict[str, dict[str, Any]]) -> EmbeddingCache:
-    """Return a sample with changes in a namespace."""
-    text = sample_text(sample, **changes)
-    return parse_manifest(text.replace(f"name: {sample}\n", f"name: {sample}\n  namespace: {namespace}\n", 1))
-
-
 def caches() -> list[EmbeddingCache]:
     """Return the caches: two in one namespace, and one with the same name in another."""
     return [
-        cache_in("shop", "photos", PHOTOS),
-        cache_in("shop", "titles", TITLES),
-        cache_in("elsewhere", "photos", ELSEWHERE),
+        cache_in("shop", "photos", **PHOTOS),
+        cache_in("shop", "titles", **TITLES),
+        cache_in("elsewhere", "photos", **ELSEWHERE),
     ]
 
 
