@@ -13,8 +13,8 @@ IN_TWO := -n 2 --dist worksteal
 TESTING = PYTHONPATH=.:tests $(RUN) python -m embark_testing
 
 .PHONY: help
-help:  ## Say what can be made
-	@grep -hE '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
+help:  ## List the commands
+	@grep -hE '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 20
 
 .PHONY: sync
 sync:
@@ -51,11 +51,11 @@ cluster-programs: sync  ## Build the programs of make cluster from Go modules in
 	@$(TESTING).cluster.binaries
 
 .PHONY: cluster
-cluster: sync  ## Run a real Kubernetes here, as root: builds it from Go modules, installs Debian packages it lacks
+cluster: sync  ## Run a real Kubernetes here, as root: builds it from Go modules, installs missing Debian packages
 	@EMBARK_INSTALL=1 $(TESTING).cluster.up
 
 .PHONY: cluster-down
-cluster-down: sync  ## Stop that Kubernetes and leave nothing of it
+cluster-down: sync  ## Stop that Kubernetes and remove all its files
 	@$(TESTING).cluster.down
 
 .PHONY: cluster-load
@@ -68,7 +68,7 @@ cluster-test: sync  ## Tests against a real API server without nodes (builds it 
 	@$(RUN) pytest -q -m cluster $(IN_TWO) --durations=10 $(ARGS)
 
 .PHONY: kind
-kind: sync  ## Make a kind cluster instead, where Docker and kind are
+kind: sync  ## Create a kind cluster instead, with Docker and kind
 	@$(TESTING).cluster.kind_cluster
 
 .PHONY: images
@@ -76,7 +76,7 @@ images: sync  ## Build the images of the services and the operator, with Docker 
 	@EMBARK_INSTALL=1 $(TESTING).cluster.images $(ARGS)
 
 .PHONY: e2e
-e2e: models  ## Tests on the cluster of KUBECONFIG, or else of kind, or else of make cluster
+e2e: models  ## Tests on the cluster of KUBECONFIG, else of kind, else of make cluster
 	@EMBARK_INSTALL=1 $(TESTING).cluster.run_in $(KEEP) -- $(RUN) pytest -q -m e2e --durations=10 tests/e2e $(ARGS)
 
 .PHONY: bench
