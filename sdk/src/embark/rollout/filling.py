@@ -1,5 +1,7 @@
 """The steps up to the gate: approval, preparing, re-embedding, verifying, and halting."""
 
+from typing import Final
+
 from embark.rollout.leaving import abandon, switch
 from embark.rollout.plan import expected_seconds
 from embark.rollout.state import RolloutPhase, RolloutState
@@ -7,7 +9,8 @@ from embark.rollout.step import StepInput
 from embark.rollout.verdict import Verdict, find_gate_failure
 from embark.spec.status import CandidateSpace, RolloutStatus
 
-_PAUSED = "paused by spec.rollout.paused"
+PAUSED: Final = "paused by spec.rollout.paused"
+"""The message of a rollout that is paused."""
 
 
 def steady(rollout: RolloutState, step: StepInput) -> RolloutState:
@@ -56,7 +59,7 @@ def reembedding(rollout: RolloutState, step: StepInput) -> RolloutState:
     if _exceeds_failure_ratio(status, step):
         # The rest cannot make up for it. The check counts exactly, and resets the scan for another attempt.
         return rollout.with_phase(RolloutPhase.VERIFYING, step.now, f"{status.failed} keys could not be encoded")
-    return rollout.with_status(message=_PAUSED if step.spec.rollout.paused else scan.reason)
+    return rollout.with_status(message=PAUSED if step.spec.rollout.paused else scan.reason)
 
 
 def verifying(rollout: RolloutState, step: StepInput) -> RolloutState:
@@ -82,7 +85,7 @@ def _judge(rollout: RolloutState, verdict: Verdict, step: StepInput) -> RolloutS
     if failure:
         return _halt(rollout, step, failure)
     if step.spec.rollout.paused:
-        return rollout.with_status(message=_PAUSED)
+        return rollout.with_status(message=PAUSED)
     if behind is None or behind > 0:
         awaited = "an answer" if behind is None else f"{behind} fills"
         return rollout.with_status(message=f"the check has passed; waiting for {awaited} of the candidate's KFC")

@@ -51,7 +51,7 @@ class CacheFile:
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
-        self.path: Final = folder / CACHE
+        self.path = folder / CACHE
 
     @property
     def version(self) -> FileVersion | None:
@@ -91,7 +91,7 @@ class CacheFile:
         """
         body = self.read()
         if body is None:
-            raise self._missing()
+            raise _missing(self._folder)
         return self.parse(body)
 
     def parse(self, body: ResourceBody) -> EmbeddingCache:
@@ -118,7 +118,7 @@ class CacheFile:
 
         def apply(body: ResourceBody | None) -> ResourceBody:
             if body is None:
-                raise self._missing()
+                raise _missing(self._folder)
             expected = change.get("metadata", {}).get("resourceVersion")
             if expected not in (None, body["metadata"]["resourceVersion"]):
                 raise CacheConflictError(CacheRef(body["metadata"]["namespace"], body["metadata"]["name"]))
@@ -136,7 +136,7 @@ class CacheFile:
 
         def replace(body: ResourceBody | None) -> ResourceBody:
             if body is None:
-                raise self._missing()
+                raise _missing(self._folder)
             return with_status(body, status)
 
         self.update(replace)
@@ -176,9 +176,6 @@ class CacheFile:
         return CacheFileError(
             f"{self.path} cannot be read: {reason}; restore it, or start with --fresh to delete the folder's rows"
         )
-
-    def _missing(self) -> CacheFileError:
-        return CacheFileError(f"{self._folder} has no {CACHE}; `embark local --data {self._folder}` creates it")
 
 
 def with_version(before: ResourceBody | None, body: ResourceBody) -> ResourceBody:
@@ -253,9 +250,13 @@ def open_folder(folder: Path) -> Iterator[ResourceScope]:
     file = CacheFile(folder)
     body = file.read()
     if body is None:
-        raise CacheFileError(f"{folder} has no {CACHE}; `embark local --data {folder}` creates it")
+        raise _missing(folder)
     yield ResourceScope(FolderResources(folder), _ref(body).namespace)
 
 
 def _ref(body: ResourceBody) -> CacheRef:
     return CacheRef(body["metadata"].get("namespace", "default"), body["metadata"]["name"])
+
+
+def _missing(folder: Path) -> CacheFileError:
+    return CacheFileError(f"{folder} has no {CACHE}; `embark local --data {folder}` creates it")

@@ -7,6 +7,7 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any, Final, NamedTuple, Protocol
 
+from embark.rollout.filling import PAUSED
 from embark.rollout.state import RolloutPhase, RolloutState
 from embark.rollout.step import ObservedJob, ObservedProgress, ObservedRollout
 from embark.rollout.verdict import Verdict
@@ -25,7 +26,6 @@ from kfc.outages import Outages
 _RESTART_AFTER: Final = timedelta(seconds=15)
 # Counting the rows of the active space takes at most this share of the time.
 _COUNTING_SHARE: Final = 0.02
-_PAUSED: Final = "paused by spec.rollout.paused"
 
 
 class RolloutWork(Protocol):
@@ -298,7 +298,7 @@ class Carrier:
         if start is not None and start.task.error is not None:
             return replace(seen, candidate_failed=True, candidate_reason=str(start.task.error))
         paused = start is None and cache.spec.rollout.paused
-        return replace(seen, candidate_reason=_PAUSED if paused else "its Retina and KFC are starting")
+        return replace(seen, candidate_reason=PAUSED if paused else "its Retina and KFC are starting")
 
     def _is_used(self, space: str) -> bool:
         starting = space in self._starts

@@ -39,8 +39,8 @@ class TerminalReporter:
     """Prints reports: progress on one line of a terminal, or as a line of a log every few seconds."""
 
     def __init__(self, *, terminal: bool, timer: Callable[[], float] = time.monotonic) -> None:
-        self._terminal: Final = terminal
-        self._timer: Final = timer
+        self._terminal = terminal
+        self._timer = timer
         self._next = timer()
         self._drawn = False
 

@@ -41,19 +41,19 @@ class LocalRollout:
         stopping: threading.Event,
     ) -> None:
         """`state` is the one that the file holds; stop() sets `stopping`, on which the carrier's Outages wait."""
-        self._file: Final = file
-        self._carrier: Final = carrier
-        self._reporter: Final = reporter
-        self._clock: Final = clock
+        self._file = file
+        self._carrier = carrier
+        self._reporter = reporter
+        self._clock = clock
         self._state = state
         self._version: FileVersion | None = file.version
         self._cache = file.read_cache()
         self._status = self._cache.status
         self._carrier.encode_seconds = parse_encode_seconds(self._status)
         self._written_at = float("-inf")
-        self._stopping: Final = stopping
+        self._stopping = stopping
         self._failure: Exception | None = None
-        self._thread: Final = threading.Thread(target=self._run, name="rollout")
+        self._thread = threading.Thread(target=self._run, name="rollout")
 
     def start(self) -> None:
         """Begin."""

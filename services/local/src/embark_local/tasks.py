@@ -2,7 +2,7 @@
 
 import threading
 from collections.abc import Callable
-from typing import Any, Final, Generic, Protocol, TypeVar
+from typing import Any, Generic, Protocol, TypeVar
 
 from embark.errors import EmbArkError
 from embark.rollout.step import ObservedJob
@@ -17,7 +17,7 @@ class LocalTask(Generic[T]):
     def __init__(
         self, name: str, work: Callable[[Outages], T], new_outages: Callable[[threading.Event], Outages]
     ) -> None:
-        self._stopping: Final = threading.Event()
+        self._stopping = threading.Event()
         self._work = work
         self._outages = new_outages(self._stopping)
         self.result: T | None = None
@@ -25,7 +25,7 @@ class LocalTask(Generic[T]):
         self.error: EmbArkError | None = None
         self.crash: Exception | None = None
         """An exception that is not an EmbArkError: a defect of the program."""
-        self._thread: Final = threading.Thread(target=self.run, name=name)
+        self._thread = threading.Thread(target=self.run, name=name)
         self._begin()
 
     @property
