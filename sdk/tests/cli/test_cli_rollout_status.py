@@ -193,7 +193,8 @@ def test_an_unavailable_api_server_is_reported_in_one_line(options: list[str]) -
     result = commands.run("status", "photos", *options)
     assert result.exit_code == 1
     assert result.stderr == (
-        "Error: kubernetes: refused by the host; --context and --kubeconfig select another cluster\n"
+        "Error: kubernetes: refused by the host; --context and --kubeconfig select another cluster, "
+        "--data the folder of an `embark local`\n"
     )
 
 

@@ -142,7 +142,8 @@ def _errors_in_one_line(target: Target) -> Iterator[None]:
     try:
         yield
     except UnavailableError as error:
-        hint = "; --context and --kubeconfig select another cluster" if in_cluster else ""
+        others = "--context and --kubeconfig select another cluster, --data the folder of an `embark local`"
+        hint = f"; {others}" if in_cluster else ""
         raise click.ClickException(f"{one_line(error)}{hint}") from None
     except CacheNotFoundError as error:
         hint = f"`kubectl get embeddingcaches -n {error.ref.namespace}` lists the caches"
