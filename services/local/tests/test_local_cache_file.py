@@ -14,8 +14,9 @@ from embark.resources import CacheRef, CacheResources
 from embark.rollout.state import RolloutPhase
 from embark.space import Space
 from embark.spec import EmbeddingCache
+from embark.spec.status import CacheStatus
 from embark_local.cache_file import CacheFile, CacheFileError, open_folder, with_manifest
-from embark_local.rollout import build_status, restore_rollout
+from embark_local.rollout import build_status, parse_encode_seconds, restore_rollout
 from embark_testing.caches import sample, sample_text
 from embark_testing.contracts.cache_resources import CacheResourcesContract
 from embark_testing.worlds.rollout_commands import PHOTOS, photos_body
@@ -103,6 +104,77 @@ def test_a_damaged_file_is_named_and_nothing_is_guessed(text: str, tmp_path: Pat
     (tmp_path / "cache.json").write_text(text)
     with pytest.raises(CacheFileError, match=r"cache\.json"):
         CacheFile(tmp_path).read_cache()
+
+
+@pytest.mark.parametrize(
+    ("path", "value"),
+    [
+        ("metadata.resourceVersion", "abc"),
+        ("metadata.resourceVersion", 7),
+        ("metadata.generation", None),
+        ("metadata.generation", 1.5),
+        ("metadata.annotations", []),
+        ("metadata.annotations", None),
+        ("metadata.name", 5),
+        ("spec", None),
+        ("spec.encoder", []),
+        ("status", "text"),
+        ("status.unknown", 1),
+        ("status.rollout.phase", "Impossible"),
+        ("status.rollout.phase", "Reembedding"),
+        ("status.rollout.phase", "Holding"),
+        ("status.rollout.since", "2026-01-01T00:00:00"),
+    ],
+)
+def test_a_resource_that_cannot_be_is_named_by_reads_and_writes(path: str, value: object, tmp_path: Path) -> None:
+    declared(tmp_path, sample("photos"))
+    file = CacheFile(tmp_path)
+    body = json.loads(file.path.read_text())
+    *parents, last = path.split(".")
+    part = body
+    for name in parents:
+        part = part.setdefault(name, {})
+    part[last] = value
+    file.path.write_text(json.dumps(body))
+    with pytest.raises(CacheFileError, match=r"cache\.json cannot be read"):
+        file.read()
+    with pytest.raises(CacheFileError, match=r"cache\.json cannot be read"):
+        file.merge({"spec": {"rollout": {"paused": True}}})
+    assert json.loads(file.path.read_text()) == body
+
+
+def test_a_space_of_another_encoder_is_named(tmp_path: Path) -> None:
+    cache = declared(tmp_path, sample("photos"))
+    state = filling(RolloutPhase.REEMBEDDING)
+    state = state.with_spaces(active=state.active.model_copy(update={"id": "other"}))
+    file = CacheFile(tmp_path)
+    file.write_status(build_status(cache.status, state, generation=1))
+    with pytest.raises(CacheFileError, match="other is not the space of its encoder"):
+        file.read()
+
+
+def test_a_deeply_nested_file_is_named(tmp_path: Path) -> None:
+    (tmp_path / "cache.json").write_text("[" * 100_000)
+    with pytest.raises(CacheFileError, match=r"cache\.json"):
+        CacheFile(tmp_path).read()
+
+
+def test_a_disk_error_names_the_file(tmp_path: Path) -> None:
+    declared(tmp_path, sample("photos"))
+    file = CacheFile(tmp_path)
+    (tmp_path / "cache.json.new").mkdir()
+    with pytest.raises(CacheFileError, match="cannot be written"):
+        file.merge({"spec": {"rollout": {"paused": True}}})
+    file.path.unlink()
+    file.path.mkdir()
+    with pytest.raises(CacheFileError, match="cannot be read"):
+        file.read()
+
+
+@pytest.mark.parametrize("seconds", ["", "nan", "inf", "-1", "0", "soon"])
+def test_a_time_of_a_key_that_cannot_be_is_not_known(seconds: str) -> None:
+    cache = sample("photos").status
+    assert parse_encode_seconds(cache.model_copy(update={"cache": CacheStatus(encode_seconds=seconds)})) is None
 
 
 def test_a_folder_of_an_earlier_version_is_refused_with_what_to_do(tmp_path: Path) -> None:

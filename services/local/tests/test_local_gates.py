@@ -153,3 +153,31 @@ def test_the_rate_of_a_rollout_is_in_the_next_plan(harness: LocalHarness) -> Non
         await_switch(local, b)
     with harness.running(c, reporter):
         reporter.await_message("at the rate of the last one")
+
+
+def makes_folder(path: Path) -> bool:
+    """Make the folder, and return whether there was nothing at that path."""
+    try:
+        path.mkdir()
+    except FileExistsError:
+        return False
+    return True
+
+
+def test_a_file_that_cannot_be_used_delays_the_rollout_and_no_lookup(harness: LocalHarness) -> None:
+    a, b, reporter = harness.cache(2), harness.cache(3, paused=True), RecordingReporter()
+    harness.fill(a, KEYS[:10])
+    path, arriving = harness.data / "cache.json", harness.data / "cache.json.new"
+    with harness.running(b, reporter) as local, EmbArkClient(local.target, timeout=WAIT) as client:
+        reporter.await_message("spec.rollout.paused")
+        eventually(lambda: makes_folder(arriving), WAIT)  # every write fails from now on
+        kept = path.read_text()
+        path.write_text(kept[:100])
+        reporter.await_message("cache.json cannot be read")
+        path.write_text(kept.replace('"paused": true', '"paused": false'))
+        reporter.await_message("cache.json cannot be written")
+        assert local.failure() is None
+        found = client.lookup(KEYS[:10])
+        assert (found.space, set(found.statuses)) == (space(a), {KeyStatus.HIT})
+        arriving.rmdir()
+        await_switch(local, b)

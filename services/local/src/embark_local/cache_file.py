@@ -22,6 +22,7 @@ from embark.resources import (
     ResourceScope,
     apply_merge_patch,
 )
+from embark.rollout.state import RolloutPhase
 from embark.space import Space
 from embark.spec import API_VERSION, KIND, EmbeddingCache
 from embark.spec.status import EmbeddingCacheStatus
@@ -32,6 +33,13 @@ FORMER: Final = "rollout.json"
 DECLARED: Final = "embark.dev/declared"
 """Annotation: sha256 of the spec that a manifest declared last."""
 _LOCK: Final = "cache.lock"
+_PHASES_WITH_CANDIDATE: Final = (
+    RolloutPhase.AWAITING_APPROVAL,
+    RolloutPhase.PREPARING,
+    RolloutPhase.REEMBEDDING,
+    RolloutPhase.VERIFYING,
+    RolloutPhase.HALTED,
+)
 
 
 class CacheFileError(EmbArkError):
@@ -55,10 +63,10 @@ class CacheFile:
 
     @property
     def version(self) -> FileVersion | None:
-        """The version of the file; None if there is none."""
+        """The version of the file; None if there is none, or it cannot be read."""
         try:
             found = self.path.stat()
-        except FileNotFoundError:
+        except OSError:
             return None
         return FileVersion(found.st_ino, found.st_mtime_ns, found.st_size)
 
@@ -68,6 +76,12 @@ class CacheFile:
         Raises:
             CacheFileError: the file is damaged, or the folder is of an earlier version.
         """
+        body = self._load()
+        if body is not None:
+            self.parse(body)
+        return body
+
+    def _load(self) -> ResourceBody | None:
         try:
             body = json.loads(self.path.read_bytes())
         except FileNotFoundError:
@@ -77,10 +91,15 @@ class CacheFile:
                     "start with --fresh to delete its rows, or pass another --data"
                 ) from None
             return None
-        except ValueError as error:
+        except OSError as error:
+            raise CacheFileError(f"{self.path} cannot be read: {error}") from error
+        except (ValueError, RecursionError) as error:
             raise self._unreadable(error) from error
         if not isinstance(body, dict) or not isinstance(body.get("metadata"), dict):
             raise self._unreadable("not a resource")
+        fault = _find_metadata_fault(body["metadata"])
+        if fault:
+            raise self._unreadable(fault)
         return body
 
     def read_cache(self) -> EmbeddingCache:
@@ -89,7 +108,7 @@ class CacheFile:
         Raises:
             CacheFileError: there is no cache, or it cannot be read.
         """
-        body = self.read()
+        body = self._load()
         if body is None:
             raise _missing(self._folder)
         return self.parse(body)
@@ -98,13 +117,16 @@ class CacheFile:
         """Return the cache of a resource, with its status.
 
         Raises:
-            CacheFileError: a field is unknown or has no valid value.
+            CacheFileError: a field is unknown or has no valid value, or the status is not that of a rollout.
         """
         try:
             cache = parse_body({name: part for name, part in body.items() if name != "status"})
             status = EmbeddingCacheStatus.model_validate_json(json.dumps(body.get("status") or {}))
         except (InvalidSpecError, ValidationError) as error:
             raise self._unreadable(error) from error
+        fault = _find_status_fault(status)
+        if fault:
+            raise self._unreadable(fault)
         return cache.model_copy(update={"status": status})
 
     def merge(self, change: ResourceBody) -> None:
@@ -112,7 +134,7 @@ class CacheFile:
 
         Raises:
             CacheConflictError: `change` has a metadata.resourceVersion, and the file has another one.
-            CacheFileError: there is no cache.
+            CacheFileError: there is no cache, or it cannot be read or written.
             InvalidSpecError: the changed spec is not valid.
         """
 
@@ -121,7 +143,7 @@ class CacheFile:
                 raise _missing(self._folder)
             expected = change.get("metadata", {}).get("resourceVersion")
             if expected not in (None, body["metadata"]["resourceVersion"]):
-                raise CacheConflictError(CacheRef(body["metadata"]["namespace"], body["metadata"]["name"]))
+                raise CacheConflictError(_ref(body))
             merged: ResourceBody = apply_merge_patch(body, change)
             return merged
 
@@ -131,7 +153,7 @@ class CacheFile:
         """Replace the status, and return once it is on disk.
 
         Raises:
-            CacheFileError: there is no cache.
+            CacheFileError: there is no cache, or it cannot be read or written.
         """
 
         def replace(body: ResourceBody | None) -> ResourceBody:
@@ -145,15 +167,19 @@ class CacheFile:
         """Write what `change` returns for the current resource, with its version and generation raised.
 
         Raises:
+            CacheFileError: the file cannot be read or written.
             InvalidSpecError: the changed spec is not valid.
         """
-        with self._locked():
-            before = self.read()
-            body = with_version(before, change(before))
-            if before is None or before["spec"] != body["spec"]:
-                parse_body({name: part for name, part in body.items() if name != "status"})
-            self._write(body)
-            return body
+        try:
+            with self._locked():
+                before = self.read()
+                body = with_version(before, change(before))
+                if before is None or before["spec"] != body["spec"]:
+                    parse_body({name: part for name, part in body.items() if name != "status"})
+                self._write(body)
+                return body
+        except OSError as error:
+            raise CacheFileError(f"{self.path} cannot be written: {error}") from error
 
     @contextmanager
     def _locked(self) -> Iterator[None]:
@@ -176,6 +202,38 @@ class CacheFile:
         return CacheFileError(
             f"{self.path} cannot be read: {reason}; restore it, or start with --fresh to delete the folder's rows"
         )
+
+
+def _find_metadata_fault(metadata: ResourceBody) -> str:
+    """Return what is wrong with the fields that this module writes itself; empty: nothing."""
+    version, generation = metadata.get("resourceVersion"), metadata.get("generation")
+    if not (isinstance(version, str) and version.isascii() and version.isdecimal()):
+        return "metadata.resourceVersion is not a number in quotes"
+    if type(generation) is not int:
+        return "metadata.generation is not a whole number"
+    if not isinstance(metadata.get("annotations", {}), dict):
+        return "metadata.annotations is not a mapping"
+    return ""
+
+
+def _find_status_fault(status: EmbeddingCacheStatus) -> str:
+    """Return why no rollout has this status; empty: one may have it."""
+    spaces, rollout = status.spaces, status.rollout
+    try:
+        phase = RolloutPhase(rollout.phase)
+    except ValueError as error:
+        return f"status.rollout.phase: {error}"
+    if phase in _PHASES_WITH_CANDIDATE and spaces.candidate is None:
+        return f"status.spaces has no candidate, and the phase is {phase}"
+    others = [space for space in (spaces.candidate, spaces.previous, spaces.dropped) if space]
+    if spaces.active is None and (others or phase is not RolloutPhase.STEADY):
+        return "status.spaces has no active space"
+    for space in (spaces.active, *others):
+        if space and space.id != Space.from_encoder(space.encoder).id:
+            return f"status.spaces: {space.id} is not the space of its encoder"
+    if rollout.since and rollout.since.tzinfo is None:
+        return "status.rollout.since has no time zone"
+    return ""
 
 
 def with_version(before: ResourceBody | None, body: ResourceBody) -> ResourceBody:

@@ -8,6 +8,7 @@ checkpoints and the consumer groups.
 import threading
 import time
 from datetime import UTC, datetime
+from math import inf
 from typing import Final
 
 from embark.clock import Clock
@@ -16,7 +17,7 @@ from embark.rollout.advance import advance
 from embark.rollout.state import RolloutPhase, RolloutState, initial_rollout
 from embark.spec import EmbeddingCache
 from embark.spec.status import EmbeddingCacheStatus, SpaceRecord
-from embark_local.cache_file import CacheFile, FileVersion
+from embark_local.cache_file import CacheFile, CacheFileError, FileVersion
 from embark_local.carrier import Carrier
 from embark_local.progress import plan
 from embark_local.reporters import Reporter
@@ -25,6 +26,8 @@ from kfc.outages import StoppedError
 _PASS_SECONDS: Final = 0.1
 # Between two writes of a status in which only counts differ.
 _WRITE_SECONDS: Final = 1.0
+# The wait before the file is used again after it could not be read or written.
+_FILE_RETRY_SECONDS: Final = 1.0
 
 
 class LocalRollout:
@@ -53,6 +56,7 @@ class LocalRollout:
         self._written_at = float("-inf")
         self._stopping = stopping
         self._failure: Exception | None = None
+        self._file_problem = ""
         self._thread = threading.Thread(target=self._run, name="rollout")
 
     def start(self) -> None:
@@ -100,7 +104,7 @@ class LocalRollout:
 
         Raises:
             StoppedError: the process is stopping.
-            EmbArkError: the file is damaged.
+            CacheFileError: the file cannot be read or written; a later pass makes the same step.
         """
         self._cache = self._read()
         before = after = self._state
@@ -121,13 +125,24 @@ class LocalRollout:
         try:
             self.report_start()
             while not self._stopping.is_set():
-                if not self.make_pass():
-                    self._stopping.wait(_PASS_SECONDS)
+                self._run_pass()
             self._write(self._build_status(self._state))
         except StoppedError:
             return
         except Exception as error:  # noqa: BLE001 - the thread that waits for the process raises it
             self._failure = error
+
+    def _run_pass(self) -> None:
+        """Make a pass, and wait before the next one if nothing was to be done; a problem with the file ends nothing."""
+        try:
+            pause = 0.0 if self.make_pass() else _PASS_SECONDS
+            self._file_problem = ""
+        except CacheFileError as error:
+            if str(error) != self._file_problem:
+                self._file_problem = str(error)
+                self._reporter.say(f"the rollout waits, lookups and fills continue: {error}")
+            pause = _FILE_RETRY_SECONDS
+        self._stopping.wait(pause)
 
     def _read(self) -> EmbeddingCache:
         version = self._file.version
@@ -240,11 +255,12 @@ def restore_rollout(cache: EmbeddingCache) -> RolloutState:
 
 
 def parse_encode_seconds(status: EmbeddingCacheStatus) -> float | None:
-    """Return the time of a key in the last scan; None: none was measured."""
+    """Return the time of a key in the last scan; None: none was measured, or it is not a valid number."""
     try:
-        return float(status.cache.encode_seconds) or None
+        seconds = float(status.cache.encode_seconds)
     except ValueError:
         return None
+    return seconds if 0 < seconds < inf else None
 
 
 def to_datetime(at: int) -> datetime:
