@@ -24,6 +24,11 @@ def test_a_short_error_is_whole() -> None:
     assert TerminationMessage.from_error(error) == TerminationMessage(error="spec.kfc: wrong")
 
 
+def test_an_error_that_is_not_unicode_is_reported() -> None:
+    written = TerminationMessage.from_error(OSError("no file \udcff")).to_json()
+    assert TerminationMessage.parse(written) == TerminationMessage(error="no file \\udcff")
+
+
 def test_a_verdict_is_read_as_it_was_written() -> None:
     message = TerminationMessage(verdict=Verdict(keys=3, held=2, failed=1, sampled=1, lost=("a: NOT_FOUND",)))
     assert TerminationMessage.parse(message.to_json()) == message

@@ -31,7 +31,7 @@ class TerminationMessage(Model):
     @classmethod
     def from_error(cls, error: Exception) -> Self:
         """Return the message of a process that ends with `error`."""
-        text = str(error)
+        text = str(error).encode(errors="backslashreplace").decode()  # JSON has no lone surrogates
         if len(text) > _MAX_ERROR_CHARACTERS:
             text = f"{text[: _MAX_ERROR_CHARACTERS - 1]}…"
         return cls(error=text, server=error.server if isinstance(error, UnavailableError) else "")
