@@ -26,6 +26,12 @@ check_text: Callable[[str, int, str], Sequence[Any]] = CHECK["check_text"]
         "self.handed = 1",
         "class Endings: ...",
         "def test_two_look_ups(): ...",
+        "try: ...\nexcept ValueError as told: ...",
+        "from os import path as gone",
+        "match x:\n    case [1, *told]: ...",
+        "match x:\n    case {1: 2, **told}: ...",
+        "match x:\n    case int() as told: ...",
+        'x = ("this goes "\n     f"on")',
         "def test_a_scan_goes_on(): ...",
     ],
 )
@@ -39,6 +45,11 @@ def test_the_language_check_finds_what_it_looks_for(source: str) -> None:
 )
 def test_the_language_check_leaves_plain_english(source: str) -> None:
     assert not list(check_python("a.py", source))
+
+
+def test_the_language_check_reports_the_line_within_strings_that_follow_each_other() -> None:
+    [finding] = check_python("a.py", 'x = (\n    "one "\n    "this goes "\n    "on"\n)')
+    assert (finding.line, finding.words) == (3, "goes \non")
 
 
 def test_the_language_check_reports_the_line_of_a_phrase() -> None:
