@@ -216,7 +216,9 @@ class Carrier:
             return
         if start is not None and start.settings == settings:
             failed_before = prepared and state.status.since is not None and start.begun < state.status.since
-            if start.task.error is None or not (failed_before or now - start.begun >= _RESTART_AFTER):
+            # A clock that was set back does not prolong the wait.
+            waits = timedelta(0) <= now - start.begun < _RESTART_AFTER and not failed_before
+            if start.task.error is None or waits:
                 return
         if start is not None:
             start.task.stop()
