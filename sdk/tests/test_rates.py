@@ -60,3 +60,10 @@ def test_what_was_earned_before_a_change_of_the_rate_is_kept_up_to_the_new_burst
     bucket.take_up_to(0, 0)
     bucket.set_rate(1, 5, 3 * SECOND)
     assert bucket.take_up_to(100, 3 * SECOND) == pytest.approx(5)
+
+
+def test_what_was_taken_without_a_limit_does_not_count_under_the_next_one() -> None:
+    bucket = TokenBucket(inf, 5)
+    bucket.take_up_to(10**9, 0)
+    bucket.set_rate(10, 5, 0)
+    assert bucket.take_up_to(5, 0) == 5

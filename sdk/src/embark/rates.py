@@ -41,8 +41,10 @@ class TokenBucket:
         """Take as many of `wanted` tokens as there are; return how many."""
         with self._lock:
             self._earn(now)
-            taken = wanted if self._rate == inf else max(0, min(wanted, int(self._tokens + _ROUNDING)))
-            self._tokens -= taken
+            taken = wanted
+            if self._rate < inf:
+                taken = max(0, min(wanted, int(self._tokens + _ROUNDING)))
+                self._tokens -= taken
             self.taken += taken
             return taken
 
