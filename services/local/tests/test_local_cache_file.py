@@ -84,6 +84,15 @@ def test_an_approval_at_the_start_is_of_the_manifest_s_space(tmp_path: Path) -> 
     assert cache.metadata.annotations[APPROVED] == Space.from_encoder(cache.spec.encoder).id
 
 
+def test_the_manifest_of_another_cache_is_refused(tmp_path: Path) -> None:
+    cache = sample("photos")
+    declared(tmp_path, cache)
+    other = cache.model_copy(update={"metadata": cache.metadata.model_copy(update={"name": "other"})})
+    with pytest.raises(InvalidSpecError, match="holds the EmbeddingCache default/photos"):
+        declared(tmp_path, other)
+    assert CacheFile(tmp_path).read_cache() == declared(tmp_path, cache)
+
+
 def test_another_modality_is_refused(tmp_path: Path) -> None:
     declared(tmp_path, sample("photos"))
     with pytest.raises(InvalidSpecError, match="modality"):

@@ -258,7 +258,8 @@ def with_manifest(body: ResourceBody | None, cache: EmbeddingCache, *, approved:
     (a pause, a rollback) outlasts a restart. `approved` approves the space of its encoder.
 
     Raises:
-        InvalidSpecError: the modality differs, so the keys in the folder are not keys of the wanted space.
+        InvalidSpecError: the folder holds another cache, or the modality differs, so that the keys in the folder are
+            not keys of the wanted space.
     """
     metadata = cache.metadata
     spec = cache.spec.model_dump(mode="json", by_alias=True, exclude_none=True)
@@ -270,6 +271,9 @@ def with_manifest(body: ResourceBody | None, cache: EmbeddingCache, *, approved:
     if before is not None and before != modality:
         message = f"is {before} in this folder and immutable; pass another --data, or --fresh"
         raise InvalidSpecError("spec.encoder.modality", message)
+    if _ref(body) != CacheRef(metadata.namespace, metadata.name):
+        message = f"this folder holds the {_ref(body)}; pass another --data, or --fresh"
+        raise InvalidSpecError("metadata.name", message)
     annotations = body["metadata"].get("annotations", {}) | metadata.annotations
     if annotations.get(DECLARED) != declared:
         body = body | {"spec": spec}
