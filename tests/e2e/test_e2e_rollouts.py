@@ -85,7 +85,8 @@ def test_an_unusable_new_model_halts_the_rollout_by_name_and_fixing_the_spec_res
     patch(cache, encoder={"output": OTHER_OUTPUT, "fetch": {"maxBytes": "110Ki"}})
     assert_halted("spec.rollout.maxFailureRatio", "of 60 keys could not be encoded", "grass.jpg", "has 125995 bytes")
     patch(cache, encoder={"fetch": {"maxBytes": "10Mi"}})
-    eventually(lambda: get_spaces(cache)["active"]["id"] != first, SEEN, "lookups have moved")
+    # A whole attempt from Preparing on, as long as await_phase waits for one.
+    eventually(lambda: get_spaces(cache)["active"]["id"] != first, 300.0, "lookups have moved")
     assert_only_space(cache, get_spaces(cache)["active"]["id"], FEW)
 
 
